@@ -1,0 +1,296 @@
+/*
+ * mod_batch: the vocabulary that every room of the house shares.
+ *
+ * Nothing here knows httpd, a database or JSON. A batch is called a *job* in the code, since "batch"
+ * is also the prefix of every name; to clients it is always a batch.
+ */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include <apr.h>
+#include <apr_errno.h>
+#include <apr_hash.h>
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+/* Status codes of our own, beside APR's. */
+#define BATCH_ENOTFOUND    (APR_OS_START_USERERR + 4001) /* no such batch for this organization */
+#define BATCH_ECONFLICT    (APR_OS_START_USERERR + 4002) /* the batch's status forbids it */
+#define BATCH_EINVALID     (APR_OS_START_USERERR + 4003) /* the request is wrong: see problems */
+#define BATCH_EFORBIDDEN   (APR_OS_START_USERERR + 4004) /* the caller may not do this */
+#define BATCH_EUNAVAILABLE (APR_OS_START_USERERR + 4005) /* the database cannot serve us now */
+#define BATCH_EFENCED      (APR_OS_START_USERERR + 4006) /* the batch is no longer this worker's */
+#define BATCH_EREFUSED     (APR_OS_START_USERERR + 4007) /* the database refuses this row */
+#define BATCH_EMALFORMED   (APR_OS_START_USERERR + 4008) /* a body that is not of its format */
+#define BATCH_ETOOLARGE    (APR_OS_START_USERERR + 4009) /* a body or a part of it over its limit */
+
+/**
+ * Details of a failure, filled by whoever returns a status other than APR_SUCCESS.
+ * The caller owns the struct; message lives in the pool that the call was given (ptemp).
+ */
+typedef struct batch_error {
+    apr_status_t status; /* what was returned, APR_SUCCESS while nothing failed */
+    const char *tag;     /* log tag (docs/errors.md), NULL where nothing is to be logged */
+    const char *message; /* one sentence, for a log or a client as the function says */
+    apr_int64_t line;    /* of the body, from 1; 0 where it does not apply */
+    apr_int64_t column;  /* bytes, from 1; 0 where it does not apply */
+} batch_error_t;
+
+/** Fills err (which may be NULL) and returns status. fmt as apr_psprintf; message lives in p. */
+apr_status_t batch_error_set(batch_error_t *err, apr_status_t status, const char *tag, apr_pool_t *p,
+                             const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/** One thing that is wrong in a request: where it is, in the API's notation, and what. */
+typedef struct batch_problem {
+    const char *field;   /* as "operations[0].ids" */
+    const char *message; /* what is wrong and what is expected instead */
+} batch_problem_t;
+
+/** An array of batch_problem_t; made with batch_problems_make. */
+typedef apr_array_header_t batch_problems_t;
+
+/** An empty list of problems in p. */
+batch_problems_t *batch_problems_make(apr_pool_t *p);
+
+/** Adds a problem. field is kept by reference, the message is formatted into the list's pool. */
+void batch_problem_add(batch_problems_t *problems, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- Words that are stored, shown and configured ------------------------------------------- */
+
+/*
+ * Each list is X(SYMBOL, "word"); the word is what the database, the configuration and the
+ * resources API use. batch_*_name gives the word, batch_*_parse finds the symbol (-1 if none).
+ */
+#define BATCH_API_LIST(X)                                                                          \
+    X(BATCH_API_RECORDS, "records")                                                                \
+    X(BATCH_API_RESOURCES, "resources")
+
+#define BATCH_ACTION_LIST(X)                                                                       \
+    X(BATCH_ACTION_MERGE, "merge")                                                                 \
+    X(BATCH_ACTION_OVERWRITE, "overwrite")                                                         \
+    X(BATCH_ACTION_DELETE, "delete")                                                               \
+    X(BATCH_ACTION_UPDATE, "update")
+
+/* pending: made, waits for its start; requested: waits for its upload; the last four are final. */
+#define BATCH_STATUS_LIST(X)                                                                       \
+    X(BATCH_STATUS_PENDING, "pending")                                                             \
+    X(BATCH_STATUS_REQUESTED, "requested")                                                         \
+    X(BATCH_STATUS_QUEUED, "queued")                                                               \
+    X(BATCH_STATUS_PROCESSING, "processing")                                                       \
+    X(BATCH_STATUS_COMPLETED, "completed")                                                         \
+    X(BATCH_STATUS_FAILED, "failed")                                                               \
+    X(BATCH_STATUS_TIMED_OUT, "timed_out")                                                         \
+    X(BATCH_STATUS_EXPIRED, "expired")
+
+#define BATCH_TYPE_LIST(X)                                                                         \
+    X(BATCH_TYPE_TEXT, "text")                                                                     \
+    X(BATCH_TYPE_INTEGER, "integer")                                                               \
+    X(BATCH_TYPE_NUMBER, "number")                                                                 \
+    X(BATCH_TYPE_BOOLEAN, "boolean")                                                               \
+    X(BATCH_TYPE_TIMESTAMP, "timestamp")                                                           \
+    X(BATCH_TYPE_DATE, "date")                                                                     \
+    X(BATCH_TYPE_JSON, "json")
+
+#define BATCH_ENUM_ENTRY(symbol, word) symbol,
+typedef enum { BATCH_API_LIST(BATCH_ENUM_ENTRY) BATCH_API_COUNT } batch_api_e;
+typedef enum { BATCH_ACTION_LIST(BATCH_ENUM_ENTRY) BATCH_ACTION_COUNT } batch_action_e;
+typedef enum { BATCH_STATUS_LIST(BATCH_ENUM_ENTRY) BATCH_STATUS_COUNT } batch_status_e;
+typedef enum { BATCH_TYPE_LIST(BATCH_ENUM_ENTRY) BATCH_TYPE_COUNT } batch_type_e;
+
+const char *batch_api_name(batch_api_e api);
+const char *batch_action_name(batch_action_e action);
+const char *batch_status_name(batch_status_e status);
+const char *batch_type_name(batch_type_e type);
+int batch_api_parse(const char *word);
+int batch_action_parse(const char *word);
+int batch_status_parse(const char *word);
+int batch_type_parse(const char *word);
+
+/** 1 for completed, failed, timed_out and expired. */
+int batch_status_is_final(batch_status_e status);
+
+/* ---- Resources: what the administrator declares -------------------------------------------- */
+
+/** One column of a resource's table (BatchColumn). */
+typedef struct batch_column {
+    const char *name;
+    batch_type_e type;
+    int required;              /* an item that creates a row must have it, not null */
+    int immutable;             /* set when a row is created, never changed after */
+    int readonly;              /* may be read by a query, never written by a batch */
+    apr_int64_t max;           /* text: characters; 0 = no limit of ours */
+    int has_min;               /* integer and number: min is set */
+    double min;                /* the smallest value allowed */
+    apr_array_header_t *words; /* of const char *: the values allowed (enum=), NULL = any */
+} batch_column_t;
+
+/** A table that batches may touch (<BatchResource NAME>). Lives as long as the configuration. */
+typedef struct batch_resource {
+    const char *name;            /* singular, as requests say it: "record" */
+    const char *table;           /* BatchTable */
+    const char *key;             /* BatchKey: the column that identifies a row */
+    int key_generated;           /* the server makes the keys; 0: the client does */
+    apr_array_header_t *match;   /* of const char *: BatchMatch, empty = none */
+    const char *scope;           /* BatchScope: the organization's column, NULL = none */
+    apr_array_header_t *columns; /* of batch_column_t, in the order of the configuration */
+    unsigned actions;            /* BatchActions: bit (1u << batch_action_e) */
+    const char *created_at;      /* BatchStamp: columns set by the module, each NULL = none */
+    const char *updated_at;
+    const char *created_by_id;
+    const char *updated_by_id;
+    /* BatchForm: rows belong to a form (records API); form_column is NULL where there is none. */
+    const char *form_column; /* the column of table that holds the form's id */
+    const char *form_table;  /* the table of the forms */
+    const char *form_id;     /* its key column */
+    const char *form_scope;  /* its organization column, NULL = none */
+    const char *form_name;   /* its name column, NULL = none */
+    /* Where it was declared, for messages. */
+    const char *file;
+    int line;
+    /* What only config/ and http/ know of it: the BatchAllow expressions. */
+    void *permissions;
+} batch_resource_t;
+
+/** The column of that name, or NULL. */
+const batch_column_t *batch_resource_column(const batch_resource_t *resource, const char *name);
+
+/* ---- Items ---------------------------------------------------------------------------------- */
+
+/** A column's new value. NULL value: SQL NULL. */
+typedef struct batch_value {
+    const char *name;  /* of the column */
+    const char *value; /* text form, NUL-terminated, valid UTF-8 without U+0000 */
+} batch_value_t;
+
+/**
+ * One item of a batch, as it was accepted. ordinal is its place in the request, from 0, and stays
+ * the same through every phase, so that an error can name what the client sent.
+ */
+typedef struct batch_item {
+    apr_int64_t ordinal;
+    apr_int64_t line;      /* of the body where the item begins, from 1; 0 = the format has none */
+    const char *key;       /* the row's id, NULL = none given */
+    apr_size_t key_length; /* bytes */
+    int value_count;       /* of values; 0 for a delete */
+    batch_value_t *values; /* NULL when value_count is 0 */
+} batch_item_t;
+
+/** Why one item was not applied. Kept in batch_errors and served by the error files. */
+typedef struct batch_item_error {
+    apr_int64_t ordinal;
+    apr_int64_t line;     /* 0 = the format has none */
+    const char *id;       /* the item's id, NULL = none given */
+    const char *field;    /* NULL = the item as a whole */
+    const char *code;     /* a stable word: not_found, refused, … (docs/api) */
+    const char *message;  /* one sentence */
+    const char *original; /* the item as JSON text, NULL = {"id": id} */
+} batch_item_error_t;
+
+/* ---- The job: one batch as it is stored ------------------------------------------------------ */
+
+/** What became of the items so far. */
+typedef struct batch_counts {
+    apr_int64_t created;
+    apr_int64_t updated;
+    apr_int64_t deleted;
+    apr_int64_t overwritten;
+    apr_int64_t duplicates;
+    apr_int64_t errors; /* leaves out duplicates */
+} batch_counts_t;
+
+/** Items that were applied to the items' own rows. */
+#define batch_counts_applied(counts) ((counts)->created + (counts)->updated + (counts)->deleted)
+
+/** A person or program that acts, as BatchUserId, BatchUserName and BatchOrganization say. */
+typedef struct batch_actor {
+    const char *id;           /* never NULL, "" = unknown */
+    const char *name;         /* never NULL */
+    const char *organization; /* never NULL, "" where the administrator uses none */
+} batch_actor_t;
+
+/** One row of batch_jobs. Strings live in the pool that the job was read or made in. */
+typedef struct batch_job {
+    apr_int64_t seq;     /* the database's own key, in order of creation; 0 before the insert */
+    const char *id;      /* UUID, lower case; what clients see */
+    batch_api_e api;     /* a batch is visible in the API that made it */
+    const char *organization;
+    const char *resource; /* NULL while a pending batch has no operations */
+    batch_action_e action;
+    const char *form_id;    /* records API: the form whose rows are selected, else NULL */
+    const char *settings;   /* records update: the values to set (store/segment.h), else NULL */
+    const char *operations; /* records API: the operations as JSON text, as the client sent them */
+    const char *warnings;   /* JSON array of strings to show with the batch, NULL = none */
+    batch_status_e status;
+    const char *reason; /* why it ended otherwise than well, NULL = it did not */
+    apr_int64_t total;  /* distinct items selected */
+    apr_int64_t cursor; /* items that are behind us, in stored order; total = all */
+    apr_int64_t epoch;  /* the claim's number: the fence, with cursor */
+    apr_int64_t claims; /* claims since the cursor last moved */
+    apr_int64_t revision; /* grows with each change of the row; the ETag */
+    batch_counts_t counts;
+    apr_time_t created_at;
+    apr_time_t updated_at;
+    apr_time_t queued_at;    /* when it was started or uploaded; 0 = not yet */
+    apr_time_t started_at;   /* when a worker first claimed it; 0 = not yet */
+    apr_time_t completed_at; /* when it became final; 0 = not yet */
+    const char *created_by;
+    const char *created_by_id;
+    const char *updated_by;
+    const char *updated_by_id;
+} batch_job_t;
+
+/* ---- Limits and settings that the engine needs (their directives are in docs/directives) ----- */
+
+typedef struct batch_limits {
+    apr_int64_t max_objects;          /* BatchMaxObjects */
+    int workers;                      /* BatchWorkers: threads of this node, over all children */
+    apr_interval_time_t chunk_time;   /* BatchChunkTime, microseconds */
+    apr_interval_time_t lease;        /* BatchLease, microseconds */
+} batch_limits_t;
+
+/* ---- Logging -------------------------------------------------------------------------------- */
+
+typedef enum {
+    BATCH_LOG_ERROR,
+    BATCH_LOG_WARNING,
+    BATCH_LOG_NOTICE,
+    BATCH_LOG_INFO,
+    BATCH_LOG_DEBUG
+} batch_log_level_e;
+
+/**
+ * Where the rooms without httpd write their log lines. write is given a finished message; it must
+ * be callable from any thread. A NULL logger drops everything.
+ */
+typedef struct batch_logger {
+    void (*write)(void *baton, batch_log_level_e level, apr_status_t status, const char *message);
+    void *baton;
+} batch_logger_t;
+
+/**
+ * Writes "TAG: [batch ID STATUS] message". tag as in docs/errors.md; job may be NULL. Never give it
+ * a secret, nor a payload's value at info or above.
+ */
+void batch_log(const batch_logger_t *logger, batch_log_level_e level, const char *tag,
+               apr_status_t status, const batch_job_t *job, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+
+/* ---- Small things that several rooms need ---------------------------------------------------- */
+
+/** A random UUID (RFC 4122, version 4) in lower case, in p. */
+const char *batch_uuid_make(apr_pool_t *p);
+
+/** 1 if text is a UUID in its 36-character form, any case. */
+int batch_uuid_is_valid(const char *text);
+
+/** time as ISO 8601 in UTC with whole seconds and Z, in p; NULL for 0. */
+const char *batch_time_format(apr_time_t time, apr_pool_t *p);
+
+/** 1 if bytes are well-formed UTF-8 (RFC 3629) without U+0000. */
+int batch_utf8_is_valid(const char *bytes, apr_size_t length);
+
+#endif

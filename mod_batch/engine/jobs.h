@@ -1,0 +1,82 @@
+/*
+ * What clients do with jobs: create, look, set operations, start, delete. Each call is one
+ * transaction; a call that fails has changed nothing.
+ *
+ * Every call takes the actor and touches jobs of the actor's organization only.
+ * Statuses: those of store.h, and
+ *   BATCH_EINVALID    problems says what is wrong with the request
+ *   BATCH_ECONFLICT   err->message says which status forbids it (a sentence for the client)
+ */
+#ifndef BATCH_ENGINE_JOBS_H
+#define BATCH_ENGINE_JOBS_H
+
+#include "batch.h"
+#include "engine/operation.h"
+#include "store/store.h"
+
+/** One store with the resources and limits that apply to it. Lives as long as the process. */
+typedef struct batch_engine {
+    batch_store_t *store;
+    apr_hash_t *resources; /* name -> const batch_resource_t * */
+    batch_limits_t limits;
+    const batch_logger_t *logger;
+} batch_engine_t;
+
+/** The resource of that name, or NULL (also for a NULL name). */
+const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, const char *name);
+
+/**
+ * Checks what can be checked of a request's first operation without the database: adds a problem
+ * for everything that is wrong. On return *resource and *action are what the operation names, as
+ * far as it names something that exists (else NULL and -1), so that the caller can ask for permission.
+ * require: an operation must be there (the batch is to start, or its operations are being set).
+ */
+void batch_operation_check(const batch_resource_t **resource, int *action,
+                           batch_problems_t *problems, const batch_engine_t *engine,
+                           const batch_operations_request_t *request, int require, apr_pool_t *p);
+
+/**
+ * Creates a job from a request that passed batch_operation_check: durable, with its selection
+ * frozen, when this returns. It is queued if request->start, else pending. BATCH_EINVALID if the
+ * form is not this organization's. *job is filled, its strings in p.
+ */
+apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
+                              const batch_actor_t *actor, const batch_operations_request_t *request,
+                              batch_problems_t *problems, batch_error_t *err, apr_pool_t *p);
+
+/** Reads a job. */
+apr_status_t batch_job_get(batch_job_t *job, const batch_engine_t *engine,
+                           const batch_actor_t *actor, batch_api_e api, const char *id,
+                           batch_error_t *err, apr_pool_t *p);
+
+/** Lists jobs: query->organization is set from actor. */
+apr_status_t batch_job_list(apr_int64_t *total, const batch_engine_t *engine,
+                            const batch_actor_t *actor, batch_job_query_t *query, batch_job_fn *fn,
+                            void *baton, batch_error_t *err, apr_pool_t *p);
+
+/** Replaces the operations of a pending job, as batch_job_create does for a new one. */
+apr_status_t batch_job_set_operations(batch_job_t *job, const batch_engine_t *engine,
+                                      const batch_actor_t *actor, const char *id,
+                                      const batch_operations_request_t *request,
+                                      batch_problems_t *problems, batch_error_t *err,
+                                      apr_pool_t *p);
+
+/**
+ * Starts a pending job: it is queued when this returns. BATCH_EINVALID if it has no operation, or
+ * if its form has gone meanwhile. *job is filled as far as it was found, also on ECONFLICT.
+ */
+apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
+                             const batch_actor_t *actor, const char *id, batch_problems_t *problems,
+                             batch_error_t *err, apr_pool_t *p);
+
+/** Removes a job that is pending or final, with all that belongs to it. *job is as it was. */
+apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
+                              const batch_actor_t *actor, const char *id, batch_error_t *err,
+                              apr_pool_t *p);
+
+/** The errors of a job, a page at a time: as batch_tx_errors_read. */
+apr_status_t batch_job_errors(int *count, const batch_engine_t *engine, const batch_job_t *job,
+                              batch_error_cursor_t *cursor, int limit, batch_item_error_fn *fn,
+                              void *baton, batch_error_t *err, apr_pool_t *ptemp);
+
+#endif

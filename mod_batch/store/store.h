@@ -1,0 +1,262 @@
+/*
+ * The store: the module's own tables, and the administrator's, behind plain calls.
+ *
+ * Only this folder knows apr_dbd, a driver or SQL. Callers say what they want in a function that runs
+ * inside one transaction:
+ *
+ *     batch_store_write(store, create_body, &create, &error, ptemp);
+ *
+ * The store takes a connection, starts the transaction, runs the function and commits; or rolls
+ * back if the function returns anything but APR_SUCCESS, which it then returns. It runs the
+ * function again, from the start, where the attempt left no trace: the database was locked, the
+ * connection was lost, a prepared statement was outdated by a change of the schema. So a function
+ * sets its results anew each time that it runs, and its inserts carry ids made beforehand.
+ *
+ * Time is the database's: for sqlite3 that is this machine's clock, for pgsql clock_timestamp().
+ *
+ * Statuses of every call here:
+ *   APR_SUCCESS
+ *   BATCH_ENOTFOUND     nothing there for that organization and API
+ *   BATCH_EFENCED       the job is no longer claimed by this caller
+ *   BATCH_EUNAVAILABLE  locked for too long, full, read-only, unreachable, corrupt, newer schema:
+ *                       err has a log tag and says what; try again later
+ *   BATCH_EREFUSED      the commit was refused (a deferred constraint): err has the database's words
+ * and whatever the caller's function returns.
+ */
+#ifndef BATCH_STORE_H
+#define BATCH_STORE_H
+
+#include <apr_global_mutex.h>
+
+#include "batch.h"
+#include "store/segment.h"
+
+typedef struct batch_store batch_store_t;
+typedef struct batch_tx batch_tx_t;
+
+typedef struct batch_store_config {
+    const char *driver;            /* apr_dbd's name: "sqlite3" or "pgsql" */
+    const char *params;            /* apr_dbd's parameter string */
+    int max_connections;           /* of this process; a call waits for a free one */
+    apr_interval_time_t patience;  /* how long a call waits for a connection or a lock */
+    /*
+     * sqlite3: taken before BEGIN IMMEDIATE, so that writers of several processes queue up instead
+     * of polling for the file lock. NULL: none (a process of its own, as the unit tests).
+     */
+    apr_global_mutex_t *writer_mutex;
+    /* Shared between the processes that share writer_mutex: how many wait for it. NULL: none. */
+    volatile apr_uint32_t *writers_waiting;
+    const batch_logger_t *logger;
+} batch_store_config_t;
+
+/**
+ * Makes the store of one process; config's strings are copied. Opens nothing yet: connections are opened by the
+ * first call that needs one, and never cross a fork. The store lives in an unmanaged pool of its
+ * own until batch_store_destroy; a process that ends without it leaves the database intact.
+ * apr_dbd_init must have been called. APR_ENOTIMPL if there is no such driver here.
+ */
+apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
+                                batch_error_t *err, apr_pool_t *ptemp);
+
+/** Closes all connections. No call may be under way. */
+void batch_store_destroy(batch_store_t *store);
+
+/**
+ * Makes the module's own tables, or brings older ones up to this version, under the database's
+ * lock: any number of processes may call it at once. Called lazily by the first transaction of
+ * every store too, so that a database that comes up late is served without a restart.
+ */
+apr_status_t batch_store_migrate(batch_store_t *store, batch_error_t *err, apr_pool_t *ptemp);
+
+/**
+ * Compares a resource with the real tables: table, key, match, scope, stamps, columns, and the
+ * form's table. Adds a problem (field: the directive's name) for each thing that is not there.
+ */
+apr_status_t batch_store_check_resource(batch_store_t *store, const batch_resource_t *resource,
+                                        batch_problems_t *problems, batch_error_t *err,
+                                        apr_pool_t *ptemp);
+
+/** What runs inside a transaction. ptemp is cleared before each run. */
+typedef apr_status_t batch_tx_fn(batch_tx_t *tx, void *baton, apr_pool_t *ptemp);
+
+/** Runs fn in a transaction that may write: durable when this returns APR_SUCCESS. */
+apr_status_t batch_store_write(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                               batch_error_t *err, apr_pool_t *ptemp);
+
+/** Runs fn in a read-only transaction: all that it reads is of one moment. */
+apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                              batch_error_t *err, apr_pool_t *ptemp);
+
+/* ---- Inside a transaction. Each returns what the function should return on failure. ---------- */
+
+/** The database's clock. */
+apr_time_t batch_tx_now(batch_tx_t *tx);
+
+/** Where fn reports details of its own failure; never NULL. */
+batch_error_t *batch_tx_error(batch_tx_t *tx);
+
+/** Inserts job; sets its seq, revision, created_at and updated_at. */
+apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job);
+
+/** Reads the job with that id if it is this organization's and of this API; strings in p. */
+apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
+                              const char *organization, batch_api_e api, apr_pool_t *p);
+
+/** The orders that a list can have. X(SYMBOL, "word as the API says it", "column of batch_jobs"). */
+#define BATCH_SORT_LIST(X)                                                                         \
+    X(BATCH_SORT_CREATED_AT, "created_at", "created_at")                                           \
+    X(BATCH_SORT_UPDATED_AT, "updated_at", "updated_at")                                           \
+    X(BATCH_SORT_STARTED_AT, "started_at", "queued_at")                                            \
+    X(BATCH_SORT_COMPLETED_AT, "completed_at", "completed_at")                                     \
+    X(BATCH_SORT_STATUS, "status", "status")                                                       \
+    X(BATCH_SORT_OBJECTS_TOTAL, "objects_total", "total")
+#define BATCH_SORT_ENTRY(symbol, word, column) symbol,
+typedef enum { BATCH_SORT_LIST(BATCH_SORT_ENTRY) BATCH_SORT_COUNT } batch_sort_e;
+
+typedef struct batch_job_query {
+    const char *organization;
+    batch_api_e api;
+    batch_sort_e sort; /* equal values: by creation, in the same direction */
+    int descending;
+    apr_int64_t offset;
+    apr_int64_t limit;
+} batch_job_query_t;
+
+/** Is called for each job of a list; job and its strings are gone after the call. */
+typedef apr_status_t batch_job_fn(void *baton, const batch_job_t *job);
+
+/** Calls fn for each job that query selects, in its order; sets *total to how many there are in all. */
+apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query,
+                               batch_job_fn *fn, void *baton, apr_pool_t *ptemp);
+
+/**
+ * Writes back what the API may change in a job that is not running: resource, action, form_id,
+ * settings, operations, warnings, status, total, queued_at, updated_by and updated_by_id.
+ * Sets updated_at and revision. BATCH_ECONFLICT if the row's revision is no longer the job's.
+ */
+apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job);
+
+/** Removes the job with its items and errors. */
+apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job);
+
+/** Stores a segment of the job's items. */
+apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
+                                     const batch_segment_t *segment);
+
+/** Reads the segment that holds the item at position, in p. BATCH_ENOTFOUND behind the last one. */
+apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, const batch_job_t *job,
+                                  apr_int64_t position, apr_pool_t *p);
+
+/** Removes all segments of the job. */
+apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job);
+
+/* ---- The queue -------------------------------------------------------------------------------- */
+
+/** Who claims: a thread of a process on a machine. Written into the job as its owner. */
+typedef struct batch_owner {
+    const char *host;        /* this boot of this machine (and container): see engine/host.h */
+    apr_int64_t pid;
+    apr_int64_t start_time;  /* of the process, in clock ticks since the boot */
+} batch_owner_t;
+
+/** What the store asks about a candidate: 1 = this engine can run it. */
+typedef int batch_runnable_fn(void *baton, const batch_job_t *job);
+
+/** What the store asks about the owner of a running job: 1 = known to be gone. */
+typedef int batch_owner_gone_fn(void *baton, const batch_owner_t *owner);
+
+typedef struct batch_claim {
+    const batch_owner_t *owner;
+    apr_interval_time_t lease;
+    batch_runnable_fn *runnable;
+    batch_owner_gone_fn *owner_gone;
+    void *baton;
+} batch_claim_t;
+
+/**
+ * Claims the oldest runnable job: one that is queued, else one that is being processed by nobody, by
+ * an owner that is gone, or by one whose lease has run out. Sets status processing, epoch + 1,
+ * claims + 1, owner and lease, started_at on the first claim. BATCH_ENOTFOUND when there is none.
+ */
+apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *claim,
+                            apr_pool_t *p);
+
+/**
+ * The fence, first in each chunk's transaction: renews the lease where id, epoch and cursor are
+ * still the job's and it is being processed. BATCH_EFENCED otherwise.
+ */
+apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval_time_t lease);
+
+/**
+ * Last in each chunk's transaction: writes the job's cursor, counts, status and reason; claims to
+ * 0. A final status sets completed_at, and takes owner and lease away.
+ */
+apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job);
+
+/** Gives a claimed job back to the queue (owner and lease removed), under the fence's condition. */
+apr_status_t batch_tx_release(batch_tx_t *tx, const batch_job_t *job);
+
+/* ---- The errors of a job ------------------------------------------------------------------------ */
+
+/** Adds count errors. Several errors of one item keep their order. */
+apr_status_t batch_tx_errors_insert(batch_tx_t *tx, const batch_job_t *job,
+                                    const batch_item_error_t *errors, int count);
+
+/** How far a reader of errors has come; all 0 (memset) at the start. */
+typedef struct batch_error_cursor {
+    apr_int64_t ordinal;
+    apr_int64_t number;
+    int begun;
+} batch_error_cursor_t;
+
+/** Is called for each error, in order of ordinal; its strings are gone after the call. */
+typedef apr_status_t batch_item_error_fn(void *baton, const batch_item_error_t *error);
+
+/** Calls fn for up to limit errors behind cursor, which moves. *count: how many there were. */
+apr_status_t batch_tx_errors_read(batch_tx_t *tx, int *count, const batch_job_t *job,
+                                  batch_error_cursor_t *cursor, int limit,
+                                  batch_item_error_fn *fn, void *baton, apr_pool_t *ptemp);
+
+/* ---- The administrator's tables ------------------------------------------------------------------- */
+
+/** What became of one item. */
+typedef enum {
+    BATCH_ROW_APPLIED,   /* exactly one row was deleted or changed */
+    BATCH_ROW_NOT_FOUND, /* no such row in this organization (and form) */
+    BATCH_ROW_REFUSED    /* the database refused: message says why; the transaction goes on */
+} batch_row_result_e;
+
+typedef struct batch_row_outcome {
+    batch_row_result_e result;
+    const char *message; /* the database's own words; in the chunk's pool, NULL if applied */
+} batch_row_outcome_t;
+
+/** The rows that a job may touch: every statement is bound to both where the resource has them. */
+typedef struct batch_row_scope {
+    const batch_resource_t *resource;
+    const char *organization;
+    const char *form_id; /* NULL where the resource has no forms */
+    const char *actor_id; /* for the stamps of an update */
+} batch_row_scope_t;
+
+/**
+ * Deletes the rows with the keys of count items, in their order, and says in outcomes (count
+ * elements) what became of each. Stops early once deadline (apr_time_now's clock) has passed, but
+ * never before the first item; *done is how many outcomes are filled.
+ * A row that the database refuses leaves no trace and does not disturb the others.
+ */
+apr_status_t batch_tx_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                  const batch_row_scope_t *scope, const batch_item_t *items,
+                                  int count, apr_time_t deadline, apr_pool_t *ptemp);
+
+/** The same for an update that sets the given values (and the stamps) in each of the rows. */
+apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                  const batch_row_scope_t *scope, const batch_value_t *values,
+                                  int value_count, const batch_item_t *items, int count,
+                                  apr_time_t deadline, apr_pool_t *ptemp);
+
+/** APR_SUCCESS if the organization has that form, else BATCH_ENOTFOUND. */
+apr_status_t batch_tx_form_check(batch_tx_t *tx, const batch_resource_t *resource,
+                                 const char *organization, const char *form_id);
+
+#endif
