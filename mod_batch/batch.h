@@ -1,8 +1,8 @@
 /*
  * mod_batch: the vocabulary that every room of the house shares.
  *
- * Nothing here knows httpd, a database or JSON. A batch is called a *job* in the code, since "batch"
- * is also the prefix of every name; to clients it is always a batch.
+ * Nothing here knows httpd, a database or JSON. A batch is called a *job* in the code, since
+ * "batch" is also the prefix of every name; to clients it is always a batch.
  */
 #ifndef BATCH_H
 #define BATCH_H
@@ -40,8 +40,9 @@ typedef struct batch_error {
 } batch_error_t;
 
 /** Fills err (which may be NULL) and returns status. fmt as apr_psprintf; message lives in p. */
-apr_status_t batch_error_set(batch_error_t *err, apr_status_t status, const char *tag, apr_pool_t *p,
-                             const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+apr_status_t batch_error_set(batch_error_t *err, apr_status_t status, const char *tag,
+                             apr_pool_t *p, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 
 /** One thing that is wrong in a request: where it is, in the API's notation, and what. */
 typedef struct batch_problem {
@@ -160,10 +161,20 @@ const batch_column_t *batch_resource_column(const batch_resource_t *resource, co
 
 /* ---- Items ---------------------------------------------------------------------------------- */
 
+/** What a value was in the request, so that its column's type can judge it. */
+typedef enum {
+    BATCH_KIND_NULL,
+    BATCH_KIND_STRING,
+    BATCH_KIND_NUMBER, /* any JSON number */
+    BATCH_KIND_BOOLEAN,
+    BATCH_KIND_JSON /* an object or an array, as JSON text */
+} batch_kind_e;
+
 /** A column's new value. NULL value: SQL NULL. */
 typedef struct batch_value {
     const char *name;  /* of the column */
     const char *value; /* text form, NUL-terminated, valid UTF-8 without U+0000 */
+    batch_kind_e kind; /* as the request had it; not stored: a decoded value is STRING or NULL */
 } batch_value_t;
 
 /**
@@ -205,18 +216,28 @@ typedef struct batch_counts {
 /** Items that were applied to the items' own rows. */
 #define batch_counts_applied(counts) ((counts)->created + (counts)->updated + (counts)->deleted)
 
+/** May this actor do action on the resource (BatchAllow)? 1 = yes. */
+typedef int batch_permission_fn(void *baton, const batch_resource_t *resource,
+                                batch_action_e action);
+
 /** A person or program that acts, as BatchUserId, BatchUserName and BatchOrganization say. */
 typedef struct batch_actor {
     const char *id;           /* never NULL, "" = unknown */
     const char *name;         /* never NULL */
     const char *organization; /* never NULL, "" where the administrator uses none */
+    /*
+     * Asked by the engine inside the transaction that creates, changes, starts or removes a job, so
+     * that the answer is about the very action that is stored. NULL: everything is allowed.
+     */
+    batch_permission_fn *may;
+    void *may_baton;
 } batch_actor_t;
 
 /** One row of batch_jobs. Strings live in the pool that the job was read or made in. */
 typedef struct batch_job {
-    apr_int64_t seq;     /* the database's own key, in order of creation; 0 before the insert */
-    const char *id;      /* UUID, lower case; what clients see */
-    batch_api_e api;     /* a batch is visible in the API that made it */
+    apr_int64_t seq; /* the database's own key, in order of creation; 0 before the insert */
+    const char *id;  /* UUID, lower case; what clients see */
+    batch_api_e api; /* a batch is visible in the API that made it */
     const char *organization;
     const char *resource; /* NULL while a pending batch has no operations */
     batch_action_e action;
@@ -225,11 +246,11 @@ typedef struct batch_job {
     const char *operations; /* records API: the operations as JSON text, as the client sent them */
     const char *warnings;   /* JSON array of strings to show with the batch, NULL = none */
     batch_status_e status;
-    const char *reason; /* why it ended otherwise than well, NULL = it did not */
-    apr_int64_t total;  /* distinct items selected */
-    apr_int64_t cursor; /* items that are behind us, in stored order; total = all */
-    apr_int64_t epoch;  /* the claim's number: the fence, with cursor */
-    apr_int64_t claims; /* claims since the cursor last moved */
+    const char *reason;   /* why it ended otherwise than well, NULL = it did not */
+    apr_int64_t total;    /* distinct items selected */
+    apr_int64_t cursor;   /* items that are behind us, in stored order; total = all */
+    apr_int64_t epoch;    /* the claim's number: the fence, with cursor */
+    apr_int64_t claims;   /* claims since the cursor last moved */
     apr_int64_t revision; /* grows with each change of the row; the ETag */
     batch_counts_t counts;
     apr_time_t created_at;
@@ -246,10 +267,10 @@ typedef struct batch_job {
 /* ---- Limits and settings that the engine needs (their directives are in docs/directives) ----- */
 
 typedef struct batch_limits {
-    apr_int64_t max_objects;          /* BatchMaxObjects */
-    int workers;                      /* BatchWorkers: threads of this node, over all children */
-    apr_interval_time_t chunk_time;   /* BatchChunkTime, microseconds */
-    apr_interval_time_t lease;        /* BatchLease, microseconds */
+    apr_int64_t max_objects;        /* BatchMaxObjects */
+    int workers;                    /* BatchWorkers: threads of this node, over all children */
+    apr_interval_time_t chunk_time; /* BatchChunkTime, microseconds */
+    apr_interval_time_t lease;      /* BatchLease, microseconds */
 } batch_limits_t;
 
 /* ---- Logging -------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  * Every call takes the actor and touches jobs of the actor's organization only.
  * Statuses: those of store.h, and
  *   BATCH_EINVALID    problems says what is wrong with the request
+ *   BATCH_EFORBIDDEN  the actor may not do the job's action (batch_actor_t.may)
  *   BATCH_ECONFLICT   err->message says which status forbids it (a sentence for the client)
  */
 #ifndef BATCH_ENGINE_JOBS_H
@@ -28,7 +29,8 @@ const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, cons
 /**
  * Checks what can be checked of a request's first operation without the database: adds a problem
  * for everything that is wrong. On return *resource and *action are what the operation names, as
- * far as it names something that exists (else NULL and -1), so that the caller can ask for permission.
+ * far as it names something that exists (else NULL and -1), so that the caller can refuse what the
+ * actor may not do before it lists what is wrong with it.
  * require: an operation must be there (the batch is to start, or its operations are being set).
  */
 void batch_operation_check(const batch_resource_t **resource, int *action,

@@ -13,8 +13,8 @@ typedef struct batch_operation {
     const char *resource;
     const char *form_id;
     int has_ids;
-    apr_int64_t ids_sent;    /* elements of ids, duplicates included */
-    int ids_over;            /* more than the limit of distinct ids: ids holds only the first ones */
+    apr_int64_t ids_sent; /* elements of ids, duplicates included */
+    int ids_over;         /* more than the limit of distinct ids: ids holds only the first ones */
     apr_array_header_t *ids; /* of batch_item_t: distinct keys with the ordinal of their first
                                 appearance, in the order sent */
     const char *query;
@@ -24,10 +24,10 @@ typedef struct batch_operation {
 
 /** A request to create a batch, or to set the operations of one. */
 typedef struct batch_operations_request {
-    int start;              /* true when absent */
-    int operation_count;    /* 0: none given */
+    int start;               /* true when absent */
+    int operation_count;     /* 0: none given */
     batch_operation_t first; /* the only one that runs */
-    const char *text;       /* all operations as JSON text, less the ids of the first; NULL = none */
+    const char *text; /* all operations as JSON text, less the ids of the first; NULL = none */
 } batch_operations_request_t;
 
 #endif

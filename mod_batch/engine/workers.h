@@ -16,8 +16,8 @@ typedef struct batch_node batch_node_t;       /* what the children of one httpd 
 typedef struct batch_workers batch_workers_t; /* the threads of one child */
 
 /**
- * Makes what the children will share: slots and the wake-up pipe. To be called by the parent before it forks;
- * lives in p (pconf).
+ * Makes what the children will share: slots and the wake-up pipe. To be called by the parent before
+ * it forks; lives in p (pconf).
  */
 apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *err, apr_pool_t *p);
 
@@ -34,7 +34,8 @@ void batch_node_wake(batch_node_t *node);
 apr_status_t batch_workers_start(batch_workers_t **workers, const batch_engine_t *engine,
                                  batch_node_t *node, batch_error_t *err, apr_pool_t *p);
 
-/** Tells the threads to stop at the next edge of an item. Returns at once; callable from any thread, more than once. */
+/** Tells the threads to stop at the next edge of an item. Returns at once; callable from any
+ * thread, more than once. */
 void batch_workers_stop(batch_workers_t *workers);
 
 /**

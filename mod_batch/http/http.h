@@ -19,7 +19,8 @@ typedef struct batch_service {
 /** The service of the request's server, or NULL; mod_batch.c gives it. */
 typedef const batch_service_t *batch_service_fn(const request_rec *r);
 
-/** Registers handler, AuthType ApiToken, identity and the filter that puts errors into the API's shape. */
+/** Registers handler, AuthType ApiToken, identity and the filter that puts errors into the API's
+ * shape. */
 void batch_http_register_hooks(apr_pool_t *p, batch_service_fn *service);
 
 #endif

@@ -17,8 +17,8 @@ typedef enum { BATCH_FILE_JSON, BATCH_FILE_CSV } batch_file_e;
 typedef struct batch_error_file batch_error_file_t;
 
 /**
- * Starts a file: writes what stands before the first error. columns (of const char *): the original's
- * columns, for CSV. The file lives in p, which grows by nothing for each error.
+ * Starts a file: writes what stands before the first error. columns (of const char *): the
+ * original's columns, for CSV. The file lives in p, which grows by nothing for each error.
  */
 apr_status_t batch_error_file_begin(batch_error_file_t **file, const batch_sink_t *sink,
                                     batch_file_e format, const apr_array_header_t *columns,

@@ -1,8 +1,8 @@
 /*
  * The store: the module's own tables, and the administrator's, behind plain calls.
  *
- * Only this folder knows apr_dbd, a driver or SQL. Callers say what they want in a function that runs
- * inside one transaction:
+ * Only this folder knows apr_dbd, a driver or SQL. Callers say what they want in a function that
+ * runs inside one transaction:
  *
  *     batch_store_write(store, create_body, &create, &error, ptemp);
  *
@@ -20,8 +20,8 @@
  *   BATCH_EFENCED       the job is no longer claimed by this caller
  *   BATCH_EUNAVAILABLE  locked for too long, full, read-only, unreachable, corrupt, newer schema:
  *                       err has a log tag and says what; try again later
- *   BATCH_EREFUSED      the commit was refused (a deferred constraint): err has the database's words
- * and whatever the caller's function returns.
+ *   BATCH_EREFUSED      the commit was refused (a deferred constraint): err has the database's
+ * words and whatever the caller's function returns.
  */
 #ifndef BATCH_STORE_H
 #define BATCH_STORE_H
@@ -35,10 +35,10 @@ typedef struct batch_store batch_store_t;
 typedef struct batch_tx batch_tx_t;
 
 typedef struct batch_store_config {
-    const char *driver;            /* apr_dbd's name: "sqlite3" or "pgsql" */
-    const char *params;            /* apr_dbd's parameter string */
-    int max_connections;           /* of this process; a call waits for a free one */
-    apr_interval_time_t patience;  /* how long a call waits for a connection or a lock */
+    const char *driver;           /* apr_dbd's name: "sqlite3" or "pgsql" */
+    const char *params;           /* apr_dbd's parameter string */
+    int max_connections;          /* of this process; a call waits for a free one */
+    apr_interval_time_t patience; /* how long a call waits for a connection or a lock */
     /*
      * sqlite3: taken before BEGIN IMMEDIATE, so that writers of several processes queue up instead
      * of polling for the file lock. NULL: none (a process of its own, as the unit tests).
@@ -50,10 +50,10 @@ typedef struct batch_store_config {
 } batch_store_config_t;
 
 /**
- * Makes the store of one process; config's strings are copied. Opens nothing yet: connections are opened by the
- * first call that needs one, and never cross a fork. The store lives in an unmanaged pool of its
- * own until batch_store_destroy; a process that ends without it leaves the database intact.
- * apr_dbd_init must have been called. APR_ENOTIMPL if there is no such driver here.
+ * Makes the store of one process; config's strings are copied. Opens nothing yet: connections are
+ * opened by the first call that needs one, and never cross a fork. The store lives in an unmanaged
+ * pool of its own until batch_store_destroy; a process that ends without it leaves the database
+ * intact. apr_dbd_init must have been called. APR_ENOTIMPL if there is no such driver here.
  */
 apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
                                 batch_error_t *err, apr_pool_t *ptemp);
@@ -102,7 +102,8 @@ apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job);
 apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
                               const char *organization, batch_api_e api, apr_pool_t *p);
 
-/** The orders that a list can have. X(SYMBOL, "word as the API says it", "column of batch_jobs"). */
+/** The orders that a list can have. X(SYMBOL, "word as the API says it", "column of batch_jobs").
+ */
 #define BATCH_SORT_LIST(X)                                                                         \
     X(BATCH_SORT_CREATED_AT, "created_at", "created_at")                                           \
     X(BATCH_SORT_UPDATED_AT, "updated_at", "updated_at")                                           \
@@ -125,7 +126,8 @@ typedef struct batch_job_query {
 /** Is called for each job of a list; job and its strings are gone after the call. */
 typedef apr_status_t batch_job_fn(void *baton, const batch_job_t *job);
 
-/** Calls fn for each job that query selects, in its order; sets *total to how many there are in all. */
+/** Calls fn for each job that query selects, in its order; sets *total to how many there are in
+ * all. */
 apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query,
                                batch_job_fn *fn, void *baton, apr_pool_t *ptemp);
 
@@ -150,13 +152,14 @@ apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, cons
 /** Removes all segments of the job. */
 apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job);
 
-/* ---- The queue -------------------------------------------------------------------------------- */
+/* ---- The queue --------------------------------------------------------------------------------
+ */
 
 /** Who claims: a thread of a process on a machine. Written into the job as its owner. */
 typedef struct batch_owner {
-    const char *host;        /* this boot of this machine (and container): see engine/host.h */
+    const char *host; /* this boot of this machine (and container): see engine/host.h */
     apr_int64_t pid;
-    apr_int64_t start_time;  /* of the process, in clock ticks since the boot */
+    apr_int64_t start_time; /* of the process, in clock ticks since the boot */
 } batch_owner_t;
 
 /** What the store asks about a candidate: 1 = this engine can run it. */
@@ -174,8 +177,8 @@ typedef struct batch_claim {
 } batch_claim_t;
 
 /**
- * Claims the oldest runnable job: one that is queued, else one that is being processed by nobody, by
- * an owner that is gone, or by one whose lease has run out. Sets status processing, epoch + 1,
+ * Claims the oldest runnable job: one that is queued, else one that is being processed by nobody,
+ * by an owner that is gone, or by one whose lease has run out. Sets status processing, epoch + 1,
  * claims + 1, owner and lease, started_at on the first claim. BATCH_ENOTFOUND when there is none.
  */
 apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *claim,
@@ -196,7 +199,8 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job);
 /** Gives a claimed job back to the queue (owner and lease removed), under the fence's condition. */
 apr_status_t batch_tx_release(batch_tx_t *tx, const batch_job_t *job);
 
-/* ---- The errors of a job ------------------------------------------------------------------------ */
+/* ---- The errors of a job ------------------------------------------------------------------------
+ */
 
 /** Adds count errors. Several errors of one item keep their order. */
 apr_status_t batch_tx_errors_insert(batch_tx_t *tx, const batch_job_t *job,
@@ -214,10 +218,11 @@ typedef apr_status_t batch_item_error_fn(void *baton, const batch_item_error_t *
 
 /** Calls fn for up to limit errors behind cursor, which moves. *count: how many there were. */
 apr_status_t batch_tx_errors_read(batch_tx_t *tx, int *count, const batch_job_t *job,
-                                  batch_error_cursor_t *cursor, int limit,
-                                  batch_item_error_fn *fn, void *baton, apr_pool_t *ptemp);
+                                  batch_error_cursor_t *cursor, int limit, batch_item_error_fn *fn,
+                                  void *baton, apr_pool_t *ptemp);
 
-/* ---- The administrator's tables ------------------------------------------------------------------- */
+/* ---- The administrator's tables
+ * ------------------------------------------------------------------- */
 
 /** What became of one item. */
 typedef enum {
@@ -235,7 +240,7 @@ typedef struct batch_row_outcome {
 typedef struct batch_row_scope {
     const batch_resource_t *resource;
     const char *organization;
-    const char *form_id; /* NULL where the resource has no forms */
+    const char *form_id;  /* NULL where the resource has no forms */
     const char *actor_id; /* for the stamps of an update */
 } batch_row_scope_t;
 

@@ -1,0 +1,398 @@
+#include "engine/jobs.h"
+#include "engine/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#define SEVERAL_OPERATIONS "[\"only the first operation is run; the others are kept, but not run\"]"
+
+static const char unknown_form[] = "is not the id of a form of your organization";
+
+/* ---- Operations into a job ------------------------------------------------------------------- */
+
+static int compare_keys(const void *a, const void *b)
+{
+    const batch_item_t *left = a;
+    const batch_item_t *right = b;
+    apr_size_t shorter =
+        left->key_length < right->key_length ? left->key_length : right->key_length;
+    int order = memcmp(left->key, right->key, shorter);
+
+    if (order) {
+        return order;
+    }
+    return (left->key_length > right->key_length) - (left->key_length < right->key_length);
+}
+
+/*
+ * The items in the order in which they are stored and applied: by key, so that neighbours in the
+ * index are touched together and any two batches lock rows in the same order.
+ */
+static apr_array_header_t *stored_order(const batch_operations_request_t *request, apr_pool_t *p)
+{
+    apr_array_header_t *items;
+
+    if (!request->operation_count || !request->first.ids) {
+        return apr_array_make(p, 0, sizeof(batch_item_t));
+    }
+    items = apr_array_copy(p, request->first.ids);
+    qsort(items->elts, (size_t)items->nelts, sizeof(batch_item_t), compare_keys);
+    return items;
+}
+
+/* Puts what the request asks for into the job. */
+static void apply_request(batch_job_t *job, const batch_operations_request_t *request,
+                          apr_int64_t item_count, apr_pool_t *p)
+{
+    const batch_operation_t *operation = &request->first;
+
+    job->operations = request->text;
+    job->warnings = request->operation_count > 1 ? SEVERAL_OPERATIONS : NULL;
+    job->resource = NULL;
+    job->form_id = NULL;
+    job->settings = NULL;
+    job->action = BATCH_ACTION_DELETE;
+    job->total = item_count;
+    if (!request->operation_count) {
+        return;
+    }
+    job->resource = operation->resource;
+    job->action = (batch_action_e)batch_action_parse(operation->action);
+    job->form_id = operation->form_id;
+    if (job->action == BATCH_ACTION_UPDATE) {
+        job->settings = batch_values_encode((const batch_value_t *)operation->data->elts,
+                                            operation->data->nelts, p);
+    }
+}
+
+struct segment_target {
+    batch_tx_t *tx;
+    const batch_job_t *job;
+};
+
+static apr_status_t insert_segment(void *baton, const batch_segment_t *segment)
+{
+    struct segment_target *target = baton;
+
+    return batch_tx_segment_insert(target->tx, target->job, segment);
+}
+
+static apr_status_t store_items(batch_tx_t *tx, const batch_job_t *job,
+                                const apr_array_header_t *items, apr_pool_t *ptemp)
+{
+    struct segment_target target = {tx, job};
+    batch_segment_writer_t *writer = batch_segment_writer_make(insert_segment, &target, ptemp);
+    apr_status_t rv;
+    int i;
+
+    for (i = 0; i < items->nelts; i++) {
+        rv = batch_segment_write(writer, &APR_ARRAY_IDX(items, i, batch_item_t));
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    return batch_segment_writer_finish(writer);
+}
+
+/* BATCH_EINVALID with a problem where the job's form is not the organization's, or is gone. */
+static apr_status_t check_form(batch_tx_t *tx, const batch_engine_t *engine, const batch_job_t *job,
+                               batch_problems_t *problems)
+{
+    const batch_resource_t *resource = batch_engine_resource(engine, job->resource);
+    apr_status_t rv;
+
+    if (!resource || !resource->form_column) {
+        batch_problem_add(problems, "operations[0].resource",
+                          "is no longer a resource of this API");
+        return BATCH_EINVALID;
+    }
+    rv = batch_tx_form_check(tx, resource, job->organization, job->form_id);
+    if (rv == BATCH_ENOTFOUND) {
+        batch_problem_add(problems, "operations[0].form_id", unknown_form);
+        return BATCH_EINVALID;
+    }
+    return rv;
+}
+
+/* BATCH_EFORBIDDEN unless the actor may do what the job does; a job without operations does
+ * nothing. */
+static apr_status_t check_permission(const batch_engine_t *engine, const batch_actor_t *actor,
+                                     const batch_job_t *job)
+{
+    const batch_resource_t *resource = batch_engine_resource(engine, job->resource);
+
+    if (!resource || !actor->may || actor->may(actor->may_baton, resource, job->action)) {
+        return APR_SUCCESS;
+    }
+    return BATCH_EFORBIDDEN;
+}
+
+/* ---- Calls that change a job ------------------------------------------------------------------
+ */
+
+/* What the bodies of the transactions below work on. */
+struct change {
+    const batch_engine_t *engine;
+    const batch_actor_t *actor;
+    const batch_operations_request_t *request;
+    const apr_array_header_t *items;
+    const char *id;
+    batch_problems_t *problems;
+    batch_job_t *job;
+    apr_pool_t *p;
+};
+
+/* Sends a pending job on its way. */
+static void enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor)
+{
+    job->status = BATCH_STATUS_QUEUED;
+    job->queued_at = batch_tx_now(tx);
+    job->updated_by = actor->name;
+    job->updated_by_id = actor->id;
+}
+
+static apr_status_t create_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct change *change = baton;
+    batch_job_t *job = change->job;
+    apr_status_t rv;
+
+    apr_array_clear(change->problems);
+    rv = check_permission(change->engine, change->actor, job);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (change->request->operation_count) {
+        rv = check_form(tx, change->engine, job, change->problems);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    job->status = BATCH_STATUS_PENDING;
+    if (change->request->start) {
+        enqueue(tx, job, change->actor);
+    }
+    rv = batch_tx_job_insert(tx, job);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return store_items(tx, job, change->items, ptemp);
+}
+
+apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
+                              const batch_actor_t *actor, const batch_operations_request_t *request,
+                              batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
+{
+    const apr_array_header_t *items = stored_order(request, p);
+    struct change change = {engine, actor, request, items, NULL, problems, job, p};
+
+    memset(job, 0, sizeof(*job));
+    job->id = batch_uuid_make(p);
+    job->api = BATCH_API_RECORDS;
+    job->organization = actor->organization;
+    job->created_by = job->updated_by = actor->name;
+    job->created_by_id = job->updated_by_id = actor->id;
+    apply_request(job, request, items->nelts, p);
+    return batch_store_write(engine->store, create_body, &change, err, p);
+}
+
+/* Reads the job that a change is about, if the actor may touch it. */
+static apr_status_t read_job(batch_tx_t *tx, const struct change *change)
+{
+    apr_status_t rv = batch_tx_job_get(tx, change->job, change->id, change->actor->organization,
+                                       BATCH_API_RECORDS, change->p);
+
+    return rv != APR_SUCCESS ? rv : check_permission(change->engine, change->actor, change->job);
+}
+
+static apr_status_t set_operations_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct change *change = baton;
+    batch_job_t *job = change->job;
+    apr_status_t rv;
+
+    apr_array_clear(change->problems);
+    rv = read_job(tx, change);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = batch_status_next(&job->status, job->status, BATCH_EVENT_SET_OPERATIONS,
+                           batch_tx_error(tx), change->p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apply_request(job, change->request, change->items->nelts, change->p);
+    job->updated_by = change->actor->name;
+    job->updated_by_id = change->actor->id;
+    rv = check_permission(change->engine, change->actor, job);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = check_form(tx, change->engine, job, change->problems);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = batch_tx_segments_delete(tx, job);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = store_items(tx, job, change->items, ptemp);
+    return rv != APR_SUCCESS ? rv : batch_tx_job_update(tx, job);
+}
+
+apr_status_t batch_job_set_operations(batch_job_t *job, const batch_engine_t *engine,
+                                      const batch_actor_t *actor, const char *id,
+                                      const batch_operations_request_t *request,
+                                      batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
+{
+    const apr_array_header_t *items = stored_order(request, p);
+    struct change change = {engine, actor, request, items, id, problems, job, p};
+
+    return batch_store_write(engine->store, set_operations_body, &change, err, p);
+}
+
+static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct change *change = baton;
+    batch_job_t *job = change->job;
+    batch_status_e next;
+    apr_status_t rv;
+
+    (void)ptemp;
+    apr_array_clear(change->problems);
+    rv = read_job(tx, change);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = batch_status_next(&next, job->status, BATCH_EVENT_START, batch_tx_error(tx), change->p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!job->resource) {
+        batch_problem_add(change->problems, "operations",
+                          "must be set before the batch can be started");
+        return BATCH_EINVALID;
+    }
+    rv = check_form(tx, change->engine, job, change->problems);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    enqueue(tx, job, change->actor);
+    return batch_tx_job_update(tx, job);
+}
+
+apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
+                             const batch_actor_t *actor, const char *id, batch_problems_t *problems,
+                             batch_error_t *err, apr_pool_t *p)
+{
+    struct change change = {engine, actor, NULL, NULL, id, problems, job, p};
+
+    return batch_store_write(engine->store, start_body, &change, err, p);
+}
+
+static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct change *change = baton;
+    batch_job_t *job = change->job;
+    batch_status_e next;
+    apr_status_t rv;
+
+    (void)ptemp;
+    rv = read_job(tx, change);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = batch_status_next(&next, job->status, BATCH_EVENT_REMOVE, batch_tx_error(tx), change->p);
+    return rv != APR_SUCCESS ? rv : batch_tx_job_delete(tx, job);
+}
+
+apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
+                              const batch_actor_t *actor, const char *id, batch_error_t *err,
+                              apr_pool_t *p)
+{
+    struct change change = {engine, actor, NULL, NULL, id, NULL, job, p};
+
+    return batch_store_write(engine->store, delete_body, &change, err, p);
+}
+
+/* ---- Calls that look ---------------------------------------------------------------------------
+ */
+
+struct look {
+    batch_job_t *job;
+    const char *id;
+    const char *organization;
+    batch_api_e api;
+    apr_pool_t *p;
+};
+
+static apr_status_t get_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct look *look = baton;
+
+    (void)ptemp;
+    return batch_tx_job_get(tx, look->job, look->id, look->organization, look->api, look->p);
+}
+
+apr_status_t batch_job_get(batch_job_t *job, const batch_engine_t *engine,
+                           const batch_actor_t *actor, batch_api_e api, const char *id,
+                           batch_error_t *err, apr_pool_t *p)
+{
+    struct look look = {job, id, actor->organization, api, p};
+
+    return batch_store_read(engine->store, get_body, &look, err, p);
+}
+
+struct list {
+    apr_int64_t *total;
+    const batch_job_query_t *query;
+    batch_job_fn *fn;
+    void *baton;
+};
+
+static apr_status_t list_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct list *list = baton;
+
+    return batch_tx_job_list(tx, list->total, list->query, list->fn, list->baton, ptemp);
+}
+
+apr_status_t batch_job_list(apr_int64_t *total, const batch_engine_t *engine,
+                            const batch_actor_t *actor, batch_job_query_t *query, batch_job_fn *fn,
+                            void *baton, batch_error_t *err, apr_pool_t *p)
+{
+    struct list list = {total, query, fn, baton};
+
+    query->organization = actor->organization;
+    return batch_store_read(engine->store, list_body, &list, err, p);
+}
+
+struct errors {
+    int *count;
+    const batch_job_t *job;
+    batch_error_cursor_t *cursor;
+    batch_error_cursor_t start;
+    int limit;
+    batch_item_error_fn *fn;
+    void *baton;
+};
+
+static apr_status_t errors_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct errors *errors = baton;
+
+    *errors->cursor = errors->start;
+    return batch_tx_errors_read(tx, errors->count, errors->job, errors->cursor, errors->limit,
+                                errors->fn, errors->baton, ptemp);
+}
+
+apr_status_t batch_job_errors(int *count, const batch_engine_t *engine, const batch_job_t *job,
+                              batch_error_cursor_t *cursor, int limit, batch_item_error_fn *fn,
+                              void *baton, batch_error_t *err, apr_pool_t *ptemp)
+{
+    struct errors errors = {count, job, cursor, *cursor, limit, fn, baton};
+
+    return batch_store_read(engine->store, errors_body, &errors, err, ptemp);
+}

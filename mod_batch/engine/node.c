@@ -1,0 +1,140 @@
+#include "engine/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_atomic.h>
+#include <apr_shm.h>
+
+#include "engine/host.h"
+
+/* In memory shared by the children. A slot is 0, or its worker's pid and start time. */
+struct shared {
+    volatile apr_uint32_t writers_waiting;
+    volatile apr_uint64_t polled_at; /* milliseconds since the epoch */
+    volatile apr_uint64_t slots[];
+};
+
+struct batch_node {
+    struct shared *shared;
+    int slot_count;
+    int wake_read;
+    int wake_write;
+};
+
+/* A pid has at most 22 bits on Linux; of the start time 32 bits tell processes of one pid apart. */
+static apr_uint64_t slot_word(const batch_owner_t *owner)
+{
+    return ((apr_uint64_t)owner->pid << 32) | (apr_uint32_t)owner->start_time;
+}
+
+static int slot_owner_gone(apr_uint64_t word)
+{
+    return batch_host_process_gone((apr_int64_t)(word >> 32), (apr_uint32_t)word);
+}
+
+static apr_status_t close_pipe(void *data)
+{
+    batch_node_t *node = data;
+
+    close(node->wake_read);
+    close(node->wake_write);
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *err, apr_pool_t *p)
+{
+    apr_size_t size = sizeof(struct shared) + (apr_size_t)workers * sizeof(apr_uint64_t);
+    batch_node_t *made = apr_pcalloc(p, sizeof(*made));
+    apr_shm_t *shm;
+    apr_status_t rv;
+    int ends[2];
+
+    rv = apr_shm_create(&shm, size, NULL, p);
+    if (rv != APR_SUCCESS) {
+        return batch_error_set(err, rv, "MB0401", p,
+                               "cannot get %" APR_SIZE_T_FMT " bytes of shared memory", size);
+    }
+    made->shared = apr_shm_baseaddr_get(shm);
+    memset(made->shared, 0, size);
+    made->slot_count = workers;
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC)) {
+        return batch_error_set(err, errno, "MB0402", p, "cannot make the workers' pipe");
+    }
+    made->wake_read = ends[0];
+    made->wake_write = ends[1];
+    apr_pool_cleanup_register(p, made, close_pipe, apr_pool_cleanup_null);
+    *node = made;
+    return APR_SUCCESS;
+}
+
+volatile apr_uint32_t *batch_node_writers_waiting(batch_node_t *node)
+{
+    return &node->shared->writers_waiting;
+}
+
+void batch_node_wake(batch_node_t *node)
+{
+    ssize_t written;
+
+    do {
+        written = write(node->wake_write, "", 1);
+    } while (written < 0 && errno == EINTR);
+    /* A full pipe (EAGAIN) has wake-ups enough: a worker that wakes runs all that is queued. */
+}
+
+int batch_node_wake_fd(const batch_node_t *node)
+{
+    return node->wake_read;
+}
+
+int batch_node_wake_take(batch_node_t *node)
+{
+    char byte;
+    ssize_t got;
+
+    do {
+        got = read(node->wake_read, &byte, 1);
+    } while (got < 0 && errno == EINTR);
+    return got == 1;
+}
+
+int batch_node_slot_count(const batch_node_t *node)
+{
+    return node->slot_count;
+}
+
+int batch_node_slot_take(batch_node_t *node, const batch_owner_t *owner)
+{
+    apr_uint64_t mine = slot_word(owner);
+    int slot;
+
+    for (slot = 0; slot < node->slot_count; slot++) {
+        volatile apr_uint64_t *word = &node->shared->slots[slot];
+        apr_uint64_t holder = apr_atomic_read64(word);
+        if ((!holder || slot_owner_gone(holder)) &&
+            apr_atomic_cas64(word, mine, holder) == holder) {
+            return slot;
+        }
+    }
+    return BATCH_NO_SLOT;
+}
+
+void batch_node_slot_release(batch_node_t *node, int slot, const batch_owner_t *owner)
+{
+    apr_atomic_cas64(&node->shared->slots[slot], 0, slot_word(owner));
+}
+
+int batch_node_poll_due(batch_node_t *node, apr_interval_time_t interval)
+{
+    apr_uint64_t now = (apr_uint64_t)apr_time_as_msec(apr_time_now());
+    apr_uint64_t before = apr_atomic_read64(&node->shared->polled_at);
+
+    /* A clock that was set back must not stop the polling. */
+    if (now >= before && now - before < (apr_uint64_t)apr_time_as_msec(interval)) {
+        return 0;
+    }
+    return apr_atomic_cas64(&node->shared->polled_at, now, before) == before;
+}

@@ -1,0 +1,34 @@
+/* The node's shared memory and wake-up pipe, as the workers see them. See workers.h. */
+#ifndef BATCH_ENGINE_NODE_H
+#define BATCH_ENGINE_NODE_H
+
+#include "engine/workers.h"
+
+/** A worker has no slot. */
+#define BATCH_NO_SLOT (-1)
+
+/**
+ * Takes a slot that is free, or whose process is gone. owner is this process.
+ * Returns its number, or BATCH_NO_SLOT.
+ */
+int batch_node_slot_take(batch_node_t *node, const batch_owner_t *owner);
+
+/** Gives the slot back. */
+void batch_node_slot_release(batch_node_t *node, int slot, const batch_owner_t *owner);
+
+/** How many slots there are. */
+int batch_node_slot_count(const batch_node_t *node);
+
+/**
+ * 1 if the node's turn to look into the queue unasked has come: true for one caller in each
+ * interval, whatever the number of workers and children.
+ */
+int batch_node_poll_due(batch_node_t *node, apr_interval_time_t interval);
+
+/** The end of the pipe that becomes readable when there is a job; non-blocking. */
+int batch_node_wake_fd(const batch_node_t *node);
+
+/** Takes one wake-up from the pipe, if there is one: 1 = yes. */
+int batch_node_wake_take(batch_node_t *node);
+
+#endif

@@ -1,0 +1,193 @@
+/* What can be said of an operation without asking the database. */
+#include "engine/jobs.h"
+#include "engine/validation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, const char *name)
+{
+    return name ? apr_hash_get(engine->resources, name, APR_HASH_KEY_STRING) : NULL;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names of the resources that the records API can reach, for a message. */
+static const char *resource_names(const batch_engine_t *engine, apr_pool_t *p)
+{
+    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(p, engine->resources); hi; hi = apr_hash_next(hi)) {
+        const batch_resource_t *resource = apr_hash_this_val(hi);
+        if (resource->form_column) {
+            APR_ARRAY_PUSH(names, const char *) = resource->name;
+        }
+    }
+    if (!names->nelts) {
+        return "none is configured";
+    }
+    qsort(names->elts, (size_t)names->nelts, sizeof(const char *), compare_names);
+    return apr_array_pstrcat(p, names, ',');
+}
+
+/* The actions of the records API that a resource takes, for a message. */
+static const char *action_names(const batch_resource_t *resource, apr_pool_t *p)
+{
+    static const batch_action_e actions[] = {BATCH_ACTION_DELETE, BATCH_ACTION_UPDATE};
+    const char *names = "";
+    size_t i;
+
+    for (i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
+        if (!resource || resource->actions & (1u << actions[i])) {
+            names =
+                apr_pstrcat(p, names, *names ? " or " : "", batch_action_name(actions[i]), NULL);
+        }
+    }
+    return *names ? names : "no action of this API";
+}
+
+static const batch_resource_t *check_resource(batch_problems_t *problems,
+                                              const batch_engine_t *engine,
+                                              const batch_operation_t *operation, apr_pool_t *p)
+{
+    const batch_resource_t *resource = batch_engine_resource(engine, operation->resource);
+
+    if (!operation->resource) {
+        batch_problem_add(problems, "operations[0].resource", "is required: %s",
+                          resource_names(engine, p));
+        return NULL;
+    }
+    if (!resource || !resource->form_column) {
+        batch_problem_add(problems, "operations[0].resource", "is not a resource of this API: %s",
+                          resource_names(engine, p));
+        return NULL;
+    }
+    return resource;
+}
+
+static int check_action(batch_problems_t *problems, const batch_resource_t *resource,
+                        const batch_operation_t *operation, apr_pool_t *p)
+{
+    int action;
+
+    if (!operation->action) {
+        batch_problem_add(problems, "operations[0].action", "is required: %s",
+                          action_names(resource, p));
+        return -1;
+    }
+    action = batch_action_parse(operation->action);
+    if ((action != BATCH_ACTION_DELETE && action != BATCH_ACTION_UPDATE) ||
+        (resource && !(resource->actions & (1u << action)))) {
+        batch_problem_add(problems, "operations[0].action", "must be %s",
+                          action_names(resource, p));
+        return -1;
+    }
+    return action;
+}
+
+static void check_selection(batch_problems_t *problems, const batch_engine_t *engine,
+                            const batch_operation_t *operation)
+{
+    if (operation->has_ids && operation->query) {
+        batch_problem_add(problems, "operations[0].ids",
+                          "cannot be used together with query: send one of them");
+    } else if (operation->query) {
+        batch_problem_add(problems, "operations[0].query",
+                          "selection by query is not available in this version: send ids");
+    } else if (!operation->has_ids) {
+        batch_problem_add(problems, "operations[0].ids", "is required: the ids of the objects");
+    }
+    if (!operation->has_ids) {
+        return;
+    }
+    if (operation->ids_sent == 0) {
+        batch_problem_add(problems, "operations[0].ids", "must have at least one id");
+    } else if (operation->ids_over) {
+        batch_problem_add(problems, "operations[0].ids",
+                          "has more than %" APR_INT64_T_FMT " distinct ids: send several batches",
+                          engine->limits.max_objects);
+    }
+}
+
+static const char *writable_names(const batch_resource_t *resource, apr_pool_t *p)
+{
+    const char *names = "";
+    int i;
+
+    for (i = 0; i < resource->columns->nelts; i++) {
+        const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
+        if (!column->readonly && !column->immutable) {
+            names = apr_pstrcat(p, names, *names ? ", " : "", column->name, NULL);
+        }
+    }
+    return *names ? names : "none";
+}
+
+static void check_data_member(batch_problems_t *problems, const batch_resource_t *resource,
+                              const batch_value_t *value, apr_pool_t *p)
+{
+    const batch_column_t *column = batch_resource_column(resource, value->name);
+    const char *field = apr_pstrcat(p, "operations[0].data.", value->name, NULL);
+    const char *wrong;
+
+    if (!column || column->readonly || column->immutable) {
+        batch_problem_add(problems, field, "is not a member that can be updated: %s",
+                          writable_names(resource, p));
+        return;
+    }
+    wrong = batch_value_check(column, value, p);
+    if (wrong) {
+        batch_problem_add(problems, field, "%s", wrong);
+    }
+}
+
+static void check_data(batch_problems_t *problems, const batch_resource_t *resource, int action,
+                       const batch_operation_t *operation, apr_pool_t *p)
+{
+    int i;
+
+    if (action == BATCH_ACTION_DELETE && operation->has_data) {
+        batch_problem_add(problems, "operations[0].data", "is for the action update only");
+    }
+    if (action != BATCH_ACTION_UPDATE || !resource) {
+        return;
+    }
+    if (!operation->has_data || !operation->data || !operation->data->nelts) {
+        batch_problem_add(problems, "operations[0].data",
+                          "is required for an update: at least one of %s",
+                          writable_names(resource, p));
+        return;
+    }
+    for (i = 0; i < operation->data->nelts; i++) {
+        check_data_member(problems, resource, &APR_ARRAY_IDX(operation->data, i, batch_value_t), p);
+    }
+}
+
+void batch_operation_check(const batch_resource_t **resource, int *action,
+                           batch_problems_t *problems, const batch_engine_t *engine,
+                           const batch_operations_request_t *request, int require, apr_pool_t *p)
+{
+    const batch_operation_t *operation = &request->first;
+
+    *resource = NULL;
+    *action = -1;
+    if (!request->operation_count) {
+        if (require) {
+            batch_problem_add(problems, "operations", "must have an operation");
+        }
+        return;
+    }
+    *resource = check_resource(problems, engine, operation, p);
+    *action = check_action(problems, *resource, operation, p);
+    if (!operation->form_id || !*operation->form_id) {
+        batch_problem_add(problems, "operations[0].form_id", "is required");
+    }
+    check_selection(problems, engine, operation);
+    check_data(problems, *resource, *action, operation, p);
+}

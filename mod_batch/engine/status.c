@@ -1,0 +1,51 @@
+#include "engine/status.h"
+
+#include <apr_strings.h>
+
+#define MAY_NOT (-1)
+
+/* Rows in the order of BATCH_STATUS_LIST, columns in the order of batch_event_e. */
+static const int transitions[BATCH_STATUS_COUNT][BATCH_EVENT_COUNT] = {
+    [BATCH_STATUS_PENDING] = {BATCH_STATUS_PENDING, BATCH_STATUS_QUEUED, BATCH_STATUS_PENDING},
+    [BATCH_STATUS_REQUESTED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_REQUESTED},
+    [BATCH_STATUS_QUEUED] = {MAY_NOT, MAY_NOT, MAY_NOT},
+    [BATCH_STATUS_PROCESSING] = {MAY_NOT, MAY_NOT, MAY_NOT},
+    [BATCH_STATUS_COMPLETED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_COMPLETED},
+    [BATCH_STATUS_FAILED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED},
+    [BATCH_STATUS_TIMED_OUT] = {MAY_NOT, MAY_NOT, BATCH_STATUS_TIMED_OUT},
+    [BATCH_STATUS_EXPIRED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_EXPIRED},
+};
+
+static const char *const refusals[BATCH_EVENT_COUNT] = {
+    [BATCH_EVENT_SET_OPERATIONS] =
+        "the batch has been started: only a pending batch's operations can be set",
+    [BATCH_EVENT_START] = "the batch has been started already: only a pending batch can be started",
+    [BATCH_EVENT_REMOVE] =
+        "the batch is running and cannot be terminated: it can be deleted when it has ended",
+};
+
+apr_status_t batch_status_next(batch_status_e *next, batch_status_e from, batch_event_e event,
+                               batch_error_t *err, apr_pool_t *p)
+{
+    int to = transitions[from][event];
+
+    if (to == MAY_NOT) {
+        return batch_error_set(err, BATCH_ECONFLICT, NULL, p, "%s", refusals[event]);
+    }
+    *next = (batch_status_e)to;
+    return APR_SUCCESS;
+}
+
+void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
+{
+    if (job->total > 0 && batch_counts_applied(&job->counts) == 0) {
+        job->status = BATCH_STATUS_FAILED;
+        job->reason = apr_psprintf(p,
+                                   "none of the %" APR_INT64_T_FMT " objects could be %sd: "
+                                   "see the errors of the batch",
+                                   job->total, batch_action_name(job->action));
+        return;
+    }
+    job->status = BATCH_STATUS_COMPLETED;
+    job->reason = NULL;
+}

@@ -1,0 +1,30 @@
+/*
+ * The life of a job: which event may happen in which status, and what comes of it.
+ * These two functions are the only ones that decide a status.
+ */
+#ifndef BATCH_ENGINE_STATUS_H
+#define BATCH_ENGINE_STATUS_H
+
+#include "batch.h"
+
+typedef enum {
+    BATCH_EVENT_SET_OPERATIONS, /* a client sets what is to be done */
+    BATCH_EVENT_START,          /* a client starts it */
+    BATCH_EVENT_REMOVE,         /* a client removes it from the list */
+    BATCH_EVENT_COUNT
+} batch_event_e;
+
+/**
+ * What a client's event makes of a job in status from. BATCH_ECONFLICT, with a sentence for the
+ * client in err, if it may not happen then; *next is undefined in that case.
+ */
+apr_status_t batch_status_next(batch_status_e *next, batch_status_e from, batch_event_e event,
+                               batch_error_t *err, apr_pool_t *p);
+
+/**
+ * Gives a job whose last item is behind it its final status and reason (in p): it failed if it had
+ * items and not one could be applied, else it is completed.
+ */
+void batch_status_conclude(batch_job_t *job, apr_pool_t *p);
+
+#endif

@@ -1,0 +1,387 @@
+#include "engine/workers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_allocator.h>
+#include <apr_atomic.h>
+#include <apr_general.h>
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <apr_thread_proc.h>
+
+#include "engine/host.h"
+#include "engine/node.h"
+#include "engine/run.h"
+
+/* How often a node looks into the queue unasked: for batches of other nodes and of dead owners. */
+#define POLL_INTERVAL apr_time_from_sec(1)
+
+/* A thread without a slot looks for one that often, and a sleeping worker wakes that often. */
+#define NAP apr_time_from_sec(1)
+
+/* After a claim that failed, wait that long before the next. */
+#define FAILURE_NAP apr_time_from_sec(2)
+
+/* Free memory that a worker keeps between jobs. */
+#define WORKER_MAX_FREE (4 * 1024 * 1024)
+
+struct worker {
+    batch_workers_t *workers;
+    apr_thread_t *thread;
+    int slot;
+    int unavailable; /* the last claim failed: say so once, not every second */
+};
+
+struct batch_workers {
+    const batch_engine_t *engine;
+    batch_node_t *node;
+    batch_owner_t owner;
+    apr_pool_t *p;
+    int stop_read; /* readable (closed at the other end) once the workers are to stop */
+    int stop_write;
+    volatile apr_uint32_t stopping;
+    apr_thread_mutex_t *mutex; /* guards alive */
+    apr_thread_cond_t *ended;
+    int alive;
+    int count;
+    struct worker *list;
+};
+
+/* ---- Sleeping and stopping ----------------------------------------------------------------------
+ */
+
+static int is_stopping(void *baton)
+{
+    struct worker *worker = baton;
+
+    return apr_atomic_read32(&worker->workers->stopping) != 0;
+}
+
+/* Up to an eighth more or less than duration, so that children do not march in step. */
+static int with_jitter(apr_interval_time_t duration)
+{
+    unsigned char byte = 128;
+    apr_interval_time_t eighth = duration / 8;
+
+    /* Without randomness we sleep for duration: nothing depends on it. */
+    (void)apr_generate_random_bytes(&byte, 1);
+    return (int)apr_time_as_msec(duration - eighth + eighth * byte / 128);
+}
+
+/*
+ * Sleeps until the workers are to stop, the node is woken (for_job), or duration is over. Returns 1
+ * if a wake-up was taken.
+ */
+static int sleep_for(struct worker *worker, apr_interval_time_t duration, int for_job)
+{
+    batch_workers_t *workers = worker->workers;
+    struct pollfd fds[2] = {{workers->stop_read, POLLIN, 0},
+                            {batch_node_wake_fd(workers->node), POLLIN, 0}};
+    int ready = poll(fds, for_job ? 2 : 1, with_jitter(duration));
+
+    if (ready < 0 && errno != EINTR) {
+        apr_sleep(duration); /* poll itself failing must not make this a busy loop */
+    }
+    return ready > 0 && for_job && (fds[1].revents & POLLIN) && batch_node_wake_take(workers->node);
+}
+
+static void pause_worker(void *baton, apr_interval_time_t duration)
+{
+    sleep_for(baton, duration, 0);
+}
+
+/* ---- Claiming
+ * ------------------------------------------------------------------------------------ */
+
+struct claim {
+    batch_claim_t request;
+    batch_job_t *job;
+    apr_pool_t *p;
+};
+
+static int is_runnable(void *baton, const batch_job_t *job)
+{
+    struct worker *worker = baton;
+
+    return batch_engine_resource(worker->workers->engine, job->resource) != NULL;
+}
+
+static int is_owner_gone(void *baton, const batch_owner_t *owner)
+{
+    struct worker *worker = baton;
+
+    return batch_host_owner_gone(owner, &worker->workers->owner);
+}
+
+static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct claim *claim = baton;
+
+    (void)ptemp;
+    return batch_tx_claim(tx, claim->job, &claim->request, claim->p);
+}
+
+static void report_claim(struct worker *worker, apr_status_t rv, const batch_error_t *err)
+{
+    int failed = rv != APR_SUCCESS && rv != BATCH_ENOTFOUND;
+
+    if (failed && !worker->unavailable) {
+        batch_log(worker->workers->engine->logger, BATCH_LOG_ERROR, err->tag ? err->tag : "MB0409",
+                  rv, NULL, "cannot look into the queue: %s",
+                  err->message ? err->message : "no details");
+    } else if (!failed && worker->unavailable) {
+        batch_log(worker->workers->engine->logger, BATCH_LOG_NOTICE, "MB0410", 0, NULL,
+                  "the queue can be reached again");
+    }
+    worker->unavailable = failed;
+}
+
+/* Claims a job and runs it. BATCH_ENOTFOUND: there is none. */
+static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
+{
+    batch_workers_t *workers = worker->workers;
+    batch_job_t job;
+    batch_error_t err = {0};
+    struct claim claim = {
+        {&workers->owner, workers->engine->limits.lease, is_runnable, is_owner_gone, worker},
+        &job,
+        p};
+    batch_runner_t runner = {workers->engine, is_stopping, pause_worker, worker};
+    apr_status_t rv = batch_store_write(workers->engine->store, claim_body, &claim, &err, p);
+
+    report_claim(worker, rv, &err);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    batch_log(workers->engine->logger, BATCH_LOG_DEBUG, "MB0411", 0, &job, "claimed");
+    rv = batch_job_run(&runner, &job, p);
+    batch_log(workers->engine->logger, BATCH_LOG_DEBUG, "MB0412", rv, &job, "let go");
+    return APR_SUCCESS;
+}
+
+/* Runs jobs until the queue is empty, or the worker is to stop. */
+static void run_all(struct worker *worker, apr_pool_t *p)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    while (rv == APR_SUCCESS && !is_stopping(worker)) {
+        apr_pool_clear(p);
+        rv = run_one(worker, p);
+    }
+    apr_pool_clear(p);
+    if (rv != BATCH_ENOTFOUND && rv != APR_SUCCESS) {
+        sleep_for(worker, FAILURE_NAP, 0);
+    }
+}
+
+/* ---- The threads
+ * --------------------------------------------------------------------------------- */
+
+static void work(struct worker *worker, apr_pool_t *p)
+{
+    batch_workers_t *workers = worker->workers;
+    int woken = 1; /* whoever takes a slot looks at once: its last holder may have died at work */
+
+    worker->slot = BATCH_NO_SLOT;
+    while (!is_stopping(worker)) {
+        if (worker->slot == BATCH_NO_SLOT) {
+            worker->slot = batch_node_slot_take(workers->node, &workers->owner);
+        }
+        if (worker->slot == BATCH_NO_SLOT) {
+            sleep_for(worker, NAP, 0);
+            continue;
+        }
+        if (woken || batch_node_poll_due(workers->node, POLL_INTERVAL)) {
+            run_all(worker, p);
+        }
+        woken = sleep_for(worker, NAP, 1);
+    }
+    if (worker->slot != BATCH_NO_SLOT) {
+        batch_node_slot_release(workers->node, worker->slot, &workers->owner);
+        batch_node_wake(workers->node);
+    }
+}
+
+/* A pool for one thread, whose freed memory goes back to the system beyond WORKER_MAX_FREE. */
+static apr_status_t thread_pool_make(apr_pool_t **p)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_max_free_set(allocator, WORKER_MAX_FREE);
+    rv = apr_pool_create_unmanaged_ex(p, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *p);
+    apr_pool_tag(*p, "batch_worker");
+    return APR_SUCCESS;
+}
+
+static void *APR_THREAD_FUNC thread_main(apr_thread_t *thread, void *baton)
+{
+    struct worker *worker = baton;
+    batch_workers_t *workers = worker->workers;
+    apr_pool_t *p;
+    apr_status_t rv = thread_pool_make(&p);
+
+    (void)thread;
+    if (rv == APR_SUCCESS) {
+        work(worker, p);
+        apr_pool_destroy(p);
+    } else {
+        batch_log(workers->engine->logger, BATCH_LOG_ERROR, "MB0413", rv, NULL,
+                  "a worker cannot start: no memory");
+    }
+    apr_thread_mutex_lock(workers->mutex);
+    workers->alive--;
+    apr_thread_cond_signal(workers->ended);
+    apr_thread_mutex_unlock(workers->mutex);
+    return NULL;
+}
+
+/* Everything of the workers, in an unmanaged pool with a mutex: threads are made and joined in it.
+ */
+static apr_status_t workers_make(batch_workers_t **workers)
+{
+    apr_allocator_t *allocator;
+    apr_thread_mutex_t *mutex;
+    apr_pool_t *p;
+    batch_workers_t *made;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = apr_pool_create_unmanaged_ex(&p, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, p);
+    apr_pool_tag(p, "batch_workers");
+    made = apr_pcalloc(p, sizeof(*made));
+    made->p = p;
+    rv = apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    if (rv == APR_SUCCESS) {
+        apr_allocator_mutex_set(allocator, mutex);
+        rv = apr_thread_mutex_create(&made->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&made->ended, p);
+    }
+    if (rv != APR_SUCCESS) {
+        apr_pool_destroy(p);
+        return rv;
+    }
+    *workers = made;
+    return APR_SUCCESS;
+}
+
+/* Starts the threads; those that run when one cannot be started are stopped by the caller. */
+static apr_status_t threads_start(batch_workers_t *workers)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int count = batch_node_slot_count(workers->node);
+    int i;
+
+    workers->list = apr_pcalloc(workers->p, (apr_size_t)count * sizeof(*workers->list));
+    for (i = 0; i < count && rv == APR_SUCCESS; i++) {
+        struct worker *worker = &workers->list[i];
+        worker->workers = workers;
+        apr_thread_mutex_lock(workers->mutex);
+        rv = apr_thread_create(&worker->thread, NULL, thread_main, worker, workers->p);
+        if (rv == APR_SUCCESS) {
+            workers->alive++;
+            workers->count++;
+        }
+        apr_thread_mutex_unlock(workers->mutex);
+    }
+    return rv;
+}
+
+apr_status_t batch_workers_start(batch_workers_t **workers, const batch_engine_t *engine,
+                                 batch_node_t *node, batch_error_t *err, apr_pool_t *p)
+{
+    batch_workers_t *made;
+    int ends[2];
+    apr_status_t rv = workers_make(&made);
+
+    *workers = NULL;
+    if (rv != APR_SUCCESS) {
+        return batch_error_set(err, rv, "MB0414", p, "no memory for the workers");
+    }
+    made->engine = engine;
+    made->node = node;
+    rv = batch_host_self(&made->owner, made->p);
+    if (rv != APR_SUCCESS) {
+        apr_pool_destroy(made->p);
+        return batch_error_set(err, rv, "MB0415", p, "cannot find out this machine's name");
+    }
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC)) {
+        rv = errno;
+        apr_pool_destroy(made->p);
+        return batch_error_set(err, rv, "MB0402", p, "cannot make the workers' pipe");
+    }
+    made->stop_read = ends[0];
+    made->stop_write = ends[1];
+    rv = threads_start(made);
+    if (rv != APR_SUCCESS && !made->count) {
+        close(ends[0]);
+        close(ends[1]);
+        apr_pool_destroy(made->p);
+        return batch_error_set(err, rv, "MB0416", p, "cannot start a worker thread");
+    }
+    /* Some threads are better than none: the others' slots go to other children. */
+    *workers = made;
+    return APR_SUCCESS;
+}
+
+void batch_workers_stop(batch_workers_t *workers)
+{
+    ssize_t written;
+
+    if (apr_atomic_xchg32(&workers->stopping, 1)) {
+        return;
+    }
+    do {
+        written = write(workers->stop_write, "", 1);
+    } while (written < 0 && errno == EINTR);
+}
+
+apr_status_t batch_workers_join(batch_workers_t *workers, apr_interval_time_t patience)
+{
+    apr_time_t deadline = apr_time_now() + patience;
+    apr_status_t rv;
+    int alive;
+    int i;
+
+    apr_thread_mutex_lock(workers->mutex);
+    while (workers->alive > 0 && apr_time_now() < deadline) {
+        apr_thread_cond_timedwait(workers->ended, workers->mutex, deadline - apr_time_now());
+    }
+    alive = workers->alive;
+    apr_thread_mutex_unlock(workers->mutex);
+    if (alive > 0) {
+        return APR_TIMEUP;
+    }
+    for (i = 0; i < workers->count; i++) {
+        apr_status_t returned;
+        rv = apr_thread_join(&returned, workers->list[i].thread);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    close(workers->stop_read);
+    close(workers->stop_write);
+    apr_pool_destroy(workers->p);
+    return APR_SUCCESS;
+}
