@@ -12,6 +12,27 @@ const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, cons
     return name ? apr_hash_get(engine->resources, name, APR_HASH_KEY_STRING) : NULL;
 }
 
+/* 1 if the request's reader has already said what is wrong with that member. */
+static int is_reported(const batch_problems_t *problems, const char *field)
+{
+    int i;
+
+    for (i = 0; i < problems->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(problems, i, batch_problem_t).field, field)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Adds that a member is missing, unless it is there but wrong. */
+static void add_missing(batch_problems_t *problems, const char *field, const char *message)
+{
+    if (!is_reported(problems, field)) {
+        batch_problem_add(problems, field, "%s", message);
+    }
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -59,8 +80,8 @@ static const batch_resource_t *check_resource(batch_problems_t *problems,
     const batch_resource_t *resource = batch_engine_resource(engine, operation->resource);
 
     if (!operation->resource) {
-        batch_problem_add(problems, "operations[0].resource", "is required: %s",
-                          resource_names(engine, p));
+        add_missing(problems, "operations[0].resource",
+                    apr_pstrcat(p, "is required: ", resource_names(engine, p), NULL));
         return NULL;
     }
     if (!resource || !resource->form_column) {
@@ -77,8 +98,8 @@ static int check_action(batch_problems_t *problems, const batch_resource_t *reso
     int action;
 
     if (!operation->action) {
-        batch_problem_add(problems, "operations[0].action", "is required: %s",
-                          action_names(resource, p));
+        add_missing(problems, "operations[0].action",
+                    apr_pstrcat(p, "is required: ", action_names(resource, p), NULL));
         return -1;
     }
     action = batch_action_parse(operation->action);
@@ -101,7 +122,7 @@ static void check_selection(batch_problems_t *problems, const batch_engine_t *en
         batch_problem_add(problems, "operations[0].query",
                           "selection by query is not available in this version: send ids");
     } else if (!operation->has_ids) {
-        batch_problem_add(problems, "operations[0].ids", "is required: the ids of the objects");
+        add_missing(problems, "operations[0].ids", "is required: the ids of the objects");
     }
     if (!operation->has_ids) {
         return;
@@ -159,9 +180,9 @@ static void check_data(batch_problems_t *problems, const batch_resource_t *resou
         return;
     }
     if (!operation->has_data || !operation->data || !operation->data->nelts) {
-        batch_problem_add(problems, "operations[0].data",
-                          "is required for an update: at least one of %s",
-                          writable_names(resource, p));
+        add_missing(problems, "operations[0].data",
+                    apr_pstrcat(p, "is required for an update: at least one of ",
+                                writable_names(resource, p), NULL));
         return;
     }
     for (i = 0; i < operation->data->nelts; i++) {
@@ -177,16 +198,19 @@ void batch_operation_check(const batch_resource_t **resource, int *action,
 
     *resource = NULL;
     *action = -1;
+    if (is_reported(problems, "batch") || is_reported(problems, "operations[0]")) {
+        return; /* there is no operation that could be judged */
+    }
     if (!request->operation_count) {
         if (require) {
-            batch_problem_add(problems, "operations", "must have an operation");
+            add_missing(problems, "operations", "must have an operation");
         }
         return;
     }
     *resource = check_resource(problems, engine, operation, p);
     *action = check_action(problems, *resource, operation, p);
     if (!operation->form_id || !*operation->form_id) {
-        batch_problem_add(problems, "operations[0].form_id", "is required");
+        add_missing(problems, "operations[0].form_id", "is required");
     }
     check_selection(problems, engine, operation);
     check_data(problems, *resource, *action, operation, p);

@@ -20,24 +20,25 @@
 
 /** One element of the diverted array. */
 typedef struct batch_json_element {
-    const char *text; /* its JSON text, not NUL-terminated; NULL: longer than max_element */
-    apr_size_t length; /* of the text in bytes, also when text is NULL */
-    char first;        /* the first byte of the text: tells a string from the rest */
-    apr_int64_t index; /* in the array, from 0 */
-    apr_int64_t line;  /* of the body where it begins, from 1 */
+    const char *text;   /* its JSON text, not NUL-terminated; NULL: longer than max_element */
+    apr_size_t length;  /* of the text in bytes, also when text is NULL */
+    char first;         /* the first byte of the text: tells a string from the rest */
+    apr_int64_t index;  /* in the array, from 0 */
+    apr_int64_t line;   /* of the body where it begins, from 1 */
     apr_int64_t column; /* bytes, from 1 */
 } batch_json_element_t;
 
 /**
- * Is called with each element, in order; element and its text are the reader's again after the call.
- * Another status than APR_SUCCESS ends the reading and is what feed returns.
+ * Is called with each element, in order; element and its text are the reader's again after the
+ * call. Another status than APR_SUCCESS ends the reading and is what feed returns.
  */
 typedef apr_status_t batch_json_element_fn(void *baton, const batch_json_element_t *element);
 
 typedef struct batch_json_reader_config {
     /*
-     * Where the diverted array is, as "batch.operations[0].ids"; "" is the document itself, NULL
-     * diverts nothing. Anything but an array there is skeleton. Kept by reference.
+     * Where the diverted array is, as "batch.operations[0].ids" (at most 8 names and indexes); ""
+     * is the document itself, NULL diverts nothing. Anything but an array there is skeleton. Kept
+     * by reference.
      */
     const char *path;
     batch_json_element_fn *element; /* NULL: elements are checked and dropped */
@@ -49,13 +50,14 @@ typedef struct batch_json_reader_config {
 typedef struct batch_json_reader batch_json_reader_t;
 
 /** Makes a reader in p. config is copied. */
-batch_json_reader_t *batch_json_reader_make(const batch_json_reader_config_t *config, apr_pool_t *p);
+batch_json_reader_t *batch_json_reader_make(const batch_json_reader_config_t *config,
+                                            apr_pool_t *p);
 
 /**
  * Takes the next bytes of the document; an empty slice is allowed. BATCH_EMALFORMED: not JSON, with
- * the place of the first byte that cannot be (or of the end) in err, whatever the slices; BATCH_ETOOLARGE: over
- * max_skeleton. err->message is for the client and lives in the reader's pool; err may be NULL.
- * Once a call has failed, all further ones say the same.
+ * the place of the first byte that cannot be (or of the end) in err, whatever the slices;
+ * BATCH_ETOOLARGE: over max_skeleton. err->message is for the client and lives in the reader's
+ * pool; err may be NULL. Once a call has failed, all further ones say the same.
  */
 apr_status_t batch_json_reader_feed(batch_json_reader_t *reader, const char *bytes,
                                     apr_size_t length, batch_error_t *err);

@@ -8,7 +8,7 @@
 #include "payload/json_reader.h"
 
 /** Segments that a path may have: names and indexes. */
-#define JSON_PATH_SEGMENTS 8
+#define BATCH_JSON_PATH_SEGMENTS 8
 
 /** What the next byte has to be. Those from SCAN_STRING on are in the middle of a token. */
 typedef enum {
@@ -35,36 +35,36 @@ typedef enum {
     SCAN_E,
     SCAN_SIGN,
     SCAN_EXPONENT
-} scan_state_e;
+} batch_scan_state_e;
 
 /** An array or object that is open. */
-typedef struct json_level {
+typedef struct batch_json_level {
     char kind; /* '[' or '{' */
     /*
      * The path leads here: this many of its segments name the level (its depth less 1). Else -1.
      */
     int matched;
     apr_int64_t index; /* of the element that is being read, in an array */
-} json_level_t;
+} batch_json_level_t;
 
-typedef struct json_segment {
+typedef struct batch_json_segment {
     const char *name; /* not NUL-terminated; NULL: index counts */
     apr_size_t length;
     apr_int64_t index;
     int seen; /* a member of this name was already met on the path */
-} json_segment_t;
+} batch_json_segment_t;
 
-typedef struct json_buffer {
+typedef struct batch_json_buffer {
     char *data;
     apr_size_t used;
     apr_size_t size;
-} json_buffer_t;
+} batch_json_buffer_t;
 
 struct batch_json_reader {
     batch_json_reader_config_t config;
     apr_pool_t *p;
     batch_error_t error; /* status is APR_SUCCESS while nothing failed */
-    scan_state_e state;
+    batch_scan_state_e state;
 
     /* Where we are: bytes before the current slice, and where the current line began. */
     const char *slice;
@@ -72,19 +72,20 @@ struct batch_json_reader {
     apr_int64_t line;
     apr_int64_t line_start;
 
-    json_level_t levels[BATCH_JSON_DEPTH + 1]; /* levels[depth] is the innermost one, from 1 */
+    batch_json_level_t
+        levels[BATCH_JSON_DEPTH + 1]; /* levels[depth] is the innermost one, from 1 */
     int depth;
 
-    json_segment_t segments[JSON_PATH_SEGMENTS];
+    batch_json_segment_t segments[BATCH_JSON_PATH_SEGMENTS];
     int segment_count; /* -1: nothing is diverted */
     int next_matched;  /* segments that the value about to begin matches, -1 = it is elsewhere */
     int divert_depth;  /* of the diverted array while it is open, else 0 */
 
     /* What is being kept: from here on in the current slice, for the skeleton or the element. */
     const char *keep;
-    json_buffer_t skeleton;
-    json_buffer_t partial; /* the part of an element that earlier slices had */
-    apr_size_t element_used; /* bytes of the element so far, held or not */
+    batch_json_buffer_t skeleton;
+    batch_json_buffer_t partial; /* the part of an element that earlier slices had */
+    apr_size_t element_used;     /* bytes of the element so far, held or not */
     int in_element;
     batch_json_element_t element;
 
@@ -95,20 +96,20 @@ struct batch_json_reader {
     const char *word; /* true, false or null */
     int word_used;    /* bytes of it that were read */
     int bom_used;
-    unsigned code; /* of the \u escape */
-    int digits;    /* that it has so far */
-    int low;       /* it must be a low surrogate */
-    int utf8_left;  /* bytes that the character still needs */
+    unsigned code;                       /* of the \u escape */
+    int digits;                          /* that it has so far */
+    int low;                             /* it must be a low surrogate */
+    int utf8_left;                       /* bytes that the character still needs */
     unsigned char utf8_first, utf8_last; /* the range of the next one */
 };
 
-/* ---- json_keep.c ------------------------------------------------------------------------------ */
+/* ---- json_keep.c --------------------------------------------------------------------------- */
 
 /** The column of a byte of the current slice, from 1. */
-apr_int64_t json_column(const batch_json_reader_t *reader, const char *at);
+apr_int64_t batch_json_column(const batch_json_reader_t *reader, const char *at);
 
 /** Keeps the bytes from at on, unless some are being kept already. */
-#define json_keep(reader, at)                                                                      \
+#define batch_json_keep(reader, at)                                                                \
     do {                                                                                           \
         if (!(reader)->keep) {                                                                     \
             (reader)->keep = (at);                                                                 \
@@ -116,36 +117,36 @@ apr_int64_t json_column(const batch_json_reader_t *reader, const char *at);
     } while (0)
 
 /** Puts away what was kept, up to end. */
-void json_flush(batch_json_reader_t *reader, const char *end);
+void batch_json_flush(batch_json_reader_t *reader, const char *end);
 
 /** Begins an element of the diverted array with the byte at. */
-void json_element_begin(batch_json_reader_t *reader, const char *at);
+void batch_json_element_begin(batch_json_reader_t *reader, const char *at);
 
 /** Hands the element, which ends before end, to the callback. */
-void json_element_end(batch_json_reader_t *reader, const char *end);
+void batch_json_element_end(batch_json_reader_t *reader, const char *end);
 
 /** The document cannot go on with the byte at (or ends there): BATCH_EMALFORMED. */
-void json_fail(batch_json_reader_t *reader, const char *at, const char *fmt, ...)
+void batch_json_fail(batch_json_reader_t *reader, const char *at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /** Fails with "unexpected 'x', expected …"; end: with the end of the document instead of a byte. */
-void json_fail_unexpected(batch_json_reader_t *reader, const char *at, int end);
+void batch_json_fail_unexpected(batch_json_reader_t *reader, const char *at, int end);
 
-/* ---- json_token.c: each reads from at and returns where it stopped -------------------------------- */
+/* ---- json_token.c: each reads from at and returns where it stopped ------------------------- */
 
-const char *json_scan_string(batch_json_reader_t *reader, const char *at, const char *end);
-const char *json_scan_number(batch_json_reader_t *reader, const char *at, const char *end);
-const char *json_scan_word(batch_json_reader_t *reader, const char *at, const char *end);
+const char *batch_json_scan_string(batch_json_reader_t *reader, const char *at, const char *end);
+const char *batch_json_scan_number(batch_json_reader_t *reader, const char *at, const char *end);
+const char *batch_json_scan_word(batch_json_reader_t *reader, const char *at, const char *end);
 
 /** 1 if a number may end in that state. */
-int json_number_is_whole(scan_state_e state);
+int batch_json_number_is_whole(batch_scan_state_e state);
 
-/* ---- json_reader.c ---------------------------------------------------------------------------- */
+/* ---- json_reader.c ------------------------------------------------------------------------- */
 
 /** A value is complete; its last byte is the one before end. */
-void json_value_done(batch_json_reader_t *reader, const char *end);
+void batch_json_value_done(batch_json_reader_t *reader, const char *end);
 
 /** A member's name is complete. */
-void json_name_done(batch_json_reader_t *reader, const char *end);
+void batch_json_name_done(batch_json_reader_t *reader, const char *end);
 
 #endif

@@ -12,7 +12,10 @@ const char *batch_records_status(batch_status_e status);
 apr_status_t batch_records_write_job(const batch_sink_t *sink, const batch_job_t *job,
                                      apr_pool_t *ptemp);
 
-/** Writes the part of a list behind its objects: ],"current_page":…,"per_page":…}. */
+/**
+ * Writes the part of a list behind its objects: ],"current_page":…,"per_page":…}. total_pages is
+ * at least 1: a list of nothing is one empty page, as pagers of such APIs have it.
+ */
 apr_status_t batch_records_write_list_end(const batch_sink_t *sink, apr_int64_t page,
                                           apr_int64_t per_page, apr_int64_t total,
                                           apr_pool_t *ptemp);

@@ -1,0 +1,298 @@
+#include "payload/json_text.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* ---- Walking ------------------------------------------------------------------------------- */
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static const char *skip_space(const char *at, const char *end)
+{
+    while (at < end && is_space(*at)) {
+        at++;
+    }
+    return at;
+}
+
+/** Behind the string that begins at. */
+static const char *skip_string(const char *at, const char *end)
+{
+    for (at++; at < end && *at != '"'; at++) {
+        at += *at == '\\';
+    }
+    return at < end ? at + 1 : end;
+}
+
+/** Behind the array or object that begins at. */
+static const char *skip_container(const char *at, const char *end)
+{
+    int depth = 0;
+
+    while (at < end) {
+        if (*at == '"') {
+            at = skip_string(at, end);
+            continue;
+        }
+        if (*at == '[' || *at == '{') {
+            depth++;
+        } else if (*at == ']' || *at == '}') {
+            depth--;
+        }
+        at++;
+        if (!depth) {
+            break;
+        }
+    }
+    return at;
+}
+
+/** Behind the value that begins at. */
+static const char *skip_value(const char *at, const char *end)
+{
+    if (at < end && *at == '"') {
+        return skip_string(at, end);
+    }
+    if (at < end && (*at == '[' || *at == '{')) {
+        return skip_container(at, end);
+    }
+    while (at < end && *at != ',' && *at != ']' && *at != '}' && !is_space(*at)) {
+        at++;
+    }
+    return at;
+}
+
+batch_json_kind_e batch_json_kind(const batch_json_slice_t *value)
+{
+    if (!value->text) {
+        return BATCH_JSON_ABSENT;
+    }
+    switch (*value->text) {
+    case '{':
+        return BATCH_JSON_OBJECT;
+    case '[':
+        return BATCH_JSON_ARRAY;
+    case '"':
+        return BATCH_JSON_STRING;
+    case 't':
+    case 'f':
+        return BATCH_JSON_BOOLEAN;
+    case 'n':
+        return BATCH_JSON_NULL;
+    default:
+        return BATCH_JSON_NUMBER;
+    }
+}
+
+int batch_json_is_true(const batch_json_slice_t *value)
+{
+    return value->text && *value->text == 't';
+}
+
+batch_json_slice_t batch_json_document(const char *text, apr_size_t length)
+{
+    const char *end = text + length;
+    batch_json_slice_t value;
+
+    value.text = skip_space(text, end);
+    value.length = (apr_size_t)(skip_value(value.text, end) - value.text);
+    return value;
+}
+
+void batch_json_walk(batch_json_cursor_t *cursor, const batch_json_slice_t *value)
+{
+    batch_json_kind_e kind = batch_json_kind(value);
+
+    cursor->next = cursor->end = NULL;
+    if (kind == BATCH_JSON_ARRAY || kind == BATCH_JSON_OBJECT) {
+        /* Without the brackets. */
+        cursor->end = value->text + value->length - 1;
+        cursor->next = skip_space(value->text + 1, cursor->end);
+    }
+}
+
+int batch_json_next_element(batch_json_slice_t *value, batch_json_cursor_t *cursor)
+{
+    const char *at;
+
+    if (cursor->next == cursor->end) {
+        return 0;
+    }
+    value->text = cursor->next;
+    at = skip_value(value->text, cursor->end);
+    value->length = (apr_size_t)(at - value->text);
+    at = skip_space(at, cursor->end);
+    at += at < cursor->end; /* the comma */
+    cursor->next = skip_space(at, cursor->end);
+    return 1;
+}
+
+int batch_json_next_member(batch_json_slice_t *name, batch_json_slice_t *value,
+                           batch_json_cursor_t *cursor)
+{
+    const char *at;
+
+    if (cursor->next == cursor->end) {
+        return 0;
+    }
+    name->text = cursor->next;
+    at = skip_string(name->text, cursor->end);
+    name->length = (apr_size_t)(at - name->text);
+    at = skip_space(at, cursor->end);
+    at += at < cursor->end; /* the colon */
+    cursor->next = skip_space(at, cursor->end);
+    return batch_json_next_element(value, cursor);
+}
+
+int batch_json_member(batch_json_slice_t *value, const batch_json_slice_t *object, const char *name)
+{
+    batch_json_cursor_t cursor;
+    batch_json_slice_t member;
+    batch_json_slice_t candidate;
+    apr_size_t length = strlen(name);
+    int found = 0;
+
+    value->text = NULL;
+    value->length = 0;
+    if (batch_json_kind(object) != BATCH_JSON_OBJECT) {
+        return 0;
+    }
+    batch_json_walk(&cursor, object);
+    while (batch_json_next_member(&member, &candidate, &cursor)) {
+        if (batch_json_string_equals(member.text, member.length, name, length)) {
+            *value = candidate;
+            found++;
+        }
+    }
+    return found;
+}
+
+/* ---- Strings ------------------------------------------------------------------------------- */
+
+static unsigned hex_digit(char c)
+{
+    return (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+}
+
+static unsigned hex_code(const char *at)
+{
+    return hex_digit(at[0]) << 12 | hex_digit(at[1]) << 8 | hex_digit(at[2]) << 4 |
+           hex_digit(at[3]);
+}
+
+static int utf8_encode(char *bytes, unsigned code)
+{
+    if (code < 0x80) {
+        bytes[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        bytes[0] = (char)(0xc0 | code >> 6);
+        bytes[1] = (char)(0x80 | (code & 0x3f));
+        return 2;
+    }
+    if (code < 0x10000) {
+        bytes[0] = (char)(0xe0 | code >> 12);
+        bytes[1] = (char)(0x80 | (code >> 6 & 0x3f));
+        bytes[2] = (char)(0x80 | (code & 0x3f));
+        return 3;
+    }
+    bytes[0] = (char)(0xf0 | code >> 18);
+    bytes[1] = (char)(0x80 | (code >> 12 & 0x3f));
+    bytes[2] = (char)(0x80 | (code >> 6 & 0x3f));
+    bytes[3] = (char)(0x80 | (code & 0x3f));
+    return 4;
+}
+
+/** Decodes the escape at *next, which moves behind it; returns how many bytes (at most 4) it gives.
+ */
+static int escape_decode(char *bytes, const char **next)
+{
+    const char *at = *next;
+    unsigned code;
+
+    *next = at + 2;
+    switch (at[1]) {
+    case 'b':
+        *bytes = '\b';
+        return 1;
+    case 'f':
+        *bytes = '\f';
+        return 1;
+    case 'n':
+        *bytes = '\n';
+        return 1;
+    case 'r':
+        *bytes = '\r';
+        return 1;
+    case 't':
+        *bytes = '\t';
+        return 1;
+    case 'u':
+        code = hex_code(at + 2);
+        *next = at + 6;
+        if (code >= 0xd800 && code <= 0xdbff) {
+            /* The reader saw to it that the other half follows. */
+            code = 0x10000 + ((code - 0xd800) << 10) + (hex_code(at + 8) - 0xdc00);
+            *next = at + 12;
+        }
+        return utf8_encode(bytes, code);
+    default:
+        *bytes = at[1];
+        return 1;
+    }
+}
+
+int batch_json_string_equals(const char *string, apr_size_t length, const char *bytes,
+                             apr_size_t bytes_length)
+{
+    const char *at = string + 1;
+    const char *end = string + length - 1;
+    const char *bytes_end = bytes + bytes_length;
+
+    while (at < end) {
+        char decoded[4];
+        int count = 1;
+
+        if (*at == '\\') {
+            count = escape_decode(decoded, &at);
+        } else {
+            *decoded = *at++;
+        }
+        if (bytes_end - bytes < count || memcmp(decoded, bytes, (size_t)count) != 0) {
+            return 0;
+        }
+        bytes += count;
+    }
+    return bytes == bytes_end;
+}
+
+char *batch_json_string_decode(apr_size_t *decoded_length, const char *string, apr_size_t length,
+                               apr_pool_t *p)
+{
+    const char *at = string + 1;
+    const char *end = string + length - 1;
+    char *decoded;
+    char *out;
+
+    if (!memchr(at, '\\', (size_t)(end - at))) {
+        *decoded_length = (apr_size_t)(end - at);
+        return apr_pstrmemdup(p, at, *decoded_length);
+    }
+    /* No escape is shorter than what it stands for. */
+    decoded = out = apr_palloc(p, length);
+    while (at < end) {
+        if (*at == '\\') {
+            out += escape_decode(out, &at);
+        } else {
+            *out++ = *at++;
+        }
+    }
+    *out = '\0';
+    *decoded_length = (apr_size_t)(out - decoded);
+    return decoded;
+}

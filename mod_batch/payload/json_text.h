@@ -1,0 +1,68 @@
+/*
+ * Walking JSON text that was checked before (json_reader.h): nothing here looks for errors, nothing
+ * is built, and values keep the form in which the client wrote them.
+ */
+#ifndef BATCH_PAYLOAD_JSON_TEXT_H
+#define BATCH_PAYLOAD_JSON_TEXT_H
+
+#include "batch.h"
+
+/** One value: its first and all further bytes, without white space around it. NULL text: absent. */
+typedef struct batch_json_slice {
+    const char *text; /* not NUL-terminated */
+    apr_size_t length;
+} batch_json_slice_t;
+
+typedef enum {
+    BATCH_JSON_ABSENT, /* no value at all */
+    BATCH_JSON_NULL,
+    BATCH_JSON_BOOLEAN,
+    BATCH_JSON_NUMBER,
+    BATCH_JSON_STRING,
+    BATCH_JSON_ARRAY,
+    BATCH_JSON_OBJECT
+} batch_json_kind_e;
+
+batch_json_kind_e batch_json_kind(const batch_json_slice_t *value);
+
+/** 1 for the boolean true. */
+int batch_json_is_true(const batch_json_slice_t *value);
+
+/** The whole of a checked document as a value. */
+batch_json_slice_t batch_json_document(const char *text, apr_size_t length);
+
+/** Where a walk over the children of an array or object stands. */
+typedef struct batch_json_cursor {
+    const char *next;
+    const char *end;
+} batch_json_cursor_t;
+
+/** Starts a walk; over nothing if value is neither an array nor an object. */
+void batch_json_walk(batch_json_cursor_t *cursor, const batch_json_slice_t *value);
+
+/** The next element of an array; 0 behind the last one. */
+int batch_json_next_element(batch_json_slice_t *value, batch_json_cursor_t *cursor);
+
+/** The next member of an object, name as a JSON string with its quotes; 0 behind the last one. */
+int batch_json_next_member(batch_json_slice_t *name, batch_json_slice_t *value,
+                           batch_json_cursor_t *cursor);
+
+/**
+ * Finds the member of that name; the last one where there are several. Returns how many there are;
+ * *value is absent for 0.
+ */
+int batch_json_member(batch_json_slice_t *value, const batch_json_slice_t *object,
+                      const char *name);
+
+/** 1 if the JSON string (with its quotes) stands for these bytes. */
+int batch_json_string_equals(const char *string, apr_size_t length, const char *bytes,
+                             apr_size_t bytes_length);
+
+/**
+ * What the JSON string (with its quotes) stands for, NUL-terminated in p; *decoded_length is its
+ * length without that NUL and tells whether U+0000 is in it.
+ */
+char *batch_json_string_decode(apr_size_t *decoded_length, const char *string, apr_size_t length,
+                               apr_pool_t *p);
+
+#endif

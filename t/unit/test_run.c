@@ -1,0 +1,471 @@
+/* Jobs from their creation to their end, on a real SQLite file, without httpd. */
+#include "tap.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <apr_dbd.h>
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "engine/host.h"
+#include "engine/jobs.h"
+#include "engine/run.h"
+
+#define FORM "form-1"
+
+static char directory[4096];
+static batch_engine_t engine;
+static batch_resource_t record;
+static const batch_actor_t alice = {"u1", "Alice", "acme", NULL, NULL};
+static const batch_actor_t carol = {"u3", "Carol", "globex", NULL, NULL};
+
+/* Runs SQL in the sqlite3 shell on the database; its first line of output, in p. */
+static const char *sql(apr_pool_t *p, const char *text)
+{
+    char line[1024] = "";
+    const char *command =
+        apr_psprintf(p, "sqlite3 -cmd '.timeout 5000' '%s/test.db' \"%s\"", directory, text);
+    FILE *pipe = popen(command, "r");
+
+    if (pipe) {
+        if (!fgets(line, sizeof(line), pipe)) {
+            line[0] = '\0';
+        }
+        pclose(pipe);
+    }
+    line[strcspn(line, "\n")] = '\0';
+    return apr_pstrdup(p, line);
+}
+
+static void make_tables(apr_pool_t *p)
+{
+    sql(p, "CREATE TABLE forms (id TEXT PRIMARY KEY, organization_id TEXT, name TEXT);"
+           "CREATE TABLE records (id TEXT PRIMARY KEY, organization_id TEXT, form_id TEXT, status "
+           "TEXT, updated_at TEXT, updated_by_id TEXT);"
+           "CREATE TABLE notes (record_id TEXT REFERENCES records (id) DEFERRABLE INITIALLY "
+           "DEFERRED);"
+           "CREATE TABLE seen (id TEXT);"
+           "INSERT INTO forms VALUES ('form-1', 'acme', 'One'), ('form-2', 'globex', 'One');"
+           "CREATE TRIGGER counted AFTER UPDATE ON records BEGIN INSERT INTO seen VALUES (new.id); "
+           "END;");
+}
+
+static void fill(apr_pool_t *p)
+{
+    sql(p, "DROP TRIGGER IF EXISTS guard;"
+           "DELETE FROM notes; DELETE FROM records; DELETE FROM seen;"
+           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) INSERT "
+           "INTO records SELECT printf('r%03d', i), 'acme', 'form-1', 'good', NULL, NULL FROM n;"
+           "INSERT INTO records VALUES ('g001', 'globex', 'form-2', 'good', NULL, NULL);");
+}
+
+static void add_column(const char *name, apr_pool_t *p)
+{
+    batch_column_t *column = apr_array_push(record.columns);
+
+    memset(column, 0, sizeof(*column));
+    column->name = apr_pstrdup(p, name);
+    column->type = BATCH_TYPE_TEXT;
+}
+
+static void make_engine(apr_pool_t *p)
+{
+    batch_store_config_t config = {0};
+    batch_error_t err = {0};
+
+    config.driver = "sqlite3";
+    config.params = apr_pstrcat(p, directory, "/test.db", NULL);
+    config.max_connections = 4;
+    config.patience = apr_time_from_sec(5);
+    if (batch_store_create(&engine.store, &config, &err, p) != APR_SUCCESS) {
+        fprintf(stderr, "store: %s\n", err.message);
+        exit(1);
+    }
+    record.name = "record";
+    record.table = "records";
+    record.key = "id";
+    record.scope = "organization_id";
+    record.match = apr_array_make(p, 1, sizeof(const char *));
+    record.columns = apr_array_make(p, 2, sizeof(batch_column_t));
+    record.actions = 1u << BATCH_ACTION_DELETE | 1u << BATCH_ACTION_UPDATE;
+    record.updated_at = "updated_at";
+    record.updated_by_id = "updated_by_id";
+    record.form_column = "form_id";
+    record.form_table = "forms";
+    record.form_id = "id";
+    record.form_scope = "organization_id";
+    add_column("status", p);
+    engine.resources = apr_hash_make(p);
+    apr_hash_set(engine.resources, "record", APR_HASH_KEY_STRING, &record);
+    engine.limits.max_objects = 10000;
+    engine.limits.chunk_time = apr_time_from_sec(10);
+    engine.limits.lease = apr_time_from_sec(30);
+}
+
+/* A request for the ids of a format with one number, from first to last. */
+static batch_operations_request_t *request(const char *action, const char *format, int first,
+                                           int last, apr_pool_t *p)
+{
+    batch_operations_request_t *made = apr_pcalloc(p, sizeof(*made));
+    int i;
+
+    made->start = 1;
+    made->operation_count = 1;
+    made->first.action = action;
+    made->first.resource = "record";
+    made->first.form_id = FORM;
+    made->first.has_ids = 1;
+    made->first.ids = apr_array_make(p, 8, sizeof(batch_item_t));
+    for (i = last; i >= first; i--) { /* not in the order of the keys */
+        batch_item_t *item = apr_array_push(made->first.ids);
+        char key[64];
+        memset(item, 0, sizeof(*item));
+        item->ordinal = last - i;
+        snprintf(key, sizeof(key), format, i);
+        item->key = apr_pstrdup(p, key);
+        item->key_length = strlen(item->key);
+    }
+    made->first.ids_sent = made->first.ids->nelts;
+    if (!strcmp(action, "update")) {
+        batch_value_t *value;
+        made->first.has_data = 1;
+        made->first.data = apr_array_make(p, 1, sizeof(batch_value_t));
+        value = apr_array_push(made->first.data);
+        value->name = "status";
+        value->value = "fair";
+        value->kind = BATCH_KIND_STRING;
+    }
+    return made;
+}
+
+static apr_status_t create(batch_job_t *job, const batch_actor_t *actor,
+                           const batch_operations_request_t *wanted, batch_problems_t *problems,
+                           apr_pool_t *p)
+{
+    batch_error_t err = {0};
+    apr_status_t rv = batch_job_create(job, &engine, actor, wanted, problems, &err, p);
+
+    if (rv != APR_SUCCESS && err.message) {
+        printf("# create: %s\n", err.message);
+    }
+    return rv;
+}
+
+/* ---- A worker of the test
+ * ------------------------------------------------------------------------ */
+
+static int chunks_until_stop;
+
+static int stopping(void *baton)
+{
+    (void)baton;
+    return chunks_until_stop-- == 0;
+}
+
+static void pause_briefly(void *baton, apr_interval_time_t duration)
+{
+    (void)baton;
+    apr_sleep(duration / 100);
+}
+
+struct claiming {
+    batch_claim_t claim;
+    batch_job_t *job;
+    apr_pool_t *p;
+};
+
+static int always(void *baton, const batch_job_t *job)
+{
+    (void)baton;
+    (void)job;
+    return 1;
+}
+
+static int never_gone(void *baton, const batch_owner_t *owner)
+{
+    (void)baton;
+    (void)owner;
+    return 0;
+}
+
+static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct claiming *claiming = baton;
+
+    (void)ptemp;
+    return batch_tx_claim(tx, claiming->job, &claiming->claim, claiming->p);
+}
+
+static apr_status_t claim(batch_job_t *job, apr_pool_t *p)
+{
+    static batch_owner_t owner;
+    struct claiming claiming = {{&owner, apr_time_from_sec(30), always, never_gone, NULL}, job, p};
+    batch_error_t err = {0};
+
+    batch_host_self(&owner, p);
+    return batch_store_write(engine.store, claim_body, &claiming, &err, p);
+}
+
+/* Claims the next job and runs it, or only some chunks of it. */
+static apr_status_t run_next(batch_job_t *job, int chunks, apr_pool_t *p)
+{
+    batch_runner_t runner = {&engine, stopping, pause_briefly, NULL};
+    apr_status_t rv = claim(job, p);
+
+    chunks_until_stop = chunks;
+    return rv != APR_SUCCESS ? rv : batch_job_run(&runner, job, p);
+}
+
+struct listing {
+    const char *text;
+    apr_pool_t *p;
+};
+
+static apr_status_t add_error(void *baton, const batch_item_error_t *error)
+{
+    struct listing *listing = baton;
+
+    listing->text = apr_psprintf(listing->p, "%s%" APR_INT64_T_FMT ":%s:%s ", listing->text,
+                                 error->ordinal, error->id, error->code);
+    return APR_SUCCESS;
+}
+
+static const char *errors_of(const batch_job_t *job, apr_pool_t *p)
+{
+    struct listing listing = {"", p};
+    batch_error_cursor_t cursor = {0};
+    batch_error_t err = {0};
+    int count;
+
+    if (batch_job_errors(&count, &engine, job, &cursor, 1000, add_error, &listing, &err, p)) {
+        return "unreadable";
+    }
+    return listing.text;
+}
+
+/* ---- The tests
+ * ------------------------------------------------------------------------------------- */
+
+static void test_delete(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_operations_request_t *wanted = request("delete", "r%03d", 1, 20, p);
+    batch_item_t *foreign = apr_array_push(wanted->first.ids);
+    batch_job_t job, seen;
+    batch_error_t err = {0};
+
+    fill(p);
+    memset(foreign, 0, sizeof(*foreign));
+    foreign->ordinal = 20;
+    foreign->key = "g001";
+    foreign->key_length = 4;
+    is_number(create(&job, &alice, wanted, problems, p), APR_SUCCESS, "a batch is created");
+    is_number(job.status, BATCH_STATUS_QUEUED, "and queued");
+    is_number(job.total, 21, "with its number of ids");
+    is_string(sql(p, "SELECT count(*) FROM records"), "101", "nothing is deleted by that");
+    is_number(run_next(&job, -1, p), APR_SUCCESS, "it runs");
+    is_number(job.status, BATCH_STATUS_COMPLETED, "to its end");
+    is_number(job.counts.deleted, 20, "20 rows are gone");
+    is_number(job.counts.errors, 1, "one id was none of the form's");
+    is_string(errors_of(&job, p), "20:g001:not_found ", "the errors name it by ordinal and id");
+    is_string(sql(p, "SELECT count(*) || min(id) FROM records WHERE organization_id = 'acme'"),
+              "80r021", "only those rows are gone");
+    is_string(sql(p, "SELECT count(*) FROM records WHERE id = 'g001'"), "1",
+              "the other organization's row is there");
+    is_string(sql(p, "SELECT count(*) FROM batch_items"), "0", "no item is kept after the end");
+    is_number(batch_job_get(&seen, &engine, &carol, BATCH_API_RECORDS, job.id, &err, p),
+              BATCH_ENOTFOUND, "the other organization does not see the batch");
+    is_number(claim(&seen, p), BATCH_ENOTFOUND, "the queue is empty");
+}
+
+static void test_unknown_form(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_operations_request_t *wanted = request("delete", "g%03d", 1, 1, p);
+    batch_job_t job;
+
+    wanted->first.form_id = "form-2";
+    is_number(create(&job, &alice, wanted, problems, p), BATCH_EINVALID,
+              "another organization's form is refused");
+    is_number(problems->nelts, 1, "with one problem");
+    is_string(APR_ARRAY_IDX(problems, 0, batch_problem_t).field, "operations[0].form_id",
+              "that names the form");
+    is_string(sql(p, "SELECT count(*) FROM batch_jobs WHERE form_id = 'form-2'"), "0",
+              "no batch was made");
+}
+
+static int refuse_deletes(void *baton, const batch_resource_t *resource, batch_action_e action)
+{
+    (void)baton;
+    (void)resource;
+    return action != BATCH_ACTION_DELETE;
+}
+
+static void test_permission(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_operations_request_t *wanted = request("delete", "r%03d", 1, 2, p);
+    batch_actor_t bob = {"u2", "Bob", "acme", refuse_deletes, NULL};
+    batch_error_t err = {0};
+    batch_job_t job;
+
+    is_number(create(&job, &bob, wanted, problems, p), BATCH_EFORBIDDEN, "bob may not delete");
+    wanted->start = 0;
+    is_number(create(&job, &alice, wanted, problems, p), APR_SUCCESS, "alice may");
+    is_number(batch_job_start(&job, &engine, &bob, job.id, problems, &err, p), BATCH_EFORBIDDEN,
+              "bob may not start hers");
+    is_number(batch_job_delete(&job, &engine, &bob, job.id, &err, p), BATCH_EFORBIDDEN,
+              "nor remove it");
+    wanted = request("update", "r%03d", 1, 2, p);
+    is_number(batch_job_set_operations(&job, &engine, &bob, job.id, wanted, problems, &err, p),
+              BATCH_EFORBIDDEN, "nor turn it into something that he may do");
+    is_number(batch_job_delete(&job, &engine, &alice, job.id, &err, p), APR_SUCCESS,
+              "alice removes it");
+}
+
+static void test_pending(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_operations_request_t *wanted = request("delete", "r%03d", 1, 5, p);
+    batch_operations_request_t empty = {0};
+    batch_error_t err = {0};
+    batch_job_t job, other;
+
+    fill(p);
+    is_number(create(&job, &alice, &empty, problems, p), APR_SUCCESS, "a batch without operations");
+    is_number(job.status, BATCH_STATUS_PENDING, "is pending");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), BATCH_EINVALID,
+              "and cannot be started");
+    is_number(batch_job_set_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
+              APR_SUCCESS, "until it has some");
+    wanted = request("update", "r%03d", 11, 13, p);
+    is_number(batch_job_set_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
+              APR_SUCCESS, "which can be replaced");
+    is_number(other.total, 3, "as a whole");
+    is_number(claim(&other, p), BATCH_ENOTFOUND, "a pending batch is not in the queue");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), APR_SUCCESS,
+              "it starts");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), BATCH_ECONFLICT,
+              "once");
+    is_number(batch_job_delete(&other, &engine, &alice, job.id, &err, p), BATCH_ECONFLICT,
+              "and cannot be removed then");
+    is_number(run_next(&other, -1, p), APR_SUCCESS, "it runs");
+    is_number(other.counts.updated, 3, "three rows are updated");
+    is_string(sql(p, "SELECT count(*) || min(id) || max(id) || min(updated_by_id) FROM records "
+                     "WHERE status = 'fair' AND updated_at LIKE '20%Z'"),
+              "3r011r013u1", "those, with their stamps");
+    is_number(batch_job_delete(&other, &engine, &alice, job.id, &err, p), APR_SUCCESS,
+              "it can be removed at its end");
+    is_string(sql(p, "SELECT (SELECT count(*) FROM batch_items) + (SELECT count(*) FROM "
+                     "batch_jobs WHERE id = (SELECT 'x')) "),
+              "0", "with all that belonged to it");
+}
+
+static void test_all_failed(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_job_t job;
+
+    create(&job, &alice, request("delete", "none%d", 1, 3, p), problems, p);
+    run_next(&job, -1, p);
+    is_number(job.status, BATCH_STATUS_FAILED, "a batch of unknown ids fails");
+    is_number(job.counts.errors, 3, "and counts them");
+    is_string(errors_of(&job, p), "0:none3:not_found 1:none2:not_found 2:none1:not_found ",
+              "its errors come in the order of the request");
+}
+
+/* The rows that the database refuses, in every way that it has. */
+static void test_refused(const char *name, const char *trigger, apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_job_t job;
+
+    fill(p);
+    sql(p, trigger);
+    create(&job, &alice, request("delete", "r%03d", 1, 100, p), problems, p);
+    is_number(run_next(&job, -1, p), APR_SUCCESS, name);
+    is_number(job.counts.errors, 2, "two rows are refused");
+    is_number(job.counts.deleted, 98, "the others are deleted");
+    is_string(errors_of(&job, p), "50:r050:refused 99:r001:refused ", "the errors name the two");
+    is_string(sql(p, "SELECT group_concat(id) FROM records WHERE organization_id = 'acme'"),
+              "r001,r050", "and only they are left");
+}
+
+static void test_stop_and_go_on(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_job_t job, other;
+    batch_runner_t runner = {&engine, stopping, pause_briefly, NULL};
+    apr_int64_t cursor = 0;
+    int runs = 0;
+
+    fill(p);
+    engine.limits.chunk_time = 0; /* every chunk is as short as it can be */
+    create(&job, &alice, request("update", "r%03d", 1, 100, p), problems, p);
+    while (run_next(&other, 1, p) == APR_SUCCESS && other.status == BATCH_STATUS_PROCESSING) {
+        ok(other.cursor > cursor, "a stopped worker leaves its progress: %d", (int)other.cursor);
+        cursor = other.cursor;
+        runs++;
+    }
+    ok(runs > 1, "the batch took several workers");
+    is_number(other.status, BATCH_STATUS_COMPLETED, "and was completed");
+    is_number(other.counts.updated, 100, "each item counted once");
+    is_string(sql(p, "SELECT count(*) || count(DISTINCT id) FROM seen"), "100100",
+              "and applied once");
+
+    fill(p);
+    create(&job, &alice, request("update", "r%03d", 1, 100, p), problems, p);
+    claim(&job, p);
+    sql(p, "UPDATE batch_jobs SET epoch = epoch + 1 WHERE status = 'processing'");
+    chunks_until_stop = -1;
+    is_number(batch_job_run(&runner, &job, p), BATCH_EFENCED, "a job of another epoch is let go");
+    is_string(sql(p, "SELECT count(*) FROM seen"), "0", "and nothing of it was applied");
+    sql(p, "UPDATE batch_jobs SET epoch = epoch - 1, cursor = 7 WHERE status = 'processing'");
+    is_number(batch_job_run(&runner, &job, p), BATCH_EFENCED, "so is one with another cursor");
+    is_string(sql(p, "SELECT count(*) FROM seen"), "0", "and nothing of it was applied");
+    sql(p, "DELETE FROM batch_jobs");
+    engine.limits.chunk_time = apr_time_from_sec(10);
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    apr_dbd_init(p);
+    snprintf(directory, sizeof(directory), "%s/batch-run.XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    if (!mkdtemp(directory)) {
+        perror(directory);
+        return 1;
+    }
+    make_tables(p);
+    make_engine(p);
+    test_delete(p);
+    test_unknown_form(p);
+    test_permission(p);
+    test_pending(p);
+    test_all_failed(p);
+    test_refused("a trigger that aborts",
+                 "CREATE TRIGGER guard BEFORE DELETE ON records WHEN old.id IN ('r001', 'r050') "
+                 "BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+                 p);
+    test_refused("a trigger that rolls back",
+                 "CREATE TRIGGER guard BEFORE DELETE ON records WHEN old.id IN ('r001', 'r050') "
+                 "BEGIN SELECT RAISE(ROLLBACK, 'not this one'); END",
+                 p);
+    test_refused("a deferred foreign key", "INSERT INTO notes VALUES ('r001'), ('r050')", p);
+    test_stop_and_go_on(p);
+    batch_store_destroy(engine.store);
+    apr_pool_destroy(p);
+    apr_terminate();
+    if (strstr(directory, "batch-run.")) {
+        char command[4200];
+        snprintf(command, sizeof(command), "rm -r '%s'", directory);
+        ok(system(command) == 0, "the database is removed");
+    }
+    return tap_end();
+}
