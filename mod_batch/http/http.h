@@ -6,7 +6,11 @@
 
 #include <httpd.h>
 
+#include <apr_global_mutex.h>
+
 #include "batch.h"
+#include "config/config.h"
+#include "config/startup.h"
 #include "engine/jobs.h"
 #include "engine/workers.h"
 
@@ -14,13 +18,30 @@
 typedef struct batch_service {
     const batch_engine_t *engine;
     batch_node_t *node;
+    /*
+     * Resources that could not be compared with the database when httpd started: name ->
+     * volatile apr_uint32_t *, which is 1 once the resource was found to be sound. NULL: all were.
+     */
+    apr_hash_t *unchecked;
 } batch_service_t;
+
+/**
+ * Makes the service of this child for a server with the given settings. writer_mutex: of the
+ * parent, NULL where the database needs none. Opens no connection yet. What the workers use lives
+ * as long as the process, the rest in pchild. Failures are logged.
+ */
+apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t *settings,
+                                batch_soundness_e soundness, batch_node_t *node,
+                                apr_global_mutex_t *writer_mutex, server_rec *s,
+                                apr_pool_t *pchild);
 
 /** The service of the request's server, or NULL; mod_batch.c gives it. */
 typedef const batch_service_t *batch_service_fn(const request_rec *r);
 
-/** Registers handler, AuthType ApiToken, identity and the filter that puts errors into the API's
- * shape. */
+/**
+ * Registers handler, AuthType ApiToken, identity and the filter that puts errors into the API's
+ * shape.
+ */
 void batch_http_register_hooks(apr_pool_t *p, batch_service_fn *service);
 
 #endif

@@ -20,8 +20,11 @@
  *   BATCH_EFENCED       the job is no longer claimed by this caller
  *   BATCH_EUNAVAILABLE  locked for too long, full, read-only, unreachable, corrupt, newer schema:
  *                       err has a log tag and says what; try again later
- *   BATCH_EREFUSED      the commit was refused (a deferred constraint): err has the database's
- * words and whatever the caller's function returns.
+ *   BATCH_EREFUSED      the database refused what was written and nothing of it is left (a deferred
+ *                       constraint at COMMIT, a trigger that rolls back): err->message has the
+ *                       database's own words, and no tag
+ * and whatever the caller's function returns. Once a call inside the transaction has failed for a
+ * reason of the database's, the transaction is rolled back whatever the function returns.
  */
 #ifndef BATCH_STORE_H
 #define BATCH_STORE_H
@@ -76,7 +79,11 @@ apr_status_t batch_store_check_resource(batch_store_t *store, const batch_resour
                                         batch_problems_t *problems, batch_error_t *err,
                                         apr_pool_t *ptemp);
 
-/** What runs inside a transaction. ptemp is cleared before each run. */
+/**
+ * What runs inside a transaction. ptemp is cleared before each run, and gone after the last one. It
+ * must not call batch_store_write or batch_store_read, and not wait for a client: it holds a
+ * connection, and as a writer the turn of all writers.
+ */
 typedef apr_status_t batch_tx_fn(batch_tx_t *tx, void *baton, apr_pool_t *ptemp);
 
 /** Runs fn in a transaction that may write: durable when this returns APR_SUCCESS. */
@@ -102,14 +109,18 @@ apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job);
 apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
                               const char *organization, batch_api_e api, apr_pool_t *p);
 
-/** The orders that a list can have. X(SYMBOL, "word as the API says it", "column of batch_jobs").
- */
+/* The order of what clients of the records API see: failed, pending, running, success. */
+#define BATCH_SORT_STATUS_RANK                                                                     \
+    "CASE WHEN status IN ('failed', 'timed_out', 'expired') THEN 1 WHEN status = 'pending' THEN 2" \
+    " WHEN status = 'completed' THEN 4 ELSE 3 END"
+
+/** The orders that a list can have. X(SYMBOL, "word as the API says it", "SQL over batch_jobs"). */
 #define BATCH_SORT_LIST(X)                                                                         \
     X(BATCH_SORT_CREATED_AT, "created_at", "created_at")                                           \
     X(BATCH_SORT_UPDATED_AT, "updated_at", "updated_at")                                           \
     X(BATCH_SORT_STARTED_AT, "started_at", "queued_at")                                            \
     X(BATCH_SORT_COMPLETED_AT, "completed_at", "completed_at")                                     \
-    X(BATCH_SORT_STATUS, "status", "status")                                                       \
+    X(BATCH_SORT_STATUS, "status", BATCH_SORT_STATUS_RANK)                                         \
     X(BATCH_SORT_OBJECTS_TOTAL, "objects_total", "total")
 #define BATCH_SORT_ENTRY(symbol, word, column) symbol,
 typedef enum { BATCH_SORT_LIST(BATCH_SORT_ENTRY) BATCH_SORT_COUNT } batch_sort_e;
@@ -126,8 +137,10 @@ typedef struct batch_job_query {
 /** Is called for each job of a list; job and its strings are gone after the call. */
 typedef apr_status_t batch_job_fn(void *baton, const batch_job_t *job);
 
-/** Calls fn for each job that query selects, in its order; sets *total to how many there are in
- * all. */
+/**
+ * Calls fn for each job that query selects, in its order; sets *total (before the first call) to
+ * how many there are in all. The jobs come without settings and operations, which may be large.
+ */
 apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query,
                                batch_job_fn *fn, void *baton, apr_pool_t *ptemp);
 
@@ -152,8 +165,7 @@ apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, cons
 /** Removes all segments of the job. */
 apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job);
 
-/* ---- The queue --------------------------------------------------------------------------------
- */
+/* ---- The queue ------------------------------------------------------------------------------- */
 
 /** Who claims: a thread of a process on a machine. Written into the job as its owner. */
 typedef struct batch_owner {
@@ -177,9 +189,10 @@ typedef struct batch_claim {
 } batch_claim_t;
 
 /**
- * Claims the oldest runnable job: one that is queued, else one that is being processed by nobody,
- * by an owner that is gone, or by one whose lease has run out. Sets status processing, epoch + 1,
- * claims + 1, owner and lease, started_at on the first claim. BATCH_ENOTFOUND when there is none.
+ * Claims a runnable job: the oldest one that is being processed by nobody, by an owner that is
+ * gone, or by one whose lease has run out; else the oldest that is queued. Sets status processing,
+ * epoch + 1, claims + 1, owner and lease, started_at on the first claim. BATCH_ENOTFOUND when there
+ * is none.
  */
 apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *claim,
                             apr_pool_t *p);
@@ -196,11 +209,13 @@ apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval
  */
 apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job);
 
-/** Gives a claimed job back to the queue (owner and lease removed), under the fence's condition. */
+/**
+ * Gives a claimed job back (owner and lease removed, the status stays), under the fence's
+ * condition. That claim does not count in claims: nothing went wrong.
+ */
 apr_status_t batch_tx_release(batch_tx_t *tx, const batch_job_t *job);
 
-/* ---- The errors of a job ------------------------------------------------------------------------
- */
+/* ---- The errors of a job --------------------------------------------------------------------- */
 
 /** Adds count errors. Several errors of one item keep their order. */
 apr_status_t batch_tx_errors_insert(batch_tx_t *tx, const batch_job_t *job,
@@ -221,8 +236,8 @@ apr_status_t batch_tx_errors_read(batch_tx_t *tx, int *count, const batch_job_t 
                                   batch_error_cursor_t *cursor, int limit, batch_item_error_fn *fn,
                                   void *baton, apr_pool_t *ptemp);
 
-/* ---- The administrator's tables
- * ------------------------------------------------------------------- */
+/* ---- The administrator's tables ---------------------------------------------------------------
+ */
 
 /** What became of one item. */
 typedef enum {

@@ -1,0 +1,280 @@
+/* The vocabulary: words, errors, and the small things that several rooms need. */
+#include "batch.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+/* The C library's formats, which the compiler checks; apr_pvsprintf knows others. */
+static const char *format_message(apr_pool_t *p, const char *fmt, va_list arguments)
+{
+    va_list again;
+    char *text;
+    int length;
+
+    va_copy(again, arguments);
+    length = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (length < 0) {
+        return "";
+    }
+    text = apr_palloc(p, (apr_size_t)length + 1);
+    vsnprintf(text, (apr_size_t)length + 1, fmt, arguments);
+    return text;
+}
+
+apr_status_t batch_error_set(batch_error_t *err, apr_status_t status, const char *tag,
+                             apr_pool_t *p, const char *fmt, ...)
+{
+    va_list arguments;
+
+    if (err) {
+        err->status = status;
+        err->tag = tag;
+        err->line = 0;
+        err->column = 0;
+        va_start(arguments, fmt);
+        err->message = format_message(p, fmt, arguments);
+        va_end(arguments);
+    }
+    return status;
+}
+
+batch_problems_t *batch_problems_make(apr_pool_t *p)
+{
+    return apr_array_make(p, 4, sizeof(batch_problem_t));
+}
+
+void batch_problem_add(batch_problems_t *problems, const char *field, const char *fmt, ...)
+{
+    batch_problem_t *problem = apr_array_push(problems);
+    va_list arguments;
+
+    problem->field = field;
+    va_start(arguments, fmt);
+    problem->message = format_message(problems->pool, fmt, arguments);
+    va_end(arguments);
+}
+
+/* ---- Words --------------------------------------------------------------------------------- */
+
+#define BATCH_WORD_ENTRY(symbol, word) word,
+static const char *const api_words[] = {BATCH_API_LIST(BATCH_WORD_ENTRY)};
+static const char *const action_words[] = {BATCH_ACTION_LIST(BATCH_WORD_ENTRY)};
+static const char *const status_words[] = {BATCH_STATUS_LIST(BATCH_WORD_ENTRY)};
+static const char *const type_words[] = {BATCH_TYPE_LIST(BATCH_WORD_ENTRY)};
+
+static const char *word_of(const char *const *words, int count, int symbol)
+{
+    return symbol >= 0 && symbol < count ? words[symbol] : "unknown";
+}
+
+static int symbol_of(const char *const *words, int count, const char *word)
+{
+    int symbol;
+
+    for (symbol = 0; word && symbol < count; symbol++) {
+        if (!strcmp(words[symbol], word)) {
+            return symbol;
+        }
+    }
+    return -1;
+}
+
+const char *batch_api_name(batch_api_e api)
+{
+    return word_of(api_words, BATCH_API_COUNT, (int)api);
+}
+
+const char *batch_action_name(batch_action_e action)
+{
+    return word_of(action_words, BATCH_ACTION_COUNT, (int)action);
+}
+
+const char *batch_status_name(batch_status_e status)
+{
+    return word_of(status_words, BATCH_STATUS_COUNT, (int)status);
+}
+
+const char *batch_type_name(batch_type_e type)
+{
+    return word_of(type_words, BATCH_TYPE_COUNT, (int)type);
+}
+
+int batch_api_parse(const char *word)
+{
+    return symbol_of(api_words, BATCH_API_COUNT, word);
+}
+
+int batch_action_parse(const char *word)
+{
+    return symbol_of(action_words, BATCH_ACTION_COUNT, word);
+}
+
+int batch_status_parse(const char *word)
+{
+    return symbol_of(status_words, BATCH_STATUS_COUNT, word);
+}
+
+int batch_type_parse(const char *word)
+{
+    return symbol_of(type_words, BATCH_TYPE_COUNT, word);
+}
+
+int batch_status_is_final(batch_status_e status)
+{
+    return status == BATCH_STATUS_COMPLETED || status == BATCH_STATUS_FAILED ||
+           status == BATCH_STATUS_TIMED_OUT || status == BATCH_STATUS_EXPIRED;
+}
+
+/* ---- Resources ------------------------------------------------------------------------------ */
+
+const batch_column_t *batch_resource_column(const batch_resource_t *resource, const char *name)
+{
+    int i;
+
+    for (i = 0; resource->columns && name && i < resource->columns->nelts; i++) {
+        const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
+        if (!strcmp(column->name, name)) {
+            return column;
+        }
+    }
+    return NULL;
+}
+
+/* ---- Logging -------------------------------------------------------------------------------- */
+
+void batch_log(const batch_logger_t *logger, batch_log_level_e level, const char *tag,
+               apr_status_t status, const batch_job_t *job, const char *fmt, ...)
+{
+    char line[2048]; /* a log line is cut there, as httpd's own are */
+    int length = 0;
+    va_list arguments;
+
+    if (!logger || !logger->write) {
+        return;
+    }
+    if (tag) {
+        length = snprintf(line, sizeof(line), "%s: ", tag);
+    }
+    if (job) {
+        length += snprintf(line + length, sizeof(line) - (size_t)length, "[batch %s %s] ",
+                           job->id ? job->id : "-", batch_status_name(job->status));
+    }
+    if (length >= (int)sizeof(line)) {
+        length = (int)sizeof(line) - 1;
+    }
+    va_start(arguments, fmt);
+    vsnprintf(line + length, sizeof(line) - (size_t)length, fmt, arguments);
+    va_end(arguments);
+    logger->write(logger->baton, level, status, line);
+}
+
+/* ---- Small things --------------------------------------------------------------------------- */
+
+const char *batch_uuid_make(apr_pool_t *p)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[16];
+    char *text = apr_palloc(p, 37);
+    char *next = text;
+    int i;
+
+    if (apr_generate_random_bytes(bytes, sizeof(bytes)) != APR_SUCCESS) {
+        /* A predictable or repeated id would be worse than no process; the kernel has no such day.
+         */
+        abort();
+    }
+    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40); /* version 4 */
+    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80); /* the variant of RFC 4122 */
+    for (i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *next++ = '-';
+        }
+        *next++ = digits[bytes[i] >> 4];
+        *next++ = digits[bytes[i] & 0x0f];
+    }
+    *next = '\0';
+    return text;
+}
+
+int batch_uuid_is_valid(const char *text)
+{
+    int i;
+
+    for (i = 0; text && i < 36; i++) {
+        int dash = i == 8 || i == 13 || i == 18 || i == 23;
+        int hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f') ||
+                  (text[i] >= 'A' && text[i] <= 'F');
+        if (dash ? text[i] != '-' : !hex) {
+            return 0;
+        }
+    }
+    return text && !text[36];
+}
+
+const char *batch_time_format(apr_time_t time, apr_pool_t *p)
+{
+    apr_time_exp_t parts;
+
+    if (!time || apr_time_exp_gmt(&parts, time) != APR_SUCCESS) {
+        return NULL;
+    }
+    return apr_psprintf(p, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1,
+                        parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+/* The length of the well-formed sequence at bytes, 0 if it is none (RFC 3629, section 4). */
+static apr_size_t utf8_sequence(const unsigned char *bytes, apr_size_t left)
+{
+    unsigned char first = bytes[0];
+    unsigned char low = 0x80, high = 0xbf; /* of the second byte */
+    apr_size_t length, i;
+
+    if (first < 0x80) {
+        return first ? 1 : 0;
+    }
+    if (first >= 0xc2 && first <= 0xdf) {
+        length = 2;
+    } else if (first >= 0xe0 && first <= 0xef) {
+        length = 3;
+        low = first == 0xe0 ? 0xa0 : 0x80;  /* no overlong form */
+        high = first == 0xed ? 0x9f : 0xbf; /* no surrogate */
+    } else if (first >= 0xf0 && first <= 0xf4) {
+        length = 4;
+        low = first == 0xf0 ? 0x90 : 0x80;
+        high = first == 0xf4 ? 0x8f : 0xbf; /* nothing above U+10FFFF */
+    } else {
+        return 0;
+    }
+    if (length > left || bytes[1] < low || bytes[1] > high) {
+        return 0;
+    }
+    for (i = 2; i < length; i++) {
+        if (bytes[i] < 0x80 || bytes[i] > 0xbf) {
+            return 0;
+        }
+    }
+    return length;
+}
+
+int batch_utf8_is_valid(const char *bytes, apr_size_t length)
+{
+    const unsigned char *next = (const unsigned char *)bytes;
+    const unsigned char *end = next + length;
+
+    while (next < end) {
+        apr_size_t step = utf8_sequence(next, (apr_size_t)(end - next));
+        if (!step) {
+            return 0;
+        }
+        next += step;
+    }
+    return 1;
+}

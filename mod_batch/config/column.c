@@ -1,0 +1,184 @@
+/* BatchColumn, and what a name in the database may be. */
+#include "config/private.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+/* What PostgreSQL keeps of a name; SQLite would take more. */
+#define MOST_IDENTIFIER 63
+
+/* The greatest max= that makes sense: SQLite's own limit of a value. */
+#define MOST_CHARACTERS 1000000000
+
+const char *batch_identifier_check(const char *what, const char *name, apr_pool_t *p)
+{
+    apr_size_t length = strlen(name);
+    const char *c;
+
+    if (!length) {
+        return apr_psprintf(p, "the name of a %s must not be empty", what);
+    }
+    if (length > MOST_IDENTIFIER) {
+        return apr_psprintf(p, "%s '%s' has a name of more than %d bytes", what, name,
+                            MOST_IDENTIFIER);
+    }
+    for (c = name; *c; c++) {
+        /* apr_dbd reads % as a parameter, and a quote would end the name. */
+        if (*c == '%' || *c == '"' || apr_iscntrl(*c)) {
+            return apr_psprintf(p,
+                                "%s '%s' has a character in its name that is not allowed there: "
+                                "%%, \" or a control character",
+                                what, name);
+        }
+    }
+    return batch_utf8_is_valid(name, length)
+               ? NULL
+               : apr_psprintf(p, "%s '%s' has a name that is not UTF-8", what, name);
+}
+
+/* ---- Flags --------------------------------------------------------------------------------------
+ */
+
+static const char *read_max(batch_column_t *column, const char *text, apr_pool_t *p)
+{
+    char *end;
+
+    if (column->type != BATCH_TYPE_TEXT) {
+        return "max= is for text only";
+    }
+    errno = 0;
+    column->max = apr_isdigit(*text) ? apr_strtoi64(text, &end, 10) : 0;
+    if (column->max < 1 || column->max > MOST_CHARACTERS || errno || *end) {
+        return apr_psprintf(p, "max= takes a number of characters from 1 to %d", MOST_CHARACTERS);
+    }
+    return NULL;
+}
+
+static const char *read_min(batch_column_t *column, const char *text, apr_pool_t *p)
+{
+    char *end = NULL;
+
+    (void)p;
+    if (column->type != BATCH_TYPE_INTEGER && column->type != BATCH_TYPE_NUMBER) {
+        return "min= is for integer and number only";
+    }
+    if (apr_isdigit(*text) || *text == '-' || *text == '.') {
+        column->min = strtod(text, &end);
+    }
+    if (!end || end == text || *end || !isfinite(column->min)) {
+        return "min= takes a number";
+    }
+    if (column->type == BATCH_TYPE_INTEGER && column->min != floor(column->min)) {
+        return "min= takes a whole number for an integer";
+    }
+    column->has_min = 1;
+    return NULL;
+}
+
+static const char *read_enum(batch_column_t *column, const char *text, apr_pool_t *p)
+{
+    const char *comma;
+    int i;
+
+    if (column->type != BATCH_TYPE_TEXT) {
+        return "enum= is for text only";
+    }
+    column->words = apr_array_make(p, 8, sizeof(const char *));
+    for (comma = text; comma; text = comma + 1) {
+        const char *word;
+
+        comma = strchr(text, ',');
+        word = apr_pstrmemdup(p, text, comma ? (apr_size_t)(comma - text) : strlen(text));
+        if (!*word || !batch_utf8_is_valid(word, strlen(word))) {
+            return "enum= takes words of UTF-8 with a comma between them";
+        }
+        for (i = 0; i < column->words->nelts; i++) {
+            if (!strcmp(word, APR_ARRAY_IDX(column->words, i, const char *))) {
+                return apr_psprintf(p, "enum= has '%s' twice", word);
+            }
+        }
+        APR_ARRAY_PUSH(column->words, const char *) = word;
+        if (!comma) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* A flag is a word alone, or a word with "=" that has a value behind it. */
+struct flag {
+    const char *word;
+    int offset; /* of the int that a word alone sets in batch_column_t */
+    const char *(*read)(batch_column_t *column, const char *text, apr_pool_t *p);
+};
+
+static const struct flag flags[] = {
+    {"required", APR_OFFSETOF(batch_column_t, required), NULL},
+    {"immutable", APR_OFFSETOF(batch_column_t, immutable), NULL},
+    {"readonly", APR_OFFSETOF(batch_column_t, readonly), NULL},
+    {"max=", 0, read_max},
+    {"min=", 0, read_min},
+    {"enum=", 0, read_enum},
+};
+
+#define FLAG_COUNT (sizeof(flags) / sizeof(*flags))
+
+/* seen: bits of the flags that this column had so far. */
+static const char *read_flag(batch_column_t *column, unsigned *seen, const char *text,
+                             apr_pool_t *p)
+{
+    size_t i;
+
+    for (i = 0; i < FLAG_COUNT; i++) {
+        size_t length = strlen(flags[i].word);
+
+        if (flags[i].read ? strncmp(text, flags[i].word, length) : strcmp(text, flags[i].word)) {
+            continue;
+        }
+        if (*seen & (1u << i)) {
+            return apr_psprintf(p, "column '%s' has %s twice", column->name, flags[i].word);
+        }
+        *seen |= 1u << i;
+        if (flags[i].read) {
+            return flags[i].read(column, text + length, p);
+        }
+        *(int *)((char *)column + flags[i].offset) = 1;
+        return NULL;
+    }
+    return apr_psprintf(p,
+                        "'%s' is not a flag: required, immutable, readonly, max=N, min=N and "
+                        "enum=A,B,... are allowed",
+                        text);
+}
+
+const char *batch_column_read(batch_column_t *column, int argc, char *const argv[], apr_pool_t *p)
+{
+    const char *wrong = batch_identifier_check("column", argv[0], p);
+    unsigned seen = 0;
+    int type = batch_type_parse(argv[1]);
+    int i;
+
+    if (wrong) {
+        return wrong;
+    }
+    if (type < 0) {
+        return apr_psprintf(p,
+                            "'%s' is not a type: text, integer, number, boolean, timestamp, date "
+                            "and json are allowed",
+                            argv[1]);
+    }
+    column->name = argv[0];
+    column->type = (batch_type_e)type;
+    for (i = 2; i < argc && !wrong; i++) {
+        wrong = read_flag(column, &seen, argv[i], p);
+    }
+    if (!wrong && column->readonly && (column->required || column->immutable)) {
+        wrong = "readonly excludes required and immutable: a batch never writes such a column";
+    }
+    return wrong;
+}

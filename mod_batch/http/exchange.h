@@ -1,0 +1,129 @@
+/*
+ * An exchange: one request that our handler answers. What the files of http/ share among
+ * themselves. Private to http/.
+ */
+#ifndef BATCH_HTTP_EXCHANGE_H
+#define BATCH_HTTP_EXCHANGE_H
+
+#include <httpd.h>
+#include <http_config.h>
+
+#include "batch.h"
+#include "http/http.h"
+#include "payload/sink.h"
+
+extern module AP_MODULE_DECLARE_DATA batch_module;
+
+typedef struct batch_exchange {
+    request_rec *r;
+    const batch_service_t *service;
+    batch_actor_t actor;
+    const char *prefix; /* of the path, before "/batch"; "" where there is none */
+    const char *id;     /* of the batch, lower case; NULL in the route of the list */
+    int dot_json;       /* the path ended with .json */
+    int body_begun;     /* reading the request's body has begun */
+    int body_read;      /* the request's body was read to its end */
+} batch_exchange_t;
+
+/** Answers an exchange; returns what the handler returns to httpd. */
+typedef int batch_endpoint_fn(batch_exchange_t *x);
+
+/** The handler's name (SetHandler). */
+#define BATCH_HANDLER "batch"
+
+/** 1 if r's configuration, or the module that set r->handler, hands r to our handler. */
+int batch_is_ours(request_rec *r);
+
+/* ---- Routes (routes.c) ------------------------------------------------------------------------
+ */
+
+typedef struct batch_route batch_route_t;
+
+/**
+ * Finds the route of x's path and fills prefix, id and dot_json. NULL if there is none. Any prefix
+ * may stand before the route; of several that fit, the longest route counts.
+ */
+const batch_route_t *batch_route_find(batch_exchange_t *x);
+
+/** The endpoint of the request's method (HEAD as GET), or NULL if the route does not have it. */
+batch_endpoint_fn *batch_route_endpoint(const batch_route_t *route, const request_rec *r);
+
+/** The route's methods as the header Allow names them, in p. */
+const char *batch_route_methods(const batch_route_t *route, apr_pool_t *p);
+
+/* ---- Endpoints of the records API -------------------------------------------------------------
+ */
+
+int batch_records_create(batch_exchange_t *x);
+int batch_records_list(batch_exchange_t *x);
+int batch_records_get(batch_exchange_t *x);
+int batch_records_set_operations(batch_exchange_t *x);
+int batch_records_start(batch_exchange_t *x);
+int batch_records_delete(batch_exchange_t *x);
+int batch_records_errors_json(batch_exchange_t *x);
+int batch_records_errors_csv(batch_exchange_t *x);
+
+/* ---- Request bodies (body.c) ------------------------------------------------------------------
+ */
+
+/** Takes the next bytes of a body; another status than APR_SUCCESS stops the reading. */
+typedef apr_status_t batch_body_fn(void *baton, const char *bytes, apr_size_t length);
+
+/**
+ * Reads the body, bounded by LimitRequestBody, whatever inflates it on its way. 1: all was read and
+ * taken. 0: the reading ended early, and either *rv is what fn returned and no reply was made, or
+ * *rv is APR_SUCCESS, and the reply was made, with *code for httpd.
+ */
+int batch_body_read(batch_exchange_t *x, batch_body_fn *fn, void *baton, apr_status_t *rv,
+                    int *code);
+
+/**
+ * Whether a body of this type can be JSON in UTF-8: 1, or 0 after the reply was made, with *code
+ * for httpd.
+ */
+int batch_body_is_json(batch_exchange_t *x, int *code);
+
+/* ---- Replies (reply.c) ------------------------------------------------------------------------
+ */
+
+/** An empty brigade for a reply. */
+apr_bucket_brigade *batch_reply_brigade(const batch_exchange_t *x);
+
+/** A sink that appends to the brigade. */
+batch_sink_t batch_reply_sink(apr_bucket_brigade *brigade);
+
+/** Appends text. */
+apr_status_t batch_reply_put(apr_bucket_brigade *brigade, const char *text);
+
+/** Sets status, content type and the header Cache-Control, unless that is set already. */
+void batch_reply_begin(batch_exchange_t *x, int status, const char *content_type);
+
+/** Sends a JSON reply that is complete in the brigade. rv: how writing it went. */
+int batch_reply_send(batch_exchange_t *x, int status, apr_bucket_brigade *brigade, apr_status_t rv);
+
+/** Sends all that was passed on to the client now, so that what follows happens after it. */
+void batch_reply_flush(const batch_exchange_t *x);
+
+/** An error in the API's shape; message for people, NULL for none. */
+int batch_reply_error(batch_exchange_t *x, int status, const char *message);
+
+/** 422 with all problems. */
+int batch_reply_problems(batch_exchange_t *x, const batch_problems_t *problems);
+
+/** {"batch":{…}}. */
+int batch_reply_job(batch_exchange_t *x, int status, const batch_job_t *job);
+
+/** The reply to a call of the engine or of a parser that failed with rv. problems may be NULL. */
+int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_t *err,
+                        const batch_problems_t *problems);
+
+/** Retry-After for a batch that is on its way. */
+void batch_reply_retry_after(batch_exchange_t *x, const batch_job_t *job);
+
+/* ---- Hooks (authentication.c, error_filter.c) -------------------------------------------------
+ */
+
+void batch_authentication_register_hooks(apr_pool_t *p);
+void batch_error_filter_register_hooks(apr_pool_t *p);
+
+#endif

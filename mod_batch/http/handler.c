@@ -1,0 +1,106 @@
+/* The handler: who asks for what, and the endpoint that answers. */
+#include "http/exchange.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+
+#include "config/config.h"
+
+APLOG_USE_MODULE(batch);
+
+static batch_service_fn *service_of;
+
+int batch_is_ours(request_rec *r)
+{
+    const core_dir_config *config = ap_get_core_module_config(r->per_dir_config);
+    const char *handler = r->handler ? r->handler : config->handler;
+    const char *wrong = NULL;
+
+    /* SetHandler is an expression, which httpd evaluates only just before the handler runs. */
+    if (!r->handler && config->expr_handler) {
+        handler = ap_expr_str_exec(r, config->expr_handler, &wrong);
+    }
+    return !wrong && handler && !strcasecmp(handler, BATCH_HANDLER);
+}
+
+/* BatchAllow, for the engine: the baton is the request. */
+static int may(void *baton, const batch_resource_t *resource, batch_action_e action)
+{
+    return batch_config_allows(baton, resource, action);
+}
+
+static int answer_options(batch_exchange_t *x, const batch_route_t *route)
+{
+    request_rec *r = x->r;
+
+    apr_table_setn(r->headers_out, "Allow", batch_route_methods(route, r->pool));
+    return batch_reply_send(x, HTTP_OK, batch_reply_brigade(x), APR_SUCCESS);
+}
+
+static int answer_identified(batch_exchange_t *x)
+{
+    request_rec *r = x->r;
+    const batch_route_t *route = batch_route_find(x);
+    batch_endpoint_fn *endpoint;
+
+    if (!route) {
+        return batch_reply_error(x, HTTP_NOT_FOUND, "there is no such batch, nor another resource");
+    }
+    if (r->method_number == M_OPTIONS) {
+        return answer_options(x, route);
+    }
+    endpoint = batch_route_endpoint(route, r);
+    if (!endpoint) {
+        apr_table_setn(r->headers_out, "Allow", batch_route_methods(route, r->pool));
+        return batch_reply_error(x, HTTP_METHOD_NOT_ALLOWED, "this path does not have that method");
+    }
+    return endpoint(x);
+}
+
+static int handle(request_rec *r)
+{
+    batch_exchange_t x = {0};
+    int status;
+
+    if (!r->handler || strcmp(r->handler, BATCH_HANDLER) != 0) {
+        return DECLINED;
+    }
+    x.r = r;
+    x.prefix = "";
+    x.service = service_of(r);
+    status = batch_config_actor(&x.actor, r);
+    if (status == HTTP_UNAUTHORIZED) {
+        if (ap_auth_type(r)) {
+            ap_note_auth_failure(r); /* WWW-Authenticate, as the AuthType has it */
+        }
+        return batch_reply_error(&x, status, NULL);
+    }
+    if (status == HTTP_FORBIDDEN) {
+        return batch_reply_error(&x, status, "the server does not know who you are here");
+    }
+    if (status != OK) {
+        return batch_reply_error(&x, status, NULL);
+    }
+    x.actor.may = may;
+    x.actor.may_baton = r;
+    if (!x.service) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "MB0301: this process has no connection to the database of batches: see what "
+                      "was logged when it started");
+        return batch_reply_error(&x, HTTP_SERVICE_UNAVAILABLE, "batches are out of service");
+    }
+    return answer_identified(&x);
+}
+
+void batch_http_register_hooks(apr_pool_t *p, batch_service_fn *service)
+{
+    service_of = service;
+    ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
+    batch_authentication_register_hooks(p);
+    batch_error_filter_register_hooks(p);
+}

@@ -1,0 +1,117 @@
+/* What the handler and the workers of a child share: the store, the engine, and their log. */
+#include "http/http.h"
+
+#include <ap_mpm.h>
+#include <http_config.h>
+#include <http_log.h>
+
+#include "store/store.h"
+
+extern module AP_MODULE_DECLARE_DATA batch_module;
+APLOG_USE_MODULE(batch);
+
+/* How long a call waits for a connection or a lock of the database. */
+#define PATIENCE apr_time_from_sec(5)
+
+/* Connections of a child: one a thread, but no more than this, unless its workers need more. */
+#define MOST_CONNECTIONS 8
+
+/* An engine with its log; lives as long as the process, since a worker may be abandoned. */
+typedef struct engine_with_log {
+    batch_engine_t engine;
+    batch_logger_t logger;
+} engine_with_log_t;
+
+static void write_log(void *baton, batch_log_level_e level, apr_status_t status,
+                      const char *message)
+{
+    static const int levels[] = {
+        [BATCH_LOG_ERROR] = APLOG_ERR,     [BATCH_LOG_WARNING] = APLOG_WARNING,
+        [BATCH_LOG_NOTICE] = APLOG_NOTICE, [BATCH_LOG_INFO] = APLOG_INFO,
+        [BATCH_LOG_DEBUG] = APLOG_DEBUG,
+    };
+    server_rec *server = baton;
+
+    /* APR has no words for the statuses of ours. */
+    if (status >= APR_OS_START_USERERR && status < APR_OS_START_CANONERR) {
+        status = APR_SUCCESS;
+    }
+    ap_log_error(APLOG_MARK, levels[level], status, server, "%s", message);
+}
+
+static int connection_count(const batch_settings_t *settings)
+{
+    int needed = 2 + settings->limits.workers;
+    int threads = 1;
+
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS) {
+        threads = 1;
+    }
+    threads = threads < MOST_CONNECTIONS ? threads : MOST_CONNECTIONS;
+    return threads > needed ? threads : needed;
+}
+
+static apr_status_t open_store(engine_with_log_t *made, const batch_settings_t *settings,
+                               batch_node_t *node, apr_global_mutex_t *writer_mutex, server_rec *s,
+                               apr_pool_t *pchild)
+{
+    batch_store_config_t config = {0};
+    batch_error_t err = {0};
+    apr_status_t rv = APR_SUCCESS;
+
+    if (writer_mutex) {
+        rv = apr_global_mutex_child_init(&writer_mutex, apr_global_mutex_lockfile(writer_mutex),
+                                         s->process->pconf);
+    }
+    if (rv == APR_SUCCESS) {
+        config.driver = settings->driver;
+        config.params = settings->params;
+        config.max_connections = connection_count(settings);
+        config.patience = PATIENCE;
+        config.writer_mutex = writer_mutex;
+        config.writers_waiting = batch_node_writers_waiting(node);
+        config.logger = &made->logger;
+        rv = batch_store_create(&made->engine.store, &config, &err, pchild);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "%s: this process cannot use the database: %s",
+                     err.tag ? err.tag : "MB0315",
+                     err.message ? err.message : "its mutex or its driver is not there");
+    }
+    return rv;
+}
+
+/* The resources that nobody has compared with the database yet. */
+static apr_hash_t *unchecked_resources(const batch_settings_t *settings, apr_pool_t *pchild)
+{
+    apr_hash_t *unchecked = apr_hash_make(pchild);
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(pchild, settings->resources); hi; hi = apr_hash_next(hi)) {
+        apr_hash_set(unchecked, apr_hash_this_key(hi), APR_HASH_KEY_STRING,
+                     apr_pcalloc(pchild, sizeof(apr_uint32_t)));
+    }
+    return unchecked;
+}
+
+apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t *settings,
+                                batch_soundness_e soundness, batch_node_t *node,
+                                apr_global_mutex_t *writer_mutex, server_rec *s, apr_pool_t *pchild)
+{
+    engine_with_log_t *made = apr_pcalloc(s->process->pconf, sizeof(*made));
+    apr_status_t rv;
+
+    made->logger.write = write_log;
+    made->logger.baton = s;
+    rv = open_store(made, settings, node, writer_mutex, s, pchild);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    made->engine.resources = settings->resources;
+    made->engine.limits = settings->limits;
+    made->engine.logger = &made->logger;
+    service->engine = &made->engine;
+    service->node = node;
+    service->unchecked = soundness == BATCH_SOUND ? NULL : unchecked_resources(settings, pchild);
+    return APR_SUCCESS;
+}

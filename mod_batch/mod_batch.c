@@ -1,0 +1,295 @@
+/*
+ * mod_batch: bulk operations on the rows of a database, for Apache httpd 2.4.
+ *
+ * The module's record and its life: what is made before httpd forks, what each child makes, and how
+ * a child ends. Everything else is in the folders beside this file.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <apr_dbd.h>
+#include <apr_strings.h>
+#include <ap_mpm.h>
+#include <httpd.h>
+#include <http_config.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_main.h>
+#include <mpm_common.h>
+#include <util_mutex.h>
+
+#include "batch.h"
+#include "config/config.h"
+#include "config/startup.h"
+#include "engine/jobs.h"
+#include "engine/workers.h"
+#include "http/http.h"
+
+extern module AP_MODULE_DECLARE_DATA batch_module;
+APLOG_USE_MODULE(batch);
+
+/* The name of the mutex in front of SQLite's writers, for the directive Mutex. */
+#define WRITER_MUTEX "batch-writer"
+
+/* The ending of a child takes no longer; httpd sends the next signal after 5 s at the latest. */
+#define STOP_PATIENCE apr_time_from_msec(4500)
+
+/* A server with an engine of its own: the main server, and virtual hosts with directives of ours.
+ */
+typedef struct site {
+    server_rec *server;
+    const batch_settings_t *settings;
+    /* Made by the parent, shared by the children. */
+    batch_node_t *node;
+    apr_global_mutex_t *writer_mutex; /* NULL where the database needs none */
+    batch_soundness_e soundness;
+    /* Of this child. */
+    batch_service_t service;
+    batch_workers_t *workers; /* NULL: none */
+    int ready;                /* service may be used */
+} site_t;
+
+/* Lives in pconf, so it is made anew by each reading of the configuration. The main server is
+ * first. */
+static site_t *sites;
+static int site_count;
+
+static apr_status_t forget_sites(void *data)
+{
+    (void)data;
+    sites = NULL;
+    site_count = 0;
+    return APR_SUCCESS;
+}
+
+/* ---- In the parent ----------------------------------------------------------------------------
+ */
+
+static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    apr_status_t rv = ap_mutex_register(pconf, WRITER_MUTEX, NULL, APR_LOCK_DEFAULT, 0);
+
+    (void)plog;
+    (void)ptemp;
+    if (rv != APR_SUCCESS) {
+        ap_log_perror(APLOG_MARK, APLOG_EMERG, rv, pconf,
+                      "MB0001: the mutex " WRITER_MUTEX " cannot be registered");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    const char *wrong = batch_config_check(s, pconf);
+
+    (void)plog;
+    (void)ptemp;
+    if (wrong) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "MB0002: %s", wrong);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* Finds the servers that have an engine of their own. */
+static void find_sites(server_rec *s, apr_pool_t *pconf)
+{
+    const batch_settings_t *common = batch_config_settings(s);
+    server_rec *server;
+    int count = 0;
+
+    for (server = s; server; server = server->next) {
+        count++;
+    }
+    sites = apr_pcalloc(pconf, (apr_size_t)count * sizeof(*sites));
+    site_count = 0;
+    apr_pool_cleanup_register(pconf, NULL, forget_sites, apr_pool_cleanup_null);
+    for (server = s; server; server = server->next) {
+        const batch_settings_t *settings = batch_config_settings(server);
+        /* A virtual host without a directive of ours shares the very settings of the main server.
+         */
+        if (server == s || (settings != common && settings->declared)) {
+            sites[site_count].server = server;
+            sites[site_count].settings = settings;
+            site_count++;
+        }
+    }
+}
+
+static apr_status_t make_shared(site_t *site, apr_pool_t *pconf)
+{
+    batch_error_t err = {0};
+    apr_status_t rv;
+
+    rv = batch_node_create(&site->node, site->settings->limits.workers, &err, pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, site->server, "%s: %s",
+                     err.tag ? err.tag : "MB0003",
+                     err.message ? err.message : "the workers cannot be prepared");
+        return rv;
+    }
+    if (!strcmp(site->settings->driver, "sqlite3")) {
+        rv = ap_global_mutex_create(&site->writer_mutex, NULL, WRITER_MUTEX,
+                                    apr_itoa(pconf, (int)(site - sites)), site->server, pconf, 0);
+    }
+    return rv; /* httpd has logged it */
+}
+
+static apr_status_t check_databases(server_rec *s, apr_pool_t *ptemp)
+{
+    const batch_settings_t **settings =
+        apr_palloc(ptemp, (apr_size_t)site_count * sizeof(*settings));
+    batch_soundness_e *soundness = apr_palloc(ptemp, (apr_size_t)site_count * sizeof(*soundness));
+    apr_status_t rv;
+    int i;
+
+    for (i = 0; i < site_count; i++) {
+        settings[i] = sites[i].settings;
+    }
+    rv = batch_startup_check(soundness, settings, site_count, s, ptemp);
+    for (i = 0; i < site_count; i++) {
+        sites[i].soundness = soundness[i];
+    }
+    return rv;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    int i;
+
+    (void)plog;
+    /* httpd reads its configuration twice when it starts: the first time is only a rehearsal. */
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    find_sites(s, pconf);
+    for (i = 0; i < site_count; i++) {
+        if (make_shared(&sites[i], pconf) != APR_SUCCESS) {
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    return check_databases(s, ptemp) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* ---- In a child -------------------------------------------------------------------------------
+ */
+
+static void start_site(site_t *site, apr_pool_t *pchild)
+{
+    batch_error_t err = {0};
+    apr_status_t rv;
+
+    if (batch_service_open(&site->service, site->settings, site->soundness, site->node,
+                           site->writer_mutex, site->server, pchild) != APR_SUCCESS) {
+        return;
+    }
+    site->ready = 1;
+    if (site->settings->limits.workers < 1 || !apr_hash_count(site->settings->resources)) {
+        return;
+    }
+    rv = batch_workers_start(&site->workers, site->service.engine, site->node, &err, pchild);
+    if (rv != APR_SUCCESS) {
+        site->workers = NULL;
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, site->server, "%s: %s",
+                     err.tag ? err.tag : "MB0005",
+                     err.message ? err.message : "the workers of this process cannot be started");
+    }
+}
+
+/* Any thread may call it, more than once. */
+static void child_stopping(apr_pool_t *pchild, int graceful)
+{
+    int i;
+
+    (void)pchild;
+    (void)graceful;
+    for (i = 0; i < site_count; i++) {
+        if (sites[i].workers) {
+            batch_workers_stop(sites[i].workers);
+        }
+    }
+}
+
+/*
+ * A thread that was abandoned still uses what the process's pools hold. So those are not destroyed:
+ * the process ends as soon as it has done all that it does before.
+ */
+static void leave_at_once(int status, void *unused)
+{
+    (void)unused;
+    _exit(status);
+}
+
+/* Runs before anything of the child is destroyed; under prefork it may run in a signal handler. */
+static apr_status_t end_workers(void *data)
+{
+    apr_time_t deadline = apr_time_now() + STOP_PATIENCE;
+    int i;
+
+    (void)data;
+    child_stopping(NULL, 0);
+    for (i = 0; i < site_count; i++) {
+        apr_interval_time_t left = deadline - apr_time_now();
+
+        if (sites[i].workers &&
+            batch_workers_join(sites[i].workers, left > 0 ? left : 0) != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, sites[i].server,
+                         "MB0006: a worker did not end in time; its batch goes on elsewhere");
+            on_exit(leave_at_once, NULL);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *s)
+{
+    int i;
+
+    (void)s;
+    apr_pool_pre_cleanup_register(pchild, NULL, end_workers);
+    for (i = 0; i < site_count; i++) {
+        start_site(&sites[i], pchild);
+    }
+}
+
+static const batch_service_t *service_of(const request_rec *r)
+{
+    const batch_settings_t *settings = batch_config_settings(r->server);
+    site_t *site = sites;
+    int i;
+
+    for (i = 1; i < site_count; i++) {
+        if (sites[i].settings == settings) {
+            site = &sites[i];
+        }
+    }
+    return site && site->ready ? &site->service : NULL;
+}
+
+/* ---- The module -------------------------------------------------------------------------------
+ */
+
+static void register_hooks(apr_pool_t *p)
+{
+    /* Here, so that no database driver is loaded for the first time by two threads at once. */
+    apr_dbd_init(p);
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    batch_http_register_hooks(p, service_of);
+}
+
+module AP_MODULE_DECLARE_DATA batch_module = {
+    STANDARD20_MODULE_STUFF,
+    batch_config_directory_create,
+    batch_config_directory_merge,
+    batch_config_server_create,
+    batch_config_server_merge,
+    batch_config_directives,
+    register_hooks,
+    AP_MODULE_FLAG_NONE,
+};

@@ -1,0 +1,186 @@
+#include "store/connection.h"
+
+#include <string.h>
+
+#include <apr_allocator.h>
+#include <apr_strings.h>
+
+/* Memory that a closed or idle connection's allocator may keep for itself. */
+#define ALLOCATOR_KEEPS (256 * 1024)
+
+static batch_failure_e make_pool(batch_connection_t *connection)
+{
+    apr_allocator_t *allocator;
+
+    if (apr_allocator_create(&allocator) != APR_SUCCESS) {
+        return BATCH_FAILURE_LOST;
+    }
+    apr_allocator_max_free_set(allocator, ALLOCATOR_KEEPS);
+    if (apr_pool_create_unmanaged_ex(&connection->p, NULL, allocator) != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        connection->p = NULL;
+        return BATCH_FAILURE_LOST;
+    }
+    apr_allocator_owner_set(allocator, connection->p);
+    if (apr_pool_create(&connection->scratch, connection->p) != APR_SUCCESS) {
+        batch_connection_close(connection);
+        return BATCH_FAILURE_LOST;
+    }
+    return BATCH_FAILURE_NONE;
+}
+
+batch_failure_e batch_connection_open(batch_connection_t *connection, const char **words,
+                                      apr_pool_t *p)
+{
+    batch_failure_e failure = make_pool(connection);
+
+    *words = "out of memory";
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    failure = connection->driver->open(connection, words, p);
+    if (failure != BATCH_FAILURE_NONE) {
+        batch_connection_close(connection);
+        return failure;
+    }
+    connection->by_text = apr_hash_make(connection->p);
+    return BATCH_FAILURE_NONE;
+}
+
+void batch_connection_close(batch_connection_t *connection)
+{
+    if (connection->handle) {
+        apr_dbd_close(connection->dbd, connection->handle);
+    }
+    if (connection->p) {
+        apr_pool_destroy(connection->p);
+    }
+    connection->p = NULL;
+    connection->scratch = NULL;
+    connection->handle = NULL;
+    connection->native = NULL;
+    connection->by_text = NULL;
+    connection->state = NULL;
+    memset(connection->prepared, 0, sizeof(connection->prepared));
+}
+
+apr_pool_t *batch_connection_scratch(batch_connection_t *connection)
+{
+    apr_pool_clear(connection->scratch);
+    return connection->scratch;
+}
+
+/* label: what the database may call the statement; unique in its connection. */
+static batch_failure_e prepare(batch_connection_t *connection, apr_dbd_prepared_t **prepared,
+                               const char *sql, const char *label, int own)
+{
+    apr_dbd_prepared_t *statement = NULL;
+    int code =
+        apr_dbd_prepare(connection->dbd, connection->p, connection->handle, sql, label, &statement);
+
+    if (code) {
+        return connection->driver->classify(connection, code, own);
+    }
+    *prepared = statement;
+    return BATCH_FAILURE_NONE;
+}
+
+batch_failure_e batch_connection_own(batch_connection_t *connection, apr_dbd_prepared_t **prepared,
+                                     batch_statement_e statement)
+{
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+
+    if (!connection->prepared[statement]) {
+        const char *label = apr_psprintf(connection->p, "batch_own_%d", (int)statement);
+        failure = prepare(connection, &connection->prepared[statement],
+                          connection->driver->statements[statement], label, 1);
+    }
+    *prepared = connection->prepared[statement];
+    return failure;
+}
+
+batch_failure_e batch_connection_prepare(batch_connection_t *connection,
+                                         apr_dbd_prepared_t **prepared, const char *sql)
+{
+    batch_failure_e failure;
+    const char *label;
+
+    *prepared = apr_hash_get(connection->by_text, sql, APR_HASH_KEY_STRING);
+    if (*prepared) {
+        return BATCH_FAILURE_NONE;
+    }
+    label = apr_psprintf(connection->p, "batch_rows_%u", apr_hash_count(connection->by_text));
+    failure = prepare(connection, prepared, sql, label, 0);
+    if (failure == BATCH_FAILURE_NONE) {
+        apr_hash_set(connection->by_text, apr_pstrdup(connection->p, sql), APR_HASH_KEY_STRING,
+                     *prepared);
+    }
+    return failure;
+}
+
+batch_failure_e batch_connection_execute(batch_connection_t *connection, int *rows,
+                                         apr_dbd_prepared_t *prepared, const void **values, int own,
+                                         apr_pool_t *p)
+{
+    int code = apr_dbd_pbquery(connection->dbd, p, connection->handle, rows, prepared, values);
+
+    return code ? connection->driver->classify(connection, code, own) : BATCH_FAILURE_NONE;
+}
+
+batch_failure_e batch_connection_select(batch_connection_t *connection, apr_dbd_results_t **results,
+                                        apr_dbd_prepared_t *prepared, const void **values, int own,
+                                        apr_pool_t *p)
+{
+    int code;
+
+    *results = NULL;
+    /* random access: with pgsql, sequential results show an error as "no rows". */
+    code = apr_dbd_pbselect(connection->dbd, p, connection->handle, results, prepared, 1, values);
+    return code ? connection->driver->classify(connection, code, own) : BATCH_FAILURE_NONE;
+}
+
+int batch_connection_row(batch_connection_t *connection, apr_dbd_row_t **row,
+                         apr_dbd_results_t *results, apr_pool_t *p)
+{
+    return apr_dbd_get_row(connection->dbd, p, results, row, -1) == 0;
+}
+
+apr_int64_t batch_row_number(const batch_connection_t *connection, apr_dbd_row_t *row, int column)
+{
+    apr_int64_t number;
+
+    if (apr_dbd_datum_get(connection->dbd, row, column, APR_DBD_TYPE_LONGLONG, &number) !=
+        APR_SUCCESS) {
+        return 0;
+    }
+    return number;
+}
+
+const char *batch_row_text(const batch_connection_t *connection, apr_dbd_row_t *row, int column,
+                           apr_pool_t *p)
+{
+    const char *text = NULL;
+
+    if (apr_dbd_datum_get(connection->dbd, row, column, APR_DBD_TYPE_STRING, &text) !=
+        APR_SUCCESS) {
+        return NULL;
+    }
+    return text && p ? apr_pstrdup(p, text) : text;
+}
+
+const char *batch_sql_identifier(const char *name, apr_pool_t *p)
+{
+    char *quoted = apr_palloc(p, 2 * strlen(name) + 3);
+    char *next = quoted;
+
+    *next++ = '"';
+    for (; *name; name++) {
+        if (*name == '"' || *name == '%') {
+            *next++ = *name;
+        }
+        *next++ = *name;
+    }
+    *next++ = '"';
+    *next = '\0';
+    return quoted;
+}

@@ -1,0 +1,104 @@
+/*
+ * What the store needs of a database besides the SQL in statements.h. Private to store/.
+ *
+ * A driver is a table of functions, one constant for each database. What is the same for all of
+ * them (connections, prepared statements, the loop of a transaction, jobs, queue, errors' reading)
+ * is not here. A driver may do in fewer round trips what others do by the item, which is why whole
+ * operations on rows are its own.
+ */
+#ifndef BATCH_STORE_DRIVER_H
+#define BATCH_STORE_DRIVER_H
+
+#include <apr_dbd.h>
+
+#include "store/statements.h"
+
+typedef struct batch_connection batch_connection_t;
+typedef struct batch_driver batch_driver_t;
+
+/* What a failed call means for the transaction in which it happened. */
+typedef enum {
+    BATCH_FAILURE_NONE,
+    BATCH_FAILURE_REFUSED,   /* a constraint or trigger; the transaction can go on (or roll back) */
+    BATCH_FAILURE_ENDED,     /* the same, and the database has rolled the transaction back */
+    BATCH_FAILURE_LOCKED,    /* somebody else holds a lock: again, a little later */
+    BATCH_FAILURE_OUTDATED,  /* the schema has changed under our statements: reopen, again */
+    BATCH_FAILURE_MISSING,   /* the module's own tables are not there: make them, again */
+    BATCH_FAILURE_NEWER,     /* the module's own tables are of a version we do not know */
+    BATCH_FAILURE_STATEMENT, /* the statement does not fit the tables, or failed while it ran */
+    BATCH_FAILURE_LOST       /* the connection is of no more use */
+} batch_failure_e;
+
+struct batch_driver {
+    const char *name;                 /* as BatchDBDriver says it */
+    const char *const *statements;    /* by batch_statement_e */
+    const char *const *const *schema; /* by version - 1: statements, NULL at the end of each */
+    int one_writer;                   /* writers queue up before they begin: store/writer.h */
+
+    /** NULL, or why these connection parameters cannot work. */
+    const char *(*check_params)(const char *params);
+
+    /**
+     * Makes connection->handle from params, with the settings that make a COMMIT durable, and
+     * connection->native. On failure all is closed, and *words (in p) are the database's own.
+     */
+    batch_failure_e (*open)(batch_connection_t *connection, const char **words, apr_pool_t *p);
+
+    /**
+     * Starts a transaction that may write (or only reads). Never waits for a lock:
+     * BATCH_FAILURE_LOCKED. If version is not NULL it is set to that of the module's own tables, 0
+     * if there are none; that is the first look at the data, so that outdated statements show.
+     * On failure a transaction may be open; the caller rolls back.
+     */
+    batch_failure_e (*begin)(batch_connection_t *connection, int write, apr_int64_t *version);
+
+    /** Makes the transaction durable. On failure it is still open, or gone; the caller rolls back.
+     */
+    batch_failure_e (*commit)(batch_connection_t *connection);
+
+    /** Leaves no transaction open: BATCH_FAILURE_LOST if that cannot be had. */
+    batch_failure_e (*rollback)(batch_connection_t *connection);
+
+    /**
+     * Is called behind each transaction, after everything that others wait for is let go.
+     * quiet: a writer found nothing to write, as a worker does when the queue is empty.
+     */
+    void (*idle)(batch_connection_t *connection, int quiet);
+
+    /**
+     * What code, returned by apr_dbd, means. To be asked at once, before another call on the
+     * connection. own: the statement was one of the module's own tables.
+     */
+    batch_failure_e (*classify)(batch_connection_t *connection, int code, int own);
+
+    /** The database's words for its last failure; copy them. */
+    const char *(*words)(batch_connection_t *connection);
+
+    /** The database's clock. */
+    apr_time_t (*now)(batch_connection_t *connection);
+
+    /**
+     * The names of a table's columns (const char *, in p): none if there is no such table.
+     * *ignore_case: how names compare.
+     */
+    batch_failure_e (*columns)(batch_connection_t *connection, apr_array_header_t **names,
+                               int *ignore_case, const char *table, apr_pool_t *p);
+
+    /* Whole operations, as store.h describes them. */
+    apr_status_t (*errors_insert)(batch_tx_t *tx, const batch_job_t *job,
+                                  const batch_item_error_t *errors, int count);
+    apr_status_t (*rows_delete)(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                const batch_row_scope_t *scope, const batch_item_t *items,
+                                int count, apr_time_t deadline, apr_pool_t *ptemp);
+    apr_status_t (*rows_update)(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                const batch_row_scope_t *scope, const batch_value_t *values,
+                                int value_count, const batch_item_t *items, int count,
+                                apr_time_t deadline, apr_pool_t *ptemp);
+};
+
+/** The driver of that name, or NULL. */
+const batch_driver_t *batch_driver_find(const char *name);
+
+extern const batch_driver_t batch_driver_sqlite3;
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * SQLite.
+ *
+ * Statements run through apr_dbd. What frames them (BEGIN, COMMIT, settings, checkpoints) goes
+ * straight to the library: apr_dbd answers a locked database by sleeping for up to 1.6 s, a tenth
+ * of a second at a time, and holds one mutex of the whole process while a COMMIT waits for the
+ * disk.
+ */
+#include "store/driver.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include <apr_strings.h>
+
+#include "store/connection.h"
+#include "store/rows_sqlite3.h"
+
+/*
+ * When the write-ahead log is copied into the database (a checkpoint), by its length in pages of
+ * mostly 4 KiB. SQLite does it inside the COMMIT that makes 1,000; a third of the time of a large
+ * delete. Here it is done once there is nothing else to do, ...
+ */
+#define CHECKPOINT_QUIET 1000
+
+/* ... or if there always is, by whoever wrote last, after the writers' queue was left, ... */
+#define CHECKPOINT_BUSY 16384
+
+/* ... or before it is left, as other writers may have kept that from ever being complete. */
+#define CHECKPOINT_ALONE (4 * CHECKPOINT_BUSY)
+
+static const char *const statements[BATCH_SQL_COUNT] = {
+    BATCH_STATEMENT_LIST(BATCH_STATEMENT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY)};
+
+static const char *const schema_1[] = {BATCH_SCHEMA_1_SQLITE3};
+static const char *const *const schema[BATCH_SCHEMA_VERSION] = {schema_1};
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+static const char *sqlite_words(batch_connection_t *connection)
+{
+    return sqlite3_errmsg(connection->native);
+}
+
+static batch_failure_e classify_error(batch_connection_t *connection, int own)
+{
+    if (own && strstr(sqlite_words(connection), "no such table")) {
+        return BATCH_FAILURE_MISSING;
+    }
+    return BATCH_FAILURE_STATEMENT;
+}
+
+/* code says little: statements are prepared the old way, where nearly every failure is a 1. */
+static batch_failure_e sqlite_classify(batch_connection_t *connection, int code, int own)
+{
+    batch_failure_e failure;
+
+    if (code == SQLITE_OK) {
+        return BATCH_FAILURE_NONE;
+    }
+    switch (sqlite3_extended_errcode(connection->native) & 0xff) {
+    case SQLITE_SCHEMA:
+        return BATCH_FAILURE_OUTDATED;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return BATCH_FAILURE_LOCKED;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        failure = BATCH_FAILURE_REFUSED;
+        break;
+    case SQLITE_ERROR:
+        failure = classify_error(connection, own);
+        break;
+    case SQLITE_OK: /* apr_dbd's own complaint */
+    case SQLITE_RANGE:
+    case SQLITE_AUTH:
+        return BATCH_FAILURE_STATEMENT;
+    default: /* full, read-only, corrupt, an I/O error, out of memory, … */
+        return BATCH_FAILURE_LOST;
+    }
+    return failure;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+static const char *sqlite_check_params(const char *params)
+{
+    if (!params || !*params) {
+        return "it needs the path of a database file";
+    }
+    if (!strcmp(params, ":memory:") || strstr(params, "mode=memory")) {
+        return "a database in memory is another one for each connection, and gone with it";
+    }
+    if (!sqlite3_threadsafe()) {
+        return "this SQLite library was built for a single thread";
+    }
+    return NULL;
+}
+
+/* Notes how long the log has become: instead of SQLite's own checkpoint inside the COMMIT. */
+static int note_log(void *baton, sqlite3 *native, const char *database, int pages)
+{
+    (void)native;
+    (void)database;
+    ((batch_sqlite3_state_t *)baton)->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static int keep_word(void *baton, int columns, char **values, char **names)
+{
+    (void)names;
+    if (columns > 0 && values[0]) {
+        apr_cpystrn(baton, values[0], BATCH_SQLITE3_WORD);
+    }
+    return 0;
+}
+
+static int run(sqlite3 *native, const char *sql)
+{
+    return sqlite3_exec(native, sql, NULL, NULL, NULL);
+}
+
+static int set_up(batch_connection_t *connection)
+{
+    sqlite3 *native = connection->native;
+    batch_sqlite3_state_t *state = connection->state;
+    int code;
+
+    /* With these two a COMMIT that has returned survives the loss of power. */
+    code = sqlite3_exec(native, "PRAGMA journal_mode = WAL", keep_word, state->journal, NULL);
+    if (code == SQLITE_OK) {
+        code = run(native, "PRAGMA synchronous = FULL");
+    }
+    if (code == SQLITE_OK) {
+        code = run(native, "PRAGMA foreign_keys = ON");
+    }
+    sqlite3_wal_hook(native, note_log, state);
+    return code;
+}
+
+/* Durable as well, but readers and writers wait for each other. */
+static void warn_of_journal(const batch_connection_t *connection)
+{
+    const batch_sqlite3_state_t *state = connection->state;
+
+    if (strcmp(state->journal, "wal") != 0) {
+        batch_log(connection->logger, BATCH_LOG_WARNING, "MB0108", APR_SUCCESS, NULL,
+                  "the database has journal mode \"%s\", WAL could not be set: readers and writers "
+                  "will wait for each other",
+                  state->journal);
+    }
+}
+
+static batch_failure_e sqlite_open(batch_connection_t *connection, const char **words,
+                                   apr_pool_t *p)
+{
+    const char *params = connection->params;
+    const char *reason = NULL;
+    batch_failure_e failure;
+
+    /*
+     * A database that we make is nobody else's to read. Made without opening it: closing a
+     * descriptor of a database file would let go of all locks that this process has on it.
+     */
+    if (strncmp(params, "file:", 5) != 0) {
+        (void)mknod(params, S_IFREG | S_IRUSR | S_IWUSR, 0);
+    }
+    if (apr_dbd_open_ex(connection->dbd, connection->p, params, &connection->handle, &reason) !=
+        APR_SUCCESS) {
+        connection->handle = NULL;
+        *words = apr_pstrdup(p, reason ? reason : "no reason given");
+        return BATCH_FAILURE_LOST;
+    }
+    connection->native = apr_dbd_native_handle(connection->dbd, connection->handle);
+    connection->state = apr_pcalloc(connection->p, sizeof(batch_sqlite3_state_t));
+    failure = sqlite_classify(connection, set_up(connection), 0);
+    if (failure != BATCH_FAILURE_NONE) {
+        *words = apr_pstrdup(p, sqlite_words(connection));
+        return failure;
+    }
+    warn_of_journal(connection);
+    return BATCH_FAILURE_NONE;
+}
+
+/* ---- Transactions ---------------------------------------------------------------------------- */
+
+static batch_failure_e sqlite_rollback(batch_connection_t *connection)
+{
+    if (!sqlite3_get_autocommit(connection->native)) {
+        run(connection->native, "ROLLBACK");
+    }
+    return sqlite3_get_autocommit(connection->native) ? BATCH_FAILURE_NONE : BATCH_FAILURE_LOST;
+}
+
+static batch_failure_e read_version(batch_connection_t *connection, apr_int64_t *version)
+{
+    apr_pool_t *scratch = batch_connection_scratch(connection);
+    apr_dbd_prepared_t *prepared;
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    batch_failure_e failure;
+
+    *version = 0;
+    failure = batch_connection_own(connection, &prepared, BATCH_SQL_VERSION);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_select(connection, &results, prepared, NULL, 1, scratch);
+    }
+    if (failure == BATCH_FAILURE_NONE && batch_connection_row(connection, &row, results, scratch)) {
+        *version = batch_row_number(connection, row, 0);
+    }
+    return failure == BATCH_FAILURE_MISSING ? BATCH_FAILURE_NONE : failure;
+}
+
+static batch_failure_e sqlite_begin(batch_connection_t *connection, int write, apr_int64_t *version)
+{
+    batch_failure_e failure;
+    int moved = 0;
+
+    /* A file that was removed or replaced would take our commits with it. */
+    sqlite3_file_control(connection->native, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (moved) {
+        return BATCH_FAILURE_OUTDATED;
+    }
+    failure = sqlite_classify(connection,
+                              run(connection->native, write ? "BEGIN IMMEDIATE" : "BEGIN"), 0);
+    if (failure == BATCH_FAILURE_NONE && version) {
+        failure = read_version(connection, version);
+    }
+    return failure;
+}
+
+static void copy_log(batch_connection_t *connection, int at_least)
+{
+    batch_sqlite3_state_t *state = connection->state;
+
+    if (state->log_pages >= at_least) {
+        state->log_pages = 0;
+        /* Busy: another process is at it. Any other failure will show in the next transaction. */
+        (void)sqlite3_wal_checkpoint_v2(connection->native, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                        NULL);
+    }
+}
+
+static batch_failure_e sqlite_commit(batch_connection_t *connection)
+{
+    int code;
+
+    if (sqlite3_get_autocommit(connection->native)) {
+        return BATCH_FAILURE_ENDED; /* never report as committed what ended some other way */
+    }
+    code = run(connection->native, "COMMIT");
+    if (code != SQLITE_OK) {
+        return sqlite_classify(connection, code, 0);
+    }
+    copy_log(connection, CHECKPOINT_ALONE);
+    return BATCH_FAILURE_NONE;
+}
+
+static void sqlite_idle(batch_connection_t *connection, int quiet)
+{
+    copy_log(connection, quiet ? CHECKPOINT_QUIET : CHECKPOINT_BUSY);
+}
+
+static apr_time_t sqlite_now(batch_connection_t *connection)
+{
+    (void)connection;
+    return apr_time_now();
+}
+
+/* ---- The administrator's tables ---------------------------------------------------------------
+ */
+
+static batch_failure_e sqlite_columns(batch_connection_t *connection, apr_array_header_t **names,
+                                      int *ignore_case, const char *table, apr_pool_t *p)
+{
+    const void *values[] = {table};
+    apr_dbd_prepared_t *prepared;
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    batch_failure_e failure;
+
+    *ignore_case = 1;
+    *names = apr_array_make(p, 16, sizeof(const char *));
+    failure =
+        batch_connection_prepare(connection, &prepared, "SELECT name FROM pragma_table_xinfo(%s)");
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_select(connection, &results, prepared, values, 0, p);
+    }
+    while (failure == BATCH_FAILURE_NONE && batch_connection_row(connection, &row, results, p)) {
+        APR_ARRAY_PUSH(*names, const char *) = batch_row_text(connection, row, 0, p);
+    }
+    return failure;
+}
+
+const batch_driver_t batch_driver_sqlite3 = {
+    .name = "sqlite3",
+    .statements = statements,
+    .schema = schema,
+    .one_writer = 1,
+    .check_params = sqlite_check_params,
+    .open = sqlite_open,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .idle = sqlite_idle,
+    .classify = sqlite_classify,
+    .words = sqlite_words,
+    .now = sqlite_now,
+    .columns = sqlite_columns,
+    .errors_insert = batch_sqlite3_errors_insert,
+    .rows_delete = batch_sqlite3_rows_delete,
+    .rows_update = batch_sqlite3_rows_update,
+};

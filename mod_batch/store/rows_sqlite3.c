@@ -1,0 +1,296 @@
+/*
+ * SQLite: rows are changed by one prepared statement an item, which is twice as fast as anything
+ * that passes a set, and says of each row what became of it. Nothing is allocated for an item
+ * unless it is refused.
+ */
+#include "store/rows_sqlite3.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include <apr_strings.h>
+
+/* A list of SQL pieces and of the values for their parameters. */
+typedef struct sql_builder {
+    apr_array_header_t *pieces; /* of const char * */
+    apr_array_header_t *values; /* of const void *, as apr_dbd_pbquery takes them */
+    apr_pool_t *p;
+} sql_builder_t;
+
+static void builder_init(sql_builder_t *builder, apr_pool_t *p)
+{
+    builder->pieces = apr_array_make(p, 32, sizeof(const char *));
+    builder->values = apr_array_make(p, 8, sizeof(const void *));
+    builder->p = p;
+}
+
+static void add(sql_builder_t *builder, const char *piece)
+{
+    APR_ARRAY_PUSH(builder->pieces, const char *) = piece;
+}
+
+static void add_value(sql_builder_t *builder, const char *format, const void *value)
+{
+    APR_ARRAY_PUSH(builder->pieces, const char *) = format;
+    APR_ARRAY_PUSH(builder->values, const void *) = value;
+}
+
+static void add_identifier(sql_builder_t *builder, const char *name)
+{
+    add(builder, batch_sql_identifier(name, builder->p));
+}
+
+/*
+ * "table"."column" = ?. Always with the table: SQLite takes a quoted name that it does not know
+ * for a string, so that a condition on a column that was dropped would compare two constants.
+ */
+static void add_condition(sql_builder_t *builder, const char *word, const char *table,
+                          const char *column, const void *value)
+{
+    add(builder, word);
+    add_identifier(builder, table);
+    add(builder, ".");
+    add_identifier(builder, column);
+    add(builder, " = ");
+    add_value(builder, "%s", value);
+}
+
+/* The condition of every statement on rows. Returns which value is the key. */
+static int add_where(sql_builder_t *builder, const batch_row_scope_t *scope)
+{
+    const batch_resource_t *resource = scope->resource;
+    int key = builder->values->nelts;
+
+    add_condition(builder, " WHERE ", resource->table, resource->key, NULL);
+    if (resource->scope) {
+        add_condition(builder, " AND ", resource->table, resource->scope, scope->organization);
+    }
+    if (resource->form_column) {
+        add_condition(builder, " AND ", resource->table, resource->form_column, scope->form_id);
+    }
+    return key;
+}
+
+static int parse_integer(apr_int64_t *number, const char *text)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    return !errno && end != text && !*end;
+}
+
+static int parse_number(double *number, const char *text)
+{
+    char *end;
+
+    *number = strtod(text, &end);
+    return end != text && !*end;
+}
+
+/* Adds a value in the form that its column's type has in SQLite. */
+static void add_typed(sql_builder_t *builder, const batch_resource_t *resource,
+                      const batch_value_t *value)
+{
+    const batch_column_t *column = batch_resource_column(resource, value->name);
+    batch_type_e type = column && value->value ? column->type : BATCH_TYPE_TEXT;
+    apr_int64_t *integer = apr_palloc(builder->p, sizeof(*integer));
+    double *number = apr_palloc(builder->p, sizeof(*number));
+
+    if (type == BATCH_TYPE_BOOLEAN) {
+        *integer = !strcmp(value->value, "true") || !strcmp(value->value, "1");
+        add_value(builder, "%lld", integer);
+    } else if (type == BATCH_TYPE_INTEGER && parse_integer(integer, value->value)) {
+        add_value(builder, "%lld", integer);
+    } else if (type == BATCH_TYPE_NUMBER && parse_number(number, value->value)) {
+        add_value(builder, "%lf", number);
+    } else {
+        add_value(builder, "%s", value->value);
+    }
+}
+
+/* The first use of a connection for rows, and the first after each change of the schema. */
+static void get_ready(batch_connection_t *connection)
+{
+    batch_sqlite3_state_t *state = connection->state;
+    sqlite3_stmt *statement = NULL;
+
+    if (state->rows_ready) {
+        return;
+    }
+    /* Rows lie anywhere: with 2 MiB, the default, pages are written to the log several times. */
+    sqlite3_exec(connection->native, "PRAGMA cache_size = -16384", NULL, NULL, NULL);
+    /*
+     * RAISE(FAIL) and ON CONFLICT FAIL leave what a refused statement has done so far. Where
+     * such a thing exists each row gets a savepoint; elsewhere it would cost for nothing.
+     */
+    state->savepoints = 1;
+    if (sqlite3_prepare_v2(connection->native,
+                           "SELECT 1 FROM sqlite_master WHERE sql LIKE '%fail%' LIMIT 1", -1,
+                           &statement, NULL) == SQLITE_OK) {
+        state->savepoints = sqlite3_step(statement) != SQLITE_DONE;
+    }
+    sqlite3_finalize(statement);
+    state->rows_ready = 1;
+}
+
+static batch_failure_e native_run(batch_connection_t *connection, const char *sql)
+{
+    return connection->driver->classify(connection,
+                                        sqlite3_exec(connection->native, sql, NULL, NULL, NULL), 0);
+}
+
+/* How one item's statement ended. message: the database's words, in p, where it was refused. */
+static batch_failure_e apply_item(batch_connection_t *connection, int *rows, const char **message,
+                                  apr_dbd_prepared_t *prepared, const void **values, apr_pool_t *p)
+{
+    int savepoints = ((batch_sqlite3_state_t *)connection->state)->savepoints;
+    batch_failure_e failure = BATCH_FAILURE_NONE, undone;
+
+    if (savepoints) {
+        failure = native_run(connection, "SAVEPOINT batch_row");
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_execute(connection, rows, prepared, values, 0, p);
+    }
+    if (failure == BATCH_FAILURE_STATEMENT || failure == BATCH_FAILURE_REFUSED) {
+        *message = apr_pstrdup(p, connection->driver->words(connection));
+        failure = sqlite3_get_autocommit(connection->native) ? BATCH_FAILURE_ENDED
+                                                             : BATCH_FAILURE_REFUSED;
+    }
+    if (savepoints && failure == BATCH_FAILURE_REFUSED) {
+        undone = native_run(connection, "ROLLBACK TO batch_row");
+        failure = undone == BATCH_FAILURE_NONE ? failure : undone;
+    }
+    if (savepoints && (failure == BATCH_FAILURE_NONE || failure == BATCH_FAILURE_REFUSED)) {
+        undone = native_run(connection, "RELEASE batch_row");
+        failure = undone == BATCH_FAILURE_NONE ? failure : undone;
+    }
+    return failure;
+}
+
+static void refuse_all(batch_row_outcome_t *outcomes, int count, const char *words)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        outcomes[i].result = BATCH_ROW_REFUSED;
+        outcomes[i].message = words;
+    }
+}
+
+/* Runs the built statement for one item after the other, the item's key being value number key. */
+static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                          const sql_builder_t *builder, int key, const batch_item_t *items,
+                          int count, apr_time_t deadline)
+{
+    batch_connection_t *connection = tx->connection;
+    const void **values = (const void **)builder->values->elts;
+    const char *sql = apr_array_pstrcat(builder->p, builder->pieces, 0);
+    apr_dbd_prepared_t *prepared;
+    batch_failure_e failure;
+    int i, rows;
+
+    *done = 0;
+    get_ready(connection);
+    failure = batch_connection_prepare(connection, &prepared, sql);
+    if (failure == BATCH_FAILURE_STATEMENT) {
+        /* A table or column that is not there (any more), or a trigger that needs one. */
+        refuse_all(outcomes, count, apr_pstrdup(builder->p, connection->driver->words(connection)));
+        *done = count;
+        return APR_SUCCESS;
+    }
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < count; i++) {
+        const char *message = NULL;
+
+        if (i && apr_time_now() > deadline) {
+            break;
+        }
+        values[key] = items[i].key;
+        failure = apply_item(connection, &rows, &message, prepared, values, builder->p);
+        if (failure == BATCH_FAILURE_REFUSED) {
+            failure = BATCH_FAILURE_NONE;
+            outcomes[i].result = BATCH_ROW_REFUSED;
+        } else if (failure == BATCH_FAILURE_NONE) {
+            outcomes[i].result = rows > 0 ? BATCH_ROW_APPLIED : BATCH_ROW_NOT_FOUND;
+        }
+        outcomes[i].message = message;
+    }
+    *done = i;
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "rows");
+}
+
+apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                       const batch_row_scope_t *scope, const batch_item_t *items,
+                                       int count, apr_time_t deadline, apr_pool_t *ptemp)
+{
+    sql_builder_t builder;
+    int key;
+
+    builder_init(&builder, ptemp);
+    add(&builder, "DELETE FROM ");
+    add_identifier(&builder, scope->resource->table);
+    key = add_where(&builder, scope);
+    return apply(tx, done, outcomes, &builder, key, items, count, deadline);
+}
+
+/* column = the parameter that the caller adds next. */
+static void add_assignment(sql_builder_t *builder, int *assignments, const char *column)
+{
+    add(builder, (*assignments)++ ? ", " : " SET ");
+    add_identifier(builder, column);
+    add(builder, " = ");
+}
+
+apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                       const batch_row_scope_t *scope, const batch_value_t *values,
+                                       int value_count, const batch_item_t *items, int count,
+                                       apr_time_t deadline, apr_pool_t *ptemp)
+{
+    const batch_resource_t *resource = scope->resource;
+    sql_builder_t builder;
+    int assignments = 0;
+    int i, key;
+
+    builder_init(&builder, ptemp);
+    add(&builder, "UPDATE ");
+    add_identifier(&builder, resource->table);
+    for (i = 0; i < value_count; i++) {
+        add_assignment(&builder, &assignments, values[i].name);
+        add_typed(&builder, resource, &values[i]);
+    }
+    if (resource->updated_at) {
+        add_assignment(&builder, &assignments, resource->updated_at);
+        add_value(&builder, "%s", batch_time_format(batch_tx_now(tx), ptemp));
+    }
+    if (resource->updated_by_id) {
+        add_assignment(&builder, &assignments, resource->updated_by_id);
+        add_value(&builder, "%s", scope->actor_id);
+    }
+    if (!assignments) {
+        /* Nothing to set is still an answer to which rows are there. */
+        add_assignment(&builder, &assignments, resource->key);
+        add_identifier(&builder, resource->key);
+    }
+    key = add_where(&builder, scope);
+    return apply(tx, done, outcomes, &builder, key, items, count, deadline);
+}
+
+apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
+                                         const batch_item_error_t *errors, int count)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < count; i++) {
+        const batch_item_error_t *error = &errors[i];
+        const void *values[] = {&job->seq,    &error->ordinal, &error->line,   error->id,
+                                error->field, error->code,     error->message, error->original,
+                                &job->seq,    &error->ordinal};
+        rv = batch_tx_execute(tx, NULL, BATCH_SQL_ERROR_INSERT, values);
+    }
+    return rv;
+}

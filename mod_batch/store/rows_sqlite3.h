@@ -1,0 +1,28 @@
+/* SQLite: whole operations on rows; part of the driver. Private to store/. */
+#ifndef BATCH_STORE_ROWS_SQLITE3_H
+#define BATCH_STORE_ROWS_SQLITE3_H
+
+#include "store/tx.h"
+
+#define BATCH_SQLITE3_WORD 16
+
+/* What the driver knows of an open connection. */
+typedef struct batch_sqlite3_state {
+    char journal[BATCH_SQLITE3_WORD]; /* the journal mode that the database has */
+    int log_pages;                    /* in the write-ahead log at the last commit */
+    int rows_ready;                   /* the next is known, and the cache is large */
+    int savepoints;                   /* each row needs one: see rows_sqlite3.c */
+} batch_sqlite3_state_t;
+
+/* As the members of batch_driver_t. */
+apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
+                                         const batch_item_error_t *errors, int count);
+apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                       const batch_row_scope_t *scope, const batch_item_t *items,
+                                       int count, apr_time_t deadline, apr_pool_t *ptemp);
+apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                       const batch_row_scope_t *scope, const batch_value_t *values,
+                                       int value_count, const batch_item_t *items, int count,
+                                       apr_time_t deadline, apr_pool_t *ptemp);
+
+#endif

@@ -1,0 +1,226 @@
+/*
+ * The SQL of the module's own tables, all of it: what each statement is for, and its text for each
+ * driver.
+ *
+ * Parameters are apr_dbd's: %lld an apr_int64_t, %s a text; values are given in order, each by its
+ * address (an apr_int64_t *) or as it is (a char *), NULL being SQL NULL. A literal per cent is %%.
+ */
+#ifndef BATCH_STORE_STATEMENTS_H
+#define BATCH_STORE_STATEMENTS_H
+
+#include "store/store.h"
+
+/* The version of the tables that this code works with; see the driver's schema steps. */
+#define BATCH_SCHEMA_VERSION 1
+
+/*
+ * The columns of batch_jobs that a batch_job_t shows, in the order in which they are read and
+ * inserted: X(KIND, column, member). settings and operations, which may be large, stand behind them
+ * at the end of the row, and are left out of lists.
+ */
+#define BATCH_JOB_COLUMN_LIST(X)                                                                   \
+    X(TEXT, id, id)                                                                                \
+    X(API, api, api)                                                                               \
+    X(TEXT, organization, organization)                                                            \
+    X(TEXT, resource, resource)                                                                    \
+    X(ACTION, action, action)                                                                      \
+    X(TEXT, form_id, form_id)                                                                      \
+    X(TEXT, warnings, warnings)                                                                    \
+    X(STATUS, status, status)                                                                      \
+    X(TEXT, reason, reason)                                                                        \
+    X(NUMBER, total, total)                                                                        \
+    X(NUMBER, cursor, cursor)                                                                      \
+    X(NUMBER, epoch, epoch)                                                                        \
+    X(NUMBER, claims, claims)                                                                      \
+    X(NUMBER, revision, revision)                                                                  \
+    X(NUMBER, created, counts.created)                                                             \
+    X(NUMBER, updated, counts.updated)                                                             \
+    X(NUMBER, deleted, counts.deleted)                                                             \
+    X(NUMBER, overwritten, counts.overwritten)                                                     \
+    X(NUMBER, duplicates, counts.duplicates)                                                       \
+    X(NUMBER, errors, counts.errors)                                                               \
+    X(NUMBER, created_at, created_at)                                                              \
+    X(NUMBER, updated_at, updated_at)                                                              \
+    X(NUMBER, queued_at, queued_at)                                                                \
+    X(NUMBER, started_at, started_at)                                                              \
+    X(NUMBER, completed_at, completed_at)                                                          \
+    X(TEXT, created_by, created_by)                                                                \
+    X(TEXT, created_by_id, created_by_id)                                                          \
+    X(TEXT, updated_by, updated_by)                                                                \
+    X(TEXT, updated_by_id, updated_by_id)
+
+#define BATCH_COLUMN_NAME(kind, column, member)   #column ", "
+#define BATCH_COLUMN_FORMAT(kind, column, member) BATCH_FORMAT_##kind ", "
+#define BATCH_FORMAT_NUMBER                       "%lld"
+#define BATCH_FORMAT_TEXT                         "%s"
+#define BATCH_FORMAT_API                          "%s"
+#define BATCH_FORMAT_ACTION                       "%s"
+#define BATCH_FORMAT_STATUS                       "%s"
+
+#define BATCH_JOB_COLUMNS                         BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "seq"
+#define BATCH_JOB_COLUMNS_ALL                     BATCH_JOB_COLUMNS ", settings, operations"
+#define BATCH_JOB_COLUMNS_GIVEN                   BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "settings, operations"
+#define BATCH_JOB_FORMATS                         BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s"
+
+/* One statement an entry: X(SYMBOL, text for sqlite3). Another driver's text is another argument.
+ */
+#define BATCH_STATEMENT_LIST(X)                                                                    \
+    X(BATCH_SQL_VERSION, "SELECT max(version) FROM batch_schema")                                  \
+                                                                                                   \
+    /* batch_jobs, by clients */                                                                   \
+    X(BATCH_SQL_JOB_INSERT, "INSERT INTO batch_jobs (" BATCH_JOB_COLUMNS_GIVEN                     \
+                            ") VALUES (" BATCH_JOB_FORMATS ") RETURNING seq")                      \
+    X(BATCH_SQL_JOB_GET, "SELECT " BATCH_JOB_COLUMNS_ALL                                           \
+                         " FROM batch_jobs WHERE id = %s AND organization = %s AND api = %s")      \
+    X(BATCH_SQL_JOB_BY_SEQ, "SELECT " BATCH_JOB_COLUMNS " FROM batch_jobs WHERE seq = %lld")       \
+    X(BATCH_SQL_JOB_BY_SEQ_ALL,                                                                    \
+      "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs WHERE seq = %lld")                         \
+    X(BATCH_SQL_JOB_COUNT, "SELECT count(*) FROM batch_jobs WHERE organization = %s AND api = %s") \
+    X(BATCH_SQL_JOB_UPDATE,                                                                        \
+      "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"             \
+      " operations = %s, warnings = %s, status = %s, total = %lld, queued_at = %lld,"              \
+      " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"           \
+      " WHERE seq = %lld AND id = %s AND revision = %lld")                                         \
+    X(BATCH_SQL_JOB_DELETE, "DELETE FROM batch_jobs WHERE seq = %lld AND id = %s")                 \
+                                                                                                   \
+    /* The queue: both in order of queued_at, a window behind (queued_at, seq). */                 \
+    X(BATCH_SQL_RUNNING,                                                                           \
+      "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host"                \
+      " FROM batch_jobs WHERE status = 'processing' AND (queued_at, seq) > (%lld, %lld)"           \
+      " ORDER BY queued_at, seq LIMIT %lld")                                                       \
+    X(BATCH_SQL_QUEUED,                                                                            \
+      "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host"                \
+      " FROM batch_jobs WHERE status = 'queued' AND (queued_at, seq) > (%lld, %lld)"               \
+      " ORDER BY queued_at, seq LIMIT %lld")                                                       \
+    X(BATCH_SQL_CLAIM,                                                                             \
+      "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"       \
+      " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"           \
+      " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                      \
+      " updated_at = %lld, revision = revision + 1"                                                \
+      " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing')")                 \
+    X(BATCH_SQL_FENCE, "UPDATE batch_jobs SET lease_until = %lld WHERE seq = %lld AND id = %s"     \
+                       " AND epoch = %lld AND cursor = %lld AND status = 'processing'")            \
+    X(BATCH_SQL_PROGRESS,                                                                          \
+      "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"       \
+      " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"           \
+      " claims = 0, updated_at = %lld, revision = revision + 1"                                    \
+      " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'")                  \
+    X(BATCH_SQL_FINISH,                                                                            \
+      "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"       \
+      " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"           \
+      " claims = 0, updated_at = %lld, revision = revision + 1, completed_at = %lld,"              \
+      " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                   \
+      " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'")                  \
+    X(BATCH_SQL_RELEASE,                                                                           \
+      "UPDATE batch_jobs SET owner_host = NULL, owner_pid = 0, owner_start_time = 0,"              \
+      " lease_until = 0, claims = CASE WHEN claims > 0 THEN claims - 1 ELSE 0 END"                 \
+      " WHERE seq = %lld AND id = %s AND epoch = %lld AND cursor = %lld"                           \
+      " AND status = 'processing'")                                                                \
+                                                                                                   \
+    /* batch_items */                                                                              \
+    X(BATCH_SQL_SEGMENT_INSERT, "INSERT INTO batch_items (job, first_item, item_count, data)"      \
+                                " VALUES (%lld, %lld, %lld, %s)")                                  \
+    X(BATCH_SQL_SEGMENT_GET, "SELECT first_item, item_count, data FROM batch_items"                \
+                             " WHERE job = %lld AND first_item <= %lld"                            \
+                             " ORDER BY first_item DESC LIMIT 1")                                  \
+    X(BATCH_SQL_SEGMENTS_DELETE, "DELETE FROM batch_items WHERE rowid IN"                          \
+                                 " (SELECT rowid FROM batch_items WHERE job = %lld LIMIT %lld)")   \
+                                                                                                   \
+    /* batch_errors */                                                                             \
+    X(BATCH_SQL_ERROR_INSERT,                                                                      \
+      "INSERT INTO batch_errors"                                                                   \
+      " (job, ordinal, number, line, id, field, code, message, original)"                          \
+      " SELECT %lld, %lld, coalesce(max(number) + 1, 0), %lld, %s, %s, %s, %s, %s"                 \
+      " FROM batch_errors WHERE job = %lld AND ordinal = %lld")                                    \
+    X(BATCH_SQL_ERRORS_READ,                                                                       \
+      "SELECT ordinal, number, line, id, field, code, message, original FROM batch_errors"         \
+      " WHERE job = %lld AND (ordinal, number) > (%lld, %lld)"                                     \
+      " ORDER BY ordinal, number LIMIT %lld")                                                      \
+    X(BATCH_SQL_ERRORS_DELETE, "DELETE FROM batch_errors WHERE rowid IN"                           \
+                               " (SELECT rowid FROM batch_errors WHERE job = %lld LIMIT %lld)")
+
+/* One for each order of a list: ascending at BATCH_SQL_LIST + 2 * sort, descending behind it. */
+#define BATCH_LIST_SQL(order)                                                                      \
+    "SELECT seq FROM batch_jobs WHERE organization = %s AND api = %s"                              \
+    " ORDER BY " order " LIMIT %lld OFFSET %lld"
+#define BATCH_LIST_ENTRY(symbol, word, column)                                                     \
+    BATCH_LIST_SQL(column ", seq"), BATCH_LIST_SQL(column " DESC, seq DESC"),
+
+#define BATCH_STATEMENT_SYMBOL(symbol, sqlite3_text)  symbol,
+#define BATCH_STATEMENT_SQLITE3(symbol, sqlite3_text) sqlite3_text,
+#define BATCH_STATEMENT_NAME(symbol, sqlite3_text)    #symbol,
+
+typedef enum {
+    BATCH_STATEMENT_LIST(BATCH_STATEMENT_SYMBOL) BATCH_SQL_LIST,
+    BATCH_SQL_COUNT = BATCH_SQL_LIST + 2 * BATCH_SORT_COUNT
+} batch_statement_e;
+
+/* ---- The tables, version by version -----------------------------------------------------------
+ */
+
+/*
+ * What leads to a version of the tables from the one before; ends with NULL. The steps to version 1
+ * say IF NOT EXISTS, so that a table that was dropped can be made again.
+ */
+#define BATCH_SCHEMA_1_SQLITE3                                                                     \
+    "CREATE TABLE IF NOT EXISTS batch_jobs ("                                                      \
+    " seq INTEGER PRIMARY KEY AUTOINCREMENT,"                                                      \
+    " id TEXT NOT NULL UNIQUE,"                                                                    \
+    " api TEXT NOT NULL,"                                                                          \
+    " organization TEXT NOT NULL,"                                                                 \
+    " resource TEXT,"                                                                              \
+    " action TEXT NOT NULL,"                                                                       \
+    " form_id TEXT,"                                                                               \
+    " warnings TEXT,"                                                                              \
+    " status TEXT NOT NULL,"                                                                       \
+    " reason TEXT,"                                                                                \
+    " total INTEGER NOT NULL,"                                                                     \
+    " cursor INTEGER NOT NULL,"                                                                    \
+    " epoch INTEGER NOT NULL,"                                                                     \
+    " claims INTEGER NOT NULL,"                                                                    \
+    " revision INTEGER NOT NULL,"                                                                  \
+    " created INTEGER NOT NULL,"                                                                   \
+    " updated INTEGER NOT NULL,"                                                                   \
+    " deleted INTEGER NOT NULL,"                                                                   \
+    " overwritten INTEGER NOT NULL,"                                                               \
+    " duplicates INTEGER NOT NULL,"                                                                \
+    " errors INTEGER NOT NULL," /* Times: microseconds since the epoch, 0 = not yet. */            \
+    " created_at INTEGER NOT NULL,"                                                                \
+    " updated_at INTEGER NOT NULL,"                                                                \
+    " queued_at INTEGER NOT NULL,"                                                                 \
+    " started_at INTEGER NOT NULL,"                                                                \
+    " completed_at INTEGER NOT NULL,"                                                              \
+    " created_by TEXT,"                                                                            \
+    " created_by_id TEXT,"                                                                         \
+    " updated_by TEXT,"                                                                            \
+    " updated_by_id TEXT,"                                                                         \
+    " owner_host TEXT,"                                                                            \
+    " owner_pid INTEGER NOT NULL DEFAULT 0,"                                                       \
+    " owner_start_time INTEGER NOT NULL DEFAULT 0,"                                                \
+    " lease_until INTEGER NOT NULL DEFAULT 0,"                                                     \
+    " settings TEXT,"                                                                              \
+    " operations TEXT)",                                                                           \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_list"                                               \
+        " ON batch_jobs (organization, api, created_at)",                                          \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
+        " WHERE status IN ('queued', 'processing')",                                               \
+        "CREATE TABLE IF NOT EXISTS batch_items ("                                                 \
+        " job INTEGER NOT NULL,"                                                                   \
+        " first_item INTEGER NOT NULL,"                                                            \
+        " item_count INTEGER NOT NULL,"                                                            \
+        " data TEXT NOT NULL,"                                                                     \
+        " PRIMARY KEY (job, first_item))",                                                         \
+        "CREATE TABLE IF NOT EXISTS batch_errors ("                                                \
+        " job INTEGER NOT NULL,"                                                                   \
+        " ordinal INTEGER NOT NULL,"                                                               \
+        " number INTEGER NOT NULL,"                                                                \
+        " line INTEGER NOT NULL,"                                                                  \
+        " id TEXT,"                                                                                \
+        " field TEXT,"                                                                             \
+        " code TEXT NOT NULL,"                                                                     \
+        " message TEXT NOT NULL,"                                                                  \
+        " original TEXT,"                                                                          \
+        " PRIMARY KEY (job, ordinal, number))",                                                    \
+        NULL
+
+#endif

@@ -1,0 +1,335 @@
+/* The store as a whole: made, migrated, compared with a resource, destroyed. */
+#include "store/tx.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_strings.h>
+
+static const batch_driver_t *const drivers[] = {&batch_driver_sqlite3};
+
+const batch_driver_t *batch_driver_find(const char *name)
+{
+    apr_size_t i;
+
+    for (i = 0; name && i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+        if (!strcmp(drivers[i]->name, name)) {
+            return drivers[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- Making and destroying --------------------------------------------------------------------
+ */
+
+/* Only a place is made here, under the list's lock; it is opened by the first who needs it. */
+static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
+{
+    const batch_store_t *store = baton;
+    batch_connection_t *connection = apr_pcalloc(p, sizeof(*connection));
+
+    connection->logger = store->logger;
+    connection->driver = store->driver;
+    connection->dbd = store->dbd;
+    connection->params = store->params;
+    *place = connection;
+    return APR_SUCCESS;
+}
+
+static apr_status_t close_place(void *place, void *baton, apr_pool_t *p)
+{
+    (void)baton;
+    (void)p;
+    batch_connection_close(place);
+    return APR_SUCCESS;
+}
+
+static apr_status_t find_driver(batch_store_t *store, const batch_store_config_t *config,
+                                batch_error_t *err, apr_pool_t *ptemp)
+{
+    const char *reason;
+
+    store->driver = batch_driver_find(config->driver);
+    if (!store->driver) {
+        return batch_error_set(
+            err, APR_ENOTIMPL, "MB0100", ptemp,
+            "there is no database driver \"%s\" in this version; there is: sqlite3",
+            config->driver ? config->driver : "");
+    }
+    reason = store->driver->check_params(config->params);
+    if (reason) {
+        return batch_error_set(err, APR_EINVAL, "MB0100", ptemp,
+                               "the database parameters of driver %s cannot work: %s",
+                               config->driver, reason);
+    }
+    if (apr_dbd_get_driver(store->p, store->driver->name, &store->dbd) != APR_SUCCESS) {
+        return batch_error_set(err, APR_ENOTIMPL, "MB0100", ptemp,
+                               "APR cannot load its database driver %s: is the package with "
+                               "apr_dbd_%s installed?",
+                               config->driver, config->driver);
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t fill(batch_store_t *store, const batch_store_config_t *config,
+                         batch_error_t *err, apr_pool_t *ptemp)
+{
+    int most = config->max_connections > 0 ? config->max_connections : 1;
+    apr_status_t rv = find_driver(store, config, err, ptemp);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    store->params = apr_pstrdup(store->p, config->params);
+    store->patience = config->patience;
+    store->logger = config->logger;
+    rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers_waiting, store->p);
+    if (rv == APR_SUCCESS) {
+        rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,
+                                store, store->p);
+    }
+    if (rv != APR_SUCCESS) {
+        return batch_error_set(err, rv, "MB0100", ptemp, "cannot make the list of connections");
+    }
+    /* 0 would mean to wait for ever. */
+    apr_reslist_timeout_set(store->connections, config->patience > 0 ? config->patience : 1);
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
+                                batch_error_t *err, apr_pool_t *ptemp)
+{
+    apr_allocator_t *allocator;
+    apr_pool_t *p;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    *store = NULL;
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create_unmanaged_ex(&p, NULL, allocator);
+        if (rv != APR_SUCCESS) {
+            apr_allocator_destroy(allocator);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        return batch_error_set(err, rv, "MB0100", ptemp, "out of memory");
+    }
+    apr_allocator_owner_set(allocator, p);
+    *store = apr_pcalloc(p, sizeof(**store));
+    (*store)->p = p;
+    rv = fill(*store, config, err, ptemp);
+    if (rv != APR_SUCCESS) {
+        *store = NULL;
+        apr_pool_destroy(p);
+    }
+    return rv;
+}
+
+void batch_store_destroy(batch_store_t *store)
+{
+    apr_pool_destroy(store->p); /* with the list, whose cleanup closes what is idle: all */
+}
+
+/* ---- Transactions ------------------------------------------------------------------------------
+ */
+
+apr_status_t batch_store_write(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                               batch_error_t *err, apr_pool_t *ptemp)
+{
+    return batch_store_run(store, BATCH_RUN_WRITE, fn, baton, err, ptemp);
+}
+
+apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                              batch_error_t *err, apr_pool_t *ptemp)
+{
+    return batch_store_run(store, BATCH_RUN_READ, fn, baton, err, ptemp);
+}
+
+/* ---- The module's own tables --------------------------------------------------------------------
+ */
+
+static batch_failure_e run_sql(batch_connection_t *connection, const char *sql)
+{
+    int rows;
+    int code = apr_dbd_query(connection->dbd, connection->handle, &rows, sql);
+
+    return code ? connection->driver->classify(connection, code, 0) : BATCH_FAILURE_NONE;
+}
+
+/* All steps behind version, and those to it again: what they make may have been dropped. */
+static batch_failure_e take_steps(batch_connection_t *connection, apr_int64_t version)
+{
+    batch_failure_e failure;
+    apr_int64_t next;
+    const char *const *sql;
+    char insert[80];
+
+    failure =
+        run_sql(connection, "CREATE TABLE IF NOT EXISTS batch_schema (version INTEGER NOT NULL)");
+    for (next = version > 0 ? version : 1;
+         failure == BATCH_FAILURE_NONE && next <= BATCH_SCHEMA_VERSION; next++) {
+        for (sql = connection->driver->schema[next - 1]; failure == BATCH_FAILURE_NONE && *sql;
+             sql++) {
+            failure = run_sql(connection, *sql);
+        }
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = run_sql(connection, "DELETE FROM batch_schema");
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        apr_snprintf(insert, sizeof(insert), "INSERT INTO batch_schema (version) VALUES (%d)",
+                     BATCH_SCHEMA_VERSION);
+        failure = run_sql(connection, insert);
+    }
+    return failure;
+}
+
+batch_failure_e batch_store_make_tables(batch_store_t *store, batch_connection_t *connection)
+{
+    apr_int64_t version = 0;
+    batch_failure_e failure = connection->driver->begin(connection, 1, &version);
+
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    failure =
+        version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : take_steps(connection, version);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = connection->driver->commit(connection);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure; /* the caller rolls back */
+    }
+    if (version != BATCH_SCHEMA_VERSION) {
+        batch_log(store->logger, BATCH_LOG_NOTICE, "MB0107", APR_SUCCESS, NULL,
+                  "brought the batch tables from version %d to %d", (int)version,
+                  BATCH_SCHEMA_VERSION);
+    }
+    return BATCH_FAILURE_NONE;
+}
+
+static apr_status_t nothing(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)tx;
+    (void)baton;
+    (void)ptemp;
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_store_migrate(batch_store_t *store, batch_error_t *err, apr_pool_t *ptemp)
+{
+    /* Any transaction looks at the version, and makes what is missing. */
+    return batch_store_run(store, BATCH_RUN_READ, nothing, NULL, err, ptemp);
+}
+
+/* ---- Resources against real tables
+ * --------------------------------------------------------------- */
+
+typedef struct inspection {
+    const batch_resource_t *resource;
+    batch_problems_t *problems;
+    int kept; /* problems that were there before us */
+} inspection_t;
+
+/* One table, as it is. */
+typedef struct table_columns {
+    const char *table;
+    apr_array_header_t *names; /* empty: there is no such table */
+    int ignore_case;
+} table_columns_t;
+
+static int has_column(const table_columns_t *columns, const char *name)
+{
+    int i;
+
+    for (i = 0; i < columns->names->nelts; i++) {
+        const char *known = APR_ARRAY_IDX(columns->names, i, const char *);
+        if (columns->ignore_case ? !strcasecmp(known, name) : !strcmp(known, name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void require_column(batch_problems_t *problems, const char *directive,
+                           const table_columns_t *columns, const char *name)
+{
+    if (name && columns->names->nelts && !has_column(columns, name)) {
+        batch_problem_add(problems, directive, "table \"%s\" has no column \"%s\"", columns->table,
+                          name);
+    }
+}
+
+static apr_status_t look_at(table_columns_t *columns, batch_tx_t *tx, const char *table,
+                            const char *directive, batch_problems_t *problems, apr_pool_t *p)
+{
+    batch_failure_e failure;
+
+    columns->table = table;
+    failure = tx->connection->driver->columns(tx->connection, &columns->names,
+                                              &columns->ignore_case, table, p);
+    if (failure != BATCH_FAILURE_NONE) {
+        return batch_tx_fail(tx, failure, "looking at a table");
+    }
+    if (!columns->names->nelts) {
+        batch_problem_add(problems, directive, "there is no table \"%s\"", table);
+    }
+    return APR_SUCCESS;
+}
+
+static void check_columns(const inspection_t *inspection, const table_columns_t *columns)
+{
+    const batch_resource_t *resource = inspection->resource;
+    batch_problems_t *problems = inspection->problems;
+    int i;
+
+    require_column(problems, "BatchKey", columns, resource->key);
+    for (i = 0; resource->match && i < resource->match->nelts; i++) {
+        require_column(problems, "BatchMatch", columns,
+                       APR_ARRAY_IDX(resource->match, i, const char *));
+    }
+    require_column(problems, "BatchScope", columns, resource->scope);
+    for (i = 0; resource->columns && i < resource->columns->nelts; i++) {
+        require_column(problems, "BatchColumn", columns,
+                       APR_ARRAY_IDX(resource->columns, i, batch_column_t).name);
+    }
+    require_column(problems, "BatchStamp", columns, resource->created_at);
+    require_column(problems, "BatchStamp", columns, resource->updated_at);
+    require_column(problems, "BatchStamp", columns, resource->created_by_id);
+    require_column(problems, "BatchStamp", columns, resource->updated_by_id);
+    require_column(problems, "BatchForm", columns, resource->form_column);
+}
+
+static apr_status_t inspect(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    inspection_t *inspection = baton;
+    const batch_resource_t *resource = inspection->resource;
+    batch_problems_t *problems = inspection->problems;
+    table_columns_t columns;
+    apr_status_t rv;
+
+    problems->nelts = inspection->kept; /* we may run more than once */
+    rv = look_at(&columns, tx, resource->table, "BatchTable", problems, ptemp);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    check_columns(inspection, &columns);
+    if (resource->form_column) {
+        rv = look_at(&columns, tx, resource->form_table, "BatchForm", problems, ptemp);
+        if (rv == APR_SUCCESS) {
+            require_column(problems, "BatchForm", &columns, resource->form_id);
+            require_column(problems, "BatchForm", &columns, resource->form_scope);
+            require_column(problems, "BatchForm", &columns, resource->form_name);
+        }
+    }
+    return rv;
+}
+
+apr_status_t batch_store_check_resource(batch_store_t *store, const batch_resource_t *resource,
+                                        batch_problems_t *problems, batch_error_t *err,
+                                        apr_pool_t *ptemp)
+{
+    inspection_t inspection = {resource, problems, problems->nelts};
+
+    return batch_store_run(store, BATCH_RUN_INSPECT, inspect, &inspection, err, ptemp);
+}

@@ -1,0 +1,174 @@
+/* What belongs to a job: its items, its errors, and the administrator's rows that it changes. */
+#include "store/tx.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* ---- Segments ----------------------------------------------------------------------------------
+ */
+
+apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
+                                     const batch_segment_t *segment)
+{
+    const void *values[] = {&job->seq, &segment->first, &segment->count, segment->data};
+
+    return batch_tx_execute(tx, NULL, BATCH_SQL_SEGMENT_INSERT, values);
+}
+
+apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, const batch_job_t *job,
+                                  apr_int64_t position, apr_pool_t *p)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const void *values[] = {&job->seq, &position};
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    const char *data;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_SEGMENT_GET, values, scratch);
+
+    memset(segment, 0, sizeof(*segment));
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!batch_connection_row(tx->connection, &row, results, scratch)) {
+        return BATCH_ENOTFOUND;
+    }
+    segment->first = batch_row_number(tx->connection, row, 0);
+    segment->count = batch_row_number(tx->connection, row, 1);
+    if (position - segment->first >= segment->count) {
+        return BATCH_ENOTFOUND;
+    }
+    data = batch_row_text(tx->connection, row, 2, NULL);
+    segment->length = data ? strlen(data) : 0;
+    segment->data = apr_pstrmemdup(p, data ? data : "", segment->length);
+    return APR_SUCCESS;
+}
+
+/* ---- Errors ------------------------------------------------------------------------------------
+ */
+
+/* Errors that one statement reads; an original may be large. */
+#define ERROR_WINDOW 32
+
+apr_status_t batch_tx_errors_insert(batch_tx_t *tx, const batch_job_t *job,
+                                    const batch_item_error_t *errors, int count)
+{
+    return tx->connection->driver->errors_insert(tx, job, errors, count);
+}
+
+/* Reads a window and hands its errors out. *count: how many. */
+static apr_status_t read_window(batch_tx_t *tx, int *count, const batch_job_t *job,
+                                batch_error_cursor_t *cursor, apr_int64_t limit,
+                                batch_item_error_fn *fn, void *baton, apr_pool_t *window)
+{
+    const batch_connection_t *connection = tx->connection;
+    apr_int64_t ordinal = cursor->begun ? cursor->ordinal : -1;
+    const void *values[] = {&job->seq, &ordinal, &cursor->number, &limit};
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_ERRORS_READ, values, window);
+
+    *count = 0;
+    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, window)) {
+        batch_item_error_t error = {.ordinal = batch_row_number(connection, row, 0),
+                                    .line = batch_row_number(connection, row, 2),
+                                    .id = batch_row_text(connection, row, 3, NULL),
+                                    .field = batch_row_text(connection, row, 4, NULL),
+                                    .code = batch_row_text(connection, row, 5, NULL),
+                                    .message = batch_row_text(connection, row, 6, NULL),
+                                    .original = batch_row_text(connection, row, 7, NULL)};
+
+        rv = fn(baton, &error);
+        cursor->ordinal = error.ordinal;
+        cursor->number = batch_row_number(connection, row, 1);
+        cursor->begun = 1;
+        (*count)++;
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_errors_read(batch_tx_t *tx, int *count, const batch_job_t *job,
+                                  batch_error_cursor_t *cursor, int limit, batch_item_error_fn *fn,
+                                  void *baton, apr_pool_t *ptemp)
+{
+    apr_pool_t *window;
+    apr_status_t rv = apr_pool_create(&window, ptemp);
+    int wanted, had;
+
+    *count = 0;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    do {
+        wanted = limit - *count < ERROR_WINDOW ? limit - *count : ERROR_WINDOW;
+        had = 0;
+        apr_pool_clear(window);
+        if (wanted > 0) {
+            rv = read_window(tx, &had, job, cursor, wanted, fn, baton, window);
+        }
+        *count += had;
+    } while (rv == APR_SUCCESS && had > 0 && had == wanted);
+    apr_pool_destroy(window);
+    return rv;
+}
+
+/* ---- Rows --------------------------------------------------------------------------------------
+ */
+
+apr_status_t batch_tx_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                  const batch_row_scope_t *scope, const batch_item_t *items,
+                                  int count, apr_time_t deadline, apr_pool_t *ptemp)
+{
+    return tx->connection->driver->rows_delete(tx, done, outcomes, scope, items, count, deadline,
+                                               ptemp);
+}
+
+apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                  const batch_row_scope_t *scope, const batch_value_t *values,
+                                  int value_count, const batch_item_t *items, int count,
+                                  apr_time_t deadline, apr_pool_t *ptemp)
+{
+    return tx->connection->driver->rows_update(tx, done, outcomes, scope, values, value_count,
+                                               items, count, deadline, ptemp);
+}
+
+/* ---- Forms -------------------------------------------------------------------------------------
+ */
+
+/* Columns are named with their table: alone, SQLite might take an unknown one for a string. */
+static const char *form_sql(const batch_resource_t *resource, apr_pool_t *p)
+{
+    const char *table = batch_sql_identifier(resource->form_table, p);
+    const char *sql = apr_pstrcat(p, "SELECT 1 FROM ", table, " WHERE ", table, ".",
+                                  batch_sql_identifier(resource->form_id, p), " = %s", NULL);
+
+    if (resource->form_scope) {
+        sql = apr_pstrcat(p, sql, " AND ", table, ".",
+                          batch_sql_identifier(resource->form_scope, p), " = %s", NULL);
+    }
+    return sql;
+}
+
+apr_status_t batch_tx_form_check(batch_tx_t *tx, const batch_resource_t *resource,
+                                 const char *organization, const char *form_id)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const void *values[] = {form_id, organization};
+    apr_dbd_prepared_t *prepared;
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    batch_failure_e failure;
+
+    if (!form_id || !resource->form_table || !resource->form_id) {
+        return BATCH_ENOTFOUND;
+    }
+    failure = batch_connection_prepare(tx->connection, &prepared, form_sql(resource, scratch));
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_select(tx->connection, &results, prepared, values, 0, scratch);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return batch_tx_fail(tx, failure, "looking for a form");
+    }
+    return batch_connection_row(tx->connection, &row, results, scratch) ? APR_SUCCESS
+                                                                        : BATCH_ENOTFOUND;
+}

@@ -1,0 +1,296 @@
+/* The rows of batch_jobs, as clients make, see and change them. */
+#include "store/tx.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* ---- Columns and members ----------------------------------------------------------------------
+ */
+
+typedef enum { KIND_NUMBER, KIND_TEXT, KIND_API, KIND_ACTION, KIND_STATUS } column_kind_e;
+
+typedef struct column_member {
+    column_kind_e kind;
+    apr_size_t offset; /* in batch_job_t */
+} column_member_t;
+
+#define COLUMN_MEMBER(kind, column, member) {KIND_##kind, offsetof(batch_job_t, member)},
+static const column_member_t members[] = {BATCH_JOB_COLUMN_LIST(COLUMN_MEMBER)};
+#define MEMBER_COUNT ((int)(sizeof(members) / sizeof(members[0])))
+
+static const void *member_value(const batch_job_t *job, const column_member_t *member)
+{
+    const void *at = (const char *)job + member->offset;
+
+    switch (member->kind) {
+    case KIND_NUMBER:
+        return at;
+    case KIND_API:
+        return batch_api_name(*(const batch_api_e *)at);
+    case KIND_ACTION:
+        return batch_action_name(*(const batch_action_e *)at);
+    case KIND_STATUS:
+        return batch_status_name(*(const batch_status_e *)at);
+    default:
+        return *(const char *const *)at;
+    }
+}
+
+/* 0 if the row holds a word that we do not know. */
+static int read_member(batch_job_t *job, const column_member_t *member, const char *text,
+                       apr_int64_t number)
+{
+    void *at = (char *)job + member->offset;
+    int symbol = 0;
+
+    switch (member->kind) {
+    case KIND_NUMBER:
+        *(apr_int64_t *)at = number;
+        break;
+    case KIND_API:
+        symbol = batch_api_parse(text);
+        *(batch_api_e *)at = (batch_api_e)symbol;
+        break;
+    case KIND_ACTION:
+        symbol = batch_action_parse(text);
+        *(batch_action_e *)at = (batch_action_e)symbol;
+        break;
+    case KIND_STATUS:
+        symbol = batch_status_parse(text);
+        *(batch_status_e *)at = (batch_status_e)symbol;
+        break;
+    default:
+        *(const char **)at = text;
+        break;
+    }
+    return symbol >= 0;
+}
+
+/* A row of BATCH_JOB_COLUMNS or, if all, BATCH_JOB_COLUMNS_ALL; strings copied into p. */
+static apr_status_t read_job(batch_tx_t *tx, batch_job_t *job, apr_dbd_row_t *row, int all,
+                             apr_pool_t *p)
+{
+    const batch_connection_t *connection = tx->connection;
+    int i;
+
+    memset(job, 0, sizeof(*job));
+    for (i = 0; i < MEMBER_COUNT; i++) {
+        int is_number = members[i].kind == KIND_NUMBER;
+        const char *text = is_number ? NULL : batch_row_text(connection, row, i, p);
+        apr_int64_t number = is_number ? batch_row_number(connection, row, i) : 0;
+        if (!read_member(job, &members[i], text, number)) {
+            return batch_tx_fail(tx, BATCH_FAILURE_STATEMENT, "a row of batch_jobs is damaged");
+        }
+    }
+    job->seq = batch_row_number(connection, row, MEMBER_COUNT);
+    if (all) {
+        job->settings = batch_row_text(connection, row, MEMBER_COUNT + 1, p);
+        job->operations = batch_row_text(connection, row, MEMBER_COUNT + 2, p);
+    }
+    return APR_SUCCESS;
+}
+
+/* ---- One job -----------------------------------------------------------------------------------
+ */
+
+static apr_status_t select_job(batch_tx_t *tx, batch_job_t *job, batch_statement_e statement,
+                               const void **values, int all, apr_pool_t *p)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, statement, values, scratch);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!batch_connection_row(tx->connection, &row, results, scratch)) {
+        return BATCH_ENOTFOUND;
+    }
+    return read_job(tx, job, row, all, p);
+}
+
+apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
+                              const char *organization, batch_api_e api, apr_pool_t *p)
+{
+    const void *values[] = {id, organization, batch_api_name(api)};
+
+    return select_job(tx, job, BATCH_SQL_JOB_GET, values, 1, p);
+}
+
+apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, int all,
+                                 apr_pool_t *p)
+{
+    const void *values[] = {&seq};
+
+    return select_job(tx, job, all ? BATCH_SQL_JOB_BY_SEQ_ALL : BATCH_SQL_JOB_BY_SEQ, values, all,
+                      p);
+}
+
+apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const void *values[MEMBER_COUNT + 2];
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    apr_status_t rv;
+    int i;
+
+    job->created_at = job->updated_at = batch_tx_now(tx);
+    job->revision = 1;
+    for (i = 0; i < MEMBER_COUNT; i++) {
+        values[i] = member_value(job, &members[i]);
+    }
+    values[MEMBER_COUNT] = job->settings;
+    values[MEMBER_COUNT + 1] = job->operations;
+    rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_INSERT, values, scratch);
+    if (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
+        job->seq = batch_row_number(tx->connection, row, 0);
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
+{
+    apr_time_t now = batch_tx_now(tx);
+    const void *values[] = {job->resource,
+                            batch_action_name(job->action),
+                            job->form_id,
+                            job->settings,
+                            job->operations,
+                            job->warnings,
+                            batch_status_name(job->status),
+                            &job->total,
+                            &job->queued_at,
+                            job->updated_by,
+                            job->updated_by_id,
+                            &now,
+                            &job->seq,
+                            job->id,
+                            &job->revision};
+    apr_status_t rv;
+    int rows;
+
+    rv = batch_tx_execute(tx, &rows, BATCH_SQL_JOB_UPDATE, values);
+    if (rv == APR_SUCCESS && rows != 1) {
+        rv = BATCH_ECONFLICT;
+    }
+    if (rv == APR_SUCCESS) {
+        job->updated_at = now;
+        job->revision++;
+    }
+    return rv;
+}
+
+/* ---- Removing -----------------------------------------------------------------------------------
+ */
+
+/* Rows that one statement removes: no statement may keep the driver's mutex for long. */
+static apr_status_t delete_in_parts(batch_tx_t *tx, batch_statement_e statement, apr_int64_t job,
+                                    apr_int64_t limit)
+{
+    const void *values[] = {&job, &limit};
+    apr_status_t rv;
+    int rows;
+
+    do {
+        rv = batch_tx_execute(tx, &rows, statement, values);
+    } while (rv == APR_SUCCESS && rows >= limit);
+    return rv;
+}
+
+apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job)
+{
+    return delete_in_parts(tx, BATCH_SQL_SEGMENTS_DELETE, job->seq, 8);
+}
+
+apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job)
+{
+    const void *values[] = {&job->seq, job->id};
+    apr_status_t rv = batch_tx_segments_delete(tx, job);
+
+    if (rv == APR_SUCCESS) {
+        rv = delete_in_parts(tx, BATCH_SQL_ERRORS_DELETE, job->seq, 500);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_execute(tx, NULL, BATCH_SQL_JOB_DELETE, values);
+    }
+    return rv;
+}
+
+/* ---- Lists --------------------------------------------------------------------------------------
+ */
+
+/* Jobs that are read before their memory is given back. */
+#define LIST_WINDOW 64
+
+static apr_status_t count_jobs(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const void *values[] = {query->organization, batch_api_name(query->api)};
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_COUNT, values, scratch);
+
+    *total = 0;
+    if (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
+        *total = batch_row_number(tx->connection, row, 0);
+    }
+    return rv;
+}
+
+/*
+ * Which jobs, in order. The order is made once, over the keys alone: the rows follow one by one, so
+ * that no statement is long, whatever the order and the page.
+ */
+static apr_status_t order_jobs(batch_tx_t *tx, apr_array_header_t **seqs,
+                               const batch_job_query_t *query, apr_pool_t *ptemp)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    batch_statement_e statement = BATCH_SQL_LIST + 2 * query->sort + (query->descending ? 1 : 0);
+    const void *values[] = {query->organization, batch_api_name(query->api), &query->limit,
+                            &query->offset};
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, statement, values, scratch);
+
+    *seqs = apr_array_make(ptemp, LIST_WINDOW, sizeof(apr_int64_t));
+    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
+        APR_ARRAY_PUSH(*seqs, apr_int64_t) = batch_row_number(tx->connection, row, 0);
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query,
+                               batch_job_fn *fn, void *baton, apr_pool_t *ptemp)
+{
+    apr_array_header_t *seqs;
+    apr_pool_t *window;
+    apr_status_t rv = count_jobs(tx, total, query);
+    int i;
+
+    if (rv == APR_SUCCESS) {
+        rv = order_jobs(tx, &seqs, query, ptemp);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create(&window, ptemp);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (i = 0; rv == APR_SUCCESS && i < seqs->nelts; i++) {
+        batch_job_t job;
+
+        if (i % LIST_WINDOW == 0) {
+            apr_pool_clear(window);
+        }
+        rv = batch_tx_job_by_seq(tx, &job, APR_ARRAY_IDX(seqs, i, apr_int64_t), 0, window);
+        if (rv == APR_SUCCESS) {
+            rv = fn(baton, &job);
+        }
+    }
+    apr_pool_destroy(window);
+    return rv;
+}

@@ -1,0 +1,176 @@
+/* The queue: which job is whose, and how far it has come. */
+#include "store/tx.h"
+
+#include <string.h>
+
+/* Candidates that one statement reads. */
+#define CLAIM_WINDOW 64
+
+/* What a claim has to know of a job before it reads it whole. */
+typedef struct candidate {
+    apr_int64_t seq;
+    apr_int64_t queued_at;
+    apr_time_t lease_until;
+    batch_owner_t owner; /* host NULL: nobody */
+} candidate_t;
+
+/* The next candidates behind *last, in p. */
+static apr_status_t read_candidates(batch_tx_t *tx, apr_array_header_t **candidates,
+                                    batch_statement_e statement, const candidate_t *last,
+                                    apr_pool_t *p)
+{
+    const apr_int64_t limit = CLAIM_WINDOW;
+    const void *values[] = {&last->queued_at, &last->seq, &limit};
+    const batch_connection_t *connection = tx->connection;
+    apr_dbd_results_t *results;
+    apr_dbd_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, statement, values, p);
+
+    *candidates = apr_array_make(p, CLAIM_WINDOW, sizeof(candidate_t));
+    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, p)) {
+        candidate_t *candidate = apr_array_push(*candidates);
+
+        candidate->seq = batch_row_number(connection, row, 0);
+        candidate->queued_at = batch_row_number(connection, row, 1);
+        candidate->lease_until = batch_row_number(connection, row, 2);
+        candidate->owner.pid = batch_row_number(connection, row, 3);
+        candidate->owner.start_time = batch_row_number(connection, row, 4);
+        candidate->owner.host = batch_row_text(connection, row, 5, p);
+    }
+    return rv;
+}
+
+static int is_free(const candidate_t *candidate, const batch_claim_t *claim, apr_time_t now)
+{
+    return !candidate->owner.host || candidate->lease_until <= now ||
+           claim->owner_gone(claim->baton, &candidate->owner);
+}
+
+/*
+ * Sets *seq and *epoch to the first candidate of that statement that is free and runnable.
+ * BATCH_ENOTFOUND if there is none. p is cleared.
+ */
+static apr_status_t find_candidate(batch_tx_t *tx, apr_int64_t *seq, apr_int64_t *epoch,
+                                   batch_statement_e statement, const batch_claim_t *claim,
+                                   apr_pool_t *p)
+{
+    apr_time_t now = batch_tx_now(tx);
+    candidate_t last = {-1, -1, 0, {NULL, 0, 0}};
+    apr_array_header_t *candidates;
+    int i;
+
+    do {
+        apr_status_t rv;
+
+        apr_pool_clear(p);
+        rv = read_candidates(tx, &candidates, statement, &last, p);
+        for (i = 0; rv == APR_SUCCESS && i < candidates->nelts; i++) {
+            batch_job_t job;
+
+            last = APR_ARRAY_IDX(candidates, i, candidate_t);
+            if (!is_free(&last, claim, now)) {
+                continue;
+            }
+            rv = batch_tx_job_by_seq(tx, &job, last.seq, 0, p);
+            if (rv == APR_SUCCESS && claim->runnable(claim->baton, &job)) {
+                *seq = job.seq;
+                *epoch = job.epoch;
+                return APR_SUCCESS;
+            }
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    } while (candidates->nelts == CLAIM_WINDOW);
+    return BATCH_ENOTFOUND;
+}
+
+static apr_status_t take(batch_tx_t *tx, apr_int64_t seq, apr_int64_t epoch,
+                         const batch_claim_t *claim)
+{
+    const batch_owner_t *owner = claim->owner;
+    apr_time_t now = batch_tx_now(tx);
+    apr_time_t lease_until = now + claim->lease;
+    const void *values[] = {owner->host, &owner->pid, &owner->start_time, &lease_until, &now, &now,
+                            &seq,        &epoch};
+    int rows;
+    apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_CLAIM, values);
+
+    return rv == APR_SUCCESS && rows != 1 ? BATCH_ENOTFOUND : rv;
+}
+
+apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *claim,
+                            apr_pool_t *p)
+{
+    apr_int64_t seq = 0, epoch = 0;
+    apr_pool_t *window;
+    apr_status_t rv = apr_pool_create(&window, p);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    /* What was begun goes first: it is older, and must go on however full the queue is. */
+    rv = find_candidate(tx, &seq, &epoch, BATCH_SQL_RUNNING, claim, window);
+    if (rv == BATCH_ENOTFOUND) {
+        rv = find_candidate(tx, &seq, &epoch, BATCH_SQL_QUEUED, claim, window);
+    }
+    apr_pool_destroy(window);
+    if (rv == APR_SUCCESS) {
+        rv = take(tx, seq, epoch, claim);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_job_by_seq(tx, job, seq, 1, p);
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval_time_t lease)
+{
+    apr_time_t lease_until = batch_tx_now(tx) + lease;
+    const void *values[] = {&lease_until, &job->seq, job->id, &job->epoch, &job->cursor};
+    int rows;
+    apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_FENCE, values);
+
+    return rv == APR_SUCCESS && rows != 1 ? BATCH_EFENCED : rv;
+}
+
+apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
+{
+    const batch_counts_t *counts = &job->counts;
+    int final = batch_status_is_final(job->status);
+    apr_time_t now = batch_tx_now(tx);
+    const void *values[15] = {&job->cursor,         &counts->created,
+                              &counts->updated,     &counts->deleted,
+                              &counts->overwritten, &counts->duplicates,
+                              &counts->errors,      batch_status_name(job->status),
+                              job->reason,          &now};
+    int count = 10, rows;
+    apr_status_t rv;
+
+    if (final) {
+        values[count++] = &now; /* completed_at */
+    }
+    values[count++] = &job->seq;
+    values[count++] = job->id;
+    values[count++] = &job->epoch;
+    rv = batch_tx_execute(tx, &rows, final ? BATCH_SQL_FINISH : BATCH_SQL_PROGRESS, values);
+    if (rv == APR_SUCCESS && rows != 1) {
+        rv = BATCH_EFENCED;
+    }
+    if (rv == APR_SUCCESS) {
+        job->updated_at = now;
+        job->completed_at = final ? now : 0;
+        job->claims = 0;
+        job->revision++;
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_release(batch_tx_t *tx, const batch_job_t *job)
+{
+    const void *values[] = {&job->seq, job->id, &job->epoch, &job->cursor};
+    int rows;
+    apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_RELEASE, values);
+
+    return rv == APR_SUCCESS && rows != 1 ? BATCH_EFENCED : rv;
+}

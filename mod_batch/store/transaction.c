@@ -1,0 +1,350 @@
+/* How a transaction is begun, retried and ended. */
+#include "store/tx.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* How often one call opens its connection anew, or makes the tables, before it gives up. */
+#define REOPEN_LIMIT 5
+
+/* Pauses while somebody else has the database locked. */
+#define PAUSE_FIRST apr_time_from_msec(1)
+#define PAUSE_MOST  apr_time_from_msec(50)
+
+/* One call of batch_store_write or batch_store_read, over all its attempts. */
+typedef struct batch_run {
+    batch_store_t *store;
+    batch_run_e how;
+    batch_tx_fn *fn;
+    void *baton;
+    batch_tx_t tx;
+    apr_pool_t *attempt; /* what fn gets as ptemp */
+    apr_time_t deadline;
+    apr_interval_time_t pause;
+    unsigned seed;   /* of the jitter */
+    int reopened;    /* times */
+    int fresh;       /* the connection was opened by this call */
+    int make_tables; /* the next attempt does it first */
+    int in_doubt;    /* a COMMIT failed: it may have been done */
+} batch_run_t;
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+const char *batch_statement_name(batch_statement_e statement)
+{
+    static const char *const names[] = {BATCH_STATEMENT_LIST(BATCH_STATEMENT_NAME)};
+
+    return statement < BATCH_SQL_LIST ? names[statement] : "BATCH_SQL_LIST";
+}
+
+static apr_status_t failure_status(batch_failure_e failure)
+{
+    switch (failure) {
+    case BATCH_FAILURE_NONE:
+        return APR_SUCCESS;
+    case BATCH_FAILURE_REFUSED:
+    case BATCH_FAILURE_ENDED:
+        return BATCH_EREFUSED;
+    default:
+        return BATCH_EUNAVAILABLE;
+    }
+}
+
+/* Fills the details of a failure, once for each attempt: what comes later is its consequence. */
+static apr_status_t fail(batch_tx_t *tx, batch_failure_e failure, const char *words,
+                         const char *doing)
+{
+    apr_status_t status = failure_status(failure);
+    batch_error_t *error = &tx->error;
+
+    if (failure == BATCH_FAILURE_NONE || tx->failure != BATCH_FAILURE_NONE) {
+        return failure_status(tx->failure);
+    }
+    tx->failure = failure;
+    switch (failure) {
+    case BATCH_FAILURE_REFUSED:
+    case BATCH_FAILURE_ENDED:
+        return batch_error_set(error, status, NULL, tx->p, "%s", words);
+    case BATCH_FAILURE_LOCKED:
+        return batch_error_set(error, status, "MB0103", tx->p, "the database is locked: %s (%s)",
+                               words, doing);
+    case BATCH_FAILURE_NEWER:
+        return batch_error_set(error, status, "MB0102", tx->p,
+                               "the batch tables are of a newer version than %d, which this "
+                               "module knows",
+                               BATCH_SCHEMA_VERSION);
+    case BATCH_FAILURE_LOST:
+        return batch_error_set(error, status, "MB0105", tx->p, "the database failed: %s (%s)",
+                               words, doing);
+    default:
+        return batch_error_set(error, status, "MB0106", tx->p,
+                               "the database does not take a statement: %s (%s)", words, doing);
+    }
+}
+
+apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing)
+{
+    return fail(tx, failure, tx->connection->driver->words(tx->connection), doing);
+}
+
+/* ---- Statements of our own --------------------------------------------------------------------
+ */
+
+apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e statement,
+                              const void **values)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    apr_dbd_prepared_t *prepared;
+    batch_failure_e failure;
+    int changed = 0;
+
+    failure = batch_connection_own(tx->connection, &prepared, statement);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_execute(tx->connection, &changed, prepared, values, 1, scratch);
+    }
+    if (rows) {
+        *rows = changed;
+    }
+    return failure == BATCH_FAILURE_NONE
+               ? APR_SUCCESS
+               : batch_tx_fail(tx, failure, batch_statement_name(statement));
+}
+
+apr_status_t batch_tx_select(batch_tx_t *tx, apr_dbd_results_t **results,
+                             batch_statement_e statement, const void **values, apr_pool_t *p)
+{
+    apr_dbd_prepared_t *prepared;
+    batch_failure_e failure;
+
+    failure = batch_connection_own(tx->connection, &prepared, statement);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_select(tx->connection, results, prepared, values, 1, p);
+    }
+    return failure == BATCH_FAILURE_NONE
+               ? APR_SUCCESS
+               : batch_tx_fail(tx, failure, batch_statement_name(statement));
+}
+
+apr_time_t batch_tx_now(batch_tx_t *tx)
+{
+    return tx->connection->driver->now(tx->connection);
+}
+
+batch_error_t *batch_tx_error(batch_tx_t *tx)
+{
+    return &tx->error;
+}
+
+/* ---- One attempt ------------------------------------------------------------------------------
+ */
+
+static apr_status_t open_connection(batch_run_t *run)
+{
+    batch_connection_t *connection = run->tx.connection;
+    const char *words = NULL;
+    batch_failure_e failure;
+
+    if (connection->handle) {
+        return APR_SUCCESS;
+    }
+    run->fresh = 1;
+    failure = batch_connection_open(connection, &words, run->attempt);
+    if (failure == BATCH_FAILURE_NONE) {
+        return APR_SUCCESS;
+    }
+    if (failure != BATCH_FAILURE_LOCKED) {
+        run->tx.failure = BATCH_FAILURE_LOST;
+        return batch_error_set(&run->tx.error, BATCH_EUNAVAILABLE, "MB0101", run->tx.p,
+                               "cannot open the database: %s", words);
+    }
+    return fail(&run->tx, failure, words, "opening");
+}
+
+static apr_status_t begin(batch_run_t *run)
+{
+    batch_connection_t *connection = run->tx.connection;
+    apr_int64_t version = BATCH_SCHEMA_VERSION;
+    batch_failure_e failure;
+
+    if (run->make_tables) {
+        failure = batch_store_make_tables(run->store, connection);
+        run->make_tables = failure == BATCH_FAILURE_LOCKED;
+        /* Made: that has outdated what the connection had prepared, and it has to begin anew. */
+        return batch_tx_fail(&run->tx,
+                             failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,
+                             "making the batch tables");
+    }
+    failure = connection->driver->begin(connection, run->how == BATCH_RUN_WRITE,
+                                        run->how == BATCH_RUN_INSPECT ? NULL : &version);
+    if (failure == BATCH_FAILURE_NONE && version != BATCH_SCHEMA_VERSION) {
+        failure = version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : BATCH_FAILURE_MISSING;
+    }
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(&run->tx, failure, "begin");
+}
+
+static void pause_a_little(batch_run_t *run)
+{
+    run->pause = run->pause ? run->pause * 2 : PAUSE_FIRST;
+    if (run->pause > PAUSE_MOST) {
+        run->pause = PAUSE_MOST;
+    }
+    apr_sleep(run->pause / 2 + (apr_interval_time_t)rand_r(&run->seed) % (run->pause / 2));
+}
+
+static apr_status_t commit(batch_run_t *run)
+{
+    batch_connection_t *connection = run->tx.connection;
+    batch_failure_e failure;
+
+    while ((failure = connection->driver->commit(connection)) == BATCH_FAILURE_LOCKED &&
+           apr_time_now() < run->deadline) {
+        pause_a_little(run);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        return APR_SUCCESS;
+    }
+    run->in_doubt = failure == BATCH_FAILURE_LOST;
+    return batch_tx_fail(&run->tx, failure, "commit");
+}
+
+static void roll_back(batch_run_t *run)
+{
+    batch_connection_t *connection = run->tx.connection;
+
+    if (connection->handle && connection->driver->rollback(connection) != BATCH_FAILURE_NONE) {
+        batch_connection_close(connection);
+    }
+}
+
+static apr_status_t attempt(batch_run_t *run)
+{
+    batch_tx_t *tx = &run->tx;
+    apr_status_t rv;
+
+    memset(&tx->error, 0, sizeof(tx->error));
+    tx->failure = BATCH_FAILURE_NONE;
+    apr_pool_clear(run->attempt);
+    rv = open_connection(run);
+    if (rv == APR_SUCCESS) {
+        rv = begin(run);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = run->fn(tx, run->baton, run->attempt);
+    }
+    if (tx->failure != BATCH_FAILURE_NONE) {
+        rv = failure_status(tx->failure);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = commit(run);
+    }
+    if (rv != APR_SUCCESS) {
+        roll_back(run);
+    }
+    return rv;
+}
+
+/* ---- All attempts ------------------------------------------------------------------------------
+ */
+
+static int reopen(batch_run_t *run)
+{
+    batch_connection_close(run->tx.connection);
+    return ++run->reopened <= REOPEN_LIMIT;
+}
+
+/* What an attempt's failure asks for: 1 = another attempt. */
+static int once_more(batch_run_t *run)
+{
+    switch (run->tx.failure) {
+    case BATCH_FAILURE_OUTDATED:
+        return reopen(run);
+    case BATCH_FAILURE_MISSING:
+        run->make_tables = 1;
+        return reopen(run);
+    case BATCH_FAILURE_LOST: {
+        /* The file may have been replaced, the server restarted; but a commit may have been done.
+         */
+        int was_fresh = run->fresh;
+        return reopen(run) && !was_fresh && !run->in_doubt;
+    }
+    case BATCH_FAILURE_LOCKED:
+        if (apr_time_now() >= run->deadline) {
+            return 0;
+        }
+        pause_a_little(run);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void let_go(batch_run_t *run, int entered, int quiet)
+{
+    batch_connection_t *connection = run->tx.connection;
+
+    if (entered) {
+        batch_writer_leave(&run->store->writer);
+    }
+    if (connection->handle) {
+        connection->driver->idle(connection, quiet);
+        if (apr_hash_count(connection->by_text) > BATCH_CONNECTION_STATEMENTS) {
+            batch_connection_close(connection);
+        }
+    }
+    apr_reslist_release(run->store->connections, connection);
+}
+
+static apr_status_t run_attempts(batch_run_t *run)
+{
+    batch_store_t *store = run->store;
+    void *connection = NULL;
+    int entered = 0;
+    apr_status_t rv;
+
+    /* First the turn, then the connection: writers that wait must not keep it from readers. */
+    if (store->driver->one_writer && run->how == BATCH_RUN_WRITE) {
+        entered = batch_writer_enter(&store->writer, store->patience);
+    }
+    rv = apr_reslist_acquire(store->connections, &connection);
+    if (rv != APR_SUCCESS) {
+        if (entered) {
+            batch_writer_leave(&store->writer);
+        }
+        return batch_error_set(&run->tx.error, BATCH_EUNAVAILABLE, "MB0104", run->tx.p,
+                               "all connections to the database are in use");
+    }
+    run->tx.connection = connection;
+    do {
+        rv = attempt(run);
+    } while (rv != APR_SUCCESS && once_more(run));
+    let_go(run, entered, run->how == BATCH_RUN_WRITE && rv == BATCH_ENOTFOUND);
+    return rv;
+}
+
+apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn *fn, void *baton,
+                             batch_error_t *err, apr_pool_t *ptemp)
+{
+    batch_run_t run = {.store = store, .how = how, .fn = fn, .baton = baton};
+    apr_status_t rv;
+
+    run.tx.store = store;
+    run.tx.p = ptemp;
+    run.deadline = apr_time_now() + store->patience;
+    run.seed = (unsigned)run.deadline ^ (unsigned)(apr_uintptr_t)&run;
+    rv = apr_pool_create(&run.attempt, ptemp);
+    if (rv != APR_SUCCESS) {
+        return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0105", ptemp, "out of memory");
+    }
+    rv = run_attempts(&run);
+    if (rv != APR_SUCCESS && err) {
+        *err = run.tx.error;
+        err->status = rv;
+        if (err->message) {
+            err->message = apr_pstrdup(ptemp, err->message); /* fn's may be in its own ptemp */
+        }
+    }
+    apr_pool_destroy(run.attempt);
+    return rv;
+}

@@ -1,0 +1,71 @@
+/* A transaction, as the store's own files see it. Private to store/. */
+#ifndef BATCH_STORE_TX_H
+#define BATCH_STORE_TX_H
+
+#include <apr_reslist.h>
+
+#include "store/connection.h"
+#include "store/writer.h"
+
+struct batch_store {
+    apr_pool_t *p; /* unmanaged: no cleanup of a process that ends ever runs here */
+    const batch_driver_t *driver;
+    const apr_dbd_driver_t *dbd;
+    const char *params;
+    apr_interval_time_t patience;
+    const batch_logger_t *logger;
+    batch_writer_t writer;
+    apr_reslist_t *connections; /* of batch_connection_t */
+};
+
+struct batch_tx {
+    batch_store_t *store;
+    batch_connection_t *connection;
+    batch_error_t error; /* details of the failure; message in p */
+    apr_pool_t *p;       /* of the call that runs the transaction */
+    /*
+     * The first failure of the database, NONE while all is well. It outlives what the caller's
+     * function makes of it: such a transaction is never committed.
+     */
+    batch_failure_e failure;
+};
+
+/** How a transaction is to be run. */
+typedef enum {
+    BATCH_RUN_READ,
+    BATCH_RUN_WRITE,
+    BATCH_RUN_INSPECT /* reads the administrator's tables only; the module's own need not be there
+                       */
+} batch_run_e;
+
+/** Runs fn in a transaction: what batch_store_write and batch_store_read promise. */
+apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn *fn, void *baton,
+                             batch_error_t *err, apr_pool_t *ptemp);
+
+/**
+ * Brings the module's own tables to BATCH_SCHEMA_VERSION, in a transaction of its own. All
+ * statements of the connection are outdated after it.
+ */
+batch_failure_e batch_store_make_tables(batch_store_t *store, batch_connection_t *connection);
+
+/** Notes a failure of the database; returns the status that it means. doing: for the message. */
+apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing);
+
+/** The name of one of the module's own statements, for a message. */
+const char *batch_statement_name(batch_statement_e statement);
+
+/** Runs one of the module's own statements that returns no rows. rows may be NULL. */
+apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e statement,
+                              const void **values);
+
+/** Runs one of the module's own statements that returns rows; they live in p. */
+apr_status_t batch_tx_select(batch_tx_t *tx, apr_dbd_results_t **results,
+                             batch_statement_e statement, const void **values, apr_pool_t *p);
+
+/* store_jobs.c, for the queue */
+
+/** Reads a job by its seq in p; all: settings and operations too. BATCH_ENOTFOUND */
+apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, int all,
+                                 apr_pool_t *p);
+
+#endif

@@ -1,0 +1,91 @@
+#include "store/writer.h"
+
+#include <apr_atomic.h>
+#include <apr_portable.h>
+#include <apr_time.h>
+
+/* How often, and how many times, a greedy writer looks whether another has had its turn. */
+#define YIELD_PAUSE  apr_time_from_msec(1) / 5
+#define YIELD_ROUNDS 25
+
+/* How often the mutex is tried where the platform's cannot wait for a limited time. */
+#define TRY_PAUSE apr_time_from_msec(2)
+
+apr_status_t batch_writer_init(batch_writer_t *writer, apr_global_mutex_t *global,
+                               volatile apr_uint32_t *waiting, apr_pool_t *p)
+{
+    writer->global = global;
+    writer->local = NULL;
+    writer->own_count = 0;
+    writer->waiting = waiting ? waiting : &writer->own_count;
+    writer->last = NULL;
+    if (global) {
+        return APR_SUCCESS;
+    }
+    return apr_thread_mutex_create(&writer->local,
+                                   APR_THREAD_MUTEX_DEFAULT | APR_THREAD_MUTEX_TIMED, p);
+}
+
+static void *this_thread(void)
+{
+    return (void *)(apr_uintptr_t)apr_os_thread_current();
+}
+
+/*
+ * Mutexes are not fair: a worker that writes chunk after chunk would take its own mutex again
+ * before those that wait have woken up. So whoever had the last turn lets one of them go first.
+ */
+static void let_others_go_first(batch_writer_t *writer)
+{
+    apr_uint32_t waiting = apr_atomic_read32(writer->waiting);
+    int round;
+
+    if (apr_atomic_casptr((volatile void **)&writer->last, NULL, NULL) != this_thread()) {
+        return;
+    }
+    for (round = 0; waiting && round < YIELD_ROUNDS; round++) {
+        apr_sleep(YIELD_PAUSE);
+        if (apr_atomic_read32(writer->waiting) < waiting) {
+            break;
+        }
+    }
+}
+
+static apr_status_t try_for(apr_global_mutex_t *mutex, apr_interval_time_t patience)
+{
+    apr_time_t deadline = apr_time_now() + patience;
+    apr_status_t rv;
+
+    while (APR_STATUS_IS_EBUSY(rv = apr_global_mutex_trylock(mutex)) && apr_time_now() < deadline) {
+        apr_sleep(TRY_PAUSE);
+    }
+    return rv;
+}
+
+int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience)
+{
+    apr_status_t rv;
+
+    let_others_go_first(writer);
+    apr_atomic_inc32(writer->waiting);
+    if (!writer->global) {
+        rv = apr_thread_mutex_timedlock(writer->local, patience);
+    } else {
+        rv = apr_global_mutex_timedlock(writer->global, patience);
+        if (APR_STATUS_IS_ENOTIMPL(rv)) {
+            rv = try_for(writer->global, patience);
+        }
+    }
+    apr_atomic_dec32(writer->waiting);
+    return rv == APR_SUCCESS;
+}
+
+void batch_writer_leave(batch_writer_t *writer)
+{
+    apr_atomic_xchgptr((volatile void **)&writer->last, this_thread());
+    if (writer->global) {
+        apr_global_mutex_unlock(writer->global);
+    } else {
+        apr_thread_mutex_unlock(writer->local);
+    }
+}

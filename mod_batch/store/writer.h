@@ -1,0 +1,33 @@
+/*
+ * The queue of writers in front of a database that takes one at a time. Private to store/.
+ *
+ * It saves the waiting, it protects nothing: whoever cannot have its turn in time goes on without,
+ * and meets the database's own lock.
+ */
+#ifndef BATCH_STORE_WRITER_H
+#define BATCH_STORE_WRITER_H
+
+#include <apr_global_mutex.h>
+#include <apr_thread_mutex.h>
+
+#include "batch.h"
+
+typedef struct batch_writer {
+    apr_global_mutex_t *global;      /* of all processes, NULL = none */
+    apr_thread_mutex_t *local;       /* of this process, where there is no global one */
+    volatile apr_uint32_t *waiting;  /* how many wait, of those that share the mutex */
+    volatile apr_uint32_t own_count; /* what waiting points to where nobody gives one */
+    void *last;                      /* the thread of this process that had the last turn */
+} batch_writer_t;
+
+/** Sets up writer in p. global and waiting may be NULL. */
+apr_status_t batch_writer_init(batch_writer_t *writer, apr_global_mutex_t *global,
+                               volatile apr_uint32_t *waiting, apr_pool_t *p);
+
+/** Waits for a turn, at most patience. 1: it is ours; 0: it could not be had. */
+int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience);
+
+/** Ends a turn that was had. */
+void batch_writer_leave(batch_writer_t *writer);
+
+#endif
