@@ -1,0 +1,265 @@
+/*
+ * What the tests of the store share: a folder with a real SQLite file, a store on it, and other
+ * processes that touch the same file. A test program calls fixture_begin first in main.
+ */
+#ifndef BATCH_STORE_FIXTURE_H
+#define BATCH_STORE_FIXTURE_H
+
+#include "store/store.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <apr_dbd.h>
+#include <apr_general.h>
+#include <apr_strings.h>
+#include <sqlite3.h>
+
+#include "tap.h"
+
+/* No program uses all of it. */
+#define FIXTURE __attribute__((unused)) static
+
+static apr_pool_t *pool;    /* of the whole program */
+static char folder[512];    /* removed at the end */
+static const char *path;    /* of the database */
+static const char *self;    /* this program */
+FIXTURE batch_error_t err;  /* of the last call */
+static char last_log[2048]; /* the store's last log line */
+static int log_lines;
+
+FIXTURE void keep_log(void *baton, batch_log_level_e level, apr_status_t status,
+                      const char *message)
+{
+    (void)baton;
+    (void)level;
+    (void)status;
+    apr_cpystrn(last_log, message, sizeof(last_log));
+    log_lines++;
+}
+
+static const batch_logger_t fixture_logger = {keep_log, NULL};
+
+/* Runs sql on a connection of its own; the first column of the last row, or "" (static). */
+FIXTURE const char *native(const char *database, const char *sql)
+{
+    static char answer[256];
+    sqlite3 *connection;
+    sqlite3_stmt *statement;
+    const char *tail = sql;
+
+    answer[0] = '\0';
+    sqlite3_open(database, &connection);
+    sqlite3_busy_timeout(connection, 5000);
+    while (tail && *tail) {
+        if (sqlite3_prepare_v2(connection, tail, -1, &statement, &tail) != SQLITE_OK) {
+            apr_snprintf(answer, sizeof(answer), "error: %s", sqlite3_errmsg(connection));
+            break;
+        }
+        while (statement && sqlite3_step(statement) == SQLITE_ROW) {
+            const char *text = (const char *)sqlite3_column_text(statement, 0);
+            apr_cpystrn(answer, text ? text : "NULL", sizeof(answer));
+        }
+        if (statement && sqlite3_finalize(statement) != SQLITE_OK) {
+            apr_snprintf(answer, sizeof(answer), "error: %s", sqlite3_errmsg(connection));
+            break;
+        }
+    }
+    sqlite3_close(connection);
+    return answer;
+}
+
+FIXTURE long long number(const char *sql)
+{
+    return atoll(native(path, sql));
+}
+
+/* ---- Other processes ----------------------------------------------------------------------------
+ */
+
+/* Starts this program anew as MODE DATABASE SQL; *to and *from are its standard input and output.
+ */
+FIXTURE pid_t start_process(const char *mode, const char *database, const char *sql, int *to,
+                            int *from)
+{
+    int in[2], out[2];
+    pid_t pid;
+
+    if (pipe(in) || pipe(out)) {
+        abort();
+    }
+    pid = fork();
+    if (!pid) {
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        close(in[0]);
+        close(in[1]);
+        close(out[0]);
+        close(out[1]);
+        execl(self, self, mode, database, sql, (char *)NULL);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    *to = in[1];
+    *from = out[0];
+    return pid;
+}
+
+FIXTURE int wait_for(pid_t pid)
+{
+    int status;
+
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Another process runs sql and ends: 1 if that went well. */
+FIXTURE int elsewhere(const char *sql)
+{
+    int to, from, code;
+    pid_t pid = start_process("--sql", path, sql, &to, &from);
+
+    close(to);
+    code = wait_for(pid);
+    close(from);
+    return code == 0;
+}
+
+/* Another process runs sql (BEGIN IMMEDIATE, …) and stays until let_go_of. */
+typedef struct holder {
+    pid_t pid;
+    int to, from;
+} holder_t;
+
+FIXTURE int hold(holder_t *holder, const char *sql)
+{
+    char ready;
+
+    holder->pid = start_process("--hold", path, sql, &holder->to, &holder->from);
+    return read(holder->from, &ready, 1) == 1;
+}
+
+FIXTURE void let_go_of(holder_t *holder)
+{
+    close(holder->to);
+    wait_for(holder->pid);
+    close(holder->from);
+}
+
+FIXTURE int be_another_process(char **argv)
+{
+    sqlite3 *connection;
+    char byte;
+    int code;
+
+    sqlite3_open(argv[2], &connection);
+    sqlite3_busy_timeout(connection, 5000);
+    code = sqlite3_exec(connection, argv[3], NULL, NULL, NULL);
+    if (code != SQLITE_OK) {
+        fprintf(stderr, "# elsewhere: %s\n", sqlite3_errmsg(connection));
+    }
+    if (code == SQLITE_OK && !strcmp(argv[1], "--hold")) {
+        if (write(1, "r", 1) != 1 || read(0, &byte, 1) > 0) {
+            code = SQLITE_ERROR;
+        }
+    }
+    sqlite3_close(connection);
+    return code != SQLITE_OK;
+}
+
+/* ---- The program, the folder, the store ---------------------------------------------------------
+ */
+
+FIXTURE void remove_folder(void)
+{
+    char command[600];
+
+    apr_snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    if (system(command)) {
+        fprintf(stderr, "# cannot remove %s\n", folder);
+    }
+}
+
+/* 1: go on; 0: this was another process for a test, and *code is what main returns. */
+FIXTURE int fixture_begin(int *code, int argc, char **argv)
+{
+    const char *temporary = getenv("TMPDIR");
+
+    if (argc == 4) {
+        *code = be_another_process(argv);
+        return 0;
+    }
+    self = argv[0];
+    signal(SIGPIPE, SIG_IGN);
+    apr_initialize();
+    apr_pool_create(&pool, NULL);
+    apr_dbd_init(pool);
+    apr_snprintf(folder, sizeof(folder), "%s/batch-store-XXXXXX", temporary ? temporary : "/tmp");
+    if (!mkdtemp(folder)) {
+        abort();
+    }
+    path = apr_pstrcat(pool, folder, "/batch.db", NULL);
+    return 1;
+}
+
+FIXTURE int fixture_end(void)
+{
+    remove_folder();
+    apr_pool_destroy(pool);
+    apr_terminate();
+    return tap_end();
+}
+
+FIXTURE batch_store_t *open_store(const char *params, int patience_ms)
+{
+    batch_store_config_t config = {.driver = "sqlite3",
+                                   .params = params,
+                                   .max_connections = 8,
+                                   .patience = apr_time_from_msec(patience_ms),
+                                   .logger = &fixture_logger};
+    batch_store_t *store;
+
+    if (batch_store_create(&store, &config, &err, pool) != APR_SUCCESS) {
+        fprintf(stderr, "# %s\n", err.message);
+        abort();
+    }
+    return store;
+}
+
+FIXTURE apr_status_t nothing(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)tx;
+    (void)baton;
+    (void)ptemp;
+    return APR_SUCCESS;
+}
+
+/* A job as a client of the records API makes it, with an id of its own. */
+FIXTURE batch_job_t new_job(const char *organization)
+{
+    batch_job_t job;
+
+    memset(&job, 0, sizeof(job));
+    job.id = batch_uuid_make(pool);
+    job.api = BATCH_API_RECORDS;
+    job.organization = organization;
+    job.resource = "record";
+    job.action = BATCH_ACTION_DELETE;
+    job.form_id = "form-1";
+    job.status = BATCH_STATUS_PENDING;
+    job.created_by = job.updated_by = "Alice Archer";
+    job.created_by_id = job.updated_by_id = "alice-id";
+    return job;
+}
+
+FIXTURE apr_status_t insert_job(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_job_insert(tx, baton);
+}
+
+#endif

@@ -1,0 +1,755 @@
+/* The module's own tables: jobs, lists, the queue, items, errors; many threads, flat memory. */
+#include "store_fixture.h"
+
+#include <apr_thread_proc.h>
+
+static batch_store_t *store;
+
+static apr_status_t put(batch_job_t *job)
+{
+    return batch_store_write(store, insert_job, job, &err, pool);
+}
+
+/* ---- Jobs ---------------------------------------------------------------------------------------
+ */
+
+typedef struct lookup {
+    batch_job_t job;
+    const char *id;
+    const char *organization;
+    batch_api_e api;
+    apr_pool_t *p;
+} lookup_t;
+
+static apr_status_t get_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    lookup_t *lookup = baton;
+
+    (void)ptemp;
+    return batch_tx_job_get(tx, &lookup->job, lookup->id, lookup->organization, lookup->api,
+                            lookup->p);
+}
+
+static apr_status_t get(batch_job_t *job, const char *id, const char *organization, batch_api_e api)
+{
+    lookup_t lookup = {.id = id, .organization = organization, .api = api, .p = pool};
+    apr_status_t rv = batch_store_read(store, get_body, &lookup, &err, pool);
+
+    *job = lookup.job;
+    return rv;
+}
+
+static batch_job_t again(const batch_job_t *job)
+{
+    batch_job_t found;
+
+    if (get(&found, job->id, job->organization, job->api) != APR_SUCCESS) {
+        memset(&found, 0, sizeof(found));
+    }
+    return found;
+}
+
+static apr_status_t update_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_job_update(tx, baton);
+}
+
+static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_job_delete(tx, baton);
+}
+
+static void test_insert_and_get(void)
+{
+    batch_job_t job = new_job("acme"), found;
+    apr_time_t before = apr_time_now();
+
+    job.settings = "1;6:status,4:good,";
+    job.operations = "[{\"x\":\"%s % '\\\"ü\"}]";
+    job.warnings = "[\"one\"]";
+    job.total = 7;
+    job.queued_at = 5;
+    is_number(put(&job), APR_SUCCESS, "a job is inserted");
+    ok(job.seq > 0 && job.revision == 1, "with a number and a revision");
+    ok(job.created_at >= before && job.created_at <= apr_time_now(), "and its time");
+    is_number(get(&found, job.id, "acme", BATCH_API_RECORDS), APR_SUCCESS, "it is found");
+    is_number(found.seq, job.seq, "as the same");
+    is_string(found.id, job.id, "by its id");
+    is_string(found.settings, job.settings, "settings");
+    is_string(found.operations, job.operations, "operations, with every sign in them");
+    is_string(found.warnings, job.warnings, "warnings");
+    is_string(found.form_id, "form-1", "form");
+    is_string(found.reason, NULL, "no reason");
+    is_string(found.created_by, "Alice Archer", "who made it");
+    is_string(found.updated_by_id, "alice-id", "who changed it");
+    ok(found.action == BATCH_ACTION_DELETE && found.status == BATCH_STATUS_PENDING &&
+           found.api == BATCH_API_RECORDS,
+       "the words");
+    ok(found.total == 7 && found.cursor == 0 && found.epoch == 0 && found.queued_at == 5 &&
+           found.started_at == 0 && found.completed_at == 0 && found.created_at == job.created_at &&
+           found.updated_at == job.created_at,
+       "the numbers and times");
+    is_number(get(&found, job.id, "globex", BATCH_API_RECORDS), BATCH_ENOTFOUND,
+              "another organization does not see it");
+    is_number(get(&found, job.id, "acme", BATCH_API_RESOURCES), BATCH_ENOTFOUND,
+              "nor the other API");
+    is_number(get(&found, "no-such-id", "acme", BATCH_API_RECORDS), BATCH_ENOTFOUND,
+              "nor another id");
+    is_number(put(&job), BATCH_EREFUSED, "the same id twice is refused");
+    ok(strstr(err.message, "UNIQUE") && !err.tag, "in the database's words");
+    job = new_job("acme");
+    job.resource = job.form_id = NULL;
+    is_number(put(&job), APR_SUCCESS, "a job without operations");
+    found = again(&job);
+    ok(found.seq == job.seq && !found.resource && !found.form_id && !found.settings &&
+           !found.operations && !found.warnings,
+       "has none");
+}
+
+static void test_update_and_delete(void)
+{
+    batch_job_t job = new_job("acme"), old, found;
+    apr_int64_t seq;
+
+    put(&job);
+    old = job;
+    job.action = BATCH_ACTION_UPDATE;
+    job.form_id = "form-2";
+    job.settings = "0;";
+    job.operations = "[]";
+    job.status = BATCH_STATUS_QUEUED;
+    job.total = 3;
+    job.queued_at = 1234;
+    job.updated_by = "Bob Baker";
+    job.updated_by_id = "bob-id";
+    is_number(batch_store_write(store, update_body, &job, &err, pool), APR_SUCCESS, "an update");
+    is_number(job.revision, 2, "moves the revision");
+    found = again(&job);
+    ok(found.action == BATCH_ACTION_UPDATE && !strcmp(found.form_id, "form-2") &&
+           !strcmp(found.settings, "0;") && !strcmp(found.operations, "[]") &&
+           found.status == BATCH_STATUS_QUEUED && found.total == 3 && found.queued_at == 1234 &&
+           !strcmp(found.updated_by, "Bob Baker") && !strcmp(found.updated_by_id, "bob-id") &&
+           !strcmp(found.created_by, "Alice Archer") && found.revision == 2 &&
+           found.updated_at == job.updated_at,
+       "writes what it says, and nothing else");
+    is_number(batch_store_write(store, update_body, &old, &err, pool), BATCH_ECONFLICT,
+              "an update of an older revision is a conflict");
+    is_string(again(&job).form_id, "form-2", "and changes nothing");
+    seq = job.seq;
+    is_number(batch_store_write(store, delete_body, &job, &err, pool), APR_SUCCESS, "a delete");
+    is_number(get(&found, job.id, "acme", BATCH_API_RECORDS), BATCH_ENOTFOUND, "it is gone");
+    job = new_job("acme");
+    put(&job);
+    ok(job.seq > seq, "its number is never used again");
+}
+
+/* ---- Lists --------------------------------------------------------------------------------------
+ */
+
+typedef struct listing {
+    batch_job_query_t query;
+    apr_int64_t total;
+    apr_int64_t seqs[600];
+    int count;
+    int stop_after;
+    int leaked; /* a large column came along */
+} listing_t;
+
+static apr_status_t note_job(void *baton, const batch_job_t *job)
+{
+    listing_t *listing = baton;
+
+    listing->leaked = listing->leaked || job->operations || job->settings;
+    listing->seqs[listing->count++] = job->seq;
+    return listing->count == listing->stop_after ? APR_EOF : APR_SUCCESS;
+}
+
+static apr_status_t list_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    listing_t *listing = baton;
+
+    listing->count = 0;
+    return batch_tx_job_list(tx, &listing->total, &listing->query, note_job, listing, ptemp);
+}
+
+static int list(listing_t *listing, batch_sort_e sort, int descending, apr_int64_t offset,
+                apr_int64_t limit)
+{
+    batch_job_query_t query = {"listed", BATCH_API_RECORDS, sort, descending, offset, limit};
+
+    listing->query = query;
+    return batch_store_read(store, list_body, listing, &err, pool) == APR_SUCCESS;
+}
+
+static apr_status_t fill_list(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    apr_int64_t *seqs = baton;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < 300; i++) {
+        batch_job_t job = new_job(i % 3 ? "listed" : "another");
+        job.id = batch_uuid_make(ptemp);
+        job.operations = "[]";
+        job.total = i % 7;
+        rv = batch_tx_job_insert(tx, &job);
+        seqs[i] = job.seq;
+    }
+    return rv;
+}
+
+static void test_list(void)
+{
+    static apr_int64_t seqs[300];
+    static listing_t listing;
+    int i, right = 1;
+
+    is_number(batch_store_write(store, fill_list, seqs, &err, pool), APR_SUCCESS, "300 jobs");
+    ok(list(&listing, BATCH_SORT_CREATED_AT, 1, 0, 1000), "a list");
+    ok(listing.total == 200 && listing.count == 200, "of the organization's 200");
+    ok(!listing.leaked, "without what may be large");
+    for (i = 1; i < listing.count; i++) {
+        right = right && listing.seqs[i - 1] > listing.seqs[i];
+    }
+    ok(right && listing.seqs[0] == seqs[299], "newest first");
+    ok(list(&listing, BATCH_SORT_CREATED_AT, 0, 190, 1000) && listing.count == 10 &&
+           listing.total == 200 && listing.seqs[9] == seqs[299],
+       "the end of the other order");
+    ok(list(&listing, BATCH_SORT_CREATED_AT, 0, 500, 1000) && listing.count == 0 &&
+           listing.total == 200,
+       "behind the end");
+    ok(list(&listing, BATCH_SORT_OBJECTS_TOTAL, 0, 0, 1000), "by total");
+    for (i = 1; i < listing.count; i++) {
+        int before = (int)(listing.seqs[i - 1] - seqs[0]), here = (int)(listing.seqs[i] - seqs[0]);
+        right = right && (before % 7 < here % 7 || (before % 7 == here % 7 && before < here));
+    }
+    ok(right && listing.count == 200, "equal ones by creation");
+    listing.stop_after = 5;
+    ok(!list(&listing, BATCH_SORT_CREATED_AT, 0, 0, 1000) && listing.count == 5,
+       "the caller's function can stop it");
+    listing.stop_after = 0;
+    native(path, "UPDATE batch_jobs SET status = CASE seq % 5 WHEN 0 THEN 'completed' WHEN 1 THEN "
+                 "'failed' WHEN 2 THEN 'pending' WHEN 3 THEN 'processing' ELSE 'timed_out' END "
+                 "WHERE organization = 'listed'");
+    ok(list(&listing, BATCH_SORT_STATUS, 0, 0, 1000) && listing.count == 200, "by status");
+    for (i = 1; i < listing.count; i++) {
+        static const int rank[] = {4, 1, 2, 3, 1};
+        right = right && rank[listing.seqs[i - 1] % 5] <= rank[listing.seqs[i] % 5];
+    }
+    ok(right, "in the order of what clients see");
+    for (i = 0, right = 1; i < BATCH_SORT_COUNT; i++) {
+        right = right && list(&listing, (batch_sort_e)i, 0, 3, 7) && listing.count == 7 &&
+                list(&listing, (batch_sort_e)i, 1, 3, 7) && listing.count == 7;
+    }
+    ok(right, "every order works both ways");
+    native(path, "DELETE FROM batch_jobs WHERE organization IN ('listed', 'another')");
+}
+
+/* ---- The queue ----------------------------------------------------------------------------------
+ */
+
+typedef struct claiming {
+    batch_claim_t claim;
+    batch_owner_t owner;
+    batch_job_t job;
+    const char *only; /* runnable: jobs of this resource */
+    apr_int64_t gone; /* the owner with this pid is gone */
+    int asked;        /* about owners */
+} claiming_t;
+
+static int runnable(void *baton, const batch_job_t *job)
+{
+    claiming_t *claiming = baton;
+
+    return !claiming->only || !strcmp(job->resource, claiming->only);
+}
+
+static int owner_gone(void *baton, const batch_owner_t *owner)
+{
+    claiming_t *claiming = baton;
+
+    claiming->asked++;
+    return owner->pid == claiming->gone && !strcmp(owner->host, "host-1") &&
+           owner->start_time == 99;
+}
+
+static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    claiming_t *claiming = baton;
+
+    (void)ptemp;
+    return batch_tx_claim(tx, &claiming->job, &claiming->claim, pool);
+}
+
+static apr_status_t claim(claiming_t *claiming, apr_int64_t pid, apr_interval_time_t lease)
+{
+    batch_owner_t owner = {"host-1", pid, 99};
+    batch_claim_t request = {&claiming->owner, lease, runnable, owner_gone, claiming};
+
+    claiming->owner = owner;
+    claiming->claim = request;
+    return batch_store_write(store, claim_body, claiming, &err, pool);
+}
+
+static apr_status_t fence_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_fence(tx, baton, apr_time_from_sec(30));
+}
+
+static apr_status_t progress_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_progress(tx, baton);
+}
+
+static apr_status_t release_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_release(tx, baton);
+}
+
+static apr_status_t fence(batch_job_t *job)
+{
+    return batch_store_write(store, fence_body, job, &err, pool);
+}
+
+static apr_status_t progress(batch_job_t *job)
+{
+    return batch_store_write(store, progress_body, job, &err, pool);
+}
+
+static void queue(batch_job_t *job, const char *resource, apr_time_t queued_at)
+{
+    *job = new_job("acme");
+    job->resource = resource;
+    job->status = BATCH_STATUS_QUEUED;
+    job->queued_at = queued_at;
+    job->total = 10;
+    job->operations = "[1]";
+    put(job);
+}
+
+static void test_claim(void)
+{
+    claiming_t claiming = {.gone = -1};
+    batch_job_t first, second, third, found;
+
+    native(path, "DELETE FROM batch_jobs");
+    is_number(claim(&claiming, 1, 1000), BATCH_ENOTFOUND, "an empty queue");
+    queue(&second, "record", 200);
+    queue(&first, "record", 100);
+    queue(&third, "contact", 50);
+    claiming.only = "record";
+    is_number(claim(&claiming, 1, apr_time_from_sec(30)), APR_SUCCESS, "a claim");
+    is_string(claiming.job.id, first.id, "the oldest that is runnable");
+    ok(claiming.job.status == BATCH_STATUS_PROCESSING && claiming.job.epoch == 1 &&
+           claiming.job.claims == 1 && claiming.job.started_at > 0 && claiming.job.revision == 2,
+       "is ours, with epoch, claims and start");
+    is_string(claiming.job.operations, "[1]", "and whole");
+    found = again(&first);
+    ok(found.epoch == 1 && found.started_at == claiming.job.started_at, "so it is stored");
+    first = claiming.job;
+    is_number(claim(&claiming, 2, apr_time_from_sec(30)), APR_SUCCESS, "the next");
+    is_string(claiming.job.id, second.id, "by age");
+    is_number(claim(&claiming, 3, apr_time_from_sec(30)), BATCH_ENOTFOUND,
+              "no more that is runnable");
+    ok(claiming.asked >= 2, "owners were asked about");
+    claiming.gone = 1;
+    is_number(claim(&claiming, 3, apr_time_from_sec(30)), APR_SUCCESS, "an owner is gone");
+    is_string(claiming.job.id, first.id, "its job is taken over");
+    ok(claiming.job.epoch == 2 && claiming.job.claims == 2 &&
+           claiming.job.started_at == first.started_at,
+       "its start stays");
+    is_number(fence(&first), BATCH_EFENCED, "the old owner is fenced off");
+    first.cursor = 5;
+    is_number(progress(&first), BATCH_EFENCED, "its progress too");
+    is_number(batch_store_write(store, release_body, &first, &err, pool), BATCH_EFENCED,
+              "it cannot give it back either");
+    is_number(fence(&claiming.job), APR_SUCCESS, "the new one passes");
+    first = claiming.job;
+    is_number(batch_store_write(store, release_body, &first, &err, pool), APR_SUCCESS,
+              "a job is given back");
+    found = again(&first);
+    ok(found.status == BATCH_STATUS_PROCESSING && found.claims == 1, "that does not count");
+    queue(&third, "record", 10);
+    claiming.gone = -1;
+    is_number(claim(&claiming, 4, apr_time_from_sec(-1)), APR_SUCCESS, "what was begun");
+    is_string(claiming.job.id, first.id, "goes before what is queued");
+    is_number(claim(&claiming, 5, apr_time_from_sec(30)), APR_SUCCESS, "a lease that has run out");
+    is_string(claiming.job.id, first.id, "is no lease");
+    is_number(claiming.job.epoch, 4, "each claim is another epoch");
+    is_number(claim(&claiming, 6, apr_time_from_sec(30)), APR_SUCCESS, "then the queue");
+    is_string(claiming.job.id, third.id, "again");
+}
+
+static void test_progress(void)
+{
+    claiming_t claiming = {.gone = -1};
+    batch_job_t job, stale;
+
+    native(path, "DELETE FROM batch_jobs");
+    queue(&job, "record", 100);
+    claim(&claiming, 1, apr_time_from_sec(30));
+    job = stale = claiming.job;
+    is_number(fence(&job), APR_SUCCESS, "fence");
+    ok(number("SELECT lease_until FROM batch_jobs") > apr_time_now() + apr_time_from_sec(25),
+       "renews the lease");
+    job.cursor = 4;
+    job.counts.deleted = 3;
+    job.counts.errors = 1;
+    is_number(progress(&job), APR_SUCCESS, "progress");
+    ok(again(&job).cursor == 4 && again(&job).counts.deleted == 3 &&
+           again(&job).counts.errors == 1 && again(&job).claims == 0 &&
+           again(&job).completed_at == 0 && again(&job).revision == job.revision,
+       "is stored");
+    is_number(fence(&stale), BATCH_EFENCED, "an older cursor is fenced off");
+    is_number(fence(&job), APR_SUCCESS, "the new one is not");
+    stale = job;
+    stale.epoch--;
+    is_number(fence(&stale), BATCH_EFENCED, "an older epoch is");
+    stale = job;
+    stale.id = "another";
+    is_number(fence(&stale), BATCH_EFENCED, "another id is");
+    job.cursor = 10;
+    job.counts.created = 1;
+    job.counts.updated = 2;
+    job.counts.overwritten = 5;
+    job.counts.duplicates = 6;
+    job.status = BATCH_STATUS_FAILED;
+    job.reason = "none was left";
+    is_number(progress(&job), APR_SUCCESS, "the last progress");
+    stale = again(&job);
+    ok(stale.status == BATCH_STATUS_FAILED && stale.completed_at > 0 &&
+           stale.completed_at == job.completed_at && stale.counts.created == 1 &&
+           stale.counts.updated == 2 && stale.counts.overwritten == 5 &&
+           stale.counts.duplicates == 6,
+       "is final");
+    is_string(stale.reason, "none was left", "with its reason");
+    is_string(native(path, "SELECT owner_host FROM batch_jobs"), "NULL", "nobody's");
+    is_number(fence(&job), BATCH_EFENCED, "and fenced for good");
+    is_number(claim(&claiming, 2, 1), BATCH_ENOTFOUND, "never claimed again");
+}
+
+static void test_claim_windows(void)
+{
+    claiming_t claiming = {.gone = -1, .only = "record"};
+    batch_job_t job;
+    int i;
+
+    native(path, "DELETE FROM batch_jobs");
+    for (i = 0; i < 130; i++) {
+        queue(&job, "contact", 100); /* all of one age, and not for this engine */
+    }
+    queue(&job, "record", 100);
+    is_number(claim(&claiming, 1, apr_time_from_sec(30)), APR_SUCCESS, "behind 130 others");
+    is_string(claiming.job.id, job.id, "the one for us is found");
+    native(path, "DELETE FROM batch_jobs");
+}
+
+/* ---- Items and errors
+ * ----------------------------------------------------------------------------- */
+
+typedef struct belongings {
+    batch_job_t job;
+    batch_segment_t found;
+    apr_int64_t position;
+    batch_error_cursor_t cursor;
+    int limit, count, seen, ordered;
+    apr_int64_t last_ordinal, last_line;
+    char original[32];
+} belongings_t;
+
+static apr_status_t store_segments(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    belongings_t *belongings = baton;
+    batch_segment_t one = {0, 10, apr_pstrdup(ptemp, "first"), 5};
+    batch_segment_t two = {10, 5, apr_pstrdup(ptemp, "second"), 6};
+    apr_status_t rv = batch_tx_segment_insert(tx, &belongings->job, &one);
+
+    return rv == APR_SUCCESS ? batch_tx_segment_insert(tx, &belongings->job, &two) : rv;
+}
+
+static apr_status_t read_segment(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    belongings_t *belongings = baton;
+
+    (void)ptemp;
+    return batch_tx_segment_get(tx, &belongings->found, &belongings->job, belongings->position,
+                                pool);
+}
+
+static apr_status_t segment_at(belongings_t *belongings, apr_int64_t position)
+{
+    belongings->position = position;
+    return batch_store_read(store, read_segment, belongings, &err, pool);
+}
+
+static apr_status_t drop_segments(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_segments_delete(tx, &((belongings_t *)baton)->job);
+}
+
+static void test_segments(void)
+{
+    belongings_t ours = {.job = new_job("acme")}, theirs = {.job = new_job("acme")};
+
+    put(&ours.job);
+    put(&theirs.job);
+    is_number(segment_at(&ours, 0), BATCH_ENOTFOUND, "no segments yet");
+    is_number(batch_store_write(store, store_segments, &ours, &err, pool), APR_SUCCESS, "two");
+    is_number(segment_at(&ours, 0), APR_SUCCESS, "the first item's segment");
+    ok(ours.found.first == 0 && ours.found.count == 10 && ours.found.length == 5, "is the first");
+    is_number(segment_at(&ours, 9), APR_SUCCESS, "the tenth's");
+    is_string(ours.found.data, "first", "too");
+    is_number(segment_at(&ours, 10), APR_SUCCESS, "the eleventh's");
+    is_string(ours.found.data, "second", "is the second");
+    is_number(segment_at(&ours, 14), APR_SUCCESS, "the last");
+    is_number(segment_at(&ours, 15), BATCH_ENOTFOUND, "behind it there is none");
+    is_number(segment_at(&theirs, 0), BATCH_ENOTFOUND, "nor for another job");
+    is_number(batch_store_write(store, drop_segments, &ours, &err, pool), APR_SUCCESS, "removed");
+    is_number(segment_at(&ours, 0), BATCH_ENOTFOUND, "they are gone");
+}
+
+static apr_status_t store_errors(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    belongings_t *belongings = baton;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    (void)ptemp;
+    for (i = 99; rv == APR_SUCCESS && i >= 0; i--) { /* backwards: they come out in order */
+        batch_item_error_t errors[] = {
+            {i, 1, "id", NULL, "first", "one", NULL},
+            {i, 2, NULL, "field", "second", "two", "{\"a\":1}"},
+        };
+        rv = batch_tx_errors_insert(tx, &belongings->job, errors, 2);
+    }
+    return rv;
+}
+
+static apr_status_t note_error(void *baton, const batch_item_error_t *error)
+{
+    belongings_t *belongings = baton;
+    int second = belongings->seen % 2;
+
+    belongings->ordered = belongings->ordered && error->ordinal == belongings->seen / 2 &&
+                          error->line == (second ? 2 : 1) &&
+                          !strcmp(error->code, second ? "second" : "first") &&
+                          !strcmp(error->message, second ? "two" : "one") &&
+                          (second ? !error->id : !strcmp(error->id, "id")) &&
+                          (second ? !strcmp(error->field, "field") : !error->field) &&
+                          (second ? !strcmp(error->original, "{\"a\":1}") : !error->original);
+    belongings->seen++;
+    return APR_SUCCESS;
+}
+
+static apr_status_t read_errors(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    belongings_t *belongings = baton;
+
+    return batch_tx_errors_read(tx, &belongings->count, &belongings->job, &belongings->cursor,
+                                belongings->limit, note_error, belongings, ptemp);
+}
+
+static void test_errors(void)
+{
+    belongings_t ours = {.job = new_job("acme"), .limit = 70, .ordered = 1};
+    belongings_t theirs = {.job = new_job("acme"), .limit = 70, .ordered = 1};
+
+    put(&ours.job);
+    put(&theirs.job);
+    is_number(batch_store_write(store, store_errors, &ours, &err, pool), APR_SUCCESS, "200 errors");
+    batch_store_write(store, store_errors, &theirs, &err, pool);
+    batch_store_read(store, read_errors, &ours, &err, pool);
+    is_number(ours.count, 70, "a page of them");
+    batch_store_read(store, read_errors, &ours, &err, pool);
+    is_number(ours.count, 70, "another");
+    batch_store_read(store, read_errors, &ours, &err, pool);
+    is_number(ours.count, 60, "the last");
+    ok(ours.ordered && ours.seen == 200, "all, in order, with all that they say");
+    batch_store_read(store, read_errors, &ours, &err, pool);
+    is_number(ours.count, 0, "and no more");
+    batch_store_write(store, store_segments, &ours, &err, pool);
+    is_number(batch_store_write(store, delete_body, &ours.job, &err, pool), APR_SUCCESS,
+              "the job is deleted");
+    is_number(number("SELECT count(*) FROM batch_items"), 0, "with its items");
+    is_number(number("SELECT count(*) FROM batch_errors"), 200, "and its own errors only");
+    native(path, "INSERT INTO batch_errors SELECT job, ordinal + 1000 * value, number, line, id, "
+                 "field, code, message, original FROM batch_errors, (WITH RECURSIVE n(value) AS "
+                 "(SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 20) SELECT * FROM n)");
+    is_number(number("SELECT count(*) FROM batch_errors"), 4200, "thousands of errors");
+    batch_store_write(store, delete_body, &theirs.job, &err, pool);
+    is_number(number("SELECT count(*) FROM batch_errors"), 0, "go in parts");
+}
+
+/* ---- Transactions
+ * ---------------------------------------------------------------------------------- */
+
+static apr_status_t insert_and_fail(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    apr_status_t rv = batch_tx_job_insert(tx, baton);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return batch_error_set(batch_tx_error(tx), BATCH_ECONFLICT, NULL, ptemp, "%s", "on purpose");
+}
+
+static apr_status_t swallow(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_job_t *job = baton, twin = *job;
+
+    (void)ptemp;
+    batch_tx_job_insert(tx, job);
+    batch_tx_job_insert(tx, &twin); /* refused, and not looked at */
+    return APR_SUCCESS;
+}
+
+static void test_transactions(void)
+{
+    batch_job_t job = new_job("acme");
+
+    is_number(batch_store_write(store, insert_and_fail, &job, &err, pool), BATCH_ECONFLICT,
+              "what the function returns");
+    is_string(err.message, "on purpose", "with its message");
+    is_number(err.status, BATCH_ECONFLICT, "and status");
+    is_number(again(&job).seq, 0, "it was rolled back");
+    is_number(batch_store_write(store, swallow, &job, &err, pool), BATCH_EREFUSED,
+              "a failure that the function overlooks is none the less one");
+    is_number(again(&job).seq, 0, "nothing of it stays");
+}
+
+typedef struct writing {
+    const batch_job_t *model;
+    int failed;
+} writing_t;
+
+static void *APR_THREAD_FUNC write_many(apr_thread_t *thread, void *data)
+{
+    writing_t *writing = data;
+    batch_error_t error;
+    apr_pool_t *p;
+    int i;
+
+    (void)thread;
+    apr_pool_create(&p, NULL);
+    for (i = 0; i < 50; i++) {
+        batch_job_t job = *writing->model;
+        lookup_t lookup = {.organization = "threads", .api = BATCH_API_RECORDS};
+
+        job.id = lookup.id = batch_uuid_make(p);
+        lookup.p = p;
+        if (batch_store_write(store, insert_job, &job, &error, p) != APR_SUCCESS ||
+            batch_store_read(store, get_body, &lookup, &error, p) != APR_SUCCESS) {
+            fprintf(stderr, "# %s\n", error.message);
+            writing->failed++;
+        }
+        apr_pool_clear(p);
+    }
+    apr_pool_destroy(p);
+    return NULL; /* not apr_thread_exit: AddressSanitizer takes what pthread_exit leaves for misuse
+                  */
+}
+
+static void test_threads(void)
+{
+    batch_job_t model = new_job("threads");
+    apr_thread_t *threads[8];
+    writing_t writings[8];
+    apr_status_t rv;
+    int i, failed = 0;
+
+    memset(writings, 0, sizeof(writings));
+    for (i = 0; i < 8; i++) {
+        writings[i].model = &model;
+        apr_thread_create(&threads[i], NULL, write_many, &writings[i], pool);
+    }
+    for (i = 0; i < 8; i++) {
+        apr_thread_join(&rv, threads[i]);
+        failed += writings[i].failed;
+    }
+    is_number(failed, 0, "eight threads write and read at once");
+    is_number(number("SELECT count(*) FROM batch_jobs WHERE organization = 'threads'"), 400,
+              "all is there");
+}
+
+static long resident_pages(void)
+{
+    long size = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    if (file) {
+        if (fscanf(file, "%ld %ld", &size, &resident) != 2) {
+            resident = 0;
+        }
+        fclose(file);
+    }
+    return resident;
+}
+
+static void run_many(int count)
+{
+    claiming_t claiming = {.gone = -1};
+    batch_error_t error;
+    apr_pool_t *p;
+    int i;
+
+    apr_pool_create(&p, pool);
+    for (i = 0; i < count; i++) {
+        if (i % 2) {
+            batch_store_read(store, nothing, NULL, &error, p);
+        } else {
+            batch_claim_t request = {&claiming.owner, 1000, runnable, owner_gone, &claiming};
+            claiming.claim = request;
+            batch_store_write(store, claim_body, &claiming, &error, p);
+        }
+        apr_pool_clear(p);
+    }
+    apr_pool_destroy(p);
+}
+
+static void test_memory(void)
+{
+    long before, after;
+
+    native(path, "DELETE FROM batch_jobs");
+    run_many(2000);
+    before = resident_pages();
+    run_many(20000);
+    after = resident_pages();
+#ifdef __SANITIZE_ADDRESS__
+    before = after; /* freed blocks stay in its quarantine */
+#endif
+    if (!ok(after - before < 64, "20,000 transactions take no memory")) {
+        printf("# %ld pages more\n", after - before);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int code;
+
+    if (!fixture_begin(&code, argc, argv)) {
+        return code;
+    }
+    store = open_store(path, 5000);
+    is_number(batch_store_migrate(store, &err, pool), APR_SUCCESS, "the tables are made");
+    ok(strstr(last_log, "MB0107") && log_lines == 1, "which is logged, once");
+    test_insert_and_get();
+    test_update_and_delete();
+    test_list();
+    test_claim();
+    test_progress();
+    test_claim_windows();
+    test_segments();
+    test_errors();
+    test_transactions();
+    test_threads();
+    test_memory();
+    batch_store_destroy(store);
+    return fixture_end();
+}

@@ -1,0 +1,204 @@
+/* batch.c: words, errors, ids, times, UTF-8, log lines. */
+#include "batch.h"
+
+#include <stdlib.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "tap.h"
+
+static void test_words(void)
+{
+    int i, same = 1;
+
+    for (i = 0; i < BATCH_STATUS_COUNT; i++) {
+        same = same && batch_status_parse(batch_status_name((batch_status_e)i)) == i;
+    }
+    ok(same, "each status is found by its name");
+    for (i = 0, same = 1; i < BATCH_ACTION_COUNT; i++) {
+        same = same && batch_action_parse(batch_action_name((batch_action_e)i)) == i;
+    }
+    ok(same, "each action is found by its name");
+    for (i = 0, same = 1; i < BATCH_TYPE_COUNT; i++) {
+        same = same && batch_type_parse(batch_type_name((batch_type_e)i)) == i;
+    }
+    ok(same, "each type is found by its name");
+    for (i = 0, same = 1; i < BATCH_API_COUNT; i++) {
+        same = same && batch_api_parse(batch_api_name((batch_api_e)i)) == i;
+    }
+    ok(same, "each API is found by its name");
+    is_string(batch_status_name(BATCH_STATUS_TIMED_OUT), "timed_out", "timed_out is spelled so");
+    is_number(batch_action_parse("Delete"), -1, "words are case-sensitive");
+    is_number(batch_action_parse(""), -1, "the empty word is none");
+    is_number(batch_action_parse(NULL), -1, "no word is none");
+    is_string(batch_status_name((batch_status_e)99), "unknown", "a number of no status is unknown");
+    ok(!batch_status_is_final(BATCH_STATUS_PENDING) &&
+           !batch_status_is_final(BATCH_STATUS_REQUESTED) &&
+           !batch_status_is_final(BATCH_STATUS_QUEUED) &&
+           !batch_status_is_final(BATCH_STATUS_PROCESSING),
+       "four statuses are not final");
+    ok(batch_status_is_final(BATCH_STATUS_COMPLETED) &&
+           batch_status_is_final(BATCH_STATUS_FAILED) &&
+           batch_status_is_final(BATCH_STATUS_TIMED_OUT) &&
+           batch_status_is_final(BATCH_STATUS_EXPIRED),
+       "four are");
+}
+
+static void test_errors(apr_pool_t *p)
+{
+    batch_error_t err = {0, NULL, NULL, 7, 8};
+    batch_problems_t *problems = batch_problems_make(p);
+    char *large = apr_palloc(p, 20001);
+    int i;
+
+    is_number(batch_error_set(&err, BATCH_EREFUSED, "MB0001", p, "%d of %s", 3, "them"),
+              BATCH_EREFUSED, "the status comes back");
+    is_number(err.status, BATCH_EREFUSED, "and is kept");
+    is_string(err.message, "3 of them", "the message is formatted");
+    is_string(err.tag, "MB0001", "the tag is kept");
+    ok(err.line == 0 && err.column == 0, "an older place is forgotten");
+    is_number(batch_error_set(NULL, APR_EGENERAL, NULL, p, "%s", "x"), APR_EGENERAL,
+              "details need not be wanted");
+    memset(large, 'x', 20000);
+    large[20000] = '\0';
+    batch_error_set(&err, APR_EGENERAL, NULL, p, "<%s>", large);
+    is_number(strlen(err.message), 20002, "a long message is whole");
+    for (i = 0; i < 10; i++) {
+        batch_problem_add(problems, "ids", "problem %d", i);
+    }
+    is_number(problems->nelts, 10, "ten problems");
+    is_string(APR_ARRAY_IDX(problems, 9, batch_problem_t).message, "problem 9", "the last message");
+    is_string(APR_ARRAY_IDX(problems, 9, batch_problem_t).field, "ids", "and its field");
+}
+
+static void test_ids(apr_pool_t *p)
+{
+    apr_hash_t *seen = apr_hash_make(p);
+    int i, valid = 1;
+
+    for (i = 0; i < 2000; i++) {
+        const char *id = batch_uuid_make(p);
+        valid = valid && batch_uuid_is_valid(id) && id[14] == '4' && strchr("89ab", id[19]) &&
+                strlen(id) == 36;
+        apr_hash_set(seen, id, APR_HASH_KEY_STRING, id);
+    }
+    ok(valid, "2,000 ids are UUIDs of version 4 and the RFC's variant");
+    is_number(apr_hash_count(seen), 2000, "and all different");
+    ok(batch_uuid_is_valid("6FCF631A-71B9-11EE-B962-0242AC120002"), "upper case is valid");
+    ok(!batch_uuid_is_valid("6fcf631a-71b9-11ee-b962-0242ac12000"), "one digit less is not");
+    ok(!batch_uuid_is_valid("6fcf631a-71b9-11ee-b962-0242ac1200022"), "one more is not");
+    ok(!batch_uuid_is_valid("6fcf631a071b9-11ee-b962-0242ac120002"), "a digit for a dash is not");
+    ok(!batch_uuid_is_valid("6fcf631g-71b9-11ee-b962-0242ac120002"), "g is no digit");
+    ok(!batch_uuid_is_valid(""), "nor is the empty text");
+    ok(!batch_uuid_is_valid(NULL), "nor is none");
+}
+
+static void test_times(apr_pool_t *p)
+{
+    is_string(batch_time_format(0, p), NULL, "0 is no time");
+    is_string(batch_time_format(apr_time_make(1696560994, 999999), p), "2023-10-06T02:56:34Z",
+              "seconds are not rounded up");
+    is_string(batch_time_format(apr_time_from_sec(1709164800), p), "2024-02-29T00:00:00Z",
+              "a leap day");
+}
+
+static int utf8(const char *bytes)
+{
+    return batch_utf8_is_valid(bytes, strlen(bytes));
+}
+
+static void test_utf8(void)
+{
+    ok(utf8(""), "nothing is valid");
+    ok(utf8("Grüße, 世界 🌍"), "two, three and four bytes");
+    ok(!batch_utf8_is_valid("a\0b", 3), "U+0000 is not");
+    ok(utf8("\xed\x9f\xbf\xee\x80\x80"), "the neighbours of the surrogates");
+    ok(!utf8("\xed\xa0\x80"), "a surrogate is not");
+    ok(!utf8("\xc0\xaf") && !utf8("\xc1\xbf"), "overlong in two bytes");
+    ok(!utf8("\xe0\x9f\xbf"), "overlong in three");
+    ok(!utf8("\xf0\x8f\xbf\xbf"), "overlong in four");
+    ok(utf8("\xf4\x8f\xbf\xbf"), "U+10FFFF");
+    ok(!utf8("\xf4\x90\x80\x80") && !utf8("\xf5\x80\x80\x80"), "beyond it is not");
+    ok(!utf8("\x80") && !utf8("a\xbf"), "a continuation alone");
+    ok(!utf8("\xe4\xb8") && !utf8("\xf0\x9f\x8c") && !utf8("\xc3"), "cut short at the end");
+    ok(!utf8("\xe4\xb8x") && !utf8("\xc3x"), "cut short by another");
+    ok(!utf8("\xff") && !utf8("\xfe"), "bytes of no sequence");
+}
+
+static void test_columns(apr_pool_t *p)
+{
+    batch_resource_t resource;
+    batch_column_t *column;
+
+    memset(&resource, 0, sizeof(resource));
+    ok(!batch_resource_column(&resource, "status"), "no columns, none found");
+    resource.columns = apr_array_make(p, 2, sizeof(batch_column_t));
+    column = apr_array_push(resource.columns);
+    memset(column, 0, sizeof(*column));
+    column->name = "status";
+    ok(batch_resource_column(&resource, "status") == column, "found by its name");
+    ok(!batch_resource_column(&resource, "statu"), "not by a part of it");
+    ok(!batch_resource_column(&resource, NULL), "nor by none");
+}
+
+typedef struct written {
+    char line[4096];
+    batch_log_level_e level;
+    apr_status_t status;
+    int count;
+} written_t;
+
+static void keep_line(void *baton, batch_log_level_e level, apr_status_t status,
+                      const char *message)
+{
+    written_t *written = baton;
+
+    apr_cpystrn(written->line, message, sizeof(written->line));
+    written->level = level;
+    written->status = status;
+    written->count++;
+}
+
+static void test_log(apr_pool_t *p)
+{
+    written_t written = {"", BATCH_LOG_DEBUG, 0, 0};
+    batch_logger_t logger = {keep_line, &written};
+    batch_job_t job;
+    char *large = apr_palloc(p, 9000);
+
+    memset(&job, 0, sizeof(job));
+    job.id = "an-id";
+    job.status = BATCH_STATUS_QUEUED;
+    batch_log(&logger, BATCH_LOG_NOTICE, "MB0009", APR_EGENERAL, &job, "%d items", 3);
+    is_string(written.line, "MB0009: [batch an-id queued] 3 items", "tag, batch and message");
+    ok(written.level == BATCH_LOG_NOTICE && written.status == APR_EGENERAL, "level and status");
+    batch_log(&logger, BATCH_LOG_INFO, "MB0010", 0, NULL, "plain");
+    is_string(written.line, "MB0010: plain", "without a batch");
+    memset(large, 'x', 8999);
+    large[8999] = '\0';
+    batch_log(&logger, BATCH_LOG_INFO, "MB0010", 0, NULL, "%s", large);
+    is_number(strlen(written.line), 2047, "an endless message is cut");
+    job.id = large;
+    batch_log(&logger, BATCH_LOG_INFO, "MB0010", 0, &job, "%s", large);
+    is_number(strlen(written.line), 2047, "wherever it is too long");
+    batch_log(NULL, BATCH_LOG_INFO, "MB0010", 0, NULL, "dropped");
+    is_number(written.count, 4, "without a logger nothing is written");
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    atexit(apr_terminate);
+    apr_pool_create(&p, NULL);
+    test_words();
+    test_errors(p);
+    test_ids(p);
+    test_times(p);
+    test_utf8();
+    test_columns(p);
+    test_log(p);
+    return tap_end();
+}
