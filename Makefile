@@ -1,0 +1,162 @@
+# mod_batch. `make help` says what there is to make, `make run` shows it at work.
+
+APXS            := $(or $(APXS),$(shell command -v apxs || command -v apxs2))
+# The folder of the database where BatchDBDParams is not given.
+BATCH_STATE_DIR ?= /var/lib/apache2/batch
+# normal, or asan: with AddressSanitizer and UndefinedBehaviorSanitizer.
+BUILD           ?= normal
+FUZZ_SECONDS    ?= 60
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# ---- Tools and flags -----------------------------------------------------------------------------
+
+ifneq ($(APXS),)
+httpd_flags := $(shell $(APXS) -q EXTRA_CPPFLAGS) -I$(shell $(APXS) -q INCLUDEDIR)
+apr_config  := $(shell $(APXS) -q APR_CONFIG)
+apu_config  := $(shell $(APXS) -q APU_CONFIG)
+apr_flags   := $(shell $(apr_config) --cppflags --includes) $(shell $(apu_config) --includes)
+apr_libs    := $(shell $(apu_config) --link-ld) $(shell $(apr_config) --link-ld --libs)
+endif
+json_flags  := $(shell pkg-config --cflags json-c 2>/dev/null)
+libs        := -ljson-c -lcsv -lsqlite3 -lcrypto
+
+ifeq ($(BUILD),normal)
+CFLAGS    ?= -O2 -g
+module    := build/mod_batch.so
+else ifeq ($(BUILD),asan)
+CFLAGS    := -O1 -g
+sanitize  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+module    := build/asan/mod_batch.so
+else
+$(error BUILD is normal or asan, not '$(BUILD)')
+endif
+out         := build/$(BUILD)
+warnings    := -Wall -Wextra -Werror
+all_cflags   = -std=gnu11 $(CFLAGS) $(sanitize) $(warnings) -fPIC -fvisibility=hidden -MMD -MP \
+               -I mod_batch $(apr_flags) $(json_flags)
+link_flags  := $(LDFLAGS) -Wl,--as-needed
+
+# ---- What is built from what ---------------------------------------------------------------------
+
+# The core knows no httpd: it is compiled without httpd's headers, and links into programs of its own.
+core        := mod_batch/batch.c $(wildcard $(addprefix mod_batch/,engine/*.c payload/*.c store/*.c))
+glue        := mod_batch/mod_batch.c $(wildcard $(addprefix mod_batch/,config/*.c http/*.c))
+unit_tests  := $(patsubst t/unit/%.c,%,$(wildcard t/unit/test_*.c))
+unit_common := $(filter-out t/unit/test_%,$(wildcard t/unit/*.c))
+fuzzers     := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/fuzz_*.c))
+benches     := $(patsubst t/bench/%.c,%,$(wildcard t/bench/*.c))
+
+core_objects := $(core:%.c=$(out)/%.o)
+glue_objects := $(glue:%.c=$(out)/%.o)
+core_archive := $(out)/libbatch.a
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+.PHONY: all apxs module units replays benches fuzzers run test check lint bench fuzz deps install \
+        uninstall tidy-flags clean help
+
+all: module
+
+module units replays benches: apxs
+module: $(module)
+units: $(unit_tests:%=$(out)/unit/%)
+replays: $(fuzzers:fuzz_%=$(out)/fuzz/replay_%)
+benches: $(benches:%=$(out)/bench/%)
+
+apxs:
+	@test -n "$(APXS)" || { echo "apxs is not here; 'make deps' installs what is needed" >&2; exit 1; }
+
+$(module): $(core_objects) $(glue_objects) build-aux/mod_batch.map
+	@echo "  LINK $@"
+	@$(CC) -shared $(sanitize) $(link_flags) -Wl,--version-script=build-aux/mod_batch.map \
+	    -o $@ $(core_objects) $(glue_objects) $(libs)
+
+# httpd's headers do not mark the module record for export; the map keeps all else inside.
+$(out)/mod_batch/mod_batch.o: glue_flags = -fvisibility=default
+$(glue_objects): glue_flags += $(httpd_flags) -DBATCH_STATE_DIR='"$(BATCH_STATE_DIR)"'
+
+$(core_archive): $(core_objects)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(out)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC   $<"
+	@$(CC) $(all_cflags) $(glue_flags) -c -o $@ $<
+
+$(out)/unit/%: $(out)/t/unit/%.o $(unit_common:%.c=$(out)/%.o) $(core_archive)
+	@mkdir -p $(@D)
+	@$(CC) $(sanitize) $(link_flags) -o $@ $^ $(libs) $(apr_libs)
+
+$(out)/bench/%: $(out)/t/bench/%.o $(core_archive)
+	@mkdir -p $(@D)
+	@$(CC) $(sanitize) $(link_flags) -o $@ $^ $(libs) $(apr_libs)
+
+$(out)/fuzz/replay_%: $(out)/t/fuzz/fuzz_%.o $(out)/t/fuzz/replay.o $(core_archive)
+	@mkdir -p $(@D)
+	@$(CC) $(sanitize) $(link_flags) -o $@ $^ $(libs) $(apr_libs)
+
+# ---- Fuzzing: clang's libFuzzer, with everything instrumented ------------------------------------
+
+fuzz_flags := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -O1 -g
+fuzzers: $(fuzzers:%=build/fuzz/%)
+
+build/fuzz/%: t/fuzz/%.c $(core) Makefile
+	@mkdir -p $(@D)
+	@echo "  FUZZ $@"
+	@clang -std=gnu11 $(fuzz_flags) -Wall -MMD -MP -I mod_batch $(apr_flags) $(json_flags) \
+	    -o $@ $< $(core) $(libs) $(apr_libs)
+
+# ---- Things to do --------------------------------------------------------------------------------
+
+# Packages may only just have been installed: make is started anew, so that it finds apxs.
+again = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+run:
+	@build-aux/deps run
+	@$(again) module
+	@build-aux/run
+
+test check:
+	@build-aux/deps test
+	@build-aux/test $@
+
+lint:
+	@build-aux/deps test
+	@build-aux/test lint
+
+bench:
+	@build-aux/deps test
+	@$(again) module benches
+	@t/bench/bench $(module) $(out)/bench/bare_delete $(ROUNDS)
+
+fuzz:
+	@build-aux/deps test
+	@$(again) fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) build-aux/fuzz $(fuzzers)
+
+deps:
+	@build-aux/deps run test
+
+install: module
+	@APXS="$(APXS)" BATCH_STATE_DIR="$(BATCH_STATE_DIR)" build-aux/install install
+
+uninstall: apxs
+	@APXS="$(APXS)" BATCH_STATE_DIR="$(BATCH_STATE_DIR)" build-aux/install uninstall
+
+# For clang-tidy, which is told no file to write.
+tidy-flags:
+	@echo $(filter-out -MMD -MP -fPIC,$(all_cflags)) $(httpd_flags) '-DBATCH_STATE_DIR=\"$(BATCH_STATE_DIR)\"'
+
+clean:
+	rm -rf build
+
+help:
+	@cat build-aux/help.txt
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,225 @@
+# A look into the database, by its own command line client: a process of its own, as the administrator's is.
+package BatchTest::Database;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IPC::Open2 qw(open2);
+use JSON::PP ();
+use Time::HiRes qw(sleep time);
+
+use BatchTest::Config;
+
+our @EXPORT = qw(rows value sql run_sql restore trigger drop_triggers numbers_table slow_trigger refuse_trigger
+                 count_trigger applied table_hash hold_lock release_locks database_file);
+
+my @tables = qw(records forms contacts groups shipments trackers assets);
+my $json = JSON::PP->new->utf8->allow_nonref;
+
+sub database_file { return $ENV{BATCH_TEST_DATABASE} }
+
+sub _command
+{
+    return driver() eq 'pgsql'
+        ? ('psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $ENV{BATCH_TEST_PARAMS})
+        : ('sqlite3', '-batch', '-bail', '-cmd', '.timeout 30000', database_file());
+}
+
+# Runs the statements; returns what the client printed. Dies if one of them fails.
+sub run_sql
+{
+    my ($statements) = @_;
+    my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
+    print {$in} $statements, "\n";
+    close $in;
+    my $text = do { local $/; <$out> } // '';
+    waitpid $pid, 0;
+    die "SQL failed: $text\n  in: ", substr($statements, 0, 400), "\n" if $?;
+    return $text;
+}
+
+sub sql { run_sql(join ";\n", @_, ''); return }
+
+# The rows that a SELECT gives, each a hash.
+sub rows
+{
+    my ($select) = @_;
+    my $text;
+    if (driver() eq 'pgsql') {
+        $text = run_sql("SELECT coalesce(json_agg(t), '[]') FROM ($select) t;");
+    }
+    else {
+        $text = run_sql(".mode json\n$select;");
+    }
+    return $text =~ /\S/ ? @{$json->decode($text)} : ();
+}
+
+# The only value of the only row.
+sub value
+{
+    my ($row) = rows($_[0]);
+    return $row ? (values %$row)[0] : undef;
+}
+
+# The columns of a table of the sample as it was at the beginning.
+my %columns;
+sub _columns
+{
+    my ($table) = @_;
+    return $columns{$table} ||= driver() eq 'pgsql'
+        ? join ', ', map { $_->{column_name} } rows("SELECT column_name FROM information_schema.columns "
+              . "WHERE table_schema = 'pristine' AND table_name = '$table' ORDER BY ordinal_position")
+        : join ', ', map { $_->{name} } rows("SELECT name FROM pragma_table_info('$table')");
+}
+
+# Brings the sample's data back, and forgets all batches. Call it while no batch runs.
+sub restore
+{
+    drop_triggers();
+    my @statements = ('BEGIN');
+    unshift @statements, "ATTACH '" . database_file() . ".pristine' AS pristine" if driver() ne 'pgsql';
+    # The module makes its tables when it first needs them.
+    my %there = map { $_->{name} => 1 } rows(driver() eq 'pgsql'
+        ? 'SELECT table_name AS name FROM information_schema.tables'
+        : "SELECT name FROM sqlite_master WHERE type = 'table'");
+    push @statements, map { "DELETE FROM $_" } grep { $there{$_} } qw(batch_errors batch_items batch_jobs);
+    push @statements, map { "DELETE FROM $_" } @tables;
+    foreach my $table (reverse @tables) {
+        my $columns = _columns($table);
+        push @statements, "INSERT INTO $table ($columns) SELECT $columns FROM pristine.$table";
+    }
+    sql(@statements, 'COMMIT');
+    return;
+}
+
+# A digest of the rows of a table, so that "nothing changed" is one comparison.
+sub table_hash
+{
+    my ($table, $where) = @_;
+    my $order = $table =~ /^batch_/ ? '1, 2' : 'id, organization_id';
+    require Digest::SHA;
+    return Digest::SHA::sha256_hex(run_sql("SELECT * FROM $table WHERE " . ($where || '1 = 1') . " ORDER BY $order;"));
+}
+
+# ---- Triggers ---------------------------------------------------------------------------------------
+
+my %triggers;
+
+# Makes a trigger on records: event is UPDATE or DELETE, timing BEFORE or AFTER. body is SQL for both
+# drivers, or {sqlite3 => …, pgsql => …}; condition for WHEN.
+sub trigger
+{
+    my ($name, $timing, $event, $body, $condition) = @_;
+    $body = $body->{driver()} if ref $body;
+    my $when = $condition ? "WHEN ($condition)" : '';
+    if (driver() eq 'pgsql') {
+        my $back = $timing eq 'BEFORE' && $event eq 'DELETE' ? 'OLD' : 'NEW';
+        run_sql("CREATE FUNCTION $name() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN $body; RETURN $back; END \$\$;\n"
+            . "CREATE TRIGGER $name $timing $event ON records FOR EACH ROW $when EXECUTE FUNCTION $name();");
+    }
+    else {
+        run_sql("CREATE TRIGGER $name $timing $event ON records $when BEGIN $body; END;");
+    }
+    $triggers{$name} = 1;
+    return;
+}
+
+# Takes away all triggers and tables that the tests have made.
+sub drop_triggers
+{
+    if (driver() eq 'pgsql') {
+        sql(map { "DROP FUNCTION IF EXISTS $_() CASCADE" } keys %triggers) if %triggers;
+        sql('DROP TABLE IF EXISTS test_numbers', 'DROP TABLE IF EXISTS test_applied');
+    }
+    else {
+        my @names = map { $_->{name} } rows("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'test%'");
+        my @made = map { $_->{name} } rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'test%'");
+        sql((map { "DROP TRIGGER $_" } @names), (map { "DROP TABLE $_" } @made)) if @names || @made;
+    }
+    %triggers = ();
+    return;
+}
+
+# Makes every update or delete of a record expensive: a walk over count * count pairs. Sixty thousand
+# pairs take a few milliseconds.
+sub slow_trigger
+{
+    my ($event, $count) = @_;
+    $count ||= 300;
+    sql('CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER)', 'DELETE FROM test_numbers',
+        driver() eq 'pgsql'
+            ? "INSERT INTO test_numbers SELECT generate_series(1, $count)"
+            : "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < $count) INSERT INTO test_numbers SELECT n FROM c",
+        'CREATE TABLE IF NOT EXISTS test_work (pairs INTEGER)', 'DELETE FROM test_work', 'INSERT INTO test_work VALUES (0)');
+    trigger("test_slow_\L$event", 'BEFORE', $event,
+            'UPDATE test_work SET pairs = (SELECT count(*) FROM test_numbers a, test_numbers b WHERE a.n + b.n > 0)');
+    return;
+}
+
+# Counts in test_applied each time that a record is updated or deleted.
+sub count_trigger
+{
+    my ($event) = @_;
+    my $row = $event eq 'DELETE' ? 'OLD' : 'NEW';
+    sql('CREATE TABLE IF NOT EXISTS test_applied (id TEXT, event TEXT)');
+    trigger("test_count_\L$event", 'AFTER', $event, "INSERT INTO test_applied VALUES ($row.id, '$event')");
+    return;
+}
+
+# {rows => how often records were touched, ids => how many of them, most => how often the most touched}
+sub applied
+{
+    my ($row) = rows('SELECT coalesce(sum(n), 0) AS touched, count(*) AS ids, coalesce(max(n), 0) AS most FROM '
+        . '(SELECT id, count(*) AS n FROM test_applied GROUP BY id) AS per_id');
+    return {map { $_ => $row->{$_} + 0 } keys %$row};
+}
+
+# Refuses the event for records where the condition (on OLD) is true. how: ABORT, ROLLBACK, FAIL (SQLite).
+sub refuse_trigger
+{
+    my ($event, $condition, $words, $how) = @_;
+    $how ||= 'ABORT';
+    trigger("test_refuse_\L${event}_$how", 'BEFORE', $event,
+            {sqlite3 => "SELECT RAISE($how, '$words')", pgsql => "RAISE EXCEPTION '$words'"}, $condition);
+    return;
+}
+
+# ---- Locks --------------------------------------------------------------------------------------------
+
+my @locks;
+
+# Another process takes the database's write lock (PostgreSQL: locks the records) and keeps it until release_locks.
+# SQLite has no queue for it: it is asked for again and again, so as to find a gap between two chunks.
+sub hold_lock
+{
+    my @command = driver() eq 'pgsql' ? _command() : ('sqlite3', '-batch', database_file());
+    my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command);
+    $in->autoflush(1);
+    push @locks, {pid => $pid, in => $in, out => $out};
+    my $end = time + 60;
+    while (time < $end) {
+        print {$in} driver() eq 'pgsql'
+            ? "BEGIN; LOCK TABLE records, batch_jobs IN EXCLUSIVE MODE;\nSELECT 'tried';\n"
+            : "BEGIN IMMEDIATE;\nSELECT 'tried';\n";
+        my $refused;
+        while (defined(my $line = <$out>)) {
+            last if $line =~ /^tried/;
+            $refused = 1 if $line =~ /error/i;
+        }
+        return unless $refused;
+    }
+    die "cannot take the lock\n";
+}
+
+sub release_locks
+{
+    foreach my $lock (splice @locks) {
+        print {$lock->{in}} "ROLLBACK;\n";
+        close $lock->{in};
+        waitpid $lock->{pid}, 0;
+    }
+    return;
+}
+
+1;

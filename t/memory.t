@@ -1,0 +1,89 @@
+# The memory of a child does not grow with the number of batches, nor with the number of wrong requests.
+use strict;
+use warnings;
+
+use BatchTest;
+
+use POSIX ();
+
+my $rounds = $ENV{SANITIZE} ? 100 : 500;
+my @ids = record_ids(8);
+
+# Four clients at once, each with count rounds of everything on a connection that stays open.
+sub load
+{
+    my ($count) = @_;
+    my @clients;
+    foreach my $number (0 .. 3) {
+        my $pid = fork // die "fork: $!\n";
+        if (!$pid) {
+            my $good = eval { work($number, $count); 1 };
+            print STDERR "# client $number: $@" unless $good;
+            POSIX::_exit($good ? 0 : 1);
+        }
+        push @clients, $pid;
+    }
+    my $failed = 0;
+    foreach my $pid (@clients) {
+        waitpid $pid, 0;
+        $failed++ if $?;
+    }
+    return $failed;
+}
+
+sub work
+{
+    my ($number, $count) = @_;
+    my $connection = BatchTest::Connection->new;
+    my $operation = update_ids({status => "client $number"}, @ids[$number * 2, $number * 2 + 1], unknown_ids(3));
+    my $id;
+    foreach my $round (1 .. $count) {
+        my $answer = $connection->request('POST', '/batch', json => {batch => {operations => [$operation]}});
+        die 'create: ', $answer->status, ' ', $answer->body, "\n" if $answer->status != 202;
+        $id = $answer->json->{batch}{id};
+        my $wrong = $round % 3 == 0 ? $connection->request('POST', '/batch', body => '{"batch":{"operations":[{"ids":["x",{}]},')
+            : $round % 3 == 1 ? $connection->request('POST', '/batch', json => {batch => {operations => [{ids => [1, 2]}]}})
+            : $connection->request('GET', "/batch/$id/errors.csv");
+        die 'wrong: ', $wrong->status, "\n" if $wrong->status !~ /^(?:400|422|200)$/;
+        # One that waits for its end, so that the workers are never far behind.
+        if ($round % 10 == 0) {
+            wait_for('a batch', sub { $connection->request('GET', "/batch/$id")->body =~ /"status":"(?:success|failed)"/ });
+            $connection->request('GET', '/batch?per_page=20');
+            $connection->request('DELETE', "/batch/$id");
+        }
+    }
+    return;
+}
+
+sub settle { wait_for('all batches to end', sub { value("SELECT count(*) FROM batch_jobs WHERE status IN ('queued', 'processing')") == 0 }); return }
+
+is(load(int $rounds / 2), 0, 'four clients warm the server up');
+settle();
+my %before = map { $_ => resident_kilobytes($_) } server_children();
+is(load($rounds), 0, 'four clients make ' . 4 * $rounds . ' batches');
+settle();
+my %after = map { $_ => resident_kilobytes($_) } server_children();
+is(join(' ', sort keys %after), join(' ', sort keys %before), 'the children are the same') if mpm() ne 'prefork';
+
+my @grown;
+foreach my $pid (sort keys %after) {
+    next unless defined $before{$pid} && defined $after{$pid};
+    my $growth = $after{$pid} - $before{$pid};
+    diag("child $pid: $before{$pid} KiB, then $after{$pid} KiB") if $ENV{VERBOSE};
+    push @grown, "$pid: $before{$pid} + $growth KiB" if $growth > 1024;
+}
+# With a sanitizer the allocator keeps what is freed: there, leaks are its own to find.
+ok($ENV{SANITIZE} || !@grown, 'no child has grown by a mebibyte') or diag(join "\n", @grown);
+
+# One batch of many objects does not make a child large, and large answers do not, either.
+my $most = sub { my ($top) = sort { $b <=> $a } map { resident_kilobytes($_) // 0 } server_children(); return $top };
+my @many = unknown_ids(10000);
+my @batches = map { finished(create(delete_ids(@many))) } 1 .. 5;
+request('GET', "/batch/$_->{id}/errors.json") for @batches;
+my $first = $most->();
+@batches = map { finished(create(delete_ids(@many))) } 1 .. 15;
+request('GET', "/batch/$_->{id}/errors.json") for @batches;
+my $then = $most->();
+ok($ENV{SANITIZE} || $then - $first < 6 * 1024, 'fifteen batches of 10,000 objects leave nothing behind') or diag("$first KiB, then $then KiB");
+
+finish();
