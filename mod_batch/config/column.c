@@ -28,12 +28,13 @@ const char *batch_identifier_check(const char *what, const char *name, apr_pool_
                             MOST_IDENTIFIER);
     }
     for (c = name; *c; c++) {
-        /* apr_dbd reads % as a parameter, and a quote would end the name. */
-        if (*c == '%' || *c == '"' || apr_iscntrl(*c)) {
+        /* apr_dbd reads % as a parameter, quotes would end the name; the others are in no sane one.
+         */
+        if (strchr("%\"'`;\\", *c) || apr_iscntrl(*c)) {
             return apr_psprintf(p,
-                                "%s '%s' has a character in its name that is not allowed there: "
-                                "%%, \" or a control character",
-                                what, name);
+                                "'%s' cannot be the name of a %s: %%, ;, \\, quotes and control "
+                                "characters are not allowed",
+                                name, what);
         }
     }
     return batch_utf8_is_valid(name, length)

@@ -320,6 +320,40 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
 /* ---- Calls that look ---------------------------------------------------------------------------
  */
 
+struct form_look {
+    const batch_resource_t *resource;
+    const char *organization;
+    const char *form_id;
+};
+
+static apr_status_t form_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct form_look *look = baton;
+
+    (void)ptemp;
+    return batch_tx_form_check(tx, look->resource, look->organization, look->form_id);
+}
+
+apr_status_t batch_operation_check_form(batch_problems_t *problems, const batch_engine_t *engine,
+                                        const batch_actor_t *actor,
+                                        const batch_resource_t *resource,
+                                        const batch_operations_request_t *request,
+                                        batch_error_t *err, apr_pool_t *p)
+{
+    struct form_look look = {resource, actor->organization, request->first.form_id};
+    apr_status_t rv;
+
+    if (!look.form_id || !*look.form_id) {
+        return APR_SUCCESS; /* that has been said */
+    }
+    rv = batch_store_read(engine->store, form_body, &look, err, p);
+    if (rv != BATCH_ENOTFOUND) {
+        return rv;
+    }
+    batch_problem_add(problems, "operations[0].form_id", "%s", unknown_form);
+    return APR_SUCCESS;
+}
+
 struct look {
     batch_job_t *job;
     const char *id;

@@ -38,6 +38,17 @@ void batch_operation_check(const batch_resource_t **resource, int *action,
                            const batch_operations_request_t *request, int require, apr_pool_t *p);
 
 /**
+ * Adds a problem if the form that a request names is not one of the actor's organization. For a
+ * request with other problems, so that the client hears of all of them at once: the calls below
+ * that store something look for the form themselves.
+ */
+apr_status_t batch_operation_check_form(batch_problems_t *problems, const batch_engine_t *engine,
+                                        const batch_actor_t *actor,
+                                        const batch_resource_t *resource,
+                                        const batch_operations_request_t *request,
+                                        batch_error_t *err, apr_pool_t *p);
+
+/**
  * Creates a job from a request that passed batch_operation_check: durable, with its selection
  * frozen, when this returns. It is queued if request->start, else pending. BATCH_EINVALID if the
  * form is not this organization's. *job is filled, its strings in p.

@@ -117,11 +117,23 @@ static int accept_request(batch_exchange_t *x, batch_operations_request_t *reque
         *code = batch_reply_error(x, HTTP_FORBIDDEN, "you may not do that to this resource");
         return 0;
     }
+    if (resource && !resource_is_sound(x, resource, code)) {
+        return 0;
+    }
+    if (problems->nelts && resource) {
+        batch_error_t err = {0};
+        apr_status_t rv = batch_operation_check_form(problems, x->service->engine, &x->actor,
+                                                     resource, request, &err, p);
+        if (rv != APR_SUCCESS) {
+            *code = batch_reply_failure(x, rv, &err, NULL);
+            return 0;
+        }
+    }
     if (problems->nelts) {
         *code = batch_reply_problems(x, problems);
         return 0;
     }
-    return !resource || resource_is_sound(x, resource, code);
+    return 1;
 }
 
 /* The batch that the path names, if it is of this organization. 0 after the reply was made. */

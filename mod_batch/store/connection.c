@@ -44,6 +44,7 @@ batch_failure_e batch_connection_open(batch_connection_t *connection, const char
         return failure;
     }
     connection->by_text = apr_hash_make(connection->p);
+    connection->failed = 0;
     return BATCH_FAILURE_NONE;
 }
 
@@ -62,6 +63,12 @@ void batch_connection_close(batch_connection_t *connection)
     connection->by_text = NULL;
     connection->state = NULL;
     memset(connection->prepared, 0, sizeof(connection->prepared));
+}
+
+int batch_connection_is_full(const batch_connection_t *connection)
+{
+    return apr_hash_count(connection->by_text) + (unsigned)connection->failed >
+           BATCH_CONNECTION_STATEMENTS;
 }
 
 apr_pool_t *batch_connection_scratch(batch_connection_t *connection)
@@ -114,6 +121,8 @@ batch_failure_e batch_connection_prepare(batch_connection_t *connection,
     if (failure == BATCH_FAILURE_NONE) {
         apr_hash_set(connection->by_text, apr_pstrdup(connection->p, sql), APR_HASH_KEY_STRING,
                      *prepared);
+    } else {
+        connection->failed++;
     }
     return failure;
 }

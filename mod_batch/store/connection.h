@@ -23,7 +23,8 @@ struct batch_connection {
     void *native;                                  /* the database library's own handle */
     apr_dbd_prepared_t *prepared[BATCH_SQL_COUNT]; /* the module's own; NULL = not yet */
     apr_hash_t *by_text;                           /* SQL -> apr_dbd_prepared_t *, the others */
-    void *state;                                   /* the driver's */
+    int failed;  /* statements of the others that could not be prepared: they cost memory too */
+    void *state; /* the driver's */
 };
 
 /** Opens a closed connection. *words: why not, in p. */
@@ -32,6 +33,9 @@ batch_failure_e batch_connection_open(batch_connection_t *connection, const char
 
 /** Closes it, if it is open: an open transaction is rolled back. */
 void batch_connection_close(batch_connection_t *connection);
+
+/** 1 if it holds more statements than it should; to be closed when its transaction is over. */
+int batch_connection_is_full(const batch_connection_t *connection);
 
 /** A pool for one statement: what was in it before is gone. */
 apr_pool_t *batch_connection_scratch(batch_connection_t *connection);

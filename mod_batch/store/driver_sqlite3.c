@@ -95,6 +95,9 @@ static const char *sqlite_check_params(const char *params)
     if (!strcmp(params, ":memory:") || strstr(params, "mode=memory")) {
         return "a database in memory is another one for each connection, and gone with it";
     }
+    if (sqlite3_libversion_number() < 3035000) {
+        return "SQLite 3.35 or newer is needed";
+    }
     if (!sqlite3_threadsafe()) {
         return "this SQLite library was built for a single thread";
     }

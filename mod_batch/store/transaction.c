@@ -289,7 +289,7 @@ static void let_go(batch_run_t *run, int entered, int quiet)
     }
     if (connection->handle) {
         connection->driver->idle(connection, quiet);
-        if (apr_hash_count(connection->by_text) > BATCH_CONNECTION_STATEMENTS) {
+        if (batch_connection_is_full(connection)) {
             batch_connection_close(connection);
         }
     }
