@@ -332,6 +332,48 @@ static void test_full(void)
     is_number(number("SELECT count(*) FROM batch_jobs"), 2, "once");
 }
 
+/* ---- The log
+ * ----------------------------------------------------------------------------------------- */
+
+static apr_status_t find_nothing(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)tx;
+    (void)baton;
+    (void)ptemp;
+    return BATCH_ENOTFOUND;
+}
+
+static long long size_of(const char *suffix)
+{
+    struct stat status;
+
+    return stat(apr_pstrcat(pool, path, suffix, NULL), &status) ? -1 : (long long)status.st_size;
+}
+
+static apr_status_t put_large(void)
+{
+    batch_job_t job = new_job("acme");
+
+    return batch_store_write(store, insert_large, &job, &err, pool);
+}
+
+static void test_checkpoints(void)
+{
+    int i, good = 1;
+
+    fresh();
+    ok(put_large() == APR_SUCCESS && put_large() == APR_SUCCESS, "8 MB are written");
+    ok(size_of("-wal") > 8000000 && size_of("") < 1000000, "to the log");
+    is_number(batch_store_write(store, find_nothing, NULL, &err, pool), BATCH_ENOTFOUND,
+              "a writer finds nothing to do");
+    ok(size_of("") > 8000000, "so the log is copied");
+    for (i = 0; i < 20; i++) {
+        good = good && put_large() == APR_SUCCESS;
+    }
+    ok(good && size_of("") > 60000000, "when it never finds nothing it is copied all the same");
+    ok(size_of("-wal") < 80000000, "and does not grow");
+}
+
 /* ---- Many at once
  * --------------------------------------------------------------------------------------- */
 
@@ -473,6 +515,7 @@ int main(int argc, char **argv)
     test_folder_gone();
     test_read_only();
     test_full();
+    test_checkpoints();
     test_migrating_at_once();
     batch_store_destroy(store);
     return fixture_end();

@@ -226,6 +226,20 @@ static void test_fail(void)
     native(path, "DROP TRIGGER guard");
 }
 
+static void test_or_fail(void)
+{
+    work_t work = {.keys = {"r00", "r01", "r02"}, .count = 3};
+
+    native(path, rows);
+    native(path, "CREATE TABLE once (id TEXT UNIQUE); INSERT INTO once VALUES ('r01');"
+                 "CREATE TRIGGER guard BEFORE DELETE ON records BEGIN INSERT INTO log VALUES "
+                 "(old.id); insert\nor fail into once VALUES (old.id); END");
+    is_number(run(&work), APR_SUCCESS, "a statement of a trigger fails one row");
+    ok(results_are(&work, "ARA"), "its neighbours are deleted");
+    is_number(number("SELECT count(*) FROM log"), 2, "what the trigger did before is undone");
+    native(path, "DROP TRIGGER guard; DROP TABLE once");
+}
+
 static void test_rollback(void)
 {
     work_t work = {.keys = {"r00", "r01", "r02"}, .count = 3};
@@ -386,6 +400,12 @@ static void test_many_statements(void)
         good = good && run(&work) == APR_SUCCESS && results_are(&work, "A");
     }
     ok(good, "more kinds of statements than a connection keeps");
+    resource.scope = "nowhere";
+    for (i = 0; i < 200; i++) {
+        value.name = apr_psprintf(pool, "c%d", i % 100);
+        good = good && run(&work) == APR_SUCCESS && results_are(&work, "R");
+    }
+    ok(good, "or that cannot be prepared");
     make_resource();
 }
 
@@ -497,6 +517,7 @@ int main(int argc, char **argv)
     test_update();
     test_abort();
     test_fail();
+    test_or_fail();
     test_rollback();
     test_constraints();
     test_schema_changes();
