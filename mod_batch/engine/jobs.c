@@ -389,7 +389,11 @@ struct list {
 static apr_status_t list_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct list *list = baton;
+    apr_status_t rv = list->fn(list->baton, NULL);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     return batch_tx_job_list(tx, list->total, list->query, list->fn, list->baton, ptemp);
 }
 
@@ -416,7 +420,11 @@ struct errors {
 static apr_status_t errors_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct errors *errors = baton;
+    apr_status_t rv = errors->fn(errors->baton, NULL);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     *errors->cursor = errors->start;
     return batch_tx_errors_read(tx, errors->count, errors->job, errors->cursor, errors->limit,
                                 errors->fn, errors->baton, ptemp);

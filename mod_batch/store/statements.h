@@ -57,10 +57,13 @@
 #define BATCH_FORMAT_ACTION                       "%s"
 #define BATCH_FORMAT_STATUS                       "%s"
 
-#define BATCH_JOB_COLUMNS                         BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "seq"
-#define BATCH_JOB_COLUMNS_ALL                     BATCH_JOB_COLUMNS ", settings, operations"
-#define BATCH_JOB_COLUMNS_GIVEN                   BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "settings, operations"
-#define BATCH_JOB_FORMATS                         BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s"
+/* What is read: without what may be large, and with it. */
+#define BATCH_JOB_COLUMNS     BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "seq"
+#define BATCH_JOB_COLUMNS_ALL BATCH_JOB_COLUMNS ", settings, operations"
+
+/* What is inserted. */
+#define BATCH_JOB_INSERTED BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "settings, operations"
+#define BATCH_JOB_FORMATS  BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s"
 
 /* One statement an entry: X(SYMBOL, text for sqlite3). Another driver's text is another argument.
  */
@@ -68,7 +71,7 @@
     X(BATCH_SQL_VERSION, "SELECT max(version) FROM batch_schema")                                  \
                                                                                                    \
     /* batch_jobs, by clients */                                                                   \
-    X(BATCH_SQL_JOB_INSERT, "INSERT INTO batch_jobs (" BATCH_JOB_COLUMNS_GIVEN                     \
+    X(BATCH_SQL_JOB_INSERT, "INSERT INTO batch_jobs (" BATCH_JOB_INSERTED                          \
                             ") VALUES (" BATCH_JOB_FORMATS ") RETURNING seq")                      \
     X(BATCH_SQL_JOB_GET, "SELECT " BATCH_JOB_COLUMNS_ALL                                           \
                          " FROM batch_jobs WHERE id = %s AND organization = %s AND api = %s")      \

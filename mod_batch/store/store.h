@@ -53,10 +53,16 @@ typedef struct batch_store_config {
 } batch_store_config_t;
 
 /**
+ * Loads what the database drivers need, for as long as p (httpd's configuration) lives. To be
+ * called before there are threads, so that no driver is loaded by two of them at once.
+ */
+apr_status_t batch_store_prepare(apr_pool_t *p);
+
+/**
  * Makes the store of one process; config's strings are copied. Opens nothing yet: connections are
  * opened by the first call that needs one, and never cross a fork. The store lives in an unmanaged
  * pool of its own until batch_store_destroy; a process that ends without it leaves the database
- * intact. apr_dbd_init must have been called. APR_ENOTIMPL if there is no such driver here.
+ * intact. batch_store_prepare must have been called. APR_ENOTIMPL if there is no such driver here.
  */
 apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
                                 batch_error_t *err, apr_pool_t *ptemp);

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <apr_dbd.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 
@@ -227,6 +226,10 @@ static apr_status_t add_error(void *baton, const batch_item_error_t *error)
 {
     struct listing *listing = baton;
 
+    if (!error) {
+        listing->text = "";
+        return APR_SUCCESS;
+    }
     listing->text = apr_psprintf(listing->p, "%s%" APR_INT64_T_FMT ":%s:%s ", listing->text,
                                  error->ordinal, error->id, error->code);
     return APR_SUCCESS;
@@ -435,7 +438,7 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&p, NULL);
-    apr_dbd_init(p);
+    batch_store_prepare(p);
     snprintf(directory, sizeof(directory), "%s/batch-run.XXXXXX",
              getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     if (!mkdtemp(directory)) {
