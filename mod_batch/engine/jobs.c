@@ -317,6 +317,29 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
     return batch_store_write(engine->store, delete_body, &change, err, p);
 }
 
+/* Jobs that one transaction removes: each may have ten thousands of errors. */
+#define EXPIRE_AT_ONCE 4
+
+struct expiry {
+    apr_interval_time_t retention;
+    int *removed;
+};
+
+static apr_status_t expire_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct expiry *expiry = baton;
+
+    return batch_tx_jobs_expire(tx, expiry->removed, expiry->retention, EXPIRE_AT_ONCE, ptemp);
+}
+
+apr_status_t batch_jobs_expire(int *removed, const batch_engine_t *engine, batch_error_t *err,
+                               apr_pool_t *ptemp)
+{
+    struct expiry expiry = {engine->limits.retention, removed};
+
+    return batch_store_write(engine->store, expire_body, &expiry, err, ptemp);
+}
+
 /* ---- Calls that look ---------------------------------------------------------------------------
  */
 

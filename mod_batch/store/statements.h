@@ -85,6 +85,8 @@
       " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"           \
       " WHERE seq = %lld AND id = %s AND revision = %lld")                                         \
     X(BATCH_SQL_JOB_DELETE, "DELETE FROM batch_jobs WHERE seq = %lld AND id = %s")                 \
+    X(BATCH_SQL_JOBS_EXPIRED, "SELECT seq, id FROM batch_jobs WHERE completed_at > 0"              \
+                              " AND completed_at < %lld ORDER BY completed_at LIMIT %lld")         \
                                                                                                    \
     /* The queue: both in order of queued_at, a window behind (queued_at, seq). */                 \
     X(BATCH_SQL_RUNNING,                                                                           \
@@ -207,6 +209,8 @@ typedef enum {
         " ON batch_jobs (organization, api, created_at)",                                          \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
         " WHERE status IN ('queued', 'processing')",                                               \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \
+        " WHERE completed_at > 0",                                                                 \
         "CREATE TABLE IF NOT EXISTS batch_items ("                                                 \
         " job INTEGER NOT NULL,"                                                                   \
         " first_item INTEGER NOT NULL,"                                                            \

@@ -160,6 +160,13 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job);
 /** Removes the job with its items and errors. */
 apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job);
 
+/**
+ * Removes up to limit jobs that became final more than retention ago, with all that belongs to
+ * them. *removed: how many there were.
+ */
+apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_time_t retention,
+                                  int limit, apr_pool_t *ptemp);
+
 /** Stores a segment of the job's items. */
 apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
                                      const batch_segment_t *segment);
