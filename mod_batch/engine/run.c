@@ -1,4 +1,5 @@
 #include "engine/run.h"
+#include "engine/points.h"
 #include "engine/status.h"
 
 #include <string.h>
@@ -193,6 +194,7 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    BATCH_POINT("fenced");
     if (is_over_time(tx, run)) {
         batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->segment_pool);
         return finish(tx, chunk);
@@ -205,6 +207,7 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         }
         outcomes = apr_pcalloc(ptemp, (apr_size_t)chunk->tried * sizeof(*outcomes));
         rv = apply_rows(tx, &done, outcomes, run, items, chunk->tried, ptemp);
+        BATCH_POINT("applied");
         if (rv == APR_SUCCESS) {
             rv = record_outcomes(tx, chunk, items, outcomes, done, ptemp);
         }
@@ -214,9 +217,13 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     if (chunk->after.cursor >= chunk->after.total) {
         batch_status_conclude(&chunk->after, run->segment_pool);
-        return finish(tx, chunk);
+        rv = finish(tx, chunk);
+        BATCH_POINT("before_final_commit");
+        return rv;
     }
-    return batch_tx_progress(tx, &chunk->after);
+    rv = batch_tx_progress(tx, &chunk->after);
+    BATCH_POINT("before_commit");
+    return rv;
 }
 
 /*
@@ -353,6 +360,7 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
     rv = batch_store_write(run->engine->store, chunk_body, &chunk, err, run->chunk_pool);
     if (rv == APR_SUCCESS) {
         committed(run, &chunk);
+        BATCH_POINT(run->job->status == BATCH_STATUS_PROCESSING ? "committed" : "finished");
     } else if (rv == BATCH_EREFUSED && chunk.tried > 0) {
         isolate(run, &chunk, err);
         rv = APR_SUCCESS;

@@ -15,6 +15,7 @@
 
 #include "engine/host.h"
 #include "engine/node.h"
+#include "engine/points.h"
 #include "engine/run.h"
 
 /* How often a node looks into the queue unasked: for batches of other nodes and of dead owners. */
@@ -160,6 +161,7 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    BATCH_POINT("claimed");
     batch_log(workers->engine->logger, BATCH_LOG_DEBUG, "MB0411", 0, &job, "claimed");
     rv = batch_job_run(&runner, &job, p);
     batch_log(workers->engine->logger, BATCH_LOG_DEBUG, "MB0412", rv, &job, "let go");
