@@ -88,14 +88,20 @@
     X(BATCH_SQL_JOBS_EXPIRED, "SELECT seq, id FROM batch_jobs WHERE completed_at > 0"              \
                               " AND completed_at < %lld ORDER BY completed_at LIMIT %lld")         \
                                                                                                    \
-    /* The queue: both in order of queued_at, a window behind (queued_at, seq). */                 \
+    /*                                                                                             \
+     * The queue: both in order of queued_at, a window behind (queued_at, seq). The second         \
+     * condition on the status is the one of the partial index, which SQLite would not use         \
+     * without.                                                                                    \
+     */                                                                                            \
     X(BATCH_SQL_RUNNING,                                                                           \
       "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host"                \
-      " FROM batch_jobs WHERE status = 'processing' AND (queued_at, seq) > (%lld, %lld)"           \
+      " FROM batch_jobs WHERE status = 'processing' AND status IN ('queued', 'processing')"        \
+      " AND (queued_at, seq) > (%lld, %lld)"                                                       \
       " ORDER BY queued_at, seq LIMIT %lld")                                                       \
     X(BATCH_SQL_QUEUED,                                                                            \
       "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host"                \
-      " FROM batch_jobs WHERE status = 'queued' AND (queued_at, seq) > (%lld, %lld)"               \
+      " FROM batch_jobs WHERE status = 'queued' AND status IN ('queued', 'processing')"            \
+      " AND (queued_at, seq) > (%lld, %lld)"                                                       \
       " ORDER BY queued_at, seq LIMIT %lld")                                                       \
     X(BATCH_SQL_CLAIM,                                                                             \
       "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"       \
