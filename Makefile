@@ -3,7 +3,8 @@
 APXS            := $(or $(APXS),$(shell command -v apxs || command -v apxs2))
 # The folder of the database where BatchDBDParams is not given.
 BATCH_STATE_DIR ?= /var/lib/apache2/batch
-# normal, or asan: with AddressSanitizer and UndefinedBehaviorSanitizer.
+# normal, or asan: with AddressSanitizer and UndefinedBehaviorSanitizer; for the storm only: points,
+# with the places at which it kills, and mutant, without the fence as well.
 BUILD           ?= normal
 FUZZ_SECONDS    ?= 60
 
@@ -33,8 +34,14 @@ else ifeq ($(BUILD),asan)
 CFLAGS    := -O1 -g
 sanitize  := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 module    := build/asan/mod_batch.so
+else ifeq ($(BUILD),points)
+CFLAGS    := -O2 -g -DBATCH_POINTS
+module    := build/points/mod_batch.so
+else ifeq ($(BUILD),mutant)
+CFLAGS    := -O2 -g -DBATCH_POINTS -DBATCH_MUTANT_NO_FENCE
+module    := build/mutant/mod_batch.so
 else
-$(error BUILD is normal or asan, not '$(BUILD)')
+$(error BUILD is normal, asan, points or mutant, not '$(BUILD)')
 endif
 out         := build/$(BUILD)
 warnings    := -Wall -Wextra -Werror
@@ -60,7 +67,7 @@ core_archive := $(out)/libbatch.a
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all apxs module units replays benches fuzzers run test check lint bench fuzz deps install \
+.PHONY: always all apxs module units replays benches fuzzers run test check lint bench fuzz storm deps install \
         uninstall tidy-flags clean help
 
 all: module
@@ -83,11 +90,17 @@ $(module): $(core_objects) $(glue_objects) build-aux/mod_batch.map
 $(out)/mod_batch/mod_batch.o: glue_flags = -fvisibility=default
 $(glue_objects): glue_flags += $(httpd_flags) -DBATCH_STATE_DIR='"$(BATCH_STATE_DIR)"'
 
+# Other flags than last time, and everything is compiled again.
+$(out)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(CC) $(all_cflags) $(httpd_flags) $(BATCH_STATE_DIR)' | cmp -s - $@ || \
+	    echo '$(CC) $(all_cflags) $(httpd_flags) $(BATCH_STATE_DIR)' >$@
+
 $(core_archive): $(core_objects)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
-$(out)/%.o: %.c Makefile
+$(out)/%.o: %.c $(out)/flags
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	@$(CC) $(all_cflags) $(glue_flags) -c -o $@ $<
@@ -109,10 +122,10 @@ $(out)/fuzz/replay_%: $(out)/t/fuzz/fuzz_%.o $(out)/t/fuzz/replay.o $(core_archi
 fuzz_flags := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -O1 -g
 fuzzers: $(fuzzers:%=build/fuzz/%)
 
-build/fuzz/%: t/fuzz/%.c $(core) Makefile
+build/fuzz/%: t/fuzz/%.c $(core) $(wildcard mod_batch/*.h mod_batch/*/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"
-	@clang -std=gnu11 $(fuzz_flags) -Wall -MMD -MP -I mod_batch $(apr_flags) $(json_flags) $(pq_flags) \
+	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch $(apr_flags) $(json_flags) $(pq_flags) \
 	    -o $@ $< $(core) $(libs) $(apr_libs)
 
 # ---- Things to do --------------------------------------------------------------------------------
@@ -137,6 +150,12 @@ bench:
 	@build-aux/deps test
 	@$(again) module benches
 	@t/bench/bench $(module) $(out)/bench/bare_delete $(ROUNDS)
+
+storm:
+	@build-aux/deps test
+	@$(again) BUILD=points module
+	@$(again) BUILD=mutant module
+	@t/storm/storm build/points/mod_batch.so build/mutant/mod_batch.so $(or $(ROUNDS),200)
 
 fuzz:
 	@build-aux/deps test

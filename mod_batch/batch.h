@@ -272,6 +272,8 @@ typedef struct batch_limits {
     int workers;                    /* BatchWorkers: threads of this node, over all children */
     apr_interval_time_t chunk_time; /* BatchChunkTime, microseconds */
     apr_interval_time_t lease;      /* BatchLease, microseconds */
+    apr_interval_time_t timeout;    /* BatchTimeout, microseconds; of a job, from its first claim */
+    apr_interval_time_t retention;  /* BatchRetention, microseconds; of a final job */
 } batch_limits_t;
 
 /* ---- Logging -------------------------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <apr_dbd.h>
 #include <apr_strings.h>
 #include <ap_mpm.h>
 #include <httpd.h>
@@ -68,7 +67,7 @@ static apr_status_t forget_sites(void *data)
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
-    apr_status_t rv = ap_mutex_register(pconf, WRITER_MUTEX, NULL, APR_LOCK_DEFAULT, 0);
+    apr_status_t rv = ap_mutex_register(pconf, WRITER_MUTEX, NULL, APR_LOCK_DEFAULT_TIMED, 0);
 
     (void)plog;
     (void)ptemp;
@@ -273,8 +272,12 @@ static const batch_service_t *service_of(const request_rec *r)
 
 static void register_hooks(apr_pool_t *p)
 {
-    /* Here, so that no database driver is loaded for the first time by two threads at once. */
-    apr_dbd_init(p);
+    apr_status_t rv = batch_store_prepare(p);
+
+    if (rv != APR_SUCCESS) {
+        /* What it means for each server is found when their databases are checked. */
+        ap_log_perror(APLOG_MARK, APLOG_CRIT, rv, p, "MB0004: apr_dbd cannot be initialized");
+    }
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);

@@ -81,7 +81,7 @@ my @wrong = (
     ['an enum of nothing', resource(@good, 'BatchColumn status text enum='), 4, qr/enum/],
     ['a column twice', resource(@good, 'BatchColumn status text', 'BatchColumn status text'), 5, qr/status/],
     ['a column name that is none', resource(@good, 'BatchColumn "sta tus\";x" text'), 4, qr/sta tus|BatchColumn/],
-    ['a table name that is none', resource('BatchTable "records; DROP TABLE records"'), 2, qr/BatchTable|records;/],
+    ['a table name that is none', resource('BatchKey id client', 'BatchTable "records; DROP TABLE records"'), 3, qr/BatchTable|records;/],
     ['an unknown action', resource(@good, 'BatchActions delete vanish'), 4, qr/vanish/],
     ['no action in BatchActions', resource(@good, 'BatchActions'), 4, qr/BatchActions/],
     ['a permission for an unknown action', resource(@good, 'BatchAllow vanish "true"'), 4, qr/vanish/],
@@ -109,7 +109,6 @@ my @wrong = (
     ['a wrong expression for the user', "BatchUserId \"%{\"\n", 1, qr/BatchUserId/],
     ['a wrong expression for the organization', "BatchOrganization \"%{reqenv:\"\n", 1, qr/BatchOrganization/],
     ['neither on nor off', "BatchAnonymous perhaps\n", 1, qr/BatchAnonymous/],
-    ['a driver that there is not', "BatchDBDriver oracle9\nBatchDBDParams x\n", 1, qr/oracle9/],
     ['a token file without a path', "<Location /x>\nAuthApiTokenFile\n</Location>\n", 2, qr/AuthApiTokenFile/],
 );
 # What a section lacks is seen at its end, and told with the line of its beginning.
@@ -151,7 +150,9 @@ sub startup
             $code = $? >> 8 || ($? ? 255 : 0);
             return 1;
         }
-        return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Proto => 'tcp') ? 1 : 0;
+        # It listens before it looks at the database, and says when it is ready.
+        open my $file, '<', "$folder/error_log" or return 0;
+        return scalar grep { /resuming normal operations/ } <$file>;
     });
     if (!defined $code) {
         kill 'TERM', $pid;
@@ -191,6 +192,13 @@ foreach my $case (@missing) {
     my $found = grep { $said =~ /\Q$path\E(?::| line |, line )$_\b|line $_ of \Q$path\E/ } $first .. $last;
     ok($found, "$name: with file and line") or diag($said);
 }
+
+($code, $said) = startup($sample =~ s/BatchDBDriver \w+/BatchDBDriver oracle9/r);
+ok($code, 'a driver that there is not is refused');
+like($said, qr/oracle9/, 'a driver that there is not: with its name');
+# Without a resource nobody asks for a table, and the driver is still wrong.
+($code, $said) = startup("BatchDBDriver oracle9\nBatchDBDParams x\n");
+ok($code, 'even where there is no resource');
 
 # Several faults are told at once.
 ($code, $said) = startup($sample =~ s/status text/colour text/r =~ s/created_at updated_at/born_at updated_at/r);

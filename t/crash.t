@@ -9,6 +9,8 @@ use BatchTest;
 
 # The pid file that a killed httpd leaves.
 tolerate_log(qr/AH00098: pid file .* overwritten/);
+# A batch that was claimed, and killed before its first chunk, a few times.
+tolerate_log(qr/MB0417: .* without progress/);
 
 my @ids = record_ids(300);
 
@@ -59,6 +61,33 @@ while ($kills < 6) {
 ok($kills >= 2, "a child was killed $kills times while a delete ran");
 is_batch_counts(finished($batch), ['success', 200, 200, 0], 'it ends, and no item is deleted twice');
 is_deeply(applied(), {touched => 200, ids => 200, most => 1}, 'each row was deleted once');
+
+# ---- A worker that is taken for dead and is not ------------------------------------------------------------
+
+# As after a pause of a whole machine: the batch is claimed by another while its worker lives. That one must
+# notice, at its next chunk, that the batch is no longer its own.
+restore();
+slow_trigger('UPDATE', 600);
+count_trigger('UPDATE');
+$batch = create(update_ids({status => 'stolen'}, @ids));
+my $steals = 0;
+$at = 0;
+while ($steals < 2) {
+    my $now = further($batch, $at) or last;
+    $at = $now->{objects_success} + $now->{objects_failed};
+    my ($before) = rows("SELECT epoch FROM batch_jobs WHERE id = '$batch->{id}'");
+    # 2^22 is more than the largest pid that Linux gives.
+    sql_at_once("UPDATE batch_jobs SET owner_pid = 4194305 WHERE id = '$batch->{id}'");
+    my $stolen = wait_for('another worker to claim the batch', sub {
+        my ($row) = rows("SELECT epoch, status FROM batch_jobs WHERE id = '$batch->{id}'");
+        return $row->{epoch} > $before->{epoch} ? 1 : $row->{status} ne 'processing' ? -1 : 0;
+    });
+    last if $stolen < 0;
+    $steals++;
+}
+is($steals, 2, 'a batch was claimed twice from under a living worker');
+is_batch_counts(finished($batch), ['success', 300, 300, 0], 'it ends, with exact counts');
+is_deeply(applied(), {touched => 300, ids => 300, most => 1}, 'no item was applied by both');
 
 # ---- All of httpd ----------------------------------------------------------------------------------------
 

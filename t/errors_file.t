@@ -8,24 +8,14 @@ use BatchTest;
 sub csv
 {
     my ($text) = @_;
-    my @rows;
-    while (length $text) {
-        my @fields;
-        while (1) {
-            my $field;
-            if ($text =~ s/\A"((?:[^"]|"")*)"//) {
-                $field = $1 =~ s/""/"/gr;
-            }
-            else {
-                $text =~ s/\A([^",\r\n]*)// and $field = $1;
-            }
-            push @fields, $field;
-            next if $text =~ s/\A,//;
-            $text =~ s/\A\r\n// or die "not RFC 4180 before: ", substr($text, 0, 40), "\n";
-            last;
-        }
-        push @rows, \@fields;
+    my (@rows, @fields);
+    while ($text =~ /\G(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/gc) {
+        my ($quoted, $plain, $end) = ($1, $2, $3);
+        push @fields, defined $quoted ? $quoted =~ s/""/"/gr : $plain;
+        push @rows, [splice @fields] if $end ne ',';
+        last if pos $text == length $text;
     }
+    die 'not RFC 4180: ', substr($text, pos($text) // 0, 40), "\n" if @fields || (pos($text) // 0) != length $text;
     return @rows;
 }
 

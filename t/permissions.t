@@ -1,7 +1,7 @@
 # BatchAllow: bob may update and may not delete; asked at creation, at a change of operations, and at start.
 #
-# Without the question in the create "bob: a delete" fails, without that in operations "bob: operations with
-# a delete", without that in start "bob: start of a delete".
+# It is asked before the transaction (http/records_api.c) and in it (engine/jobs.c, check_permission). Without
+# the second "bob: start of a delete" fails; without both, all of them.
 use strict;
 use warnings;
 

@@ -61,6 +61,19 @@ server_stop();
 ok(!server_is_up(), 'a server that rests stops');
 ok(server_start(), 'and starts');
 
+# One row that takes far longer than five seconds: the stop does not wait for it.
+restore();
+slow_trigger('UPDATE', 40_000);
+$batch = create(update_ids({status => 'endless'}, @ids[0 .. 1]));
+wait_for('a worker to begin', sub { value("SELECT epoch FROM batch_jobs WHERE id = '$batch->{id}'") > 0 });
+tolerate_log(qr/AH00045: child process \d+ still did not exit/, qr/MB\d{4}: .*(?:abandon|did not end|still)/);
+server_stop();
+ok(!server_is_up(), 'a stop in the middle of an endless row ends');
+is(value("SELECT count(*) FROM records WHERE status = 'endless'"), 0, 'and has not waited for it');
+drop_triggers();
+ok(server_start(), 'httpd starts again');
+is_batch_counts(finished($batch), ['success', 2, 2, 0], 'and the batch goes on');
+
 # Batches that came while nobody worked: this node accepts, and others work.
 restore();
 configure('BatchWorkers 0');
@@ -81,6 +94,7 @@ my %before = map { $_ => 1 } server_children();
 $batch = create(update_ids({status => 'recycled'}, @ids[0 .. 149]));
 my %seen;
 wait_for('the end of the batch, connection by connection', sub {
+    parallel([map { request_text('GET', '/index.html', as => undef) } 1 .. 12]) if (grep { !$before{$_} } keys %seen) < 3;
     $seen{$_} = 1 for server_children();
     batch($batch)->{status} ne 'running';
 });

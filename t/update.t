@@ -71,6 +71,8 @@ foreach my $case (@wrong) {
     my ($name, $data, $field) = @$case;
     my $answer = post_batch(operation(action => 'update', ids => [$ids[8]], data => $data));
     my @fields = $answer->status == 422 ? keys %{$answer->json->{batch}{errors}} : ();
+    # A member that cannot be read leaves data without one, which may be told, too.
+    @fields = grep { $_ ne 'operations[0].data' } @fields if @fields > 1;
     ok(@fields == 1 && $fields[0] =~ $field, "$name: 422") or diag($answer->status, ' ', $answer->body);
 }
 my $answer = post_batch(operation(action => 'update', ids => [$ids[8]], data => {colour => 'red', version => 1, status => 5}));

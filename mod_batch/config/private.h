@@ -33,6 +33,10 @@ extern module AP_MODULE_DECLARE_DATA batch_module;
       10 * BATCH_SECOND, "the time aimed for in one chunk's transaction")                          \
     X(LEASE, "BatchLease", INTERVAL, NULL, 30 * BATCH_SECOND, BATCH_SECOND, 24 * BATCH_HOUR,       \
       "how long a worker may stay silent before another takes its batch over")                     \
+    X(TIMEOUT, "BatchTimeout", INTERVAL, NULL, BATCH_HOUR, BATCH_SECOND, 24 * 365 * BATCH_HOUR,    \
+      "how long a batch may take from the start of its processing")                                \
+    X(RETENTION, "BatchRetention", INTERVAL, NULL, 30 * 24 * BATCH_HOUR, BATCH_SECOND,             \
+      100 * 365 * 24 * BATCH_HOUR, "how long a batch is kept when it has ended")                   \
     X(MAX_OBJECTS, "BatchMaxObjects", NUMBER, NULL, 10000, 1, 10000000,                            \
       "records API: distinct objects in one batch")
 

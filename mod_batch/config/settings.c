@@ -99,6 +99,8 @@ static void complete(batch_server_config_t *config, apr_pool_t *p)
     effective->limits.workers = (int)effective_number(config, BATCH_INDEX_WORKERS);
     effective->limits.chunk_time = effective_number(config, BATCH_INDEX_CHUNK_TIME);
     effective->limits.lease = effective_number(config, BATCH_INDEX_LEASE);
+    effective->limits.timeout = effective_number(config, BATCH_INDEX_TIMEOUT);
+    effective->limits.retention = effective_number(config, BATCH_INDEX_RETENTION);
     effective->limits.max_objects = effective_number(config, BATCH_INDEX_MAX_OBJECTS);
     effective->declared = config->declared;
     for (hi = apr_hash_first(p, config->sections); hi; hi = apr_hash_next(hi)) {

@@ -11,16 +11,14 @@ struct unit {
 
 /* The first one is what a bare number means; for display the greatest that fits is taken. */
 static const struct unit units[] = {
-    {"s", BATCH_SECOND},
-    {"ms", BATCH_MILLISECOND},
-    {"min", BATCH_SECOND * 60},
-    {"h", BATCH_HOUR},
+    {"s", BATCH_SECOND}, {"ms", BATCH_MILLISECOND}, {"min", BATCH_SECOND * 60},
+    {"h", BATCH_HOUR},   {"d", BATCH_HOUR * 24},
 };
 
 #define UNIT_COUNT (sizeof(units) / sizeof(*units))
 
 /* More digits than any setting can use, few enough that a count of microseconds cannot overflow. */
-#define MOST_DIGITS 9
+#define MOST_DIGITS 8
 
 /* The number at the start of word; *rest is what follows it. 0 where there is none, or too many. */
 static int leading_number(apr_int64_t *number, const char **rest, const char *word)
@@ -96,7 +94,7 @@ const char *batch_interval_parse(apr_int64_t *interval, const char *word,
     }
     return apr_psprintf(p,
                         "%s: '%s' is not a time from %s to %s: give a whole number of seconds, or "
-                        "one with the unit ms, s, min or h",
+                        "one with the unit ms, s, min, h or d",
                         spec->directive, word, interval_text(spec->least, p),
                         interval_text(spec->greatest, p));
 }

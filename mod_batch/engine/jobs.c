@@ -202,7 +202,7 @@ static apr_status_t write_change(struct change *change, batch_tx_fn *body, batch
         }
     }
     if (rv == BATCH_EINDOUBT || (rv == BATCH_EUNAVAILABLE && tries > 1)) {
-        return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0417", change->p,
+        return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0419", change->p,
                                "the connection was lost while a change of batch %s was being "
                                "committed, and it cannot be seen whether it was done",
                                change->id ? change->id : change->job->id);
@@ -374,6 +374,29 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
     return write_change(&change, delete_body, is_gone_body, err);
 }
 
+/* Jobs that one transaction removes: each may have ten thousands of errors. */
+#define EXPIRE_AT_ONCE 4
+
+struct expiry {
+    apr_interval_time_t retention;
+    int *removed;
+};
+
+static apr_status_t expire_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct expiry *expiry = baton;
+
+    return batch_tx_jobs_expire(tx, expiry->removed, expiry->retention, EXPIRE_AT_ONCE, ptemp);
+}
+
+apr_status_t batch_jobs_expire(int *removed, const batch_engine_t *engine, batch_error_t *err,
+                               apr_pool_t *ptemp)
+{
+    struct expiry expiry = {engine->limits.retention, removed};
+
+    return batch_store_write(engine->store, expire_body, &expiry, err, ptemp);
+}
+
 /* ---- Calls that look ---------------------------------------------------------------------------
  */
 
@@ -446,7 +469,11 @@ struct list {
 static apr_status_t list_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct list *list = baton;
+    apr_status_t rv = list->fn(list->baton, NULL);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     return batch_tx_job_list(tx, list->total, list->query, list->fn, list->baton, ptemp);
 }
 
@@ -473,7 +500,11 @@ struct errors {
 static apr_status_t errors_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct errors *errors = baton;
+    apr_status_t rv = errors->fn(errors->baton, NULL);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     *errors->cursor = errors->start;
     return batch_tx_errors_read(tx, errors->count, errors->job, errors->cursor, errors->limit,
                                 errors->fn, errors->baton, ptemp);

@@ -62,7 +62,10 @@ apr_status_t batch_job_get(batch_job_t *job, const batch_engine_t *engine,
                            const batch_actor_t *actor, batch_api_e api, const char *id,
                            batch_error_t *err, apr_pool_t *p);
 
-/** Lists jobs: query->organization is set from actor. */
+/**
+ * Lists jobs: query->organization is set from actor. fn is called with NULL before the first job,
+ * and once more if the store has to read anew: what it has got so far is void then.
+ */
 apr_status_t batch_job_list(apr_int64_t *total, const batch_engine_t *engine,
                             const batch_actor_t *actor, batch_job_query_t *query, batch_job_fn *fn,
                             void *baton, batch_error_t *err, apr_pool_t *p);
@@ -87,7 +90,14 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
                               const batch_actor_t *actor, const char *id, batch_error_t *err,
                               apr_pool_t *p);
 
-/** The errors of a job, a page at a time: as batch_tx_errors_read. */
+/**
+ * Removes some of the jobs of all organizations that are past their retention, in one short
+ * transaction. *removed: how many; 0 when there is none left.
+ */
+apr_status_t batch_jobs_expire(int *removed, const batch_engine_t *engine, batch_error_t *err,
+                               apr_pool_t *ptemp);
+
+/** The errors of a job, a page at a time: as batch_tx_errors_read; NULL as batch_job_list. */
 apr_status_t batch_job_errors(int *count, const batch_engine_t *engine, const batch_job_t *job,
                               batch_error_cursor_t *cursor, int limit, batch_item_error_fn *fn,
                               void *baton, batch_error_t *err, apr_pool_t *ptemp);

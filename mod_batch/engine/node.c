@@ -13,7 +13,8 @@
 /* In memory shared by the children. A slot is 0, or its worker's pid and start time. */
 struct shared {
     volatile apr_uint32_t writers_waiting;
-    volatile apr_uint64_t polled_at; /* milliseconds since the epoch */
+    volatile apr_uint64_t polled_at;  /* milliseconds since the epoch */
+    volatile apr_uint64_t cleaned_at; /* the same */
     volatile apr_uint64_t slots[];
 };
 
@@ -127,14 +128,25 @@ void batch_node_slot_release(batch_node_t *node, int slot, const batch_owner_t *
     apr_atomic_cas64(&node->shared->slots[slot], 0, slot_word(owner));
 }
 
-int batch_node_poll_due(batch_node_t *node, apr_interval_time_t interval)
+/* 1 for one caller in each interval: the one that moves the time of the last one on. */
+static int take_turn(volatile apr_uint64_t *last, apr_interval_time_t interval)
 {
     apr_uint64_t now = (apr_uint64_t)apr_time_as_msec(apr_time_now());
-    apr_uint64_t before = apr_atomic_read64(&node->shared->polled_at);
+    apr_uint64_t before = apr_atomic_read64(last);
 
     /* A clock that was set back must not stop the polling. */
     if (now >= before && now - before < (apr_uint64_t)apr_time_as_msec(interval)) {
         return 0;
     }
-    return apr_atomic_cas64(&node->shared->polled_at, now, before) == before;
+    return apr_atomic_cas64(last, now, before) == before;
+}
+
+int batch_node_poll_due(batch_node_t *node, apr_interval_time_t interval)
+{
+    return take_turn(&node->shared->polled_at, interval);
+}
+
+int batch_node_cleaning_due(batch_node_t *node, apr_interval_time_t interval)
+{
+    return take_turn(&node->shared->cleaned_at, interval);
 }

@@ -25,6 +25,9 @@ int batch_node_slot_count(const batch_node_t *node);
  */
 int batch_node_poll_due(batch_node_t *node, apr_interval_time_t interval);
 
+/** The same for the removal of jobs that are past their retention. */
+int batch_node_cleaning_due(batch_node_t *node, apr_interval_time_t interval);
+
 /** The end of the pipe that becomes readable when there is a job; non-blocking. */
 int batch_node_wake_fd(const batch_node_t *node);
 

@@ -1,4 +1,5 @@
 #include "engine/run.h"
+#include "engine/points.h"
 #include "engine/status.h"
 
 #include <string.h>
@@ -8,6 +9,14 @@
 /* Waits between tries while the database is unavailable: doubling from the first to the last. */
 #define FIRST_WAIT apr_time_from_msec(100)
 #define LAST_WAIT  apr_time_from_sec(2)
+
+/*
+ * Claims in a row that came to no end of a chunk: a worker that dies at some item takes the job's
+ * next owner with it. From the first number on the items go one by one, until the cursor moves;
+ * from the second on the item at the cursor is not tried any more, it is the error.
+ */
+#define CLAIMS_CAREFUL 4
+#define CLAIMS_POISON  7
 
 /* A job under way. */
 struct run {
@@ -156,6 +165,21 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
     return batch_tx_rows_delete(tx, done, outcomes, &run->scope, items, count, deadline, ptemp);
 }
 
+static int is_over_time(batch_tx_t *tx, const struct run *run)
+{
+    apr_interval_time_t timeout = run->engine->limits.timeout;
+
+    return timeout > 0 && batch_tx_now(tx) - run->job->started_at > timeout;
+}
+
+/* The end of a job: its items are of no more use. */
+static apr_status_t finish(batch_tx_t *tx, struct chunk *chunk)
+{
+    apr_status_t rv = batch_tx_segments_delete(tx, &chunk->after);
+
+    return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
+}
+
 /* The transaction of a chunk: fence, rows, errors, progress. */
 static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
@@ -172,6 +196,11 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    BATCH_POINT("fenced");
+    if (is_over_time(tx, run)) {
+        batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->segment_pool);
+        return finish(tx, chunk);
+    }
     if (run->job->cursor < run->job->total) {
         items = run->items + (run->job->cursor - run->first);
         chunk->tried = run->item_count - (int)(run->job->cursor - run->first);
@@ -180,6 +209,7 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         }
         outcomes = apr_pcalloc(ptemp, (apr_size_t)chunk->tried * sizeof(*outcomes));
         rv = apply_rows(tx, &done, outcomes, run, items, chunk->tried, ptemp);
+        BATCH_POINT("applied");
         if (rv == APR_SUCCESS) {
             rv = record_outcomes(tx, chunk, items, outcomes, done, ptemp);
         }
@@ -189,12 +219,13 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     if (chunk->after.cursor >= chunk->after.total) {
         batch_status_conclude(&chunk->after, run->segment_pool);
-        rv = batch_tx_segments_delete(tx, &chunk->after);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
+        rv = finish(tx, chunk);
+        BATCH_POINT("before_final_commit");
+        return rv;
     }
-    return batch_tx_progress(tx, &chunk->after);
+    rv = batch_tx_progress(tx, &chunk->after);
+    BATCH_POINT("before_commit");
+    return rv;
 }
 
 /*
@@ -265,6 +296,15 @@ static apr_status_t prepare(struct run *run, const batch_runner_t *runner, batch
         return batch_error_set(err, APR_EGENERAL, "MB0404", p, "the resource %s is not configured",
                                job->resource);
     }
+    if (job->claims >= CLAIMS_CAREFUL) {
+        run->limit = 1;
+        batch_log(run->engine->logger, BATCH_LOG_WARNING, "MB0417", 0, job,
+                  "claimed %d times without progress at item %d of %d: going on one by one",
+                  (int)job->claims, (int)job->cursor + 1, (int)job->total);
+    }
+    if (job->claims >= CLAIMS_POISON) {
+        run->refused = "the server's worker ended each time that it tried this item";
+    }
     if (job->action == BATCH_ACTION_UPDATE &&
         batch_values_decode(&run->values, &run->value_count, job->settings, p) != APR_SUCCESS) {
         return batch_error_set(err, APR_EGENERAL, "MB0403", p, "the stored values are damaged");
@@ -311,7 +351,8 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     failure->after = *failure->run->job;
     failure->after.status = BATCH_STATUS_FAILED;
     failure->after.reason = failure->reason;
-    return batch_tx_progress(tx, &failure->after);
+    rv = batch_tx_segments_delete(tx, &failure->after);
+    return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &failure->after);
 }
 
 /* Ends a job that can never go on, so that it does not come back to the queue for ever. */
@@ -350,6 +391,7 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
     rv = batch_store_write(run->engine->store, chunk_body, &chunk, err, run->chunk_pool);
     if (rv == APR_SUCCESS) {
         committed(run, &chunk);
+        BATCH_POINT(run->job->status == BATCH_STATUS_PROCESSING ? "committed" : "finished");
     } else if (rv == BATCH_EINDOUBT) {
         run->in_doubt = 1;
         run->doubtful = chunk.after;

@@ -49,3 +49,13 @@ void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
     job->status = BATCH_STATUS_COMPLETED;
     job->reason = NULL;
 }
+
+void batch_status_time_out(batch_job_t *job, apr_interval_time_t timeout, apr_pool_t *p)
+{
+    job->status = BATCH_STATUS_TIMED_OUT;
+    job->reason =
+        apr_psprintf(p,
+                     "the batch took longer than %" APR_INT64_T_FMT " s: %" APR_INT64_T_FMT
+                     " of %" APR_INT64_T_FMT " objects were processed",
+                     (apr_int64_t)apr_time_sec(timeout), job->cursor, job->total);
+}

@@ -1,6 +1,6 @@
 /*
  * The life of a job: which event may happen in which status, and what comes of it.
- * These two functions are the only ones that decide a status.
+ * These functions are the only ones that decide a status.
  */
 #ifndef BATCH_ENGINE_STATUS_H
 #define BATCH_ENGINE_STATUS_H
@@ -26,5 +26,11 @@ apr_status_t batch_status_next(batch_status_e *next, batch_status_e from, batch_
  * items and not one could be applied, else it is completed.
  */
 void batch_status_conclude(batch_job_t *job, apr_pool_t *p);
+
+/**
+ * Gives a job that has taken longer than timeout its final status and reason (in p); what it has
+ * done so far stays and is counted.
+ */
+void batch_status_time_out(batch_job_t *job, apr_interval_time_t timeout, apr_pool_t *p);
 
 #endif

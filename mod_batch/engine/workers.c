@@ -15,6 +15,7 @@
 
 #include "engine/host.h"
 #include "engine/node.h"
+#include "engine/points.h"
 #include "engine/run.h"
 
 /* How often a node looks into the queue unasked: for batches of other nodes and of dead owners. */
@@ -22,6 +23,9 @@
 
 /* A thread without a slot looks for one that often, and a sleeping worker wakes that often. */
 #define NAP apr_time_from_sec(1)
+
+/* How often a node looks for jobs that are past their retention. */
+#define CLEANING_INTERVAL apr_time_from_sec(60)
 
 /* After a claim that failed, wait that long before the next. */
 #define FAILURE_NAP apr_time_from_sec(2)
@@ -168,6 +172,7 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    BATCH_POINT("claimed");
     batch_log(workers->engine->logger, BATCH_LOG_DEBUG, "MB0411", 0, &job, "claimed");
     rv = batch_job_run(&runner, &job, p);
     batch_log(workers->engine->logger, BATCH_LOG_DEBUG, "MB0412", rv, &job, "let go");
@@ -192,6 +197,26 @@ static void run_all(struct worker *worker, apr_pool_t *p)
 /* ---- The threads
  * --------------------------------------------------------------------------------- */
 
+/* Removes jobs that are past their retention, a few at a time. */
+static void clean(struct worker *worker, apr_pool_t *p)
+{
+    const batch_engine_t *engine = worker->workers->engine;
+    apr_status_t rv = APR_SUCCESS;
+    int removed = 1;
+
+    while (rv == APR_SUCCESS && removed > 0 && !is_stopping(worker)) {
+        batch_error_t err = {0};
+
+        rv = batch_jobs_expire(&removed, engine, &err, p);
+        if (rv != APR_SUCCESS) {
+            batch_log(engine->logger, BATCH_LOG_WARNING, err.tag ? err.tag : "MB0418", rv, NULL,
+                      "cannot remove batches that are past their retention: %s",
+                      err.message ? err.message : "no details");
+        }
+        apr_pool_clear(p);
+    }
+}
+
 static void work(struct worker *worker, apr_pool_t *p)
 {
     batch_workers_t *workers = worker->workers;
@@ -208,6 +233,9 @@ static void work(struct worker *worker, apr_pool_t *p)
         }
         if (woken || batch_node_poll_due(workers->node, POLL_INTERVAL)) {
             run_all(worker, p);
+        }
+        if (batch_node_cleaning_due(workers->node, CLEANING_INTERVAL)) {
+            clean(worker, p);
         }
         woken = sleep_for(worker, NAP, 1);
     }

@@ -29,7 +29,7 @@ struct file {
 static void begin_page(struct file *file)
 {
     apr_pool_clear(file->ppage);
-    file->errors = apr_array_make(file->ppage, PAGE_ERRORS, sizeof(batch_item_error_t));
+    file->errors = apr_array_make(file->ppage, 64, sizeof(batch_item_error_t));
 }
 
 static apr_status_t keep_error(void *baton, const batch_item_error_t *error)

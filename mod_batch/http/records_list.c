@@ -150,7 +150,6 @@ int batch_records_list(batch_exchange_t *x)
     list.brigade = batch_reply_brigade(x);
     list.sink = batch_reply_sink(list.brigade);
     apr_pool_create(&list.ptemp, r->pool);
-    write_job(&list, NULL);
     rv = batch_job_list(&total, x->service->engine, &x->actor, &query, write_job, &list, &err,
                         r->pool);
     if (rv != APR_SUCCESS) {

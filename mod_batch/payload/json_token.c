@@ -160,6 +160,12 @@ int batch_json_number_is_whole(batch_scan_state_e state)
            state == SCAN_EXPONENT;
 }
 
+/** The state behind c after the last digit of a whole number, or -1. */
+static int integer_next(char c)
+{
+    return c == '.' ? SCAN_POINT : (c | 0x20) == 'e' ? SCAN_E : -1;
+}
+
 /** The state behind c in a number, or -1 if c is no part of it. */
 static int number_next(batch_scan_state_e state, char c)
 {
@@ -167,9 +173,9 @@ static int number_next(batch_scan_state_e state, char c)
     case SCAN_MINUS:
         return c == '0' ? SCAN_ZERO : is_digit(c) ? SCAN_INTEGER : -1;
     case SCAN_ZERO:
-        return c == '.' ? SCAN_POINT : (c | 0x20) == 'e' ? SCAN_E : -1;
+        return integer_next(c);
     case SCAN_INTEGER:
-        return is_digit(c) ? SCAN_INTEGER : number_next(SCAN_ZERO, c);
+        return is_digit(c) ? SCAN_INTEGER : integer_next(c);
     case SCAN_POINT:
         return is_digit(c) ? SCAN_FRACTION : -1;
     case SCAN_FRACTION:

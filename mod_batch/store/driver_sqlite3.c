@@ -31,6 +31,9 @@
 /* ... or before it is left, as other writers may have kept that from ever being complete. */
 #define CHECKPOINT_ALONE (4 * CHECKPOINT_BUSY)
 
+/* Bytes of pages that a connection may keep in memory while it is not in a job. */
+#define IDLE_CACHE (512 * 1024)
+
 static const char *const statements[BATCH_SQL_COUNT] = {
     BATCH_STATEMENT_LIST(BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY)};
 
@@ -293,9 +296,31 @@ static batch_failure_e sqlite_commit(batch_connection_t *connection)
     return BATCH_FAILURE_NONE;
 }
 
+/*
+ * Gives the pages back that the connection has in memory, if they are many: a child has several
+ * connections, and each would come to hold as much as the largest job needed. Between the chunks of
+ * a job they stay, since the next chunk needs the same ones.
+ */
+static void give_pages_back(batch_connection_t *connection)
+{
+    int bytes = 0, most = 0;
+
+    if (sqlite3_db_status(connection->native, SQLITE_DBSTATUS_CACHE_USED, &bytes, &most, 0) ==
+            SQLITE_OK &&
+        bytes > IDLE_CACHE) {
+        (void)sqlite3_db_release_memory(connection->native);
+    }
+}
+
 static void sqlite_idle(batch_connection_t *connection, int quiet)
 {
+    batch_sqlite3_state_t *state = connection->state;
+
     copy_log(connection, quiet ? CHECKPOINT_QUIET : CHECKPOINT_BUSY);
+    if (quiet || !state->rows_used) {
+        give_pages_back(connection);
+    }
+    state->rows_used = 0;
 }
 
 static apr_time_t sqlite_now(batch_connection_t *connection)

@@ -202,6 +202,7 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
 
     *done = 0;
     get_ready(connection);
+    ((batch_sqlite3_state_t *)connection->state)->rows_used = 1;
     failure = batch_connection_prepare(connection, &prepared, sql);
     if (failure == BATCH_FAILURE_STATEMENT) {
         /* A table or column that is not there (any more), or a trigger that needs one. */

@@ -12,6 +12,7 @@ typedef struct batch_sqlite3_state {
     int log_pages;                    /* in the write-ahead log at the last commit */
     int rows_ready;                   /* the next is known, and the cache is large */
     int savepoints;                   /* each row needs one: see rows_sqlite3.c */
+    int rows_used;                    /* this transaction has changed rows */
 } batch_sqlite3_state_t;
 
 /**

@@ -98,6 +98,11 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     return APR_SUCCESS;
 }
 
+apr_status_t batch_store_prepare(apr_pool_t *p)
+{
+    return apr_dbd_init(p);
+}
+
 apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
                                 batch_error_t *err, apr_pool_t *ptemp)
 {

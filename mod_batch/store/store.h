@@ -57,10 +57,16 @@ typedef struct batch_store_config {
 } batch_store_config_t;
 
 /**
+ * Loads what the database drivers need, for as long as p (httpd's configuration) lives. To be
+ * called before there are threads, so that no driver is loaded by two of them at once.
+ */
+apr_status_t batch_store_prepare(apr_pool_t *p);
+
+/**
  * Makes the store of one process; config's strings are copied. Opens nothing yet: connections are
  * opened by the first call that needs one, and never cross a fork. The store lives in an unmanaged
  * pool of its own until batch_store_destroy; a process that ends without it leaves the database
- * intact. apr_dbd_init must have been called. APR_ENOTIMPL if there is no such driver here.
+ * intact. batch_store_prepare must have been called. APR_ENOTIMPL if there is no such driver here.
  */
 apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
                                 batch_error_t *err, apr_pool_t *ptemp);
@@ -165,6 +171,13 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job);
 
 /** Removes the job with its items and errors. */
 apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job);
+
+/**
+ * Removes up to limit jobs that became final more than retention ago, with all that belongs to
+ * them. *removed: how many there were.
+ */
+apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_time_t retention,
+                                  int limit, apr_pool_t *ptemp);
 
 /** Stores a segment of the job's items. */
 apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,

@@ -254,6 +254,27 @@ apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job)
     return rv;
 }
 
+apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_time_t retention,
+                                  int limit, apr_pool_t *ptemp)
+{
+    apr_int64_t before = batch_tx_now(tx) - retention;
+    apr_int64_t most = limit;
+    const void *values[] = {&before, &most};
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOBS_EXPIRED, values, ptemp);
+
+    *removed = 0;
+    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, ptemp)) {
+        batch_job_t job = {.seq = batch_row_number(tx->connection, row, 0),
+                           .id = batch_row_text(tx->connection, row, 1, ptemp)};
+
+        rv = batch_tx_job_delete(tx, &job);
+        (*removed)++;
+    }
+    return rv;
+}
+
 /* ---- Lists --------------------------------------------------------------------------------------
  */
 

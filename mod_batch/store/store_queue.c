@@ -144,7 +144,7 @@ apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval
     int rows;
     apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_FENCE, values);
 
-    return rv == APR_SUCCESS && rows != 1 ? BATCH_EFENCED : rv;
+    return rv == APR_SUCCESS && rows != 1 && BATCH_FENCE_HOLDS ? BATCH_EFENCED : rv;
 }
 
 apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)

@@ -128,7 +128,7 @@ apr_status_t batch_tx_execute_one(batch_tx_t *tx, batch_statement_e statement, c
         return batch_tx_execute_later(tx, statement, values);
     }
     rv = batch_tx_execute(tx, &rows, statement, values);
-    return rv == APR_SUCCESS && rows != 1
+    return rv == APR_SUCCESS && rows != 1 && BATCH_FENCE_HOLDS
                ? batch_tx_fail(tx, BATCH_FAILURE_FENCED, batch_statement_name(statement))
                : rv;
 }

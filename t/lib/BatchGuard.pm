@@ -32,7 +32,7 @@ sub project_files
         find({
             no_chdir => 1,
             wanted   => sub {
-                my $file = substr $_, length($root) + 1;
+                my $file = $_ eq $root ? q() : substr $_, length($root) + 1;
                 $File::Find::prune = 1
                     if -d && $file =~ m{^(build|var|\.git|t/logs|t/htdocs)$|(^|/)node_modules$};
                 push @files, $file if -f;

@@ -191,7 +191,7 @@ FIXTURE int fixture_begin(int *code, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     apr_initialize();
     apr_pool_create(&pool, NULL);
-    apr_dbd_init(pool);
+    batch_store_prepare(pool);
     apr_snprintf(folder, sizeof(folder), "%s/batch-store-XXXXXX", temporary ? temporary : "/tmp");
     if (!mkdtemp(folder)) {
         abort();

@@ -113,6 +113,7 @@ static void test_values(apr_pool_t *p)
 static void test_processes(apr_pool_t *p)
 {
     batch_owner_t self, other;
+    siginfo_t ended;
     pid_t child;
     int status;
 
@@ -132,7 +133,7 @@ static void test_processes(apr_pool_t *p)
     }
     ok(!batch_host_process_gone(child, 0), "a child is alive");
     kill(child, SIGKILL);
-    while (waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT) != 0) {
+    while (waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT) != 0) {
     }
     ok(batch_host_process_gone(child, 0), "as a zombie it is gone");
     waitpid(child, &status, 0);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <apr_dbd.h>
 #include <apr_general.h>
 #include <apr_strings.h>
 
@@ -211,10 +210,12 @@ static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_claim(tx, claiming->job, &claiming->claim, claiming->p);
 }
 
+static apr_interval_time_t lease = apr_time_from_sec(30);
+
 static apr_status_t claim(batch_job_t *job, apr_pool_t *p)
 {
     static batch_owner_t owner;
-    struct claiming claiming = {{&owner, apr_time_from_sec(30), always, never_gone, NULL}, job, p};
+    struct claiming claiming = {{&owner, lease, always, never_gone, NULL}, job, p};
     batch_error_t err = {0};
 
     batch_host_self(&owner, p);
@@ -240,6 +241,10 @@ static apr_status_t add_error(void *baton, const batch_item_error_t *error)
 {
     struct listing *listing = baton;
 
+    if (!error) {
+        listing->text = "";
+        return APR_SUCCESS;
+    }
     listing->text = apr_psprintf(listing->p, "%s%" APR_INT64_T_FMT ":%s:%s ", listing->text,
                                  error->ordinal, error->id, error->code);
     return APR_SUCCESS;
@@ -441,8 +446,90 @@ static void test_stop_and_go_on(apr_pool_t *p)
     sql(p, "UPDATE batch_jobs SET epoch = epoch - 1, cursor = 7 WHERE status = 'processing'");
     is_number(batch_job_run(&runner, &job, p), BATCH_EFENCED, "so is one with another cursor");
     is_string(sql(p, "SELECT count(*) FROM seen"), "0", "and nothing of it was applied");
-    sql(p, "DELETE FROM batch_jobs");
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items");
     engine.limits.chunk_time = apr_time_from_sec(10);
+}
+
+/* A job whose workers died: they claimed it, and nothing more was heard of them. */
+static void claim_and_die(int times, apr_pool_t *p)
+{
+    batch_job_t job;
+
+    lease = 0;
+    while (times-- > 0) {
+        claim(&job, p);
+    }
+}
+
+static void test_poison(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_job_t job;
+
+    fill(p);
+    create(&job, &alice, request("update", "r%03d", 1, 10, p), problems, p);
+    claim_and_die(5, p);
+    is_number(run_next(&job, 1, p), APR_SUCCESS, "a job whose workers died is careful");
+    is_number(job.cursor, 1, "its chunk has one item");
+    is_number(job.counts.updated, 1, "which is applied");
+    is_number(job.claims, 0, "and the claims are forgotten");
+    claim_and_die(6, p);
+    is_number(run_next(&job, -1, p), APR_SUCCESS, "when they go on dying at one item");
+    is_number(job.status, BATCH_STATUS_COMPLETED, "the job is completed");
+    is_number(job.counts.updated, 9, "with all items");
+    is_number(job.counts.errors, 1, "but that one");
+    is_string(errors_of(&job, p), "8:r002:refused ", "which is the error");
+    is_string(sql(p, "SELECT count(*) || '' || count(DISTINCT id) FROM seen"), "99",
+              "and was not tried again");
+    lease = apr_time_from_sec(30);
+}
+
+static void test_timeout(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_job_t job;
+
+    fill(p);
+    engine.limits.chunk_time = 0;
+    create(&job, &alice, request("update", "r%03d", 1, 100, p), problems, p);
+    run_next(&job, 1, p);
+    engine.limits.timeout = 1;
+    is_number(run_next(&job, -1, p), APR_SUCCESS, "a job that takes too long");
+    is_number(job.status, BATCH_STATUS_TIMED_OUT, "is timed out");
+    ok(job.reason && strstr(job.reason, "took longer"), "and says so: %s", job.reason);
+    ok(job.counts.updated > 0 && job.counts.updated < 100, "what it did is counted: %d",
+       (int)job.counts.updated);
+    is_number(atoi(sql(p, "SELECT count(*) FROM records WHERE status = 'fair'")),
+              job.counts.updated, "and stays");
+    is_string(sql(p, "SELECT count(*) FROM batch_items"), "0", "its items are not kept");
+    engine.limits.timeout = 0;
+    engine.limits.chunk_time = apr_time_from_sec(10);
+}
+
+static void test_retention(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_operations_request_t empty = {0};
+    batch_error_t err = {0};
+    batch_job_t job;
+    int removed;
+
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_errors");
+    create(&job, &alice, &empty, problems, p);
+    create(&job, &alice, request("delete", "none%d", 1, 3, p), problems, p);
+    run_next(&job, -1, p);
+    engine.limits.retention = apr_time_from_sec(3600);
+    is_number(batch_jobs_expire(&removed, &engine, &err, p), APR_SUCCESS, "within its retention");
+    is_number(removed, 0, "no job is removed");
+    is_string(sql(p, "SELECT count(*) FROM batch_errors"), "3", "nor its errors");
+    sql(p, "UPDATE batch_jobs SET completed_at = completed_at - 3601000000 WHERE completed_at > 0");
+    is_number(batch_jobs_expire(&removed, &engine, &err, p), APR_SUCCESS, "after it");
+    is_number(removed, 1, "the job that has ended is removed");
+    is_string(sql(p, by_driver("SELECT group_concat(status) FROM batch_jobs",
+                               "SELECT string_agg(status, ',') FROM batch_jobs")),
+              "pending", "one that waits to be started is not");
+    is_string(sql(p, "SELECT count(*) FROM batch_errors"), "0", "the errors go with their job");
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items");
 }
 
 int main(void)
@@ -451,7 +538,7 @@ int main(void)
 
     apr_initialize();
     apr_pool_create(&p, NULL);
-    apr_dbd_init(p);
+    batch_store_prepare(p);
     snprintf(directory, sizeof(directory), "%s/batch-run.XXXXXX",
              getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     if (!mkdtemp(directory)) {
@@ -478,6 +565,9 @@ int main(void)
     }
     test_refused("a deferred foreign key", "INSERT INTO notes VALUES ('r001'), ('r050')", p);
     test_stop_and_go_on(p);
+    test_poison(p);
+    test_timeout(p);
+    test_retention(p);
     batch_store_destroy(engine.store);
     database_remove(p);
     apr_pool_destroy(p);

@@ -12,7 +12,7 @@ use Time::HiRes qw(sleep time);
 use BatchTest::Config;
 
 our @EXPORT = qw(rows value sql run_sql restore trigger drop_triggers numbers_table slow_trigger refuse_trigger
-                 count_trigger applied table_hash hold_lock release_locks database_file);
+                 count_trigger applied table_hash hold_lock release_locks sql_at_once database_file);
 
 my @tables = qw(records forms contacts groups shipments trackers assets);
 my $json = JSON::PP->new->utf8->allow_nonref;
@@ -210,6 +210,21 @@ sub hold_lock
         return unless $refused;
     }
     die "cannot take the lock\n";
+}
+
+# Runs a statement under such a lock, and lets it go.
+sub sql_at_once
+{
+    my ($statement) = @_;
+    hold_lock();
+    my $lock = pop @locks;
+    print {$lock->{in}} "$statement;\nCOMMIT;\n";
+    close $lock->{in};
+    my $text = do { local $/; readline $lock->{out} } // '';
+    waitpid $lock->{pid}, 0;
+    # The exit code tells of the refused attempts, too.
+    die "SQL failed: $text\n  in: $statement\n" if $text =~ /error/i;
+    return;
 }
 
 sub release_locks

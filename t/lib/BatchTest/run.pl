@@ -91,7 +91,7 @@ sub read_log
 my $aggregate;
 if (database() && start()) {
     my $harness = TAP::Harness->new({verbosity => $ENV{VERBOSE} ? 1 : 0, lib => ["$work/t/lib"], failures => 1,
-                                     comments => 0, merge => 0, timer => 0});
+                                     comments => 0, merge => 0, timer => 1});
     $aggregate = $harness->runtests(@files);
     run('stop-httpd', $^X, 't/TEST.PL', '-stop-httpd');
     read_log();
