@@ -149,7 +149,7 @@ lint:
 bench:
 	@build-aux/deps test
 	@$(again) module benches
-	@t/bench/bench $(module) $(out)/bench/bare_delete $(ROUNDS)
+	@t/bench/bench $(module) $(out)/bench/bare_delete$(if $(filter pgsql,$(DRIVER)),_pgsql) $(ROUNDS)
 
 storm:
 	@build-aux/deps test
