@@ -22,7 +22,10 @@ apr_flags   := $(shell $(apr_config) --cppflags --includes) $(shell $(apu_config
 apr_libs    := $(shell $(apu_config) --link-ld) $(shell $(apr_config) --link-ld --libs)
 endif
 json_flags  := $(shell pkg-config --cflags json-c 2>/dev/null)
-libs        := -ljson-c -lcsv -lsqlite3 -lcrypto
+# Debian keeps this header in a folder of its own.
+pq_flags    := $(or $(shell pkg-config --cflags libpq 2>/dev/null),\
+                 $(addprefix -I,$(shell pg_config --includedir 2>/dev/null)))
+libs        := -ljson-c -lcsv -lsqlite3 -lpq -lcrypto
 
 ifeq ($(BUILD),normal)
 CFLAGS    ?= -O2 -g
@@ -43,7 +46,7 @@ endif
 out         := build/$(BUILD)
 warnings    := -Wall -Wextra -Werror
 all_cflags   = -std=gnu11 $(CFLAGS) $(sanitize) $(warnings) -fPIC -fvisibility=hidden -MMD -MP \
-               -I mod_batch $(apr_flags) $(json_flags)
+               -I mod_batch $(apr_flags) $(json_flags) $(pq_flags)
 link_flags  := $(LDFLAGS) -Wl,--as-needed
 
 # ---- What is built from what ---------------------------------------------------------------------
@@ -122,7 +125,7 @@ fuzzers: $(fuzzers:%=build/fuzz/%)
 build/fuzz/%: t/fuzz/%.c $(core) $(wildcard mod_batch/*.h mod_batch/*/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"
-	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch $(apr_flags) $(json_flags) \
+	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch $(apr_flags) $(json_flags) $(pq_flags) \
 	    -o $@ $< $(core) $(libs) $(apr_libs)
 
 # ---- Things to do --------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ lint:
 bench:
 	@build-aux/deps test
 	@$(again) module benches
-	@t/bench/bench $(module) $(out)/bench/bare_delete $(ROUNDS)
+	@t/bench/bench $(module) $(out)/bench/bare_delete$(if $(filter pgsql,$(DRIVER)),_pgsql) $(ROUNDS)
 
 storm:
 	@build-aux/deps test

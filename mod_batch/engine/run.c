@@ -31,8 +31,10 @@ struct run {
     apr_int64_t first; /* position of items[0] */
     int item_count;
     apr_pool_t *chunk_pool;
-    int limit;           /* items of a chunk: shrinks when a commit is refused, grows after */
-    const char *refused; /* the next item is not to be tried: the database's words about it */
+    int limit;            /* items of a chunk: shrinks when a commit is refused, grows after */
+    const char *refused;  /* the next item is not to be tried: the database's words about it */
+    int in_doubt;         /* a chunk's COMMIT was not answered: it may have been done */
+    batch_job_t doubtful; /* what the job is if it was */
 };
 
 /* One attempt at a chunk: what the transaction sets. */
@@ -249,6 +251,30 @@ static void committed(struct run *run, const struct chunk *chunk)
     }
 }
 
+static apr_status_t stands_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    const struct run *run = baton;
+
+    (void)ptemp;
+    return batch_tx_job_stands(tx, &run->doubtful);
+}
+
+/* Finds out whether the chunk in doubt was committed, and takes it for done if so. */
+static apr_status_t settle(struct run *run, batch_error_t *err)
+{
+    apr_status_t rv = batch_store_write(run->engine->store, stands_body, run, err, run->chunk_pool);
+
+    if (rv == APR_SUCCESS) {
+        *run->job = run->doubtful;
+        run->refused = NULL;
+    }
+    if (rv == APR_SUCCESS || rv == BATCH_ENOTFOUND) {
+        run->in_doubt = 0;
+        return APR_SUCCESS;
+    }
+    return BATCH_EUNAVAILABLE;
+}
+
 /* ---- The job ------------------------------------------------------------------------------------
  */
 
@@ -295,9 +321,11 @@ static apr_status_t release_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 static void give_back(struct run *run)
 {
     batch_error_t err = {0};
-    apr_status_t rv =
-        batch_store_write(run->engine->store, release_body, run->job, &err, run->chunk_pool);
+    apr_status_t rv = run->in_doubt ? settle(run, &err) : APR_SUCCESS;
 
+    if (rv == APR_SUCCESS && run->job->status == BATCH_STATUS_PROCESSING) {
+        rv = batch_store_write(run->engine->store, release_body, run->job, &err, run->chunk_pool);
+    }
     if (rv != APR_SUCCESS && rv != BATCH_EFENCED) {
         batch_log(run->engine->logger, BATCH_LOG_WARNING, err.tag ? err.tag : "MB0405", rv,
                   run->job, "cannot give the batch back, its lease must run out: %s",
@@ -351,6 +379,9 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
     struct chunk chunk = {run, *run->job, 0};
     apr_status_t rv;
 
+    if (run->in_doubt) {
+        return settle(run, err);
+    }
     if (run->job->cursor < run->job->total) {
         rv = load_items(run, err);
         if (rv != APR_SUCCESS) {
@@ -361,6 +392,10 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
     if (rv == APR_SUCCESS) {
         committed(run, &chunk);
         BATCH_POINT(run->job->status == BATCH_STATUS_PROCESSING ? "committed" : "finished");
+    } else if (rv == BATCH_EINDOUBT) {
+        run->in_doubt = 1;
+        run->doubtful = chunk.after;
+        rv = APR_SUCCESS;
     } else if (rv == BATCH_EREFUSED && chunk.tried > 0) {
         isolate(run, &chunk, err);
         rv = APR_SUCCESS;
@@ -400,7 +435,7 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
         if (rv != APR_SUCCESS && rv != BATCH_EUNAVAILABLE && rv != BATCH_EFENCED) {
             rv = fail_job(&run, rv, &err);
         }
-        if (rv == BATCH_EUNAVAILABLE) {
+        if (rv == BATCH_EUNAVAILABLE || rv == BATCH_EINDOUBT) {
             wait_for_database(&run, &wait, &err);
             rv = APR_SUCCESS;
         } else if (rv == APR_SUCCESS) {

@@ -129,6 +129,14 @@ static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_claim(tx, claim->job, &claim->request, claim->p);
 }
 
+static apr_status_t claimed_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    const struct claim *claim = baton;
+
+    (void)ptemp;
+    return batch_tx_job_stands(tx, claim->job);
+}
+
 static void report_claim(struct worker *worker, apr_status_t rv, const batch_error_t *err)
 {
     int failed = rv != APR_SUCCESS && rv != BATCH_ENOTFOUND;
@@ -157,6 +165,9 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
     batch_runner_t runner = {workers->engine, is_stopping, pause_worker, worker};
     apr_status_t rv = batch_store_write(workers->engine->store, claim_body, &claim, &err, p);
 
+    if (rv == BATCH_EINDOUBT) {
+        rv = batch_store_write(workers->engine->store, claimed_body, &claim, &err, p);
+    }
     report_claim(worker, rv, &err);
     if (rv != APR_SUCCESS) {
         return rv;

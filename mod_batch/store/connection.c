@@ -77,37 +77,22 @@ apr_pool_t *batch_connection_scratch(batch_connection_t *connection)
     return connection->scratch;
 }
 
-/* label: what the database may call the statement; unique in its connection. */
-static batch_failure_e prepare(batch_connection_t *connection, apr_dbd_prepared_t **prepared,
-                               const char *sql, const char *label, int own)
-{
-    apr_dbd_prepared_t *statement = NULL;
-    int code =
-        apr_dbd_prepare(connection->dbd, connection->p, connection->handle, sql, label, &statement);
-
-    if (code) {
-        return connection->driver->classify(connection, code, own);
-    }
-    *prepared = statement;
-    return BATCH_FAILURE_NONE;
-}
-
-batch_failure_e batch_connection_own(batch_connection_t *connection, apr_dbd_prepared_t **prepared,
+batch_failure_e batch_connection_own(batch_connection_t *connection, batch_prepared_t **prepared,
                                      batch_statement_e statement)
 {
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
     if (!connection->prepared[statement]) {
         const char *label = apr_psprintf(connection->p, "batch_own_%d", (int)statement);
-        failure = prepare(connection, &connection->prepared[statement],
-                          connection->driver->statements[statement], label, 1);
+        failure = connection->driver->prepare(connection, &connection->prepared[statement],
+                                              connection->driver->statements[statement], label, 1);
     }
     *prepared = connection->prepared[statement];
     return failure;
 }
 
 batch_failure_e batch_connection_prepare(batch_connection_t *connection,
-                                         apr_dbd_prepared_t **prepared, const char *sql)
+                                         batch_prepared_t **prepared, const char *sql)
 {
     batch_failure_e failure;
     const char *label;
@@ -117,7 +102,7 @@ batch_failure_e batch_connection_prepare(batch_connection_t *connection,
         return BATCH_FAILURE_NONE;
     }
     label = apr_psprintf(connection->p, "batch_rows_%u", apr_hash_count(connection->by_text));
-    failure = prepare(connection, prepared, sql, label, 0);
+    failure = connection->driver->prepare(connection, prepared, sql, label, 0);
     if (failure == BATCH_FAILURE_NONE) {
         apr_hash_set(connection->by_text, apr_pstrdup(connection->p, sql), APR_HASH_KEY_STRING,
                      *prepared);
@@ -128,52 +113,36 @@ batch_failure_e batch_connection_prepare(batch_connection_t *connection,
 }
 
 batch_failure_e batch_connection_execute(batch_connection_t *connection, int *rows,
-                                         apr_dbd_prepared_t *prepared, const void **values, int own,
+                                         batch_prepared_t *prepared, const void **values, int own,
                                          apr_pool_t *p)
 {
-    int code = apr_dbd_pbquery(connection->dbd, p, connection->handle, rows, prepared, values);
-
-    return code ? connection->driver->classify(connection, code, own) : BATCH_FAILURE_NONE;
+    return connection->driver->execute(connection, rows, prepared, values, own, p);
 }
 
-batch_failure_e batch_connection_select(batch_connection_t *connection, apr_dbd_results_t **results,
-                                        apr_dbd_prepared_t *prepared, const void **values, int own,
+batch_failure_e batch_connection_select(batch_connection_t *connection, batch_results_t **results,
+                                        batch_prepared_t *prepared, const void **values, int own,
                                         apr_pool_t *p)
 {
-    int code;
-
     *results = NULL;
-    /* random access: with pgsql, sequential results show an error as "no rows". */
-    code = apr_dbd_pbselect(connection->dbd, p, connection->handle, results, prepared, 1, values);
-    return code ? connection->driver->classify(connection, code, own) : BATCH_FAILURE_NONE;
+    return connection->driver->select(connection, results, prepared, values, own, p);
 }
 
-int batch_connection_row(batch_connection_t *connection, apr_dbd_row_t **row,
-                         apr_dbd_results_t *results, apr_pool_t *p)
+int batch_connection_row(batch_connection_t *connection, batch_row_t **row,
+                         batch_results_t *results, apr_pool_t *p)
 {
-    return apr_dbd_get_row(connection->dbd, p, results, row, -1) == 0;
+    return connection->driver->row(connection, row, results, p);
 }
 
-apr_int64_t batch_row_number(const batch_connection_t *connection, apr_dbd_row_t *row, int column)
+apr_int64_t batch_row_number(const batch_connection_t *connection, batch_row_t *row, int column)
 {
-    apr_int64_t number;
-
-    if (apr_dbd_datum_get(connection->dbd, row, column, APR_DBD_TYPE_LONGLONG, &number) !=
-        APR_SUCCESS) {
-        return 0;
-    }
-    return number;
+    return connection->driver->number(connection, row, column);
 }
 
-const char *batch_row_text(const batch_connection_t *connection, apr_dbd_row_t *row, int column,
+const char *batch_row_text(const batch_connection_t *connection, batch_row_t *row, int column,
                            apr_pool_t *p)
 {
-    const char *text = NULL;
+    const char *text = connection->driver->text(connection, row, column);
 
-    if (apr_dbd_datum_get(connection->dbd, row, column, APR_DBD_TYPE_STRING, &text) !=
-        APR_SUCCESS) {
-        return NULL;
-    }
     return text && p ? apr_pstrdup(p, text) : text;
 }
 

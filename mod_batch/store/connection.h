@@ -1,4 +1,4 @@
-/* A connection over apr_dbd and its prepared statements. Private to store/. */
+/* A connection and its prepared statements. Private to store/. */
 #ifndef BATCH_STORE_CONNECTION_H
 #define BATCH_STORE_CONNECTION_H
 
@@ -16,13 +16,14 @@ struct batch_connection {
     const batch_driver_t *driver;
     const apr_dbd_driver_t *dbd;
     const char *params;
+    apr_interval_time_t patience; /* how long one statement may wait for a lock */
     /* From here on: as long as it is open. handle is NULL while it is closed. */
     apr_pool_t *p;       /* with an allocator of its own, which gives memory back */
     apr_pool_t *scratch; /* what one statement needs: batch_connection_scratch */
     apr_dbd_t *handle;
-    void *native;                                  /* the database library's own handle */
-    apr_dbd_prepared_t *prepared[BATCH_SQL_COUNT]; /* the module's own; NULL = not yet */
-    apr_hash_t *by_text;                           /* SQL -> apr_dbd_prepared_t *, the others */
+    void *native;                                /* the database library's own handle */
+    batch_prepared_t *prepared[BATCH_SQL_COUNT]; /* the module's own; NULL = not yet */
+    apr_hash_t *by_text;                         /* SQL -> batch_prepared_t *, the others */
     int failed;  /* statements of the others that could not be prepared: they cost memory too */
     void *state; /* the driver's */
 };
@@ -41,7 +42,7 @@ int batch_connection_is_full(const batch_connection_t *connection);
 apr_pool_t *batch_connection_scratch(batch_connection_t *connection);
 
 /** Makes (at first) and gives the prepared statement for one of the module's own. */
-batch_failure_e batch_connection_own(batch_connection_t *connection, apr_dbd_prepared_t **prepared,
+batch_failure_e batch_connection_own(batch_connection_t *connection, batch_prepared_t **prepared,
                                      batch_statement_e statement);
 
 /**
@@ -49,33 +50,33 @@ batch_failure_e batch_connection_own(batch_connection_t *connection, apr_dbd_pre
  * only, never of a client's text: identifiers by batch_sql_identifier, values by parameters.
  */
 batch_failure_e batch_connection_prepare(batch_connection_t *connection,
-                                         apr_dbd_prepared_t **prepared, const char *sql);
+                                         batch_prepared_t **prepared, const char *sql);
 
 /**
  * Runs a statement that returns no rows; *rows: how many it changed, if it succeeds. Some drivers
  * allocate in p for each call.
  */
 batch_failure_e batch_connection_execute(batch_connection_t *connection, int *rows,
-                                         apr_dbd_prepared_t *prepared, const void **values, int own,
+                                         batch_prepared_t *prepared, const void **values, int own,
                                          apr_pool_t *p);
 
 /** Runs a statement that returns rows; they live in p. */
-batch_failure_e batch_connection_select(batch_connection_t *connection, apr_dbd_results_t **results,
-                                        apr_dbd_prepared_t *prepared, const void **values, int own,
+batch_failure_e batch_connection_select(batch_connection_t *connection, batch_results_t **results,
+                                        batch_prepared_t *prepared, const void **values, int own,
                                         apr_pool_t *p);
 
 /** The next row, 0 behind the last one. *row must be NULL at first. Copy its strings before. */
-int batch_connection_row(batch_connection_t *connection, apr_dbd_row_t **row,
-                         apr_dbd_results_t *results, apr_pool_t *p);
+int batch_connection_row(batch_connection_t *connection, batch_row_t **row,
+                         batch_results_t *results, apr_pool_t *p);
 
 /** A column of a row: 0 for NULL. */
-apr_int64_t batch_row_number(const batch_connection_t *connection, apr_dbd_row_t *row, int column);
+apr_int64_t batch_row_number(const batch_connection_t *connection, batch_row_t *row, int column);
 
 /** A column of a row: copied into p, or as the driver keeps it where p is NULL. NULL for NULL. */
-const char *batch_row_text(const batch_connection_t *connection, apr_dbd_row_t *row, int column,
+const char *batch_row_text(const batch_connection_t *connection, batch_row_t *row, int column,
                            apr_pool_t *p);
 
-/** name as a quoted SQL identifier, ready for apr_dbd's prepare. */
+/** name as a quoted SQL identifier, ready for batch_connection_prepare. */
 const char *batch_sql_identifier(const char *name, apr_pool_t *p);
 
 #endif

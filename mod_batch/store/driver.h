@@ -16,6 +16,12 @@
 typedef struct batch_connection batch_connection_t;
 typedef struct batch_driver batch_driver_t;
 
+/* What only the driver knows the inside of. */
+typedef struct batch_prepared
+    batch_prepared_t;                         /* a prepared statement; as long as its connection */
+typedef struct batch_results batch_results_t; /* the rows of a SELECT */
+typedef struct batch_row batch_row_t;         /* one of them */
+
 /* What a failed call means for the transaction in which it happened. */
 typedef enum {
     BATCH_FAILURE_NONE,
@@ -26,7 +32,9 @@ typedef enum {
     BATCH_FAILURE_MISSING,   /* the module's own tables are not there: make them, again */
     BATCH_FAILURE_NEWER,     /* the module's own tables are of a version we do not know */
     BATCH_FAILURE_STATEMENT, /* the statement does not fit the tables, or failed while it ran */
-    BATCH_FAILURE_LOST       /* the connection is of no more use */
+    BATCH_FAILURE_FENCED,    /* batch_tx_execute_one: not exactly one row */
+    BATCH_FAILURE_LOST,      /* the connection is of no more use; nothing was committed */
+    BATCH_FAILURE_IN_DOUBT   /* the same, and it was lost in a COMMIT, which may have been done */
 } batch_failure_e;
 
 struct batch_driver {
@@ -34,9 +42,11 @@ struct batch_driver {
     const char *const *statements;    /* by batch_statement_e */
     const char *const *const *schema; /* by version - 1: statements, NULL at the end of each */
     int one_writer;                   /* writers queue up before they begin: store/writer.h */
+    int commit_again;                 /* a COMMIT that meets a lock leaves its transaction open */
+    int sets; /* one statement on many rows is better than many: 0 = it blocks other threads */
 
-    /** NULL, or why these connection parameters cannot work. */
-    const char *(*check_params)(const char *params);
+    /** NULL, or why these connection parameters cannot work: a constant, or in p. */
+    const char *(*check_params)(const char *params, apr_pool_t *p);
 
     /**
      * Makes connection->handle from params, with the settings that make a COMMIT durable, and
@@ -45,12 +55,18 @@ struct batch_driver {
     batch_failure_e (*open)(batch_connection_t *connection, const char **words, apr_pool_t *p);
 
     /**
-     * Starts a transaction that may write (or only reads). Never waits for a lock:
-     * BATCH_FAILURE_LOCKED. If version is not NULL it is set to that of the module's own tables, 0
-     * if there are none; that is the first look at the data, so that outdated statements show.
-     * On failure a transaction may be open; the caller rolls back.
+     * Starts a transaction that may write (or only reads). own: the module's own tables must be of
+     * our version, see batch_version_failure; that is the first look at the data, so that outdated
+     * statements show. On failure a transaction may be open; the caller rolls back. A driver may
+     * put all of it off until the first statement, which then returns the failure.
      */
-    batch_failure_e (*begin)(batch_connection_t *connection, int write, apr_int64_t *version);
+    batch_failure_e (*begin)(batch_connection_t *connection, int write, int own);
+
+    /**
+     * Starts a transaction in which the module's own tables can be made or changed: nobody else
+     * does until it ends. *version: of those that are there, 0 if there are none.
+     */
+    batch_failure_e (*begin_schema)(batch_connection_t *connection, apr_int64_t *version);
 
     /** Makes the transaction durable. On failure it is still open, or gone; the caller rolls back.
      */
@@ -65,17 +81,33 @@ struct batch_driver {
      */
     void (*idle)(batch_connection_t *connection, int quiet);
 
-    /**
-     * What code, returned by apr_dbd, means. To be asked at once, before another call on the
-     * connection. own: the statement was one of the module's own tables.
-     */
-    batch_failure_e (*classify)(batch_connection_t *connection, int code, int own);
-
     /** The database's words for its last failure; copy them. */
     const char *(*words)(batch_connection_t *connection);
 
-    /** The database's clock. */
+    /** The database's clock, within a transaction. */
     apr_time_t (*now)(batch_connection_t *connection);
+
+    /* Statements: connection.h says what these do. label: unique in the connection. */
+    batch_failure_e (*run)(batch_connection_t *connection, const char *sql);
+    batch_failure_e (*prepare)(batch_connection_t *connection, batch_prepared_t **prepared,
+                               const char *sql, const char *label, int own);
+    batch_failure_e (*execute)(batch_connection_t *connection, int *rows,
+                               batch_prepared_t *prepared, const void **values, int own,
+                               apr_pool_t *p);
+    batch_failure_e (*select)(batch_connection_t *connection, batch_results_t **results,
+                              batch_prepared_t *prepared, const void **values, int own,
+                              apr_pool_t *p);
+    int (*row)(batch_connection_t *connection, batch_row_t **row, batch_results_t *results,
+               apr_pool_t *p);
+    apr_int64_t (*number)(const batch_connection_t *connection, batch_row_t *row, int column);
+    const char *(*text)(const batch_connection_t *connection, batch_row_t *row, int column);
+
+    /**
+     * As execute, for one of the module's own, but the driver may put it off: a failure is then
+     * returned by a later call, at the latest by commit, which does not commit. NULL: it cannot.
+     */
+    batch_failure_e (*execute_later)(batch_connection_t *connection, batch_prepared_t *prepared,
+                                     const void **values, apr_pool_t *p);
 
     /**
      * The names of a table's columns (const char *, in p): none if there is no such table.
@@ -85,6 +117,8 @@ struct batch_driver {
                                int *ignore_case, const char *table, apr_pool_t *p);
 
     /* Whole operations, as store.h describes them. */
+    apr_status_t (*form_check)(batch_tx_t *tx, const batch_resource_t *resource,
+                               const char *organization, const char *form_id);
     apr_status_t (*errors_insert)(batch_tx_t *tx, const batch_job_t *job,
                                   const batch_item_error_t *errors, int count);
     apr_status_t (*rows_delete)(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
@@ -99,6 +133,10 @@ struct batch_driver {
 /** The driver of that name, or NULL. */
 const batch_driver_t *batch_driver_find(const char *name);
 
+/** What a version of the module's own tables means for a transaction. */
+batch_failure_e batch_version_failure(apr_int64_t version);
+
 extern const batch_driver_t batch_driver_sqlite3;
+extern const batch_driver_t batch_driver_pgsql;
 
 #endif

@@ -35,7 +35,7 @@
 #define IDLE_CACHE (512 * 1024)
 
 static const char *const statements[BATCH_SQL_COUNT] = {
-    BATCH_STATEMENT_LIST(BATCH_STATEMENT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY)};
+    BATCH_STATEMENT_LIST(BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY)};
 
 static const char *const schema_1[] = {BATCH_SCHEMA_1_SQLITE3};
 static const char *const *const schema[BATCH_SCHEMA_VERSION] = {schema_1};
@@ -56,7 +56,7 @@ static batch_failure_e classify_error(batch_connection_t *connection, int own)
 }
 
 /* code says little: statements are prepared the old way, where nearly every failure is a 1. */
-static batch_failure_e sqlite_classify(batch_connection_t *connection, int code, int own)
+batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own)
 {
     batch_failure_e failure;
 
@@ -90,8 +90,9 @@ static batch_failure_e sqlite_classify(batch_connection_t *connection, int code,
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static const char *sqlite_check_params(const char *params)
+static const char *sqlite_check_params(const char *params, apr_pool_t *p)
 {
+    (void)p;
     if (!params || !*params) {
         return "it needs the path of a database file";
     }
@@ -105,6 +106,14 @@ static const char *sqlite_check_params(const char *params)
         return "this SQLite library was built for a single thread";
     }
     return NULL;
+}
+
+/* The SQL function batch_clock(). */
+static void tell_time(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    (void)values;
+    sqlite3_result_int64(context, apr_time_now());
 }
 
 /* Notes how long the log has become: instead of SQLite's own checkpoint inside the COMMIT. */
@@ -143,6 +152,10 @@ static int set_up(batch_connection_t *connection)
     }
     if (code == SQLITE_OK) {
         code = run(native, "PRAGMA foreign_keys = ON");
+    }
+    if (code == SQLITE_OK) {
+        code = sqlite3_create_function(native, "batch_clock", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                       NULL, tell_time, NULL, NULL);
     }
     sqlite3_wal_hook(native, note_log, state);
     return code;
@@ -183,7 +196,7 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
     }
     connection->native = apr_dbd_native_handle(connection->dbd, connection->handle);
     connection->state = apr_pcalloc(connection->p, sizeof(batch_sqlite3_state_t));
-    failure = sqlite_classify(connection, set_up(connection), 0);
+    failure = batch_sqlite3_classify(connection, set_up(connection), 0);
     if (failure != BATCH_FAILURE_NONE) {
         *words = apr_pstrdup(p, sqlite_words(connection));
         return failure;
@@ -205,9 +218,9 @@ static batch_failure_e sqlite_rollback(batch_connection_t *connection)
 static batch_failure_e read_version(batch_connection_t *connection, apr_int64_t *version)
 {
     apr_pool_t *scratch = batch_connection_scratch(connection);
-    apr_dbd_prepared_t *prepared;
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_prepared_t *prepared;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     batch_failure_e failure;
 
     *version = 0;
@@ -221,9 +234,8 @@ static batch_failure_e read_version(batch_connection_t *connection, apr_int64_t 
     return failure == BATCH_FAILURE_MISSING ? BATCH_FAILURE_NONE : failure;
 }
 
-static batch_failure_e sqlite_begin(batch_connection_t *connection, int write, apr_int64_t *version)
+static batch_failure_e begin(batch_connection_t *connection, int write)
 {
-    batch_failure_e failure;
     int moved = 0;
 
     /* A file that was removed or replaced would take our commits with it. */
@@ -231,12 +243,27 @@ static batch_failure_e sqlite_begin(batch_connection_t *connection, int write, a
     if (moved) {
         return BATCH_FAILURE_OUTDATED;
     }
-    failure = sqlite_classify(connection,
-                              run(connection->native, write ? "BEGIN IMMEDIATE" : "BEGIN"), 0);
-    if (failure == BATCH_FAILURE_NONE && version) {
-        failure = read_version(connection, version);
+    return batch_sqlite3_classify(connection,
+                                  run(connection->native, write ? "BEGIN IMMEDIATE" : "BEGIN"), 0);
+}
+
+static batch_failure_e sqlite_begin(batch_connection_t *connection, int write, int own)
+{
+    apr_int64_t version = 0;
+    batch_failure_e failure = begin(connection, write);
+
+    if (failure != BATCH_FAILURE_NONE || !own) {
+        return failure;
     }
-    return failure;
+    failure = read_version(connection, &version);
+    return failure == BATCH_FAILURE_NONE ? batch_version_failure(version) : failure;
+}
+
+static batch_failure_e sqlite_begin_schema(batch_connection_t *connection, apr_int64_t *version)
+{
+    batch_failure_e failure = begin(connection, 1);
+
+    return failure == BATCH_FAILURE_NONE ? read_version(connection, version) : failure;
 }
 
 static void copy_log(batch_connection_t *connection, int at_least)
@@ -259,8 +286,11 @@ static batch_failure_e sqlite_commit(batch_connection_t *connection)
         return BATCH_FAILURE_ENDED; /* never report as committed what ended some other way */
     }
     code = run(connection->native, "COMMIT");
+    if ((code & 0xff) == SQLITE_IOERR) {
+        return BATCH_FAILURE_IN_DOUBT; /* it may be in the log, for whoever opens the file next */
+    }
     if (code != SQLITE_OK) {
-        return sqlite_classify(connection, code, 0);
+        return batch_sqlite3_classify(connection, code, 0);
     }
     copy_log(connection, CHECKPOINT_ALONE);
     return BATCH_FAILURE_NONE;
@@ -299,6 +329,82 @@ static apr_time_t sqlite_now(batch_connection_t *connection)
     return apr_time_now();
 }
 
+/* ---- Statements, through apr_dbd
+ * ------------------------------------------------------------------ */
+
+static batch_failure_e sqlite_run(batch_connection_t *connection, const char *sql)
+{
+    return batch_sqlite3_classify(connection, run(connection->native, sql), 0);
+}
+
+static batch_failure_e sqlite_prepare(batch_connection_t *connection, batch_prepared_t **prepared,
+                                      const char *sql, const char *label, int own)
+{
+    apr_dbd_prepared_t *statement = NULL;
+    int code =
+        apr_dbd_prepare(connection->dbd, connection->p, connection->handle, sql, label, &statement);
+
+    if (code) {
+        return batch_sqlite3_classify(connection, code, own);
+    }
+    *prepared = (batch_prepared_t *)statement;
+    return BATCH_FAILURE_NONE;
+}
+
+static batch_failure_e sqlite_execute(batch_connection_t *connection, int *rows,
+                                      batch_prepared_t *prepared, const void **values, int own,
+                                      apr_pool_t *p)
+{
+    int code = apr_dbd_pbquery(connection->dbd, p, connection->handle, rows,
+                               (apr_dbd_prepared_t *)prepared, values);
+
+    return code ? batch_sqlite3_classify(connection, code, own) : BATCH_FAILURE_NONE;
+}
+
+static batch_failure_e sqlite_select(batch_connection_t *connection, batch_results_t **results,
+                                     batch_prepared_t *prepared, const void **values, int own,
+                                     apr_pool_t *p)
+{
+    apr_dbd_results_t *found = NULL;
+    int code = apr_dbd_pbselect(connection->dbd, p, connection->handle, &found,
+                                (apr_dbd_prepared_t *)prepared, 1, values);
+
+    *results = (batch_results_t *)found;
+    return code ? batch_sqlite3_classify(connection, code, own) : BATCH_FAILURE_NONE;
+}
+
+static int sqlite_row(batch_connection_t *connection, batch_row_t **row, batch_results_t *results,
+                      apr_pool_t *p)
+{
+    apr_dbd_row_t *next = (apr_dbd_row_t *)*row;
+    int found = apr_dbd_get_row(connection->dbd, p, (apr_dbd_results_t *)results, &next, -1) == 0;
+
+    *row = (batch_row_t *)next;
+    return found;
+}
+
+static apr_int64_t sqlite_number(const batch_connection_t *connection, batch_row_t *row, int column)
+{
+    apr_int64_t number;
+
+    if (apr_dbd_datum_get(connection->dbd, (apr_dbd_row_t *)row, column, APR_DBD_TYPE_LONGLONG,
+                          &number) != APR_SUCCESS) {
+        return 0;
+    }
+    return number;
+}
+
+static const char *sqlite_text(const batch_connection_t *connection, batch_row_t *row, int column)
+{
+    const char *text = NULL;
+
+    if (apr_dbd_datum_get(connection->dbd, (apr_dbd_row_t *)row, column, APR_DBD_TYPE_STRING,
+                          &text) != APR_SUCCESS) {
+        return NULL;
+    }
+    return text;
+}
+
 /* ---- The administrator's tables ---------------------------------------------------------------
  */
 
@@ -306,9 +412,9 @@ static batch_failure_e sqlite_columns(batch_connection_t *connection, apr_array_
                                       int *ignore_case, const char *table, apr_pool_t *p)
 {
     const void *values[] = {table};
-    apr_dbd_prepared_t *prepared;
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_prepared_t *prepared;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     batch_failure_e failure;
 
     *ignore_case = 1;
@@ -329,16 +435,25 @@ const batch_driver_t batch_driver_sqlite3 = {
     .statements = statements,
     .schema = schema,
     .one_writer = 1,
+    .commit_again = 1,
     .check_params = sqlite_check_params,
     .open = sqlite_open,
     .begin = sqlite_begin,
+    .begin_schema = sqlite_begin_schema,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .idle = sqlite_idle,
-    .classify = sqlite_classify,
     .words = sqlite_words,
     .now = sqlite_now,
+    .run = sqlite_run,
+    .prepare = sqlite_prepare,
+    .execute = sqlite_execute,
+    .select = sqlite_select,
+    .row = sqlite_row,
+    .number = sqlite_number,
+    .text = sqlite_text,
     .columns = sqlite_columns,
+    .form_check = batch_sqlite3_form_check,
     .errors_insert = batch_sqlite3_errors_insert,
     .rows_delete = batch_sqlite3_rows_delete,
     .rows_update = batch_sqlite3_rows_update,

@@ -145,13 +145,13 @@ static void get_ready(batch_connection_t *connection)
 
 static batch_failure_e native_run(batch_connection_t *connection, const char *sql)
 {
-    return connection->driver->classify(connection,
-                                        sqlite3_exec(connection->native, sql, NULL, NULL, NULL), 0);
+    return batch_sqlite3_classify(connection,
+                                  sqlite3_exec(connection->native, sql, NULL, NULL, NULL), 0);
 }
 
 /* How one item's statement ended. message: the database's words, in p, where it was refused. */
 static batch_failure_e apply_item(batch_connection_t *connection, int *rows, const char **message,
-                                  apr_dbd_prepared_t *prepared, const void **values, apr_pool_t *p)
+                                  batch_prepared_t *prepared, const void **values, apr_pool_t *p)
 {
     int savepoints = ((batch_sqlite3_state_t *)connection->state)->savepoints;
     batch_failure_e failure = BATCH_FAILURE_NONE, undone;
@@ -196,7 +196,7 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
     batch_connection_t *connection = tx->connection;
     const void **values = (const void **)builder->values->elts;
     const char *sql = apr_array_pstrcat(builder->p, builder->pieces, 0);
-    apr_dbd_prepared_t *prepared;
+    batch_prepared_t *prepared;
     batch_failure_e failure;
     int i, rows;
 
@@ -300,4 +300,39 @@ apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
         rv = batch_tx_execute(tx, NULL, BATCH_SQL_ERROR_INSERT, values);
     }
     return rv;
+}
+
+/* Columns are named with their table: alone, SQLite might take an unknown one for a string. */
+static const char *form_sql(const batch_resource_t *resource, apr_pool_t *p)
+{
+    const char *table = batch_sql_identifier(resource->form_table, p);
+    const char *sql = apr_pstrcat(p, "SELECT 1 FROM ", table, " WHERE ", table, ".",
+                                  batch_sql_identifier(resource->form_id, p), " = %s", NULL);
+
+    if (resource->form_scope) {
+        sql = apr_pstrcat(p, sql, " AND ", table, ".",
+                          batch_sql_identifier(resource->form_scope, p), " = %s", NULL);
+    }
+    return sql;
+}
+
+apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,
+                                      const char *organization, const char *form_id)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const void *values[] = {form_id, organization};
+    batch_prepared_t *prepared;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    batch_failure_e failure;
+
+    failure = batch_connection_prepare(tx->connection, &prepared, form_sql(resource, scratch));
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_select(tx->connection, &results, prepared, values, 0, scratch);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return batch_tx_fail(tx, failure, "looking for a form");
+    }
+    return batch_connection_row(tx->connection, &row, results, scratch) ? APR_SUCCESS
+                                                                        : BATCH_ENOTFOUND;
 }

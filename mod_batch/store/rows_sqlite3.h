@@ -15,7 +15,15 @@ typedef struct batch_sqlite3_state {
     int rows_used;                    /* this transaction has changed rows */
 } batch_sqlite3_state_t;
 
+/**
+ * What code, which SQLite or apr_dbd returned, means. To be asked at once, before another call on
+ * the connection. own: the statement was one of the module's own tables.
+ */
+batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own);
+
 /* As the members of batch_driver_t. */
+apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,
+                                      const char *organization, const char *form_id);
 apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                          const batch_item_error_t *errors, int count);
 apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,

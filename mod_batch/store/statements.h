@@ -2,8 +2,9 @@
  * The SQL of the module's own tables, all of it: what each statement is for, and its text for each
  * driver.
  *
- * Parameters are apr_dbd's: %lld an apr_int64_t, %s a text; values are given in order, each by its
- * address (an apr_int64_t *) or as it is (a char *), NULL being SQL NULL. A literal per cent is %%.
+ * Parameters are written as apr_dbd does it: %lld an apr_int64_t (pgsql: bigint), %s a text; values
+ * are given in order, each by its address (an apr_int64_t *) or as it is (a char *), NULL being SQL
+ * NULL. A literal per cent is %%. Values behind the last parameter of a text are not looked at.
  */
 #ifndef BATCH_STORE_STATEMENTS_H
 #define BATCH_STORE_STATEMENTS_H
@@ -65,90 +66,155 @@
 #define BATCH_JOB_INSERTED BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "settings, operations"
 #define BATCH_JOB_FORMATS  BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s"
 
-/* One statement an entry: X(SYMBOL, text for sqlite3). Another driver's text is another argument.
+/* The database's clock in SQL, in microseconds since the epoch. batch_clock: driver_sqlite3.c */
+#define BATCH_CLOCK_SQLITE3 "batch_clock()"
+#define BATCH_CLOCK_PGSQL   "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+/*
+ * The storm tests' mutant (-DBATCH_MUTANT_NO_FENCE) goes on when it should not: that they fail with
+ * it shows that they would notice.
  */
-#define BATCH_STATEMENT_LIST(X)                                                                    \
-    X(BATCH_SQL_VERSION, "SELECT max(version) FROM batch_schema")                                  \
+#ifdef BATCH_MUTANT_NO_FENCE
+#define BATCH_FENCE_HOLDS 0
+#else
+#define BATCH_FENCE_HOLDS 1
+#endif
+
+/* pgsql: a data-modifying statement that fails unless it touches one row, with 22012. */
+#if BATCH_FENCE_HOLDS
+#define BATCH_ONE_ROW(sql) "WITH one AS (" sql " RETURNING 1) SELECT 1 / count(*) FROM one"
+#else
+#define BATCH_ONE_ROW(sql) sql
+#endif
+
+#define BATCH_SQL_TEXT_JOB_GET                                                                     \
+    "SELECT " BATCH_JOB_COLUMNS_ALL                                                                \
+    " FROM batch_jobs WHERE id = %s AND organization = %s AND api = %s"
+#define BATCH_SQL_TEXT_JOB_BY_SEQ_ALL                                                              \
+    "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs WHERE seq = %lld"
+#define BATCH_SQL_TEXT_JOB_STATE                                                                   \
+    "SELECT seq, epoch, cursor, revision, updated_at FROM batch_jobs WHERE id = %s"
+#define BATCH_SQL_TEXT_JOBS_EXPIRED                                                                \
+    "SELECT seq, id FROM batch_jobs WHERE completed_at > 0"                                        \
+    " AND completed_at < %lld ORDER BY completed_at LIMIT %lld"
+#define BATCH_SQL_TEXT_FENCE(clock)                                                                \
+    "UPDATE batch_jobs SET lease_until = " clock " + %lld WHERE seq = %lld AND id = %s"            \
+    " AND epoch = %lld AND cursor = %lld AND status = 'processing'"
+#define BATCH_SQL_TEXT_PROGRESS                                                                    \
+    "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
+    " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
+    " claims = 0, updated_at = %lld, revision = revision + 1"                                      \
+    " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
+#define BATCH_SQL_TEXT_FINISH                                                                      \
+    "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
+    " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
+    " claims = 0, updated_at = %lld, revision = revision + 1, completed_at = %lld,"                \
+    " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                     \
+    " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
+
+/*
+ * One statement an entry: SAME(SYMBOL, text) where both drivers take the same, else
+ * OWN(SYMBOL, text for sqlite3, text for pgsql); NULL where a driver does not use it.
+ */
+#define BATCH_STATEMENT_LIST(SAME, OWN)                                                            \
+    /* pgsql: of the schema that new tables are made in, wherever else there are some; and the     \
+     * clock */                                                                                    \
+    OWN(BATCH_SQL_VERSION, "SELECT max(version) FROM batch_schema",                                \
+        "SELECT coalesce(max(version) FILTER (WHERE tableoid = to_regclass("                       \
+        "quote_ident(current_schema()) || '.batch_schema')), 0), " BATCH_CLOCK_PGSQL               \
+        " FROM batch_schema")                                                                      \
                                                                                                    \
     /* batch_jobs, by clients */                                                                   \
-    X(BATCH_SQL_JOB_INSERT, "INSERT INTO batch_jobs (" BATCH_JOB_INSERTED                          \
-                            ") VALUES (" BATCH_JOB_FORMATS ") RETURNING seq")                      \
-    X(BATCH_SQL_JOB_GET, "SELECT " BATCH_JOB_COLUMNS_ALL                                           \
-                         " FROM batch_jobs WHERE id = %s AND organization = %s AND api = %s")      \
-    X(BATCH_SQL_JOB_BY_SEQ, "SELECT " BATCH_JOB_COLUMNS " FROM batch_jobs WHERE seq = %lld")       \
-    X(BATCH_SQL_JOB_BY_SEQ_ALL,                                                                    \
-      "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs WHERE seq = %lld")                         \
-    X(BATCH_SQL_JOB_COUNT, "SELECT count(*) FROM batch_jobs WHERE organization = %s AND api = %s") \
-    X(BATCH_SQL_JOB_UPDATE,                                                                        \
-      "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"             \
-      " operations = %s, warnings = %s, status = %s, total = %lld, queued_at = %lld,"              \
-      " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"           \
-      " WHERE seq = %lld AND id = %s AND revision = %lld")                                         \
-    X(BATCH_SQL_JOB_DELETE, "DELETE FROM batch_jobs WHERE seq = %lld AND id = %s")                 \
-    X(BATCH_SQL_JOBS_EXPIRED, "SELECT seq, id FROM batch_jobs WHERE completed_at > 0"              \
-                              " AND completed_at < %lld ORDER BY completed_at LIMIT %lld")         \
+    SAME(BATCH_SQL_JOB_INSERT, "INSERT INTO batch_jobs (" BATCH_JOB_INSERTED                       \
+                               ") VALUES (" BATCH_JOB_FORMATS ") RETURNING seq")                   \
+    SAME(BATCH_SQL_JOB_GET, BATCH_SQL_TEXT_JOB_GET)                                                \
+    OWN(BATCH_SQL_JOB_GET_TO_WRITE, BATCH_SQL_TEXT_JOB_GET, BATCH_SQL_TEXT_JOB_GET " FOR UPDATE")  \
+    SAME(BATCH_SQL_JOB_BY_SEQ, "SELECT " BATCH_JOB_COLUMNS " FROM batch_jobs WHERE seq = %lld")    \
+    OWN(BATCH_SQL_JOBS_BY_SEQS, NULL,                                                              \
+        "SELECT " BATCH_JOB_COLUMNS " FROM unnest(%s::bigint[]) WITH ORDINALITY"                   \
+        " AS wanted (wanted_seq, place) JOIN batch_jobs ON seq = wanted_seq ORDER BY place")       \
+    SAME(BATCH_SQL_JOB_COUNT,                                                                      \
+         "SELECT count(*) FROM batch_jobs WHERE organization = %s AND api = %s")                   \
+    SAME(BATCH_SQL_JOB_UPDATE,                                                                     \
+         "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"          \
+         " operations = %s, warnings = %s, status = %s, total = %lld, queued_at = %lld,"           \
+         " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"        \
+         " WHERE seq = %lld AND id = %s AND revision = %lld")                                      \
+    SAME(BATCH_SQL_JOB_DELETE, "DELETE FROM batch_jobs WHERE seq = %lld AND id = %s")              \
+    OWN(BATCH_SQL_JOBS_EXPIRED, BATCH_SQL_TEXT_JOBS_EXPIRED,                                       \
+        BATCH_SQL_TEXT_JOBS_EXPIRED " FOR UPDATE SKIP LOCKED")                                     \
+    /* Waits for a transaction that is still changing it, however its client has fared. */         \
+    OWN(BATCH_SQL_JOB_STATE, BATCH_SQL_TEXT_JOB_STATE, BATCH_SQL_TEXT_JOB_STATE " FOR UPDATE")     \
                                                                                                    \
     /*                                                                                             \
      * The queue: both in order of queued_at, a window behind (queued_at, seq). The second         \
      * condition on the status is the one of the partial index, which SQLite would not use         \
      * without.                                                                                    \
      */                                                                                            \
-    X(BATCH_SQL_RUNNING,                                                                           \
-      "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host"                \
-      " FROM batch_jobs WHERE status = 'processing' AND status IN ('queued', 'processing')"        \
-      " AND (queued_at, seq) > (%lld, %lld)"                                                       \
-      " ORDER BY queued_at, seq LIMIT %lld")                                                       \
-    X(BATCH_SQL_QUEUED,                                                                            \
-      "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host"                \
-      " FROM batch_jobs WHERE status = 'queued' AND status IN ('queued', 'processing')"            \
-      " AND (queued_at, seq) > (%lld, %lld)"                                                       \
-      " ORDER BY queued_at, seq LIMIT %lld")                                                       \
-    X(BATCH_SQL_CLAIM,                                                                             \
-      "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"       \
-      " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"           \
-      " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                      \
-      " updated_at = %lld, revision = revision + 1"                                                \
-      " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing')")                 \
-    X(BATCH_SQL_FENCE, "UPDATE batch_jobs SET lease_until = %lld WHERE seq = %lld AND id = %s"     \
-                       " AND epoch = %lld AND cursor = %lld AND status = 'processing'")            \
-    X(BATCH_SQL_PROGRESS,                                                                          \
-      "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"       \
-      " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"           \
-      " claims = 0, updated_at = %lld, revision = revision + 1"                                    \
-      " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'")                  \
-    X(BATCH_SQL_FINISH,                                                                            \
-      "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"       \
-      " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"           \
-      " claims = 0, updated_at = %lld, revision = revision + 1, completed_at = %lld,"              \
-      " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                   \
-      " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'")                  \
-    X(BATCH_SQL_RELEASE,                                                                           \
-      "UPDATE batch_jobs SET owner_host = NULL, owner_pid = 0, owner_start_time = 0,"              \
-      " lease_until = 0, claims = CASE WHEN claims > 0 THEN claims - 1 ELSE 0 END"                 \
-      " WHERE seq = %lld AND id = %s AND epoch = %lld AND cursor = %lld"                           \
-      " AND status = 'processing'")                                                                \
+    SAME(BATCH_SQL_RUNNING,                                                                        \
+         "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host,"            \
+         " epoch"                                                                                  \
+         " FROM batch_jobs WHERE status = 'processing' AND status IN ('queued', 'processing')"     \
+         " AND (queued_at, seq) > (%lld, %lld)"                                                    \
+         " ORDER BY queued_at, seq LIMIT %lld")                                                    \
+    SAME(BATCH_SQL_QUEUED,                                                                         \
+         "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host,"            \
+         " epoch"                                                                                  \
+         " FROM batch_jobs WHERE status = 'queued' AND status IN ('queued', 'processing')"         \
+         " AND (queued_at, seq) > (%lld, %lld)"                                                    \
+         " ORDER BY queued_at, seq LIMIT %lld")                                                    \
+    OWN(BATCH_SQL_JOB_LOCK, BATCH_SQL_TEXT_JOB_BY_SEQ_ALL,                                         \
+        BATCH_SQL_TEXT_JOB_BY_SEQ_ALL " FOR UPDATE SKIP LOCKED")                                   \
+    SAME(BATCH_SQL_CLAIM,                                                                          \
+         "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"    \
+         " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"        \
+         " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                   \
+         " updated_at = %lld, revision = revision + 1"                                             \
+         " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing')")              \
+    OWN(BATCH_SQL_FENCE, BATCH_SQL_TEXT_FENCE(BATCH_CLOCK_SQLITE3),                                \
+        BATCH_SQL_TEXT_FENCE(BATCH_CLOCK_PGSQL))                                                   \
+    OWN(BATCH_SQL_PROGRESS, BATCH_SQL_TEXT_PROGRESS, BATCH_ONE_ROW(BATCH_SQL_TEXT_PROGRESS))       \
+    OWN(BATCH_SQL_FINISH, BATCH_SQL_TEXT_FINISH, BATCH_ONE_ROW(BATCH_SQL_TEXT_FINISH))             \
+    SAME(BATCH_SQL_RELEASE,                                                                        \
+         "UPDATE batch_jobs SET owner_host = NULL, owner_pid = 0, owner_start_time = 0,"           \
+         " lease_until = 0, claims = CASE WHEN claims > 0 THEN claims - 1 ELSE 0 END"              \
+         " WHERE seq = %lld AND id = %s AND epoch = %lld AND cursor = %lld"                        \
+         " AND status = 'processing'")                                                             \
                                                                                                    \
     /* batch_items */                                                                              \
-    X(BATCH_SQL_SEGMENT_INSERT, "INSERT INTO batch_items (job, first_item, item_count, data)"      \
-                                " VALUES (%lld, %lld, %lld, %s)")                                  \
-    X(BATCH_SQL_SEGMENT_GET, "SELECT first_item, item_count, data FROM batch_items"                \
-                             " WHERE job = %lld AND first_item <= %lld"                            \
-                             " ORDER BY first_item DESC LIMIT 1")                                  \
-    X(BATCH_SQL_SEGMENTS_DELETE, "DELETE FROM batch_items WHERE rowid IN"                          \
-                                 " (SELECT rowid FROM batch_items WHERE job = %lld LIMIT %lld)")   \
+    SAME(BATCH_SQL_SEGMENT_INSERT, "INSERT INTO batch_items (job, first_item, item_count, data)"   \
+                                   " VALUES (%lld, %lld, %lld, %s)")                               \
+    SAME(BATCH_SQL_SEGMENT_GET, "SELECT first_item, item_count, data FROM batch_items"             \
+                                " WHERE job = %lld AND first_item <= %lld"                         \
+                                " ORDER BY first_item DESC LIMIT 1")                               \
+    OWN(BATCH_SQL_SEGMENTS_DELETE,                                                                 \
+        "DELETE FROM batch_items WHERE rowid IN"                                                   \
+        " (SELECT rowid FROM batch_items WHERE job = %lld LIMIT %lld)",                            \
+        "DELETE FROM batch_items WHERE job = %lld")                                                \
                                                                                                    \
-    /* batch_errors */                                                                             \
-    X(BATCH_SQL_ERROR_INSERT,                                                                      \
-      "INSERT INTO batch_errors"                                                                   \
-      " (job, ordinal, number, line, id, field, code, message, original)"                          \
-      " SELECT %lld, %lld, coalesce(max(number) + 1, 0), %lld, %s, %s, %s, %s, %s"                 \
-      " FROM batch_errors WHERE job = %lld AND ordinal = %lld")                                    \
-    X(BATCH_SQL_ERRORS_READ,                                                                       \
-      "SELECT ordinal, number, line, id, field, code, message, original FROM batch_errors"         \
-      " WHERE job = %lld AND (ordinal, number) > (%lld, %lld)"                                     \
-      " ORDER BY ordinal, number LIMIT %lld")                                                      \
-    X(BATCH_SQL_ERRORS_DELETE, "DELETE FROM batch_errors WHERE rowid IN"                           \
-                               " (SELECT rowid FROM batch_errors WHERE job = %lld LIMIT %lld)")
+    /* batch_errors: pgsql adds many at once, of which each parameter has a member of all */       \
+    OWN(BATCH_SQL_ERROR_INSERT,                                                                    \
+        "INSERT INTO batch_errors"                                                                 \
+        " (job, ordinal, number, line, id, field, code, message, original)"                        \
+        " SELECT %lld, %lld, coalesce(max(number) + 1, 0), %lld, %s, %s, %s, %s, %s"               \
+        " FROM batch_errors WHERE job = %lld AND ordinal = %lld",                                  \
+        "INSERT INTO batch_errors"                                                                 \
+        " (job, ordinal, number, line, id, field, code, message, original)"                        \
+        " SELECT job, ordinal, row_number() OVER (PARTITION BY ordinal ORDER BY place) - 1"        \
+        " + coalesce((SELECT max(number) + 1 FROM batch_errors AS older"                           \
+        " WHERE older.job = new.job AND older.ordinal = new.ordinal), 0),"                         \
+        " line, id, field, code, message, original FROM (SELECT %lld AS job, added.*"              \
+        " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],"             \
+        " %s::text[], %s::text[]) WITH ORDINALITY"                                                 \
+        " AS added (ordinal, line, id, field, code, message, original, place)) AS new")            \
+    SAME(BATCH_SQL_ERRORS_READ,                                                                    \
+         "SELECT ordinal, number, line, id, field, code, message, original FROM batch_errors"      \
+         " WHERE job = %lld AND (ordinal, number) > (%lld, %lld)"                                  \
+         " ORDER BY ordinal, number LIMIT %lld")                                                   \
+    OWN(BATCH_SQL_ERRORS_DELETE,                                                                   \
+        "DELETE FROM batch_errors WHERE rowid IN"                                                  \
+        " (SELECT rowid FROM batch_errors WHERE job = %lld LIMIT %lld)",                           \
+        "DELETE FROM batch_errors WHERE job = %lld")
 
 /* One for each order of a list: ascending at BATCH_SQL_LIST + 2 * sort, descending behind it. */
 #define BATCH_LIST_SQL(order)                                                                      \
@@ -157,12 +223,16 @@
 #define BATCH_LIST_ENTRY(symbol, word, column)                                                     \
     BATCH_LIST_SQL(column ", seq"), BATCH_LIST_SQL(column " DESC, seq DESC"),
 
-#define BATCH_STATEMENT_SYMBOL(symbol, sqlite3_text)  symbol,
-#define BATCH_STATEMENT_SQLITE3(symbol, sqlite3_text) sqlite3_text,
-#define BATCH_STATEMENT_NAME(symbol, sqlite3_text)    #symbol,
+#define BATCH_SYMBOL_SAME(symbol, text)            symbol,
+#define BATCH_SYMBOL_OWN(symbol, sqlite3, pgsql)   symbol,
+#define BATCH_NAME_SAME(symbol, text)              #symbol,
+#define BATCH_NAME_OWN(symbol, sqlite3, pgsql)     #symbol,
+#define BATCH_TEXT_SAME(symbol, text)              text,
+#define BATCH_TEXT_SQLITE3(symbol, sqlite3, pgsql) sqlite3,
+#define BATCH_TEXT_PGSQL(symbol, sqlite3, pgsql)   pgsql,
 
 typedef enum {
-    BATCH_STATEMENT_LIST(BATCH_STATEMENT_SYMBOL) BATCH_SQL_LIST,
+    BATCH_STATEMENT_LIST(BATCH_SYMBOL_SAME, BATCH_SYMBOL_OWN) BATCH_SQL_LIST,
     BATCH_SQL_COUNT = BATCH_SQL_LIST + 2 * BATCH_SORT_COUNT
 } batch_statement_e;
 
@@ -233,6 +303,71 @@ typedef enum {
         " code TEXT NOT NULL,"                                                                     \
         " message TEXT NOT NULL,"                                                                  \
         " original TEXT,"                                                                          \
+        " PRIMARY KEY (job, ordinal, number))",                                                    \
+        NULL
+
+/* data is not compressed: ids hardly can be, and it is read once and thrown away. */
+#define BATCH_SCHEMA_1_PGSQL                                                                       \
+    "CREATE TABLE IF NOT EXISTS batch_jobs ("                                                      \
+    " seq bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,"                                    \
+    " id text NOT NULL UNIQUE,"                                                                    \
+    " api text NOT NULL,"                                                                          \
+    " organization text NOT NULL,"                                                                 \
+    " resource text,"                                                                              \
+    " action text NOT NULL,"                                                                       \
+    " form_id text,"                                                                               \
+    " warnings text,"                                                                              \
+    " status text NOT NULL,"                                                                       \
+    " reason text,"                                                                                \
+    " total bigint NOT NULL,"                                                                      \
+    " cursor bigint NOT NULL,"                                                                     \
+    " epoch bigint NOT NULL,"                                                                      \
+    " claims bigint NOT NULL,"                                                                     \
+    " revision bigint NOT NULL,"                                                                   \
+    " created bigint NOT NULL,"                                                                    \
+    " updated bigint NOT NULL,"                                                                    \
+    " deleted bigint NOT NULL,"                                                                    \
+    " overwritten bigint NOT NULL,"                                                                \
+    " duplicates bigint NOT NULL,"                                                                 \
+    " errors bigint NOT NULL," /* Times: microseconds since the epoch, 0 = not yet. */             \
+    " created_at bigint NOT NULL,"                                                                 \
+    " updated_at bigint NOT NULL,"                                                                 \
+    " queued_at bigint NOT NULL,"                                                                  \
+    " started_at bigint NOT NULL,"                                                                 \
+    " completed_at bigint NOT NULL,"                                                               \
+    " created_by text,"                                                                            \
+    " created_by_id text,"                                                                         \
+    " updated_by text,"                                                                            \
+    " updated_by_id text,"                                                                         \
+    " owner_host text,"                                                                            \
+    " owner_pid bigint NOT NULL DEFAULT 0,"                                                        \
+    " owner_start_time bigint NOT NULL DEFAULT 0,"                                                 \
+    " lease_until bigint NOT NULL DEFAULT 0,"                                                      \
+    " settings text,"                                                                              \
+    " operations text) WITH (fillfactor = 70)",                                                    \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_list"                                               \
+        " ON batch_jobs (organization, api, created_at)",                                          \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
+        " WHERE status IN ('queued', 'processing')",                                               \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \
+        " WHERE completed_at > 0",                                                                 \
+        "CREATE TABLE IF NOT EXISTS batch_items ("                                                 \
+        " job bigint NOT NULL,"                                                                    \
+        " first_item bigint NOT NULL,"                                                             \
+        " item_count bigint NOT NULL,"                                                             \
+        " data text NOT NULL,"                                                                     \
+        " PRIMARY KEY (job, first_item))",                                                         \
+        "ALTER TABLE batch_items ALTER COLUMN data SET STORAGE EXTERNAL",                          \
+        "CREATE TABLE IF NOT EXISTS batch_errors ("                                                \
+        " job bigint NOT NULL,"                                                                    \
+        " ordinal bigint NOT NULL,"                                                                \
+        " number bigint NOT NULL,"                                                                 \
+        " line bigint NOT NULL,"                                                                   \
+        " id text,"                                                                                \
+        " field text,"                                                                             \
+        " code text NOT NULL,"                                                                     \
+        " message text NOT NULL,"                                                                  \
+        " original text,"                                                                          \
         " PRIMARY KEY (job, ordinal, number))",                                                    \
         NULL
 

@@ -6,7 +6,7 @@
 
 #include <apr_strings.h>
 
-static const batch_driver_t *const drivers[] = {&batch_driver_sqlite3};
+static const batch_driver_t *const drivers[] = {&batch_driver_sqlite3, &batch_driver_pgsql};
 
 const batch_driver_t *batch_driver_find(const char *name)
 {
@@ -33,6 +33,7 @@ static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
     connection->driver = store->driver;
     connection->dbd = store->dbd;
     connection->params = store->params;
+    connection->patience = store->patience;
     *place = connection;
     return APR_SUCCESS;
 }
@@ -54,10 +55,10 @@ static apr_status_t find_driver(batch_store_t *store, const batch_store_config_t
     if (!store->driver) {
         return batch_error_set(
             err, APR_ENOTIMPL, "MB0100", ptemp,
-            "there is no database driver \"%s\" in this version; there is: sqlite3",
+            "there is no database driver \"%s\" in this version; there are: sqlite3, pgsql",
             config->driver ? config->driver : "");
     }
-    reason = store->driver->check_params(config->params);
+    reason = store->driver->check_params(config->params, ptemp);
     if (reason) {
         return batch_error_set(err, APR_EINVAL, "MB0100", ptemp,
                                "the database parameters of driver %s cannot work: %s",
@@ -153,12 +154,12 @@ apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton
 /* ---- The module's own tables --------------------------------------------------------------------
  */
 
-static batch_failure_e run_sql(batch_connection_t *connection, const char *sql)
+batch_failure_e batch_version_failure(apr_int64_t version)
 {
-    int rows;
-    int code = apr_dbd_query(connection->dbd, connection->handle, &rows, sql);
-
-    return code ? connection->driver->classify(connection, code, 0) : BATCH_FAILURE_NONE;
+    if (version == BATCH_SCHEMA_VERSION) {
+        return BATCH_FAILURE_NONE;
+    }
+    return version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : BATCH_FAILURE_MISSING;
 }
 
 /* All steps behind version, and those to it again: what they make may have been dropped. */
@@ -169,22 +170,22 @@ static batch_failure_e take_steps(batch_connection_t *connection, apr_int64_t ve
     const char *const *sql;
     char insert[80];
 
-    failure =
-        run_sql(connection, "CREATE TABLE IF NOT EXISTS batch_schema (version INTEGER NOT NULL)");
+    failure = connection->driver->run(
+        connection, "CREATE TABLE IF NOT EXISTS batch_schema (version INTEGER NOT NULL)");
     for (next = version > 0 ? version : 1;
          failure == BATCH_FAILURE_NONE && next <= BATCH_SCHEMA_VERSION; next++) {
         for (sql = connection->driver->schema[next - 1]; failure == BATCH_FAILURE_NONE && *sql;
              sql++) {
-            failure = run_sql(connection, *sql);
+            failure = connection->driver->run(connection, *sql);
         }
     }
     if (failure == BATCH_FAILURE_NONE) {
-        failure = run_sql(connection, "DELETE FROM batch_schema");
+        failure = connection->driver->run(connection, "DELETE FROM batch_schema");
     }
     if (failure == BATCH_FAILURE_NONE) {
         apr_snprintf(insert, sizeof(insert), "INSERT INTO batch_schema (version) VALUES (%d)",
                      BATCH_SCHEMA_VERSION);
-        failure = run_sql(connection, insert);
+        failure = connection->driver->run(connection, insert);
     }
     return failure;
 }
@@ -192,7 +193,7 @@ static batch_failure_e take_steps(batch_connection_t *connection, apr_int64_t ve
 batch_failure_e batch_store_make_tables(batch_store_t *store, batch_connection_t *connection)
 {
     apr_int64_t version = 0;
-    batch_failure_e failure = connection->driver->begin(connection, 1, &version);
+    batch_failure_e failure = connection->driver->begin_schema(connection, &version);
 
     if (failure != BATCH_FAILURE_NONE) {
         return failure;

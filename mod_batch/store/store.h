@@ -10,7 +10,9 @@
  * back if the function returns anything but APR_SUCCESS, which it then returns. It runs the
  * function again, from the start, where the attempt left no trace: the database was locked, the
  * connection was lost, a prepared statement was outdated by a change of the schema. So a function
- * sets its results anew each time that it runs, and its inserts carry ids made beforehand.
+ * sets its results anew each time that it runs, and its inserts carry ids made beforehand. A
+ * driver may send a statement that only writes together with a later one: then a call that returned
+ * APR_SUCCESS may still fail with that later one, at the latest with the COMMIT.
  *
  * Time is the database's: for sqlite3 that is this machine's clock, for pgsql clock_timestamp().
  *
@@ -23,6 +25,8 @@
  *   BATCH_EREFUSED      the database refused what was written and nothing of it is left (a deferred
  *                       constraint at COMMIT, a trigger that rolls back): err->message has the
  *                       database's own words, and no tag
+ *   BATCH_EINDOUBT      the connection was lost in the COMMIT: it may have been done or not. What
+ *                       was written says: batch_tx_job_stands. Never returned for a read.
  * and whatever the caller's function returns. Once a call inside the transaction has failed for a
  * reason of the database's, the transaction is rolled back whatever the function returns.
  */
@@ -114,6 +118,14 @@ apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job);
 /** Reads the job with that id if it is this organization's and of this API; strings in p. */
 apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
                               const char *organization, batch_api_e api, apr_pool_t *p);
+
+/**
+ * For a write whose COMMIT's reply was lost: APR_SUCCESS if the stored job is the very state that
+ * that write has left in *job (seq, epoch, cursor, revision, updated_at), BATCH_ENOTFOUND if not.
+ * To be called by a transaction that may write: it waits for one that is still changing the job.
+ * An insert that is still under way does not show; inserting the same id again waits for it.
+ */
+apr_status_t batch_tx_job_stands(batch_tx_t *tx, const batch_job_t *job);
 
 /* The order of what clients of the records API see: failed, pending, running, success. */
 #define BATCH_SORT_STATUS_RANK                                                                     \

@@ -13,7 +13,7 @@ apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
 {
     const void *values[] = {&job->seq, &segment->first, &segment->count, segment->data};
 
-    return batch_tx_execute(tx, NULL, BATCH_SQL_SEGMENT_INSERT, values);
+    return batch_tx_execute_later(tx, BATCH_SQL_SEGMENT_INSERT, values);
 }
 
 apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, const batch_job_t *job,
@@ -21,8 +21,8 @@ apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, cons
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     const void *values[] = {&job->seq, &position};
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     const char *data;
     apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_SEGMENT_GET, values, scratch);
 
@@ -64,8 +64,8 @@ static apr_status_t read_window(batch_tx_t *tx, int *count, const batch_job_t *j
     const batch_connection_t *connection = tx->connection;
     apr_int64_t ordinal = cursor->begun ? cursor->ordinal : -1;
     const void *values[] = {&job->seq, &ordinal, &cursor->number, &limit};
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_ERRORS_READ, values, window);
 
     *count = 0;
@@ -135,40 +135,11 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t
 /* ---- Forms -------------------------------------------------------------------------------------
  */
 
-/* Columns are named with their table: alone, SQLite might take an unknown one for a string. */
-static const char *form_sql(const batch_resource_t *resource, apr_pool_t *p)
-{
-    const char *table = batch_sql_identifier(resource->form_table, p);
-    const char *sql = apr_pstrcat(p, "SELECT 1 FROM ", table, " WHERE ", table, ".",
-                                  batch_sql_identifier(resource->form_id, p), " = %s", NULL);
-
-    if (resource->form_scope) {
-        sql = apr_pstrcat(p, sql, " AND ", table, ".",
-                          batch_sql_identifier(resource->form_scope, p), " = %s", NULL);
-    }
-    return sql;
-}
-
 apr_status_t batch_tx_form_check(batch_tx_t *tx, const batch_resource_t *resource,
                                  const char *organization, const char *form_id)
 {
-    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    const void *values[] = {form_id, organization};
-    apr_dbd_prepared_t *prepared;
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
-    batch_failure_e failure;
-
     if (!form_id || !resource->form_table || !resource->form_id) {
         return BATCH_ENOTFOUND;
     }
-    failure = batch_connection_prepare(tx->connection, &prepared, form_sql(resource, scratch));
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_connection_select(tx->connection, &results, prepared, values, 0, scratch);
-    }
-    if (failure != BATCH_FAILURE_NONE) {
-        return batch_tx_fail(tx, failure, "looking for a form");
-    }
-    return batch_connection_row(tx->connection, &row, results, scratch) ? APR_SUCCESS
-                                                                        : BATCH_ENOTFOUND;
+    return tx->connection->driver->form_check(tx, resource, organization, form_id);
 }

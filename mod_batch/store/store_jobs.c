@@ -69,7 +69,7 @@ static int read_member(batch_job_t *job, const column_member_t *member, const ch
 }
 
 /* A row of BATCH_JOB_COLUMNS or, if all, BATCH_JOB_COLUMNS_ALL; strings copied into p. */
-static apr_status_t read_job(batch_tx_t *tx, batch_job_t *job, apr_dbd_row_t *row, int all,
+static apr_status_t read_job(batch_tx_t *tx, batch_job_t *job, batch_row_t *row, int all,
                              apr_pool_t *p)
 {
     const batch_connection_t *connection = tx->connection;
@@ -99,8 +99,8 @@ static apr_status_t select_job(batch_tx_t *tx, batch_job_t *job, batch_statement
                                const void **values, int all, apr_pool_t *p)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, statement, values, scratch);
 
     if (rv != APR_SUCCESS) {
@@ -117,24 +117,55 @@ apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
 {
     const void *values[] = {id, organization, batch_api_name(api)};
 
-    return select_job(tx, job, BATCH_SQL_JOB_GET, values, 1, p);
+    return select_job(tx, job, tx->write ? BATCH_SQL_JOB_GET_TO_WRITE : BATCH_SQL_JOB_GET, values,
+                      1, p);
 }
 
-apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, int all,
-                                 apr_pool_t *p)
+apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p)
 {
     const void *values[] = {&seq};
 
-    return select_job(tx, job, all ? BATCH_SQL_JOB_BY_SEQ_ALL : BATCH_SQL_JOB_BY_SEQ, values, all,
-                      p);
+    return select_job(tx, job, BATCH_SQL_JOB_BY_SEQ, values, 0, p);
+}
+
+apr_status_t batch_tx_job_lock(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p)
+{
+    const void *values[] = {&seq};
+
+    return select_job(tx, job, BATCH_SQL_JOB_LOCK, values, 1, p);
+}
+
+apr_status_t batch_tx_job_stands(batch_tx_t *tx, const batch_job_t *job)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const void *values[] = {job->id};
+    const apr_int64_t wanted[] = {job->seq, job->epoch, job->cursor, job->revision,
+                                  job->updated_at};
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_STATE, values, scratch);
+    apr_size_t i;
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!batch_connection_row(tx->connection, &row, results, scratch)) {
+        return BATCH_ENOTFOUND;
+    }
+    for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (batch_row_number(tx->connection, row, (int)i) != wanted[i]) {
+            return BATCH_ENOTFOUND;
+        }
+    }
+    return APR_SUCCESS;
 }
 
 apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     const void *values[MEMBER_COUNT + 2];
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     apr_status_t rv;
     int i;
 
@@ -187,7 +218,7 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
 /* ---- Removing -----------------------------------------------------------------------------------
  */
 
-/* Rows that one statement removes: no statement may keep the driver's mutex for long. */
+/* Rows that one statement removes, where none may keep others waiting for long. */
 static apr_status_t delete_in_parts(batch_tx_t *tx, batch_statement_e statement, apr_int64_t job,
                                     apr_int64_t limit)
 {
@@ -195,6 +226,9 @@ static apr_status_t delete_in_parts(batch_tx_t *tx, batch_statement_e statement,
     apr_status_t rv;
     int rows;
 
+    if (tx->connection->driver->sets) {
+        return batch_tx_execute_later(tx, statement, values);
+    }
     do {
         rv = batch_tx_execute(tx, &rows, statement, values);
     } while (rv == APR_SUCCESS && rows >= limit);
@@ -215,7 +249,7 @@ apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job)
         rv = delete_in_parts(tx, BATCH_SQL_ERRORS_DELETE, job->seq, 500);
     }
     if (rv == APR_SUCCESS) {
-        rv = batch_tx_execute(tx, NULL, BATCH_SQL_JOB_DELETE, values);
+        rv = batch_tx_execute_later(tx, BATCH_SQL_JOB_DELETE, values);
     }
     return rv;
 }
@@ -226,8 +260,8 @@ apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_tim
     apr_int64_t before = batch_tx_now(tx) - retention;
     apr_int64_t most = limit;
     const void *values[] = {&before, &most};
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOBS_EXPIRED, values, ptemp);
 
     *removed = 0;
@@ -251,8 +285,8 @@ static apr_status_t count_jobs(batch_tx_t *tx, apr_int64_t *total, const batch_j
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     const void *values[] = {query->organization, batch_api_name(query->api)};
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_COUNT, values, scratch);
 
     *total = 0;
@@ -263,8 +297,8 @@ static apr_status_t count_jobs(batch_tx_t *tx, apr_int64_t *total, const batch_j
 }
 
 /*
- * Which jobs, in order. The order is made once, over the keys alone: the rows follow one by one, so
- * that no statement is long, whatever the order and the page.
+ * Which jobs, in order. The order is made once, over the keys alone: the rows follow in windows, so
+ * that neither time nor memory grows with the page.
  */
 static apr_status_t order_jobs(batch_tx_t *tx, apr_array_header_t **seqs,
                                const batch_job_query_t *query, apr_pool_t *ptemp)
@@ -273,13 +307,58 @@ static apr_status_t order_jobs(batch_tx_t *tx, apr_array_header_t **seqs,
     batch_statement_e statement = BATCH_SQL_LIST + 2 * query->sort + (query->descending ? 1 : 0);
     const void *values[] = {query->organization, batch_api_name(query->api), &query->limit,
                             &query->offset};
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, statement, values, scratch);
 
     *seqs = apr_array_make(ptemp, LIST_WINDOW, sizeof(apr_int64_t));
     while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
         APR_ARRAY_PUSH(*seqs, apr_int64_t) = batch_row_number(tx->connection, row, 0);
+    }
+    return rv;
+}
+
+/* One window of a list, by as many statements as jobs. */
+static apr_status_t list_one_by_one(batch_tx_t *tx, const apr_int64_t *seqs, int count,
+                                    batch_job_fn *fn, void *baton, apr_pool_t *window)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < count; i++) {
+        batch_job_t job;
+
+        rv = batch_tx_job_by_seq(tx, &job, seqs[i], window);
+        if (rv == APR_SUCCESS) {
+            rv = fn(baton, &job);
+        }
+    }
+    return rv;
+}
+
+/* The same by one statement. */
+static apr_status_t list_window(batch_tx_t *tx, const apr_int64_t *seqs, int count,
+                                batch_job_fn *fn, void *baton, apr_pool_t *window)
+{
+    apr_array_header_t *texts = apr_array_make(window, LIST_WINDOW, sizeof(const char *));
+    const void *values[1];
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    apr_status_t rv;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        APR_ARRAY_PUSH(texts, const char *) = apr_psprintf(window, "%" APR_INT64_T_FMT, seqs[i]);
+    }
+    values[0] = apr_pstrcat(window, "{", apr_array_pstrcat(window, texts, ','), "}", NULL);
+    rv = batch_tx_select(tx, &results, BATCH_SQL_JOBS_BY_SEQS, values, window);
+    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, window)) {
+        batch_job_t job;
+
+        rv = read_job(tx, &job, row, 0, window);
+        if (rv == APR_SUCCESS) {
+            rv = fn(baton, &job);
+        }
     }
     return rv;
 }
@@ -301,16 +380,13 @@ apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_j
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    for (i = 0; rv == APR_SUCCESS && i < seqs->nelts; i++) {
-        batch_job_t job;
+    for (i = 0; rv == APR_SUCCESS && i < seqs->nelts; i += LIST_WINDOW) {
+        const apr_int64_t *first = &APR_ARRAY_IDX(seqs, i, apr_int64_t);
+        int count = seqs->nelts - i < LIST_WINDOW ? seqs->nelts - i : LIST_WINDOW;
 
-        if (i % LIST_WINDOW == 0) {
-            apr_pool_clear(window);
-        }
-        rv = batch_tx_job_by_seq(tx, &job, APR_ARRAY_IDX(seqs, i, apr_int64_t), 0, window);
-        if (rv == APR_SUCCESS) {
-            rv = fn(baton, &job);
-        }
+        apr_pool_clear(window);
+        rv = tx->connection->driver->sets ? list_window(tx, first, count, fn, baton, window)
+                                          : list_one_by_one(tx, first, count, fn, baton, window);
     }
     apr_pool_destroy(window);
     return rv;

@@ -12,6 +12,7 @@ typedef struct candidate {
     apr_int64_t queued_at;
     apr_time_t lease_until;
     batch_owner_t owner; /* host NULL: nobody */
+    apr_int64_t epoch;
 } candidate_t;
 
 /* The next candidates behind *last, in p. */
@@ -22,8 +23,8 @@ static apr_status_t read_candidates(batch_tx_t *tx, apr_array_header_t **candida
     const apr_int64_t limit = CLAIM_WINDOW;
     const void *values[] = {&last->queued_at, &last->seq, &limit};
     const batch_connection_t *connection = tx->connection;
-    apr_dbd_results_t *results;
-    apr_dbd_row_t *row = NULL;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, statement, values, p);
 
     *candidates = apr_array_make(p, CLAIM_WINDOW, sizeof(candidate_t));
@@ -36,6 +37,7 @@ static apr_status_t read_candidates(batch_tx_t *tx, apr_array_header_t **candida
         candidate->owner.pid = batch_row_number(connection, row, 3);
         candidate->owner.start_time = batch_row_number(connection, row, 4);
         candidate->owner.host = batch_row_text(connection, row, 5, p);
+        candidate->epoch = batch_row_number(connection, row, 6);
     }
     return rv;
 }
@@ -46,63 +48,81 @@ static int is_free(const candidate_t *candidate, const batch_claim_t *claim, apr
            claim->owner_gone(claim->baton, &candidate->owner);
 }
 
-/*
- * Sets *seq and *epoch to the first candidate of that statement that is free and runnable.
- * BATCH_ENOTFOUND if there is none. p is cleared.
- */
-static apr_status_t find_candidate(batch_tx_t *tx, apr_int64_t *seq, apr_int64_t *epoch,
-                                   batch_statement_e statement, const batch_claim_t *claim,
-                                   apr_pool_t *p)
+/* BATCH_ENOTFOUND if the candidate is not for this engine, or is being claimed by another. */
+static apr_status_t look_at(batch_tx_t *tx, batch_job_t *job, const candidate_t *candidate,
+                            const batch_claim_t *claim, apr_pool_t *p, apr_pool_t *ptemp)
 {
-    apr_time_t now = batch_tx_now(tx);
-    candidate_t last = {-1, -1, 0, {NULL, 0, 0}};
+    apr_status_t rv = batch_tx_job_by_seq(tx, job, candidate->seq, ptemp);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!claim->runnable(claim->baton, job)) {
+        return BATCH_ENOTFOUND;
+    }
+    rv = batch_tx_job_lock(tx, job, candidate->seq, p);
+    /* Another epoch: somebody has claimed it since we saw that it was free. */
+    return rv == APR_SUCCESS && job->epoch != candidate->epoch ? BATCH_ENOTFOUND : rv;
+}
+
+/*
+ * Sets *job to the first candidate of that statement that is free and runnable, in p.
+ * BATCH_ENOTFOUND if there is none. window is cleared.
+ */
+static apr_status_t find_candidate(batch_tx_t *tx, batch_job_t *job, batch_statement_e statement,
+                                   const batch_claim_t *claim, apr_pool_t *p, apr_pool_t *window)
+{
+    candidate_t last = {-1, -1, 0, {NULL, 0, 0}, 0};
     apr_array_header_t *candidates;
     int i;
 
     do {
         apr_status_t rv;
 
-        apr_pool_clear(p);
-        rv = read_candidates(tx, &candidates, statement, &last, p);
-        for (i = 0; rv == APR_SUCCESS && i < candidates->nelts; i++) {
-            batch_job_t job;
-
-            last = APR_ARRAY_IDX(candidates, i, candidate_t);
-            if (!is_free(&last, claim, now)) {
-                continue;
-            }
-            rv = batch_tx_job_by_seq(tx, &job, last.seq, 0, p);
-            if (rv == APR_SUCCESS && claim->runnable(claim->baton, &job)) {
-                *seq = job.seq;
-                *epoch = job.epoch;
-                return APR_SUCCESS;
-            }
-        }
+        apr_pool_clear(window);
+        rv = read_candidates(tx, &candidates, statement, &last, window);
         if (rv != APR_SUCCESS) {
             return rv;
+        }
+        for (i = 0; i < candidates->nelts; i++) {
+            last = APR_ARRAY_IDX(candidates, i, candidate_t);
+            if (!is_free(&last, claim, batch_tx_now(tx))) {
+                continue;
+            }
+            rv = look_at(tx, job, &last, claim, p, window);
+            if (rv != BATCH_ENOTFOUND) {
+                return rv;
+            }
         }
     } while (candidates->nelts == CLAIM_WINDOW);
     return BATCH_ENOTFOUND;
 }
 
-static apr_status_t take(batch_tx_t *tx, apr_int64_t seq, apr_int64_t epoch,
-                         const batch_claim_t *claim)
+static apr_status_t take(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *claim)
 {
     const batch_owner_t *owner = claim->owner;
     apr_time_t now = batch_tx_now(tx);
     apr_time_t lease_until = now + claim->lease;
-    const void *values[] = {owner->host, &owner->pid, &owner->start_time, &lease_until, &now, &now,
-                            &seq,        &epoch};
+    const void *values[] = {owner->host, &owner->pid, &owner->start_time, &lease_until,
+                            &now,        &now,        &job->seq,          &job->epoch};
     int rows;
     apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_CLAIM, values);
 
-    return rv == APR_SUCCESS && rows != 1 ? BATCH_ENOTFOUND : rv;
+    if (rv == APR_SUCCESS && rows != 1) {
+        return BATCH_ENOTFOUND;
+    }
+    job->status = BATCH_STATUS_PROCESSING;
+    job->epoch++;
+    job->claims++;
+    job->started_at = job->started_at ? job->started_at : now;
+    job->updated_at = now;
+    job->revision++;
+    return rv;
 }
 
 apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *claim,
                             apr_pool_t *p)
 {
-    apr_int64_t seq = 0, epoch = 0;
     apr_pool_t *window;
     apr_status_t rv = apr_pool_create(&window, p);
 
@@ -110,38 +130,21 @@ apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_
         return rv;
     }
     /* What was begun goes first: it is older, and must go on however full the queue is. */
-    rv = find_candidate(tx, &seq, &epoch, BATCH_SQL_RUNNING, claim, window);
+    rv = find_candidate(tx, job, BATCH_SQL_RUNNING, claim, p, window);
     if (rv == BATCH_ENOTFOUND) {
-        rv = find_candidate(tx, &seq, &epoch, BATCH_SQL_QUEUED, claim, window);
+        rv = find_candidate(tx, job, BATCH_SQL_QUEUED, claim, p, window);
     }
     apr_pool_destroy(window);
-    if (rv == APR_SUCCESS) {
-        rv = take(tx, seq, epoch, claim);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = batch_tx_job_by_seq(tx, job, seq, 1, p);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? take(tx, job, claim) : rv;
 }
-
-/*
- * The storm tests' mutant (-DBATCH_MUTANT_NO_FENCE) goes on when it should not: that they fail with
- * it shows that they would notice.
- */
-#ifdef BATCH_MUTANT_NO_FENCE
-#define FENCED APR_SUCCESS
-#else
-#define FENCED BATCH_EFENCED
-#endif
 
 apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval_time_t lease)
 {
-    apr_time_t lease_until = batch_tx_now(tx) + lease;
-    const void *values[] = {&lease_until, &job->seq, job->id, &job->epoch, &job->cursor};
+    const void *values[] = {&lease, &job->seq, job->id, &job->epoch, &job->cursor};
     int rows;
     apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_FENCE, values);
 
-    return rv == APR_SUCCESS && rows != 1 ? FENCED : rv;
+    return rv == APR_SUCCESS && rows != 1 && BATCH_FENCE_HOLDS ? BATCH_EFENCED : rv;
 }
 
 apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
@@ -154,7 +157,7 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
                               &counts->overwritten, &counts->duplicates,
                               &counts->errors,      batch_status_name(job->status),
                               job->reason,          &now};
-    int count = 10, rows;
+    int count = 10;
     apr_status_t rv;
 
     if (final) {
@@ -163,10 +166,7 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
     values[count++] = &job->seq;
     values[count++] = job->id;
     values[count++] = &job->epoch;
-    rv = batch_tx_execute(tx, &rows, final ? BATCH_SQL_FINISH : BATCH_SQL_PROGRESS, values);
-    if (rv == APR_SUCCESS && rows != 1) {
-        rv = FENCED;
-    }
+    rv = batch_tx_execute_one(tx, final ? BATCH_SQL_FINISH : BATCH_SQL_PROGRESS, values);
     if (rv == APR_SUCCESS) {
         job->updated_at = now;
         job->completed_at = final ? now : 0;

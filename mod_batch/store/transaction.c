@@ -27,14 +27,13 @@ typedef struct batch_run {
     int reopened;    /* times */
     int fresh;       /* the connection was opened by this call */
     int make_tables; /* the next attempt does it first */
-    int in_doubt;    /* a COMMIT failed: it may have been done */
 } batch_run_t;
 
 /* ---- Failures -------------------------------------------------------------------------------- */
 
 const char *batch_statement_name(batch_statement_e statement)
 {
-    static const char *const names[] = {BATCH_STATEMENT_LIST(BATCH_STATEMENT_NAME)};
+    static const char *const names[] = {BATCH_STATEMENT_LIST(BATCH_NAME_SAME, BATCH_NAME_OWN)};
 
     return statement < BATCH_SQL_LIST ? names[statement] : "BATCH_SQL_LIST";
 }
@@ -47,6 +46,10 @@ static apr_status_t failure_status(batch_failure_e failure)
     case BATCH_FAILURE_REFUSED:
     case BATCH_FAILURE_ENDED:
         return BATCH_EREFUSED;
+    case BATCH_FAILURE_FENCED:
+        return BATCH_EFENCED;
+    case BATCH_FAILURE_IN_DOUBT:
+        return BATCH_EINDOUBT;
     default:
         return BATCH_EUNAVAILABLE;
     }
@@ -67,6 +70,9 @@ static apr_status_t fail(batch_tx_t *tx, batch_failure_e failure, const char *wo
     case BATCH_FAILURE_REFUSED:
     case BATCH_FAILURE_ENDED:
         return batch_error_set(error, status, NULL, tx->p, "%s", words);
+    case BATCH_FAILURE_FENCED:
+        return batch_error_set(error, status, NULL, tx->p,
+                               "the batch is no longer this worker's (%s)", doing);
     case BATCH_FAILURE_LOCKED:
         return batch_error_set(error, status, "MB0103", tx->p, "the database is locked: %s (%s)",
                                words, doing);
@@ -76,6 +82,7 @@ static apr_status_t fail(batch_tx_t *tx, batch_failure_e failure, const char *wo
                                "module knows",
                                BATCH_SCHEMA_VERSION);
     case BATCH_FAILURE_LOST:
+    case BATCH_FAILURE_IN_DOUBT:
         return batch_error_set(error, status, "MB0105", tx->p, "the database failed: %s (%s)",
                                words, doing);
     default:
@@ -96,7 +103,7 @@ apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e state
                               const void **values)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    apr_dbd_prepared_t *prepared;
+    batch_prepared_t *prepared;
     batch_failure_e failure;
     int changed = 0;
 
@@ -112,10 +119,44 @@ apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e state
                : batch_tx_fail(tx, failure, batch_statement_name(statement));
 }
 
-apr_status_t batch_tx_select(batch_tx_t *tx, apr_dbd_results_t **results,
-                             batch_statement_e statement, const void **values, apr_pool_t *p)
+apr_status_t batch_tx_execute_one(batch_tx_t *tx, batch_statement_e statement, const void **values)
 {
-    apr_dbd_prepared_t *prepared;
+    apr_status_t rv;
+    int rows;
+
+    if (tx->connection->driver->execute_later) {
+        return batch_tx_execute_later(tx, statement, values);
+    }
+    rv = batch_tx_execute(tx, &rows, statement, values);
+    return rv == APR_SUCCESS && rows != 1 && BATCH_FENCE_HOLDS
+               ? batch_tx_fail(tx, BATCH_FAILURE_FENCED, batch_statement_name(statement))
+               : rv;
+}
+
+apr_status_t batch_tx_execute_later(batch_tx_t *tx, batch_statement_e statement,
+                                    const void **values)
+{
+    batch_connection_t *connection = tx->connection;
+    batch_prepared_t *prepared;
+    batch_failure_e failure;
+
+    if (!connection->driver->execute_later) {
+        return batch_tx_execute(tx, NULL, statement, values);
+    }
+    failure = batch_connection_own(connection, &prepared, statement);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = connection->driver->execute_later(connection, prepared, values,
+                                                    batch_connection_scratch(connection));
+    }
+    return failure == BATCH_FAILURE_NONE
+               ? APR_SUCCESS
+               : batch_tx_fail(tx, failure, batch_statement_name(statement));
+}
+
+apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_statement_e statement,
+                             const void **values, apr_pool_t *p)
+{
+    batch_prepared_t *prepared;
     batch_failure_e failure;
 
     failure = batch_connection_own(tx->connection, &prepared, statement);
@@ -165,7 +206,6 @@ static apr_status_t open_connection(batch_run_t *run)
 static apr_status_t begin(batch_run_t *run)
 {
     batch_connection_t *connection = run->tx.connection;
-    apr_int64_t version = BATCH_SCHEMA_VERSION;
     batch_failure_e failure;
 
     if (run->make_tables) {
@@ -176,11 +216,7 @@ static apr_status_t begin(batch_run_t *run)
                              failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,
                              "making the batch tables");
     }
-    failure = connection->driver->begin(connection, run->how == BATCH_RUN_WRITE,
-                                        run->how == BATCH_RUN_INSPECT ? NULL : &version);
-    if (failure == BATCH_FAILURE_NONE && version != BATCH_SCHEMA_VERSION) {
-        failure = version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : BATCH_FAILURE_MISSING;
-    }
+    failure = connection->driver->begin(connection, run->tx.write, run->how != BATCH_RUN_INSPECT);
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(&run->tx, failure, "begin");
 }
 
@@ -199,13 +235,16 @@ static apr_status_t commit(batch_run_t *run)
     batch_failure_e failure;
 
     while ((failure = connection->driver->commit(connection)) == BATCH_FAILURE_LOCKED &&
-           apr_time_now() < run->deadline) {
+           connection->driver->commit_again && apr_time_now() < run->deadline) {
         pause_a_little(run);
+    }
+    if (failure == BATCH_FAILURE_IN_DOUBT && !run->tx.write) {
+        batch_connection_close(connection); /* what was read was read */
+        failure = BATCH_FAILURE_NONE;
     }
     if (failure == BATCH_FAILURE_NONE) {
         return APR_SUCCESS;
     }
-    run->in_doubt = failure == BATCH_FAILURE_LOST;
     return batch_tx_fail(&run->tx, failure, "commit");
 }
 
@@ -264,11 +303,13 @@ static int once_more(batch_run_t *run)
         run->make_tables = 1;
         return reopen(run);
     case BATCH_FAILURE_LOST: {
-        /* The file may have been replaced, the server restarted; but a commit may have been done.
-         */
+        /* The file may have been replaced, the server restarted. */
         int was_fresh = run->fresh;
-        return reopen(run) && !was_fresh && !run->in_doubt;
+        return reopen(run) && !was_fresh;
     }
+    case BATCH_FAILURE_IN_DOUBT:
+        batch_connection_close(run->tx.connection);
+        return 0;
     case BATCH_FAILURE_LOCKED:
         if (apr_time_now() >= run->deadline) {
             return 0;
@@ -330,6 +371,7 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     apr_status_t rv;
 
     run.tx.store = store;
+    run.tx.write = how == BATCH_RUN_WRITE;
     run.tx.p = ptemp;
     run.deadline = apr_time_now() + store->patience;
     run.seed = (unsigned)run.deadline ^ (unsigned)(apr_uintptr_t)&run;

@@ -20,6 +20,7 @@ struct batch_store {
 
 struct batch_tx {
     batch_store_t *store;
+    int write; /* it may */
     batch_connection_t *connection;
     batch_error_t error; /* details of the failure; message in p */
     apr_pool_t *p;       /* of the call that runs the transaction */
@@ -58,14 +59,30 @@ const char *batch_statement_name(batch_statement_e statement);
 apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e statement,
                               const void **values);
 
+/**
+ * Runs one of the module's own statements that must change exactly one row: otherwise the
+ * transaction fails with BATCH_EFENCED. A driver may put it off: then a later call, at the latest
+ * the COMMIT, fails.
+ */
+apr_status_t batch_tx_execute_one(batch_tx_t *tx, batch_statement_e statement, const void **values);
+
+/** Runs one of the module's own statements whose result nobody waits for; see above. */
+apr_status_t batch_tx_execute_later(batch_tx_t *tx, batch_statement_e statement,
+                                    const void **values);
+
 /** Runs one of the module's own statements that returns rows; they live in p. */
-apr_status_t batch_tx_select(batch_tx_t *tx, apr_dbd_results_t **results,
-                             batch_statement_e statement, const void **values, apr_pool_t *p);
+apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_statement_e statement,
+                             const void **values, apr_pool_t *p);
 
 /* store_jobs.c, for the queue */
 
-/** Reads a job by its seq in p; all: settings and operations too. BATCH_ENOTFOUND */
-apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, int all,
-                                 apr_pool_t *p);
+/** Reads a job by its seq in p, without settings and operations. BATCH_ENOTFOUND */
+apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p);
+
+/**
+ * Reads a whole job by its seq in p, and keeps others from changing it until the transaction ends.
+ * BATCH_ENOTFOUND also where somebody else is at it just now.
+ */
+apr_status_t batch_tx_job_lock(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What the tests of the store share: a folder with a real SQLite file, a store on it, and other
- * processes that touch the same file. A test program calls fixture_begin first in main.
+ * What the tests of the store share: a database of their own, a store on it, and others that touch
+ * the same database. A test program calls fixture_begin first in main.
  */
 #ifndef BATCH_STORE_FIXTURE_H
 #define BATCH_STORE_FIXTURE_H
@@ -16,8 +16,8 @@
 #include <apr_dbd.h>
 #include <apr_general.h>
 #include <apr_strings.h>
-#include <sqlite3.h>
 
+#include "database.h"
 #include "tap.h"
 
 /* No program uses all of it. */
@@ -25,7 +25,7 @@
 
 static apr_pool_t *pool;    /* of the whole program */
 static char folder[512];    /* removed at the end */
-static const char *path;    /* of the database */
+static const char *path;    /* of the database: the store's parameters */
 static const char *self;    /* this program */
 FIXTURE batch_error_t err;  /* of the last call */
 static char last_log[2048]; /* the store's last log line */
@@ -43,41 +43,12 @@ FIXTURE void keep_log(void *baton, batch_log_level_e level, apr_status_t status,
 
 static const batch_logger_t fixture_logger = {keep_log, NULL};
 
-/* Runs sql on a connection of its own; the first column of the last row, or "" (static). */
-FIXTURE const char *native(const char *database, const char *sql)
-{
-    static char answer[256];
-    sqlite3 *connection;
-    sqlite3_stmt *statement;
-    const char *tail = sql;
-
-    answer[0] = '\0';
-    sqlite3_open(database, &connection);
-    sqlite3_busy_timeout(connection, 5000);
-    while (tail && *tail) {
-        if (sqlite3_prepare_v2(connection, tail, -1, &statement, &tail) != SQLITE_OK) {
-            apr_snprintf(answer, sizeof(answer), "error: %s", sqlite3_errmsg(connection));
-            break;
-        }
-        while (statement && sqlite3_step(statement) == SQLITE_ROW) {
-            const char *text = (const char *)sqlite3_column_text(statement, 0);
-            apr_cpystrn(answer, text ? text : "NULL", sizeof(answer));
-        }
-        if (statement && sqlite3_finalize(statement) != SQLITE_OK) {
-            apr_snprintf(answer, sizeof(answer), "error: %s", sqlite3_errmsg(connection));
-            break;
-        }
-    }
-    sqlite3_close(connection);
-    return answer;
-}
-
 FIXTURE long long number(const char *sql)
 {
     return atoll(native(path, sql));
 }
 
-/* ---- Other processes ----------------------------------------------------------------------------
+/* ---- Others on the same database ----------------------------------------------------------------
  */
 
 /* Starts this program anew as MODE DATABASE SQL; *to and *from are its standard input and output.
@@ -117,34 +88,57 @@ FIXTURE int wait_for(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Another process runs sql and ends: 1 if that went well. */
+/* Somebody else runs sql and goes: 1 if that went well. */
 FIXTURE int elsewhere(const char *sql)
 {
     int to, from, code;
-    pid_t pid = start_process("--sql", path, sql, &to, &from);
+    pid_t pid;
 
+    if (is_pgsql()) {
+        return strncmp(native(path, sql), "error: ", 7) != 0;
+    }
+    pid = start_process("--sql", path, sql, &to, &from);
     close(to);
     code = wait_for(pid);
     close(from);
     return code == 0;
 }
 
-/* Another process runs sql (BEGIN IMMEDIATE, …) and stays until let_go_of. */
+/*
+ * Somebody else runs sql (BEGIN IMMEDIATE, …) and stays until let_go_of. With SQLite that has to be
+ * another process: locks are a process's.
+ */
 typedef struct holder {
     pid_t pid;
     int to, from;
+    PGconn *connection;
 } holder_t;
 
 FIXTURE int hold(holder_t *holder, const char *sql)
 {
     char ready;
 
+    if (is_pgsql()) {
+        PGresult *result;
+
+        holder->connection = connect_pgsql(path);
+        result = PQexec(holder->connection, sql);
+        ready =
+            PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
+        PQclear(result);
+        return ready;
+    }
     holder->pid = start_process("--hold", path, sql, &holder->to, &holder->from);
     return read(holder->from, &ready, 1) == 1;
 }
 
+/* What it has begun is rolled back. */
 FIXTURE void let_go_of(holder_t *holder)
 {
+    if (is_pgsql()) {
+        PQfinish(holder->connection);
+        return;
+    }
     close(holder->to);
     wait_for(holder->pid);
     close(holder->from);
@@ -202,12 +196,13 @@ FIXTURE int fixture_begin(int *code, int argc, char **argv)
     if (!mkdtemp(folder)) {
         abort();
     }
-    path = apr_pstrcat(pool, folder, "/batch.db", NULL);
+    path = database_make(folder, pool);
     return 1;
 }
 
 FIXTURE int fixture_end(void)
 {
+    database_remove(pool);
     remove_folder();
     apr_pool_destroy(pool);
     apr_terminate();
@@ -216,7 +211,7 @@ FIXTURE int fixture_end(void)
 
 FIXTURE batch_store_t *open_store(const char *params, int patience_ms)
 {
-    batch_store_config_t config = {.driver = "sqlite3",
+    batch_store_config_t config = {.driver = database_driver(),
                                    .params = params,
                                    .max_connections = 8,
                                    .patience = apr_time_from_msec(patience_ms),

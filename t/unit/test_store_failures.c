@@ -62,9 +62,8 @@ static apr_status_t create_with(const char *driver, const char *params)
 
 static void test_create(void)
 {
-    is_number(create_with("pgsql", "host=x"), APR_ENOTIMPL, "pgsql is not there");
-    ok(says("MB0100", "no database driver \"pgsql\""), "which is said");
-    is_number(create_with("nonsense", "x"), APR_ENOTIMPL, "nor is nonsense");
+    is_number(create_with("nonsense", "x"), APR_ENOTIMPL, "nonsense is not there");
+    ok(says("MB0100", "no database driver \"nonsense\""), "which is said");
     is_number(create_with(NULL, "x"), APR_ENOTIMPL, "nor nothing");
     is_number(create_with("sqlite3", ""), APR_EINVAL, "a path is needed");
     is_number(create_with("sqlite3", NULL), APR_EINVAL, "really");
@@ -501,6 +500,10 @@ int main(int argc, char **argv)
 {
     int code;
 
+    if (is_pgsql()) {
+        printf("1..0 # skip: of SQLite\n"); /* test_store_pgsql.c is for the other */
+        return 0;
+    }
     if (!fixture_begin(&code, argc, argv)) {
         return code;
     }
