@@ -221,6 +221,20 @@ static void leave_at_once(int status, void *unused)
     _exit(status);
 }
 
+/*
+ * Under prefork we are in a signal handler that has interrupted whatever the process did: the rest
+ * of its ending could wait for a lock that it holds itself.
+ */
+static void leave_soon(void)
+{
+    int threaded = 0;
+
+    if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && !threaded) {
+        _exit(0);
+    }
+    on_exit(leave_at_once, NULL);
+}
+
 /* Runs before anything of the child is destroyed; under prefork it may run in a signal handler. */
 static apr_status_t end_workers(void *data)
 {
@@ -236,7 +250,7 @@ static apr_status_t end_workers(void *data)
             batch_workers_join(sites[i].workers, left > 0 ? left : 0) != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, sites[i].server,
                          "MB0006: a worker did not end in time; its batch goes on elsewhere");
-            on_exit(leave_at_once, NULL);
+            leave_soon();
         }
     }
     return APR_SUCCESS;

@@ -1,4 +1,5 @@
-# Fulcrum's own clients (t/clients) against the server. Skipped only on a machine that has no Node.js.
+# Fulcrum's own clients (t/clients) against the server. Skipped only on a machine that has no
+# Node.js.
 use strict;
 use warnings;
 
@@ -12,7 +13,8 @@ use BatchTest;
 
 my $clients = work_folder() . '/t/clients';
 ok(-d "$clients/node_modules/fulcrum-app", 'the npm package fulcrum-app is installed')
-    or diag("t/run-suite installs it, or: cd t/clients && npm install --no-package-lock\n", map { s/^/npm: /gmr } log_of_npm());
+    or diag("t/run-suite installs it, or: cd t/clients && npm install --no-package-lock\n",
+    map {s/^/npm: /gmr} log_of_npm());
 
 sub log_of_npm
 {
@@ -44,6 +46,7 @@ while (my $line = <$tap>) {
 }
 ok(close $tap, 'the script ends well');
 ok(defined $planned && $ran == $planned, 'and has run to its end');
-is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids) . "')"), 7, 'the rows are gone from the database');
+is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids) . "')"),
+    7, 'the rows are gone from the database');
 
 finish();

@@ -1,4 +1,5 @@
-# A configuration that cannot work is refused, by configtest or at start-up, with file, line and reason.
+# A configuration that cannot work is refused, by configtest or at start-up, with file, line and
+# reason.
 use strict;
 use warnings;
 
@@ -9,13 +10,15 @@ use POSIX ();
 
 my $folder = work_folder() . '/var/config';
 mkdir $folder or -d $folder or die "$folder: $!\n";
-my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0) or die "no port: $!\n";
+my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0)
+    or die "no port: $!\n";
 my $port = $socket->sockport;
 close $socket;
 my $driver = driver();
 my $params = $ENV{BATCH_TEST_PARAMS};
 
-# Writes a configuration with the text at its end; returns its path and the line on which the text begins.
+# Writes a configuration with the text at its end; returns its path and the line on which the text
+# begins.
 sub write_conf
 {
     my ($text) = @_;
@@ -48,30 +51,45 @@ sub configtest
 
 my $database = "BatchDBDriver $driver\nBatchDBDParams \"$params\"\n";
 
-# ---- What works -------------------------------------------------------------------------------------------
-
-my ($code, $said) = configtest('');
-is($code, 0, 'the module alone, without a directive of it') or diag($said);
-($code, $said) = configtest("Define BATCH_DRIVER $driver\nDefine BATCH_PARAMS \"$params\"\nInclude \"\${BATCH_CONF}/sample.conf\"\n");
-is($code, 0, 'the sample') or diag($said);
-unlike($said, qr/warn|error/i, 'without a complaint');
-($code, $said) = configtest("$database<BatchResource thing>\nBatchTable records\nBatchKey id client\nBatchColumn status text\nBatchActions update\n</BatchResource>\n");
-is($code, 0, 'a resource of one column') or diag($said);
-
-# ---- What one directive can see ---------------------------------------------------------------------------
-
+# A section of these lines.
 sub resource
 {
     my (@lines) = @_;
     return join "\n", '<BatchResource thing>', @lines, '</BatchResource>', '';
 }
+
+# ---- What works ----------------------------------------------------------------------------------
+
+my ($code, $said) = configtest('');
+is($code, 0, 'the module alone, without a directive of it') or diag($said);
+($code, $said) = configtest(<<"END");
+Define BATCH_DRIVER $driver
+Define BATCH_PARAMS "$params"
+Include "\${BATCH_CONF}/sample.conf"
+END
+is($code, 0, 'the sample') or diag($said);
+unlike($said, qr/warn|error/i, 'without a complaint');
+($code, $said) = configtest($database
+        . resource('BatchTable records', 'BatchKey id client', 'BatchColumn status text',
+        'BatchActions update'));
+is($code, 0, 'a resource of one column') or diag($said);
+
+# ---- What one directive can see ------------------------------------------------------------------
+
 my @good = ('BatchTable records', 'BatchKey id client');
 
 # [name, text, the line in it that is wrong (from 1), the reason]
 my @wrong = (
-    ['a column of an unknown type', resource(@good, 'BatchColumn status texxt', 'BatchActions delete'), 4, qr/texxt/],
+    [
+        'a column of an unknown type',
+        resource(@good, 'BatchColumn status texxt', 'BatchActions delete'),
+        4, qr/texxt/
+    ],
     ['a column without a type', resource(@good, 'BatchColumn status'), 4, qr/BatchColumn/],
-    ['a column with an unknown word', resource(@good, 'BatchColumn status text obligatory'), 4, qr/obligatory/],
+    [
+        'a column with an unknown word', resource(@good, 'BatchColumn status text obligatory'),
+        4, qr/obligatory/
+    ],
     ['a max that is no number', resource(@good, 'BatchColumn status text max=many'), 4, qr/max/],
     ['a max of nothing', resource(@good, 'BatchColumn status text max=0'), 4, qr/max/],
     ['a max below zero', resource(@good, 'BatchColumn status text max=-1'), 4, qr/max/],
@@ -79,24 +97,63 @@ my @wrong = (
     ['a min of a text', resource(@good, 'BatchColumn status text min=5'), 4, qr/min/],
     ['a min that is no number', resource(@good, 'BatchColumn version integer min=x'), 4, qr/min/],
     ['an enum of nothing', resource(@good, 'BatchColumn status text enum='), 4, qr/enum/],
-    ['a column twice', resource(@good, 'BatchColumn status text', 'BatchColumn status text'), 5, qr/status/],
-    ['a column name that is none', resource(@good, 'BatchColumn "sta tus\";x" text'), 4, qr/sta tus|BatchColumn/],
-    ['a table name that is none', resource('BatchKey id client', 'BatchTable "records; DROP TABLE records"'), 3, qr/BatchTable|records;/],
+    [
+        'a column twice',
+        resource(@good, 'BatchColumn status text', 'BatchColumn status text'),
+        5, qr/status/
+    ],
+    [
+        'a column name that is none',
+        resource(@good, 'BatchColumn "sta tus\";x" text'),
+        4, qr/sta tus|BatchColumn/
+    ],
+    [
+        'a table name that is none',
+        resource('BatchKey id client', 'BatchTable "records; DROP TABLE records"'),
+        3, qr/BatchTable|records;/
+    ],
     ['an unknown action', resource(@good, 'BatchActions delete vanish'), 4, qr/vanish/],
     ['no action in BatchActions', resource(@good, 'BatchActions'), 4, qr/BatchActions/],
-    ['a permission for an unknown action', resource(@good, 'BatchAllow vanish "true"'), 4, qr/vanish/],
-    ['a permission that is no expression', resource(@good, 'BatchAllow delete "%{REMOTE_USER ==="'), 4, qr/BatchAllow|expression/i],
-    ['a key of an unknown kind', resource('BatchTable records', 'BatchKey id guessed'), 3, qr/guessed/],
+    [
+        'a permission for an unknown action',
+        resource(@good, 'BatchAllow vanish "true"'),
+        4, qr/vanish/
+    ],
+    [
+        'a permission that is no expression',
+        resource(@good, 'BatchAllow delete "%{REMOTE_USER ==="'),
+        4, qr/BatchAllow|expression/i
+    ],
+    [
+        'a key of an unknown kind',
+        resource('BatchTable records', 'BatchKey id guessed'),
+        3, qr/guessed/
+    ],
     ['a stamp of one column', resource(@good, 'BatchStamp created_at'), 4, qr/BatchStamp/],
     ['a form of one word', resource(@good, 'BatchForm form_id'), 4, qr/BatchForm/],
-    ['a form with an unknown word', resource(@good, 'BatchForm form_id forms colour=x'), 4, qr/colour/],
+    [
+        'a form with an unknown word',
+        resource(@good, 'BatchForm form_id forms colour=x'),
+        4, qr/colour/
+    ],
     ['a directive that there is not', resource(@good, 'BatchColour red'), 4, qr/BatchColour/],
     ['a directive of another place', resource(@good, 'BatchWorkers 2'), 4, qr/BatchWorkers/],
     ['a directive of a section outside of it', "BatchTable records\n", 1, qr/BatchTable/],
     ['a section without a name', "<BatchResource>\n</BatchResource>\n", 1, qr/BatchResource/],
-    ['a section in a section', resource(@good, '<BatchResource other>', '</BatchResource>'), 4, qr/BatchResource/],
-    ['a section in a Location', "<Location /x>\n<BatchResource thing>\n</BatchResource>\n</Location>\n", 2, qr/BatchResource/],
-    ['two resources of one name', resource(@good, 'BatchActions delete') . resource(@good, 'BatchActions delete'), 6, qr/thing/],
+    [
+        'a section in a section', resource(@good, '<BatchResource other>', '</BatchResource>'),
+        4, qr/BatchResource/
+    ],
+    [
+        'a section in a Location',
+        "<Location /x>\n<BatchResource thing>\n</BatchResource>\n</Location>\n",
+        2, qr/BatchResource/
+    ],
+    [
+        'two resources of one name',
+        resource(@good, 'BatchActions delete') . resource(@good, 'BatchActions delete'),
+        6, qr/thing/
+    ],
     ['workers below zero', "BatchWorkers -1\n", 1, qr/BatchWorkers/],
     ['workers that are no number', "BatchWorkers many\n", 1, qr/BatchWorkers/],
     ['workers and more', "BatchWorkers 2x\n", 1, qr/BatchWorkers/],
@@ -107,15 +164,38 @@ my @wrong = (
     ['no objects at all', "BatchMaxObjects 0\n", 1, qr/BatchMaxObjects/],
     ['objects that are no number', "BatchMaxObjects ten\n", 1, qr/BatchMaxObjects/],
     ['a wrong expression for the user', "BatchUserId \"%{\"\n", 1, qr/BatchUserId/],
-    ['a wrong expression for the organization', "BatchOrganization \"%{reqenv:\"\n", 1, qr/BatchOrganization/],
+    [
+        'a wrong expression for the organization', "BatchOrganization \"%{reqenv:\"\n",
+        1, qr/BatchOrganization/
+    ],
     ['neither on nor off', "BatchAnonymous perhaps\n", 1, qr/BatchAnonymous/],
-    ['a token file without a path', "<Location /x>\nAuthApiTokenFile\n</Location>\n", 2, qr/AuthApiTokenFile/],
+    [
+        'a token file without a path', "<Location /x>\nAuthApiTokenFile\n</Location>\n",
+        2, qr/AuthApiTokenFile/
+    ],
 );
 # What a section lacks is seen at its end, and told with the line of its beginning.
 my @incomplete = (
-    ['a section without a table', resource('BatchKey id client', 'BatchActions delete'), 1, qr/BatchTable/],
-    ['a section without a key', resource('BatchTable records', 'BatchActions delete'), 1, qr/BatchKey/],
-    ['a match by an undeclared column', resource('BatchTable records', 'BatchKey id generated', 'BatchMatch nothing', 'BatchColumn status text', 'BatchActions merge'), 1, qr/nothing/],
+    [
+        'a section without a table', resource('BatchKey id client', 'BatchActions delete'),
+        1, qr/BatchTable/
+    ],
+    [
+        'a section without a key', resource('BatchTable records', 'BatchActions delete'),
+        1, qr/BatchKey/
+    ],
+    [
+        'a match by an undeclared column',
+        resource(
+            'BatchTable records',
+            'BatchKey id generated',
+            'BatchMatch nothing',
+            'BatchColumn status text',
+            'BatchActions merge'
+        ),
+        1,
+        qr/nothing/
+    ],
 );
 foreach my $case (@wrong, @incomplete) {
     my ($name, $text, $line, $reason) = @$case;
@@ -124,14 +204,19 @@ foreach my $case (@wrong, @incomplete) {
     like($said, $reason, "$name: with the reason");
     # A section may be told by its beginning or by its end.
     my $last = $first + ($text =~ tr/\n//) - 1;
-    my %right = $line == 1 && $text =~ /^<BatchResource/ ? map { $_ => 1 } $first .. $last : ($first + $line - 1 => 1);
+    my %right
+        = $line == 1 && $text =~ /^<BatchResource/
+        ? map { $_ => 1 } $first .. $last
+        : ($first + $line - 1 => 1);
     my ($told) = $said =~ /line (\d+)/ ? $1 : $said =~ /\Q$path\E:(\d+)/ ? $1 : undef;
-    ok(defined $told && $right{$told} && $said =~ /\Q$path\E/, "$name: with file and line") or diag("line ", $first + $line - 1, ": $said");
+    ok(defined $told && $right{$told} && $said =~ /\Q$path\E/, "$name: with file and line")
+        or diag("line ", $first + $line - 1, ": $said");
 }
 
-# ---- What only the database can tell -----------------------------------------------------------------------
+# ---- What only the database can tell -------------------------------------------------------------
 
-# Starts httpd in the foreground, in a session of its own; returns its exit code and what it said, or undef if it came up.
+# Starts httpd in the foreground, in a session of its own; returns its exit code and what it said,
+# or undef if it came up.
 sub startup
 {
     my ($text) = @_;
@@ -145,15 +230,18 @@ sub startup
         exec var('httpd'), '-DFOREGROUND', '-f', $path or POSIX::_exit(127);
     }
     my $code;
-    wait_for('httpd to come up or to refuse', sub {
-        if (waitpid($pid, POSIX::WNOHANG()) == $pid) {
-            $code = $? >> 8 || ($? ? 255 : 0);
-            return 1;
+    wait_for(
+        'httpd to come up or to refuse',
+        sub {
+            if (waitpid($pid, POSIX::WNOHANG()) == $pid) {
+                $code = $? >> 8 || ($? ? 255 : 0);
+                return 1;
+            }
+            # It listens before it looks at the database, and says when it is ready.
+            open my $file, '<', "$folder/error_log" or return 0;
+            return scalar grep {/resuming normal operations/} <$file>;
         }
-        # It listens before it looks at the database, and says when it is ready.
-        open my $file, '<', "$folder/error_log" or return 0;
-        return scalar grep { /resuming normal operations/ } <$file>;
-    });
+    );
     if (!defined $code) {
         kill 'TERM', $pid;
         waitpid $pid, 0;
@@ -161,13 +249,23 @@ sub startup
     my $said = '';
     foreach my $name ("$folder/output", "$folder/error_log") {
         open my $file, '<', $name or next;
-        $said .= do { local $/; <$file> } // '';
+        $said .= do { local $/; <$file> }
+            // '';
     }
     return ($code, $said, $path, $line);
 }
 
-my $sample = "${database}<BatchResource thing>\nBatchTable records\nBatchKey id client\nBatchScope organization_id\nBatchColumn status text\n"
-    . "BatchForm form_id forms scope=organization_id name=name\nBatchStamp created_at updated_at\nBatchActions delete update\n</BatchResource>\n";
+my $sample = <<"END";
+${database}<BatchResource thing>
+BatchTable records
+BatchKey id client
+BatchScope organization_id
+BatchColumn status text
+BatchForm form_id forms scope=organization_id name=name
+BatchStamp created_at updated_at
+BatchActions delete update
+</BatchResource>
+END
 ($code, $said) = startup($sample);
 is($code, undef, 'a resource whose table and columns are there: httpd starts') or diag($said);
 
@@ -189,7 +287,8 @@ foreach my $case (@missing) {
     ok($code, "$name is refused at start-up");
     like($said, $reason, "$name: with the reason");
     my $last = $first + ($text =~ tr/\n//) - 1;
-    my $found = grep { $said =~ /\Q$path\E(?::| line |, line )$_\b|line $_ of \Q$path\E/ } $first .. $last;
+    my $found = grep { $said =~ /\Q$path\E(?::| line |, line )$_\b|line $_ of \Q$path\E/ }
+        $first .. $last;
     ok($found, "$name: with file and line") or diag($said);
 }
 
@@ -201,7 +300,9 @@ like($said, qr/oracle9/, 'a driver that there is not: with its name');
 ok($code, 'even where there is no resource');
 
 # Several faults are told at once.
-($code, $said) = startup($sample =~ s/status text/colour text/r =~ s/created_at updated_at/born_at updated_at/r);
+($code, $said)
+    = startup(
+    $sample =~ s/status text/colour text/r =~ s/created_at updated_at/born_at updated_at/r);
 ok($said =~ /colour/ && $said =~ /born_at/, 'two faults are told at once') or diag($said);
 
 finish();

@@ -1,7 +1,9 @@
-# kill -9, whatever it hits: running batches go on by themselves, and each item is applied exactly once.
+# kill -9, whatever it hits: running batches go on by themselves, and each item is applied exactly
+# once.
 #
-# BatchLease is an hour here (t/conf/extra.conf.in), so that going on means that the owner's death was
-# noticed. Without the fence, or with the progress of a chunk outside of its transaction, "once each" fails.
+# BatchLease is an hour here (t/conf/extra.conf.in), so that going on means that the owner's death
+# was noticed. Without the fence, or with the progress of a chunk outside of its transaction, "once
+# each" fails.
 use strict;
 use warnings;
 
@@ -18,14 +20,18 @@ my @ids = record_ids(300);
 sub further
 {
     my ($batch, $than) = @_;
-    my $now = wait_for("the batch to come further than $than", sub {
-        my $now = eval { batch($batch) } or return;
-        return $now->{status} ne 'running' || $now->{objects_success} + $now->{objects_failed} > $than ? $now : undef;
-    });
+    my $now = wait_for(
+        "the batch to come further than $than",
+        sub {
+            my $now = eval { batch($batch) } or return;
+            return $now->{status} ne 'running'
+                || $now->{objects_success} + $now->{objects_failed} > $than ? $now : undef;
+        }
+    );
     return $now->{status} eq 'running' ? $now : undef;
 }
 
-# ---- Children -------------------------------------------------------------------------------------------
+# ---- Children ------------------------------------------------------------------------------------
 
 slow_trigger('UPDATE');
 count_trigger('UPDATE');
@@ -37,13 +43,24 @@ while ($kills < 5) {
     my @children = server_children();
     kill 'KILL', @children;
     $kills++;
-    wait_for('new children', sub { my %old = map { $_ => 1 } @children; grep { !$old{$_} } server_children() });
+    wait_for(
+        'new children',
+        sub {
+            my %old = map { $_ => 1 } @children;
+            grep { !$old{$_} } server_children();
+        }
+    );
 }
 is($kills, 5, 'all children were killed five times while the batch ran');
-is_batch_counts(finished($batch), ['success', 305, 300, 5], 'it went on by itself to its end, with exact counts');
+is_batch_counts(
+    finished($batch),
+    ['success', 305, 300, 5],
+    'it went on by itself to its end, with exact counts'
+);
 is_deeply(applied(), {touched => 300, ids => 300, most => 1}, 'each item was applied once');
 is(value("SELECT count(*) FROM records WHERE status = 'crashed'"), 300, 'and its rows are there');
-is_deeply([map { $_->{id} } @{request('GET', "/batch/$batch->{id}/errors.json")->json}], [unknown_ids(5)], 'each error was written once');
+is_deeply([map { $_->{id} } @{request('GET', "/batch/$batch->{id}/errors.json")->json}],
+    [unknown_ids(5)], 'each error was written once');
 
 # One child after the other, so that another is there to take over.
 restore();
@@ -59,29 +76,34 @@ while ($kills < 6) {
     $kills++;
 }
 ok($kills >= 2, "a child was killed $kills times while a delete ran");
-is_batch_counts(finished($batch), ['success', 200, 200, 0], 'it ends, and no item is deleted twice');
+is_batch_counts(finished($batch), ['success', 200, 200, 0],
+    'it ends, and no item is deleted twice');
 is_deeply(applied(), {touched => 200, ids => 200, most => 1}, 'each row was deleted once');
 
-# ---- A worker that is taken for dead and is not ------------------------------------------------------------
+# ---- A worker that is taken for dead and is not --------------------------------------------------
 
-# As after a pause of a whole machine: the batch is claimed by another while its worker lives. That one must
-# notice, at its next chunk, that the batch is no longer its own.
+# As after a pause of a whole machine: the batch is claimed by another while its worker lives. That
+# one must notice, at its next chunk, that the batch is no longer its own.
 restore();
 slow_trigger('UPDATE', 600);
 count_trigger('UPDATE');
 $batch = create(update_ids({status => 'stolen'}, @ids));
 my $steals = 0;
 $at = 0;
+
 while ($steals < 2) {
     my $now = further($batch, $at) or last;
     $at = $now->{objects_success} + $now->{objects_failed};
     my ($before) = rows("SELECT epoch FROM batch_jobs WHERE id = '$batch->{id}'");
     # 2^22 is more than the largest pid that Linux gives.
     sql_at_once("UPDATE batch_jobs SET owner_pid = 4194305 WHERE id = '$batch->{id}'");
-    my $stolen = wait_for('another worker to claim the batch', sub {
-        my ($row) = rows("SELECT epoch, status FROM batch_jobs WHERE id = '$batch->{id}'");
-        return $row->{epoch} > $before->{epoch} ? 1 : $row->{status} ne 'processing' ? -1 : 0;
-    });
+    my $stolen = wait_for(
+        'another worker to claim the batch',
+        sub {
+            my ($row) = rows("SELECT epoch, status FROM batch_jobs WHERE id = '$batch->{id}'");
+            return $row->{epoch} > $before->{epoch} ? 1 : $row->{status} ne 'processing' ? -1 : 0;
+        }
+    );
     last if $stolen < 0;
     $steals++;
 }
@@ -89,15 +111,17 @@ is($steals, 2, 'a batch was claimed twice from under a living worker');
 is_batch_counts(finished($batch), ['success', 300, 300, 0], 'it ends, with exact counts');
 is_deeply(applied(), {touched => 300, ids => 300, most => 1}, 'no item was applied by both');
 
-# ---- All of httpd ----------------------------------------------------------------------------------------
+# ---- All of httpd --------------------------------------------------------------------------------
 
 restore();
 slow_trigger('UPDATE');
 count_trigger('UPDATE');
 my @batches = create(update_ids({project_id => 'first'}, @ids[0 .. 199], unknown_ids(3)));
-push @batches, create(update_ids({assigned_to_id => 'second'}, @ids[200 .. 219])), create(update_ids({assigned_to_id => 'third'}, @ids[220 .. 239]));
+push @batches, create(update_ids({assigned_to_id => 'second'}, @ids[200 .. 219])),
+    create(update_ids({assigned_to_id => 'third'}, @ids[220 .. 239]));
 my $kills_of_all = 0;
 $at = 0;
+
 while ($kills_of_all < 3) {
     my $now = further($batches[0], $at) or last;
     $at = $now->{objects_success} + $now->{objects_failed};
@@ -109,27 +133,39 @@ while ($kills_of_all < 3) {
 }
 is($kills_of_all, 3, 'all of httpd was killed three times');
 # Nobody asks for it: it goes on by itself.
-wait_for('the batches to end by themselves', sub {
-    value("SELECT count(*) FROM batch_jobs WHERE status IN ('completed', 'failed')") == 3;
-});
+wait_for(
+    'the batches to end by themselves',
+    sub {
+        value("SELECT count(*) FROM batch_jobs WHERE status IN ('completed', 'failed')") == 3;
+    }
+);
 is_batch_counts(batch($batches[0]), ['success', 203, 200, 3], 'the one that ran');
 is_batch_counts(batch($_), ['success', 20, 20, 0], 'one that may have waited') for @batches[1, 2];
 is_deeply(applied(), {touched => 240, ids => 240, most => 1}, 'each item of each was applied once');
-is_deeply([map { $_->{id} } @{request('GET', "/batch/$batches[0]{id}/errors.json")->json}], [unknown_ids(3)], 'each error was written once');
+is_deeply([map { $_->{id} } @{request('GET', "/batch/$batches[0]{id}/errors.json")->json}],
+    [unknown_ids(3)], 'each error was written once');
 
-# ---- Promises that were made ------------------------------------------------------------------------------
+# ---- Promises that were made ---------------------------------------------------------------------
 
 restore();
 for my $round (1 .. 3) {
     my $waiting = pending(delete_ids(@ids[0 .. 1]));
     my $started = create(update_ids({status => "round $round"}, @ids[2 .. 9]));
     my $set = pending([]);
-    request('POST', "/batch/$set->{id}/operations", json => {operations => [delete_ids(@ids[3 .. 5])]});
+    request(
+        'POST',
+        "/batch/$set->{id}/operations",
+        json => {operations => [delete_ids(@ids[3 .. 5])]}
+    );
     server_kill_all();
     ok(server_start(), "round $round: killed right behind the answers");
     is_batch_counts(batch($waiting), ['pending', 2, 0, 0], "round $round: a 201 is on disk");
     is_batch_counts(batch($set), ['pending', 3, 0, 0], "round $round: operations are on disk");
-    is_batch_counts(finished($started), ['success', 8, 8, 0], "round $round: a 202 is on disk, and ends");
+    is_batch_counts(
+        finished($started),
+        ['success', 8, 8, 0],
+        "round $round: a 202 is on disk, and ends"
+    );
 }
 is(value('SELECT count(*) FROM records'), 600, 'what waits has not run');
 

@@ -12,8 +12,8 @@ sub traces
     my ($id) = @_;
     my $seq = value("SELECT seq FROM batch_jobs WHERE id = '$id'");
     return 0 + value("SELECT count(*) FROM batch_jobs WHERE id = '$id'") if !defined $seq;
-    return 1 + value("SELECT count(*) FROM batch_items WHERE job = $seq")
-        + value("SELECT count(*) FROM batch_errors WHERE job = $seq");
+    return 1 + value("SELECT count(*) FROM batch_items WHERE job = $seq") +
+        value("SELECT count(*) FROM batch_errors WHERE job = $seq");
 }
 
 sub is_removed
@@ -28,7 +28,8 @@ sub is_removed
     is_error(request('GET', "/batch/$batch->{id}/errors.csv"), 404, 'in both forms');
     is_error(request('DELETE', "/batch/$batch->{id}"), 404, 'it cannot be removed again');
     is_error(start($batch), 404, 'nor started');
-    ok(!(grep { $_->{id} eq $batch->{id} } @{request('GET', '/batch')->json->{batches}}), 'the list lacks it');
+    ok(!(grep { $_->{id} eq $batch->{id} } @{request('GET', '/batch')->json->{batches}}),
+        'the list lacks it');
     return;
 }
 
@@ -45,7 +46,8 @@ is(value('SELECT count(*) FROM batch_errors'), 3, 'three errors are kept');
 is_removed($batch, 'a batch that succeeded');
 is(value('SELECT count(*) FROM batch_errors'), 0, 'its errors are gone from the database');
 is(value('SELECT count(*) FROM batch_jobs'), 0, 'and so is the batch');
-is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids[0 .. 4]) . "')"), 0, 'what it did stays done');
+is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids[0 .. 4]) . "')"),
+    0, 'what it did stays done');
 
 $batch = create(delete_ids(unknown_ids(2)));
 finished($batch);
@@ -68,6 +70,7 @@ is_removed($batch, 'and when it has ended, it');
 
 is_error(request('DELETE', '/batch/00000000-0000-4000-8000-000000000000'), 404, 'no such batch');
 is_error(request('DELETE', '/batch/nonsense'), 404, 'no id');
-is(request('DELETE', "/api/v2/batch/" . pending([])->{id} . '.json')->status, 200, 'by its other name');
+is(request('DELETE', "/api/v2/batch/" . pending([])->{id} . '.json')->status,
+    200, 'by its other name');
 
 finish();

@@ -8,7 +8,7 @@ my @ids = record_ids(150);
 my $batch = pending(delete_ids(@ids[0 .. 1]));
 my $path = "/batch/$batch->{id}";
 
-# ---- ETag -----------------------------------------------------------------------------------------
+# ---- ETag ----------------------------------------------------------------------------------------
 
 my $answer = request('GET', $path);
 is($answer->status, 200, 'a batch');
@@ -23,19 +23,25 @@ $answer = request('GET', $path, headers => {'If-None-Match' => $etag});
 is($answer->status, 304, 'If-None-Match with the ETag is answered 304');
 is($answer->body, '', 'without a body');
 is($answer->header('ETag'), $etag, 'with the ETag');
-is(request('GET', $path, headers => {'If-None-Match' => "\"other\", $etag"})->status, 304, 'one of several');
+is(request('GET', $path, headers => {'If-None-Match' => "\"other\", $etag"})->status,
+    304, 'one of several');
 is(request('GET', $path, headers => {'If-None-Match' => '*'})->status, 304, 'any');
-is(request('GET', $path, headers => {'If-None-Match' => '"other"'})->status, 200, 'another one is answered 200');
-is(request('GET', $path, headers => {'If-None-Match' => $etag}, as => 'bob')->status, 304, "bob's too");
-is(request('GET', $path, headers => {'If-None-Match' => $etag}, as => 'carol')->status, 404, "not carol's");
-is(request('GET', $path, headers => {'If-None-Match' => '*'}, as => 'carol')->status, 404, 'not even for any');
+is(request('GET', $path, headers => {'If-None-Match' => '"other"'})->status,
+    200, 'another one is answered 200');
+is(request('GET', $path, headers => {'If-None-Match' => $etag}, as => 'bob')->status,
+    304, "bob's too");
+is(request('GET', $path, headers => {'If-None-Match' => $etag}, as => 'carol')->status,
+    404, "not carol's");
+is(request('GET', $path, headers => {'If-None-Match' => '*'}, as => 'carol')->status,
+    404, 'not even for any');
 
 my $head = request('HEAD', $path);
 is($head->status, 200, 'HEAD');
 is($head->body, '', 'has no body');
 is($head->header('ETag'), $etag, 'but the ETag');
 is($head->media_type, 'application/json', 'and the media type');
-is(request('HEAD', $path, headers => {'If-None-Match' => $etag})->status, 304, 'HEAD with the ETag');
+is(request('HEAD', $path, headers => {'If-None-Match' => $etag})->status, 304,
+    'HEAD with the ETag');
 
 request('POST', "$path/operations", json => {operations => [delete_ids(@ids[0 .. 2])]});
 $answer = request('GET', $path, headers => {'If-None-Match' => $etag});
@@ -48,9 +54,10 @@ $answer = request('GET', $path, headers => {'If-None-Match' => $etag});
 is($answer->status, 200, 'after its end, too');
 is($answer->header('Retry-After'), undef, 'a final batch has no Retry-After');
 $etag = $answer->header('ETag');
-is(request('GET', $path, headers => {'If-None-Match' => $etag})->status, 304, 'a final batch stays as it is');
+is(request('GET', $path, headers => {'If-None-Match' => $etag})->status,
+    304, 'a final batch stays as it is');
 
-# ---- While it runs --------------------------------------------------------------------------------
+# ---- While it runs -------------------------------------------------------------------------------
 
 # Every row takes some milliseconds, so that the batch takes many chunks.
 restore();
@@ -60,30 +67,50 @@ is($batch->{status}, 'pending', 'first it is pending');
 $path = "/batch/$batch->{id}";
 start($batch);
 my (@seen, %etags, @running);
-wait_for('the end of a slow batch', sub {
-    my $answer = request('GET', $path);
-    my $now = $answer->json->{batch};
-    push @seen, $now if !@seen || $seen[-1]{objects_success} != $now->{objects_success} || $seen[-1]{status} ne $now->{status};
-    push @running, $answer if $now->{status} eq 'running';
-    push @{$etags{$answer->header('ETag')}}, join '/', @$now{qw(status objects_success objects_failed)};
-    return $now->{status} ne 'running';
-});
+wait_for(
+    'the end of a slow batch',
+    sub {
+        my $answer = request('GET', $path);
+        my $now = $answer->json->{batch};
+        push @seen, $now
+            if !@seen
+            || $seen[-1]{objects_success} != $now->{objects_success}
+            || $seen[-1]{status} ne $now->{status};
+        push @running, $answer if $now->{status} eq 'running';
+        push @{$etags{$answer->header('ETag')}}, join '/',
+            @$now{qw(status objects_success objects_failed)};
+        return $now->{status} ne 'running';
+    }
+);
 is($seen[0]{status}, 'running', 'then it runs');
 is_batch_counts($seen[-1], ['success', 155, 150, 5], 'then it has succeeded');
-my @between = grep { $_->{status} eq 'running' && $_->{objects_success} > 0 && $_->{objects_success} < 150 } @seen;
-ok(@between >= 2, 'objects_success moves while it runs') or diag(join ' ', map { "$_->{status}:$_->{objects_success}" } @seen);
+my @between
+    = grep { $_->{status} eq 'running' && $_->{objects_success} > 0 && $_->{objects_success} < 150 }
+    @seen;
+ok(@between >= 2, 'objects_success moves while it runs')
+    or diag(join ' ', map {"$_->{status}:$_->{objects_success}"} @seen);
 my @success = map { $_->{objects_success} } @seen;
 is("@success", join(' ', sort { $a <=> $b } @success), 'and never backwards');
-ok(@running > 0 && !(grep { ($_->header('Retry-After') // '') !~ /^[1-9]\d*$/ } @running), 'Retry-After, in seconds, while it runs');
-ok(!(grep { my %states = map { $_ => 1 } @$_; keys %states > 1 } values %etags), 'no two states have one ETag');
+ok(@running > 0 && !(grep { ($_->header('Retry-After') // '') !~ /^[1-9]\d*$/ } @running),
+    'Retry-After, in seconds, while it runs');
+ok(
+    !(
+        grep {
+            my %states = map { $_ => 1 } @$_;
+            keys %states > 1
+        } values %etags
+    ),
+    'no two states have one ETag'
+);
 ok(!(grep { defined $_->{completed_at} } @between), 'completed_at is null while it runs');
 ok(!(grep { !defined $_->{started_at} } @between), 'started_at is not');
 ok(!(grep { $_->{objects_total} != 155 } @seen), 'objects_total does not move');
 drop_triggers();
 
-# ---- No such batch ----------------------------------------------------------------------------------
+# ---- No such batch -------------------------------------------------------------------------------
 
 is_error(request('GET', "/batch/$_"), 404, "GET /batch/$_")
-    for '00000000-0000-4000-8000-000000000000', 'nonsense', '1', "$batch->{id}x", 'a' x 3000, '%27%20OR%201=1', '%F0%9F%98%80', '%ff%fe';
+    for '00000000-0000-4000-8000-000000000000', 'nonsense', '1', "$batch->{id}x", 'a' x 3000,
+    '%27%20OR%201=1', '%F0%9F%98%80', '%ff%fe';
 
 finish();

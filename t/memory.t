@@ -1,4 +1,5 @@
-# The memory of a child does not grow with the number of batches, nor with the number of wrong requests.
+# The memory of a child does not grow with the number of batches, nor with the number of wrong
+# requests.
 use strict;
 use warnings;
 
@@ -35,28 +36,44 @@ sub work
 {
     my ($number, $count) = @_;
     my $connection = BatchTest::Connection->new;
-    my $operation = update_ids({status => "client $number"}, @ids[$number * 2, $number * 2 + 1], unknown_ids(3));
+    my $operation = update_ids({status => "client $number"}, @ids[$number * 2, $number * 2 + 1],
+        unknown_ids(3));
     my @made;
     foreach my $round (1 .. $count) {
-        my $answer = $connection->request('POST', '/batch', json => {batch => {operations => [$operation]}});
+        my $answer = $connection->request('POST', '/batch',
+            json => {batch => {operations => [$operation]}});
         die 'create: ', $answer->status, ' ', $answer->body, "\n" if $answer->status != 202;
         push @made, $answer->json->{batch}{id};
-        my $wrong = $round % 3 == 0 ? $connection->request('POST', '/batch', body => '{"batch":{"operations":[{"ids":["x",{}]},')
-            : $round % 3 == 1 ? $connection->request('POST', '/batch', json => {batch => {operations => [{ids => [1, 2]}]}})
+        my $wrong
+            = $round % 3 == 0
+            ? $connection->request('POST', '/batch',
+            body => '{"batch":{"operations":[{"ids":["x",{}]},')
+            : $round % 3 == 1 ? $connection->request('POST', '/batch',
+            json => {batch => {operations => [{ids => [1, 2]}]}})
             : $connection->request('GET', "/batch/$made[0]/errors.csv");
         die 'wrong: ', $wrong->status, "\n" if $wrong->status !~ /^(?:400|422|200)$/;
         $connection->request('GET', '/batch?per_page=20') if $round % 10 == 0;
-        # The database stays as small as it is, so that its cache does not grow either; and the workers
-        # are never far behind.
+        # The database stays as small as it is, so that its cache does not grow either; and the
+        # workers are never far behind.
         while (@made > ($round < $count ? 5 : 0)) {
-            wait_for('a batch to end', sub { $connection->request('DELETE', "/batch/$made[0]")->status == 200 });
+            wait_for('a batch to end',
+                sub { $connection->request('DELETE', "/batch/$made[0]")->status == 200 });
             shift @made;
         }
     }
     return;
 }
 
-sub settle { wait_for('all batches to end', sub { value("SELECT count(*) FROM batch_jobs WHERE status IN ('queued', 'processing')") == 0 }); return }
+sub settle
+{
+    wait_for(
+        'all batches to end',
+        sub {
+            value("SELECT count(*) FROM batch_jobs WHERE status IN ('queued', 'processing')") == 0;
+        }
+    );
+    return;
+}
 
 is(load(int $rounds / 3), 0, 'four clients warm the server up');
 settle();
@@ -64,7 +81,8 @@ my %before = map { $_ => resident_kilobytes($_) } server_children();
 is(load($rounds), 0, 'four clients make ' . 4 * $rounds . ' batches');
 settle();
 my %after = map { $_ => resident_kilobytes($_) } server_children();
-is(join(' ', sort keys %after), join(' ', sort keys %before), 'the children are the same') if mpm() ne 'prefork';
+is(join(' ', sort keys %after), join(' ', sort keys %before), 'the children are the same')
+    if mpm() ne 'prefork';
 
 my @grown;
 foreach my $pid (sort keys %after) {
@@ -77,7 +95,12 @@ foreach my $pid (sort keys %after) {
 ok($ENV{SANITIZE} || !@grown, 'no child has grown by a mebibyte') or diag(join "\n", @grown);
 
 # One batch of many objects does not make a child large, and large answers do not, either.
-sub largest { my ($top) = sort { $b <=> $a } map { resident_kilobytes($_) // 0 } server_children(); return $top }
+sub largest
+{
+    my ($top) = sort { $b <=> $a } map { resident_kilobytes($_) // 0 } server_children();
+    return $top;
+}
+
 sub large_batches
 {
     my @many = unknown_ids(10000);
@@ -90,6 +113,9 @@ sub large_batches
 }
 my $first = large_batches(3);
 my $then = large_batches(8);
-ok($ENV{SANITIZE} || $then - $first < 4 * 1024, 'eight batches of 10,000 objects leave nothing behind') or diag("$first KiB, then $then KiB");
+ok(
+    $ENV{SANITIZE} || $then - $first < 4 * 1024,
+    'eight batches of 10,000 objects leave nothing behind'
+) or diag("$first KiB, then $then KiB");
 
 finish();

@@ -22,7 +22,11 @@ is($answer->media_type, 'application/json', 'with JSON');
 is_deeply([sort keys %{$answer->json}], ['batch', 'operations'], 'of operations and batch');
 is_deeply($answer->json->{operations}, [$operation], 'the operations are those that were sent');
 is($answer->json->{batch}{id}, $batch->{id}, 'the batch is this one');
-is_batch_counts($answer->json->{batch}, ['pending', 5, 0, 0], 'it is pending, with its objects counted');
+is_batch_counts(
+    $answer->json->{batch},
+    ['pending', 5, 0, 0],
+    'it is pending, with its objects counted'
+);
 is_batch_counts(batch($batch), ['pending', 5, 0, 0], 'and stays so');
 is(table_hash('records'), $before, 'nothing is deleted yet');
 
@@ -33,8 +37,10 @@ is_deeply($answer->json->{operations}, [$operation], 'other operations take thei
 is($answer->json->{batch}{objects_total}, 3, 'objects_total follows');
 start($batch);
 is_batch_counts(finished($batch), ['success', 3, 3, 0], 'the last ones run');
-is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids[0 .. 4]) . "')"), 5, 'the first ones have not');
-is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids[5 .. 7]) . "')"), 0, 'the others have');
+is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids[0 .. 4]) . "')"),
+    5, 'the first ones have not');
+is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids[5 .. 7]) . "')"),
+    0, 'the others have');
 
 # Another action takes the place of the first, too.
 $batch = pending(delete_ids(@ids[0 .. 1]));
@@ -48,12 +54,18 @@ is($answer->json->{batch}{updated_by}, 'Bob Baker', 'bob is the one who changed 
 is($answer->json->{batch}{created_by}, 'Alice Archer', 'alice the one who made it');
 start($batch, as => 'bob');
 is_batch_counts(finished($batch), ['success', 2, 2, 0], 'the update runs');
-is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids[0 .. 3]) . "')"), 4, 'nothing is deleted');
-is(value("SELECT count(*) FROM records WHERE status = 'good' AND id IN ('$ids[2]', '$ids[3]')"), 2, 'two rows are updated');
+is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids[0 .. 3]) . "')"),
+    4, 'nothing is deleted');
+is(value("SELECT count(*) FROM records WHERE status = 'good' AND id IN ('$ids[2]', '$ids[3]')"),
+    2, 'two rows are updated');
 
 # Several: the first runs, the others are kept and shown.
 $batch = pending([]);
-my @several = (delete_ids($ids[8]), delete_ids($ids[9]), operation(action => 'update', ids => [$ids[10]], data => {status => 'fair'}));
+my @several = (
+    delete_ids($ids[8]),
+    delete_ids($ids[9]),
+    operation(action => 'update', ids => [$ids[10]], data => {status => 'fair'})
+);
 $answer = set($batch, \@several);
 is($answer->status, 200, 'several operations');
 is_deeply($answer->json->{operations}, \@several, 'all are kept');
@@ -68,16 +80,21 @@ $batch = pending([]);
 $answer = set($batch, [delete_ids(@ids[11, 12, 11])]);
 is($answer->json->{batch}{objects_total}, 2, 'duplicates are one object');
 is(set($batch, [delete_ids(unknown_ids(10000))])->status, 200, '10,000 ids');
-is_unprocessable(set($batch, [delete_ids(unknown_ids(10001))]), ['operations[0].ids'], '10,001 ids');
+is_unprocessable(set($batch, [delete_ids(unknown_ids(10001))]), ['operations[0].ids'],
+    '10,001 ids');
 is(batch($batch)->{objects_total}, 10000, 'what was refused has changed nothing');
 
 # What is wrong.
 is_unprocessable(set($batch, []), ['operations'], 'no operation');
-is_unprocessable(request('POST', "/batch/$batch->{id}/operations", json => {}), ['operations'], 'no member operations');
-is_unprocessable(set($batch, [operation(ids => undef)]), ['operations[0].ids'], 'neither ids nor query');
+is_unprocessable(request('POST', "/batch/$batch->{id}/operations", json => {}),
+    ['operations'], 'no member operations');
+is_unprocessable(set($batch, [operation(ids => undef)]),
+    ['operations[0].ids'], 'neither ids nor query');
 is_unprocessable(set($batch, [operation(ids => [])]), ['operations[0].ids'], 'no ids');
-is_unprocessable(set($batch, [operation(form_id => 'none', ids => [$ids[0]])]), ['operations[0].form_id'], 'an unknown form');
-is_error(request('POST', "/batch/$batch->{id}/operations", body => '{"operations":['), 400, 'malformed JSON');
+is_unprocessable(set($batch, [operation(form_id => 'none', ids => [$ids[0]])]),
+    ['operations[0].form_id'], 'an unknown form');
+is_error(request('POST', "/batch/$batch->{id}/operations", body => '{"operations":['),
+    400, 'malformed JSON');
 is_error(set($batch, [$operation], type => 'text/plain'), 415, 'another media type');
 is_error(set('00000000-0000-4000-8000-000000000000', [$operation]), 404, 'operations of no batch');
 is_error(set('nonsense', [$operation]), 404, 'operations of an id that is none');

@@ -1,7 +1,8 @@
 # A graceful restart, a stop, MaxConnectionsPerChild: running batches go on by themselves.
 #
-# That a stop waits for no more than the current chunk is seen by what it leaves: a batch that is unfinished,
-# and no child that httpd had to remind or to kill (the error log would say so, and fail this file).
+# That a stop waits for no more than the current chunk is seen by what it leaves: a batch that is
+# unfinished, and no child that httpd had to remind or to kill (the error log would say so, and fail
+# this file).
 use strict;
 use warnings;
 
@@ -9,7 +10,11 @@ use BatchTest;
 
 my @ids = record_ids(300);
 
-sub progress_of { my $batch = batch($_[0]); return $batch->{objects_success} + $batch->{objects_failed} }
+sub progress_of
+{
+    my $batch = batch($_[0]);
+    return $batch->{objects_success} + $batch->{objects_failed};
+}
 
 sub fresh
 {
@@ -20,7 +25,7 @@ sub fresh
     return;
 }
 
-# ---- Graceful ---------------------------------------------------------------------------------------------
+# ---- Graceful ------------------------------------------------------------------------------------
 
 fresh('UPDATE');
 my $batch = create(update_ids({status => 'graceful'}, @ids, unknown_ids(2)));
@@ -38,7 +43,7 @@ is($restarts, 3, 'three graceful restarts while a batch runs');
 is_batch_counts(finished($batch), ['success', 302, 300, 2], 'it goes on to its end');
 is_deeply(applied(), {touched => 300, ids => 300, most => 1}, 'each item is applied once');
 
-# ---- Stop and start ---------------------------------------------------------------------------------------
+# ---- Stop and start ------------------------------------------------------------------------------
 
 fresh('UPDATE');
 $batch = create(update_ids({status => 'stopped'}, @ids));
@@ -47,12 +52,15 @@ foreach my $round (1 .. 2) {
     wait_for('progress', sub { progress_of($batch) > $at });
     server_stop();
     my ($left) = rows("SELECT status, total, cursor FROM batch_jobs WHERE id = '$batch->{id}'");
-    ok($left->{cursor} > 0 && $left->{cursor} < $left->{total}, "stop $round does not wait for the end of the batch")
-        or diag("$left->{cursor} of $left->{total}, $left->{status}");
+    ok(
+        $left->{cursor} > 0 && $left->{cursor} < $left->{total},
+        "stop $round does not wait for the end of the batch"
+    ) or diag("$left->{cursor} of $left->{total}, $left->{status}");
     is(applied()->{touched}, $left->{cursor}, "stop $round leaves no chunk half done");
     ok(server_start(), "start $round");
 }
-wait_for('the batch to end by itself', sub { value("SELECT count(*) FROM batch_jobs WHERE status = 'completed'") == 1 });
+wait_for('the batch to end by itself',
+    sub { value("SELECT count(*) FROM batch_jobs WHERE status = 'completed'") == 1 });
 is_batch_counts(batch($batch), ['success', 300, 300, 0], 'it goes on by itself, to its end');
 is_deeply(applied(), {touched => 300, ids => 300, most => 1}, 'each item is applied once');
 
@@ -65,8 +73,12 @@ ok(server_start(), 'and starts');
 restore();
 slow_trigger('UPDATE', 40_000);
 $batch = create(update_ids({status => 'endless'}, @ids[0 .. 1]));
-wait_for('a worker to begin', sub { value("SELECT epoch FROM batch_jobs WHERE id = '$batch->{id}'") > 0 });
-tolerate_log(qr/AH00045: child process \d+ still did not exit/, qr/MB\d{4}: .*(?:abandon|did not end|still)/);
+wait_for('a worker to begin',
+    sub { value("SELECT epoch FROM batch_jobs WHERE id = '$batch->{id}'") > 0 });
+tolerate_log(
+    qr/AH00045: child process \d+ still did not exit/,
+    qr/MB\d{4}: .*(?:abandon|did not end|still)/
+);
 server_stop();
 ok(!server_is_up(), 'a stop in the middle of an endless row ends');
 is(value("SELECT count(*) FROM records WHERE status = 'endless'"), 0, 'and has not waited for it');
@@ -85,7 +97,7 @@ unconfigure();
 server_graceful();
 is_batch_counts(finished($batch), ['success', 5, 5, 0], 'with workers again, it runs');
 
-# ---- MaxConnectionsPerChild --------------------------------------------------------------------------------
+# ---- MaxConnectionsPerChild ----------------------------------------------------------------------
 
 fresh('UPDATE');
 configure('MaxConnectionsPerChild 4');
@@ -93,12 +105,17 @@ server_graceful();
 my %before = map { $_ => 1 } server_children();
 $batch = create(update_ids({status => 'recycled'}, @ids[0 .. 149]));
 my %seen;
-wait_for('the end of the batch, connection by connection', sub {
-    parallel([map { request_text('GET', '/index.html', as => undef) } 1 .. 12]) if (grep { !$before{$_} } keys %seen) < 3;
-    $seen{$_} = 1 for server_children();
-    batch($batch)->{status} ne 'running';
-});
-is_batch_counts(batch($batch), ['success', 150, 150, 0], 'MaxConnectionsPerChild 4: the batch ends');
+wait_for(
+    'the end of the batch, connection by connection',
+    sub {
+        parallel([map { request_text('GET', '/index.html', as => undef) } 1 .. 12])
+            if (grep { !$before{$_} } keys %seen) < 3;
+        $seen{$_} = 1 for server_children();
+        value("SELECT count(*) FROM batch_jobs WHERE status = 'completed'") == 1;
+    }
+);
+is_batch_counts(batch($batch), ['success', 150, 150, 0],
+    'MaxConnectionsPerChild 4: the batch ends');
 is_deeply(applied(), {touched => 150, ids => 150, most => 1}, 'each item is applied once');
 ok((grep { !$before{$_} } keys %seen) >= 1, 'and children were replaced meanwhile');
 unconfigure();

@@ -10,20 +10,39 @@ my $id = $batch->{id};
 # Every path with and without .json, below every prefix; the answers are the same.
 foreach my $prefix ('', '/api/v2') {
     foreach my $end ('', '.json') {
-        is(request('GET', "$prefix/batch$end")->json->{total_count} > 0, 1, "GET $prefix/batch$end");
-        is_deeply(request('GET', "$prefix/batch/$id$end")->json, {batch => $batch}, "GET $prefix/batch/ID$end");
-        my $answer = request('POST', "$prefix/batch$end", json => {batch => {start => JSON::PP::false, operations => [delete_ids('x')]}});
+        is(request('GET', "$prefix/batch$end")->json->{total_count} > 0, 1,
+            "GET $prefix/batch$end");
+        is_deeply(
+            request('GET', "$prefix/batch/$id$end")->json,
+            {batch => $batch},
+            "GET $prefix/batch/ID$end"
+        );
+        my $answer = request('POST', "$prefix/batch$end",
+            json => {batch => {start => JSON::PP::false, operations => [delete_ids('x')]}});
         is($answer->status, 201, "POST $prefix/batch$end");
         my $new = $answer->json->{batch}{id};
-        like($answer->header('Location'), qr{^(?:http://[^/]+)?\Q$prefix\E/batch/\Q$new\E(?:\.json)?$}, "its Location has the prefix $prefix");
+        like(
+            $answer->header('Location'),
+            qr{^(?:http://[^/]+)?\Q$prefix\E/batch/\Q$new\E(?:\.json)?$},
+            "its Location has the prefix $prefix"
+        );
         my ($path) = $answer->header('Location') =~ m{(/(?:api|batch).*)};
         is(request('GET', $path)->status, 200, 'and leads to the batch');
-        is(request('POST', "$prefix/batch/$new/operations$end", json => {operations => [delete_ids('y')]})->status, 200,
-           "POST $prefix/batch/ID/operations$end");
-        is(request('POST', "$prefix/batch/$new/start$end")->status, 202, "POST $prefix/batch/ID/start$end");
+        is(
+            request(
+                'POST', "$prefix/batch/$new/operations$end",
+                json => {operations => [delete_ids('y')]}
+            )->status,
+            200,
+            "POST $prefix/batch/ID/operations$end"
+        );
+        is(request('POST', "$prefix/batch/$new/start$end")->status,
+            202, "POST $prefix/batch/ID/start$end");
         finished($new);
-        is(scalar @{request('GET', "$prefix/batch/$new/errors$end")->json}, 1, "GET $prefix/batch/ID/errors$end");
-        is(request('GET', "$prefix/batch/$new/errors.csv")->media_type, 'text/csv', "GET $prefix/batch/ID/errors.csv");
+        is(scalar @{request('GET', "$prefix/batch/$new/errors$end")->json},
+            1, "GET $prefix/batch/ID/errors$end");
+        is(request('GET', "$prefix/batch/$new/errors.csv")->media_type,
+            'text/csv', "GET $prefix/batch/ID/errors.csv");
         is(request('DELETE', "$prefix/batch/$new$end")->status, 200, "DELETE $prefix/batch/ID$end");
     }
 }
@@ -50,7 +69,11 @@ foreach my $path (sort keys %allow) {
             is_error($answer, 405, "$method $path");
         }
         my @allowed = sort grep { $_ ne 'OPTIONS' } split /\s*,\s*/, $answer->header('Allow') // '';
-        is("@allowed", join(' ', grep { $_ ne 'OPTIONS' } @{$allow{$path}}), "$method $path: Allow names what is allowed");
+        is(
+            "@allowed",
+            join(' ', grep { $_ ne 'OPTIONS' } @{$allow{$path}}),
+            "$method $path: Allow names what is allowed"
+        );
     }
     my $answer = request('OPTIONS', $path);
     ok($answer->status == 200 || $answer->status == 204, "OPTIONS $path") or diag($answer->status);
@@ -60,15 +83,30 @@ foreach my $path (sort keys %allow) {
 is(value('SELECT count(*) FROM batch_jobs'), 1, 'no wrong method has removed or made a batch');
 
 # Paths that are none.
-foreach my $path ("/batch/$id/nothing", "/batch/$id/start/now", "/batch/$id/errors.json/x", "/batch/$id/errors.xml", "/batch/$id.xml", "/batch/$id/",
-                  '/batch/', '/batch/a/b/c/d', '/batch/.json', '/batch.json/x', "/batch/$id.json/start", "/batch/$id/start.json.json",
-                  "/batch/$id%2Fstart", '/batch/%00', '/batch/%2e%2e', '/batch/' . 'a/' x 500) {
+foreach my $path (
+    "/batch/$id/nothing", "/batch/$id/start/now",
+    "/batch/$id/errors.json/x", "/batch/$id/errors.xml",
+    "/batch/$id.xml", "/batch/$id/",
+    '/batch/', '/batch/a/b/c/d',
+    '/batch/.json', '/batch.json/x',
+    "/batch/$id.json/start", "/batch/$id/start.json.json",
+    "/batch/$id%2Fstart", '/batch/%00',
+    '/batch/%2e%2e', '/batch/' . 'a/' x 500
+    )
+{
     foreach my $method (qw(GET POST DELETE)) {
         my $answer = request($method, $path);
         my $status = $answer->status;
         # Some of these httpd refuses itself; /batch/ may be taken for /batch.
-        ok(($status >= 200 && $status < 300) || $status == 404 || $status == 405 || $status == 400 || $status == 415 || $status == 422,
-           "$method " . substr($path, 0, 60) . ": $status") or diag($answer->body);
+        ok(
+            ($status >= 200 && $status < 300)
+                || $status == 404
+                || $status == 405
+                || $status == 400
+                || $status == 415
+                || $status == 422,
+            "$method " . substr($path, 0, 60) . ": $status"
+        ) or diag($answer->body);
     }
 }
 is_error(request('GET', "/batch/$id/nothing"), 404, 'an unknown part of a batch');
@@ -78,6 +116,7 @@ is(value("SELECT count(*) FROM batch_jobs WHERE id = '$id'"), 1, 'the batch is s
 tolerate_log(qr/AH00026|AH10244|AH00127|invalid URI path/);
 
 isnt(request('GET', '/batches')->status, 500, '/batches is no 500');
-is(request('GET', '/index.html', as => undef)->status, 200, 'other URLs of the server are left alone');
+is(request('GET', '/index.html', as => undef)->status,
+    200, 'other URLs of the server are left alone');
 
 finish();

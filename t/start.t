@@ -13,7 +13,8 @@ is($answer->media_type, 'application/json', 'with JSON');
 is($answer->json->{batch}{id}, $batch->{id}, 'and the batch');
 is($answer->json->{batch}{status}, 'running', 'which runs');
 like($answer->json->{batch}{started_at}, utc_time(), 'since now');
-is(value("SELECT count(*) FROM batch_jobs WHERE id = '$batch->{id}' AND status <> 'pending'"), 1, 'the start is on disk');
+is(value("SELECT count(*) FROM batch_jobs WHERE id = '$batch->{id}' AND status <> 'pending'"),
+    1, 'the start is on disk');
 is_batch_counts(finished($batch), ['success', 10, 10, 0], 'it runs to its end');
 is_error(start($batch), 409, 'start of a batch that succeeded');
 
@@ -33,6 +34,7 @@ my %shape = (
     'multipart' => {type => 'multipart/form-data; boundary=x'},
     'a body that is not JSON' => {body => '{"', type => 'application/json'},
 );
+
 foreach my $name (sort keys %shape) {
     $batch = pending(delete_ids(unknown_ids(1)));
     is(start($batch, %{$shape{$name}})->status, 202, "start with $name");
@@ -52,7 +54,11 @@ restore();
 $batch = pending(delete_ids(@ids[0 .. 4]));
 sql("DELETE FROM records WHERE id = '$ids[0]'");
 start($batch);
-is_batch_counts(finished($batch), ['success', 5, 4, 1], 'a row that went before the start is one that failed');
+is_batch_counts(
+    finished($batch),
+    ['success', 5, 4, 1],
+    'a row that went before the start is one that failed'
+);
 
 # What can be wrong with a start.
 is_error(start('00000000-0000-4000-8000-000000000000'), 404, 'start of no batch');
@@ -69,11 +75,13 @@ sql("UPDATE forms SET organization_id = 'globex', name = 'taken' WHERE id = '" .
 is_unprocessable(start($batch), ['operations[0].form_id'], 'start of a batch whose form has gone');
 is(batch($batch)->{status}, 'pending', 'it is still pending');
 is(table_hash('records'), $before, 'and has deleted nothing');
-sql("UPDATE forms SET organization_id = 'acme', name = 'Testing App' WHERE id = '" . TESTING_APP . "'");
+sql("UPDATE forms SET organization_id = 'acme', name = 'Testing App' WHERE id = '" .
+        TESTING_APP . "'");
 is(start($batch)->status, 202, 'when the form is back, it starts');
 is_batch_counts(finished($batch), ['success', 5, 5, 0], 'and runs');
 
-# Another of the organization starts it (what he may do: permissions.t), and is the one who changed it last.
+# Another of the organization starts it (what he may do: permissions.t), and is the one who changed
+# it last.
 restore();
 $batch = pending(update_ids({status => 'fair'}, @ids[0 .. 1]));
 $answer = start($batch, as => 'bob');

@@ -146,6 +146,7 @@ static void check_settings(const struct report *report, const batch_settings_t *
     config.params = settings->params;
     config.max_connections = 1;
     config.patience = CHILD_PATIENCE;
+    config.may_create = 1;
     rv = batch_store_create(&store, &config, &err, report->ptemp);
     if (rv != APR_SUCCESS) {
         say(report, rv == APR_ENOTIMPL ? SAYS_WRONG : SAYS_UNREACHABLE,

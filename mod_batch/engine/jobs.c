@@ -484,8 +484,15 @@ struct errors {
 static apr_status_t errors_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct errors *errors = baton;
+    batch_job_t job;
     apr_status_t rv = errors->fn(errors->baton, NULL);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    /* A page of a batch that was removed meanwhile would look like the end of its errors. */
+    rv = batch_tx_job_get(tx, &job, errors->job->id, errors->job->organization, errors->job->api,
+                          ptemp);
     if (rv != APR_SUCCESS) {
         return rv;
     }

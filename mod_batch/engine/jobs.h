@@ -97,7 +97,8 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
 apr_status_t batch_jobs_expire(int *removed, const batch_engine_t *engine, batch_error_t *err,
                                apr_pool_t *ptemp);
 
-/** The errors of a job, a page at a time: as batch_tx_errors_read; NULL as batch_job_list. */
+/** The errors of a job, a page at a time: as batch_tx_errors_read; NULL as batch_job_list.
+ * BATCH_ENOTFOUND if the job has been removed meanwhile. */
 apr_status_t batch_job_errors(int *count, const batch_engine_t *engine, const batch_job_t *job,
                               batch_error_cursor_t *cursor, int limit, batch_item_error_fn *fn,
                               void *baton, batch_error_t *err, apr_pool_t *ptemp);

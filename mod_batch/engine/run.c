@@ -16,7 +16,7 @@
  * from the second on the item at the cursor is not tried any more, it is the error.
  */
 #define CLAIMS_CAREFUL 4
-#define CLAIMS_POISON  7
+#define CLAIMS_POISON  12
 
 /* A job under way. */
 struct run {

@@ -207,6 +207,9 @@ int batch_records_get(batch_exchange_t *x)
                    apr_psprintf(r->pool, "\"%s-%" APR_INT64_T_FMT "\"", job.id, job.revision));
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
     batch_reply_retry_after(x, &job);
+    /* There is no modification date to compare with: a second is too long (RFC 9110, 13.1.3). */
+    apr_table_unset(r->headers_in, "If-Modified-Since");
+    apr_table_unset(r->headers_in, "If-Unmodified-Since");
     code = ap_meets_conditions(r);
     return code == OK ? batch_reply_job(x, HTTP_OK, &job) : code;
 }

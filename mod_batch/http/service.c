@@ -51,6 +51,14 @@ static int connection_count(const batch_settings_t *settings)
     return threads > needed ? threads : needed;
 }
 
+/* 0 under prefork, whose signal handlers end the process right where it stands. */
+static int is_threaded(void)
+{
+    int threaded = 0;
+
+    return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && threaded;
+}
+
 static apr_status_t open_store(engine_with_log_t *made, const batch_settings_t *settings,
                                batch_node_t *node, apr_global_mutex_t *writer_mutex, server_rec *s,
                                apr_pool_t *pchild)
@@ -68,6 +76,7 @@ static apr_status_t open_store(engine_with_log_t *made, const batch_settings_t *
         config.params = settings->params;
         config.max_connections = connection_count(settings);
         config.patience = PATIENCE;
+        config.block_signals = !is_threaded();
         config.writer_mutex = writer_mutex;
         config.writers_waiting = batch_node_writers_waiting(node);
         config.logger = &made->logger;

@@ -205,9 +205,13 @@ static void read_operations(shape_t *shape, const batch_json_slice_t *operations
 static void read_batch(shape_t *shape, const batch_json_slice_t *batch)
 {
     static const char *const limits[] = {"max_removed", "max_errors"};
-    batch_json_slice_t start = member(shape, batch, "start", "start");
+    batch_json_slice_t start;
     batch_json_slice_t dry_run = member(shape, batch, "dry_run", "dry_run");
 
+    /* null is no boolean either: it would start what somebody may have meant to leave pending. */
+    if (batch_json_member(&start, batch, "start") > 1) {
+        batch_problem_list_add(shape->list, "is given twice", "start");
+    }
     if (start.text && batch_json_kind(&start) != BATCH_JSON_BOOLEAN) {
         batch_problem_list_add(shape->list, "must be true or false", "start");
     } else if (start.text) {

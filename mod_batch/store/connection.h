@@ -16,6 +16,7 @@ struct batch_connection {
     const batch_driver_t *driver;
     const apr_dbd_driver_t *dbd;
     const char *params;
+    int may_create;               /* batch_store_config_t */
     apr_interval_time_t patience; /* how long one statement may wait for a lock */
     /* From here on: as long as it is open. handle is NULL while it is closed. */
     apr_pool_t *p;       /* with an allocator of its own, which gives memory back */

@@ -8,6 +8,7 @@
  */
 #include "store/driver.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -174,6 +175,26 @@ static void warn_of_journal(const batch_connection_t *connection)
     }
 }
 
+/* 1 if the database's file is there, or may be made by opening it. */
+static int find_file(const batch_connection_t *connection)
+{
+    const char *params = connection->params;
+    struct stat status;
+
+    if (!strncmp(params, "file:", 5)) {
+        return 1; /* a URI, which says itself with mode= what is wanted */
+    }
+    if (connection->may_create) {
+        /*
+         * A database that we make is nobody else's to read. Made without opening it: closing a
+         * descriptor of a database file would let go of all locks that this process has on it.
+         */
+        (void)mknod(params, S_IFREG | S_IRUSR | S_IWUSR, 0);
+        return 1;
+    }
+    return stat(params, &status) == 0 || errno != ENOENT;
+}
+
 static batch_failure_e sqlite_open(batch_connection_t *connection, const char **words,
                                    apr_pool_t *p)
 {
@@ -181,12 +202,9 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
     const char *reason = NULL;
     batch_failure_e failure;
 
-    /*
-     * A database that we make is nobody else's to read. Made without opening it: closing a
-     * descriptor of a database file would let go of all locks that this process has on it.
-     */
-    if (strncmp(params, "file:", 5) != 0) {
-        (void)mknod(params, S_IFREG | S_IRUSR | S_IWUSR, 0);
+    if (!find_file(connection)) {
+        *words = "there is no such file";
+        return BATCH_FAILURE_LOST;
     }
     if (apr_dbd_open_ex(connection->dbd, connection->p, params, &connection->handle, &reason) !=
         APR_SUCCESS) {
@@ -266,15 +284,14 @@ static batch_failure_e sqlite_begin_schema(batch_connection_t *connection, apr_i
     return failure == BATCH_FAILURE_NONE ? read_version(connection, version) : failure;
 }
 
-static void copy_log(batch_connection_t *connection, int at_least)
+static void copy_log(batch_connection_t *connection, int at_least, int mode)
 {
     batch_sqlite3_state_t *state = connection->state;
 
     if (state->log_pages >= at_least) {
         state->log_pages = 0;
         /* Busy: another process is at it. Any other failure will show in the next transaction. */
-        (void)sqlite3_wal_checkpoint_v2(connection->native, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                        NULL);
+        (void)sqlite3_wal_checkpoint_v2(connection->native, NULL, mode, NULL, NULL);
     }
 }
 
@@ -292,7 +309,7 @@ static batch_failure_e sqlite_commit(batch_connection_t *connection)
     if (code != SQLITE_OK) {
         return batch_sqlite3_classify(connection, code, 0);
     }
-    copy_log(connection, CHECKPOINT_ALONE);
+    copy_log(connection, CHECKPOINT_ALONE, SQLITE_CHECKPOINT_PASSIVE);
     return BATCH_FAILURE_NONE;
 }
 
@@ -316,7 +333,9 @@ static void sqlite_idle(batch_connection_t *connection, int quiet)
 {
     batch_sqlite3_state_t *state = connection->state;
 
-    copy_log(connection, quiet ? CHECKPOINT_QUIET : CHECKPOINT_BUSY);
+    /* While nobody waits the log's file is cut as well: it would keep its greatest length. */
+    copy_log(connection, quiet ? CHECKPOINT_QUIET : CHECKPOINT_BUSY,
+             quiet ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
     if (quiet || !state->rows_used) {
         give_pages_back(connection);
     }
@@ -411,7 +430,7 @@ static const char *sqlite_text(const batch_connection_t *connection, batch_row_t
 static batch_failure_e sqlite_columns(batch_connection_t *connection, apr_array_header_t **names,
                                       int *ignore_case, const char *table, apr_pool_t *p)
 {
-    const void *values[] = {table};
+    const void *values[] = {table, table}; /* a view would not say which rows it changed */
     batch_prepared_t *prepared;
     batch_results_t *results;
     batch_row_t *row = NULL;
@@ -419,8 +438,10 @@ static batch_failure_e sqlite_columns(batch_connection_t *connection, apr_array_
 
     *ignore_case = 1;
     *names = apr_array_make(p, 16, sizeof(const char *));
-    failure =
-        batch_connection_prepare(connection, &prepared, "SELECT name FROM pragma_table_xinfo(%s)");
+    failure = batch_connection_prepare(connection, &prepared,
+                                       "SELECT name FROM pragma_table_xinfo(%s)"
+                                       " WHERE EXISTS (SELECT 1 FROM pragma_table_list"
+                                       " WHERE name = %s COLLATE NOCASE AND type <> 'view')");
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_connection_select(connection, &results, prepared, values, 0, p);
     }

@@ -14,10 +14,10 @@
 #include <apr_strings.h>
 
 /* Items of the first set of a kind of statement, while nothing is known of its speed. */
-#define FIRST_SET 256
+#define FIRST_SET 16
 
 /* A set is at most that many times larger than the one before. */
-#define GROWTH 8
+#define GROWTH 16
 
 /* One call of rows_delete or rows_update. */
 typedef struct rows_run {

@@ -33,6 +33,7 @@ static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
     connection->driver = store->driver;
     connection->dbd = store->dbd;
     connection->params = store->params;
+    connection->may_create = store->may_create;
     connection->patience = store->patience;
     *place = connection;
     return APR_SUCCESS;
@@ -85,6 +86,8 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     store->params = apr_pstrdup(store->p, config->params);
     store->patience = config->patience;
     store->logger = config->logger;
+    store->may_create = config->may_create;
+    store->block_signals = config->block_signals;
     rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers_waiting, store->p);
     if (rv == APR_SUCCESS) {
         rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,

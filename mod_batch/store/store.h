@@ -47,6 +47,17 @@ typedef struct batch_store_config {
     int max_connections;          /* of this process; a call waits for a free one */
     apr_interval_time_t patience; /* how long a call waits for a connection or a lock */
     /*
+     * sqlite3: the database's file is made if there is none. Not for a process that serves: a file
+     * that is missing while httpd runs has been moved, and a new one in its place would take over
+     * the write-ahead log of the old one.
+     */
+    int may_create;
+    /*
+     * Signals are blocked during a transaction. For a process whose signal handlers end it in the
+     * middle of whatever it does (prefork): it would wait for locks that it holds itself.
+     */
+    int block_signals;
+    /*
      * sqlite3: taken before BEGIN IMMEDIATE, so that writers of several processes queue up instead
      * of polling for the file lock. NULL: none (a process of its own, as the unit tests).
      */

@@ -1,6 +1,7 @@
 /* How a transaction is begun, retried and ended. */
 #include "store/tx.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -364,11 +365,30 @@ static apr_status_t run_attempts(batch_run_t *run)
     return rv;
 }
 
+/* Blocks the signals that end httpd's processes, if the store is to do so. */
+static int hold_signals(const batch_store_t *store, sigset_t *before)
+{
+    sigset_t held;
+
+    if (!store->block_signals) {
+        return 0;
+    }
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGUSR1);
+    sigaddset(&held, SIGWINCH);
+    return pthread_sigmask(SIG_BLOCK, &held, before) == 0;
+}
+
 apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn *fn, void *baton,
                              batch_error_t *err, apr_pool_t *ptemp)
 {
     batch_run_t run = {.store = store, .how = how, .fn = fn, .baton = baton};
+    sigset_t before;
     apr_status_t rv;
+    int held;
 
     run.tx.store = store;
     run.tx.write = how == BATCH_RUN_WRITE || how == BATCH_RUN_SETTLE;
@@ -379,7 +399,11 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     if (rv != APR_SUCCESS) {
         return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0105", ptemp, "out of memory");
     }
+    held = hold_signals(store, &before);
     rv = run_attempts(&run);
+    if (held) {
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
     if (rv != APR_SUCCESS && err) {
         *err = run.tx.error;
         err->status = rv;

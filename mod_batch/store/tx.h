@@ -13,6 +13,8 @@ struct batch_store {
     const apr_dbd_driver_t *dbd;
     const char *params;
     apr_interval_time_t patience;
+    int may_create;
+    int block_signals;
     const batch_logger_t *logger;
     batch_writer_t writer;
     apr_reslist_t *connections; /* of batch_connection_t */

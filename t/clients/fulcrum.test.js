@@ -1,5 +1,6 @@
-// What Fulcrum's own clients send: the npm package fulcrum-app, and requests exactly as fulcrum-js 3 makes
-// them. Prints TAP; t/client.t runs it with BATCH_URL, BATCH_TOKEN, BATCH_FORM and BATCH_IDS (at least 20).
+// What Fulcrum's own clients send: the npm package fulcrum-app, and requests exactly as fulcrum-js
+// 3 makes them. Prints TAP; t/client.t runs it with BATCH_URL, BATCH_TOKEN, BATCH_FORM and
+// BATCH_IDS (at least 20).
 'use strict';
 
 const http = require('http');
@@ -47,30 +48,39 @@ async function fulcrumApp() {
   const client = new Client(token, {baseUrl: url});
   const get = id => client.api.get(`batch/${id}`).then(answer => answer.batch);
 
-  const created = await client.api.post('batch', {body: {batch: {start: false, operations: [operation(ids.slice(0, 5))]}}});
+  const waiting = {start: false, operations: [operation(ids.slice(0, 5))]};
+  const created = await client.api.post('batch', {body: {batch: waiting}});
   is(created.batch.status, 'pending', 'fulcrum-app: creates a batch');
   const started = await client.api.post(`batch/${created.batch.id}/start`);
   is(started.batch.status, 'running', 'fulcrum-app: starts it, with an empty JSON body');
   const ended = await poll(() => get(created.batch.id));
-  is([ended.status, ended.objects_total, ended.objects_success, ended.objects_failed], ['success', 5, 5, 0], 'fulcrum-app: polls it to its end');
+  is([ended.status, ended.objects_total, ended.objects_success, ended.objects_failed],
+    ['success', 5, 5, 0], 'fulcrum-app: polls it to its end');
 
-  const direct = await client.api.post('batch', {body: {batch: {operations: [operation(ids.slice(5, 10))]}}});
-  is((await poll(() => get(direct.batch.id))).objects_success, 5, 'fulcrum-app: creates one that starts at once');
+  const direct = await client.api.post('batch',
+    {body: {batch: {operations: [operation(ids.slice(5, 10))]}}});
+  is((await poll(() => get(direct.batch.id))).objects_success, 5,
+    'fulcrum-app: creates one that starts at once');
 
   const empty = await client.api.post('batch', {body: {batch: {start: false}}});
-  const set = await client.api.post(`batch/${empty.batch.id}/operations`, {body: {operations: [operation(ids.slice(10, 12))]}});
+  const set = await client.api.post(`batch/${empty.batch.id}/operations`,
+    {body: {operations: [operation(ids.slice(10, 12))]}});
   is(set.operations, [operation(ids.slice(10, 12))], 'fulcrum-app: sets operations');
 
   const list = await client.api.get('batch', {qs: {per_page: 1000}});
-  is(list.batches.map(batch => batch.id), [empty.batch.id, direct.batch.id, created.batch.id], 'fulcrum-app: lists batches');
-  is([list.current_page, list.total_pages, list.total_count, list.per_page], [1, 1, 3, 1000], 'fulcrum-app: with their numbers');
+  is(list.batches.map(batch => batch.id), [empty.batch.id, direct.batch.id, created.batch.id],
+    'fulcrum-app: lists batches');
+  is([list.current_page, list.total_pages, list.total_count, list.per_page], [1, 1, 3, 1000],
+    'fulcrum-app: with their numbers');
 
   await client.api.del(`batch/${empty.batch.id}`);
   const gone = await get(empty.batch.id).then(() => 'there', error => error.message);
   is(gone, 'Not Found', 'fulcrum-app: removes one, and is told that it is gone');
-  const refused = await new Client('wrong', {baseUrl: url}).api.get('batch').then(() => 'let in', error => error.message);
+  const refused = await new Client('wrong', {baseUrl: url}).api.get('batch')
+    .then(() => 'let in', error => error.message);
   is(refused, 'Unauthorized', 'fulcrum-app: a wrong token');
-  const wrong = await client.api.post('batch', {body: {batch: {operations: [operation([])]}}}).then(() => 'taken', error => error.message);
+  const wrong = await client.api.post('batch', {body: {batch: {operations: [operation([])]}}})
+    .then(() => 'taken', error => error.message);
   is(wrong, 'HTTP 422', 'fulcrum-app: a wrong operation');
   const errors = await client.api.get(`batch/${created.batch.id}/errors.json`);
   is(errors, [], 'fulcrum-app: reads the errors');
@@ -81,14 +91,20 @@ const agent = new http.Agent({keepAlive: true, maxSockets: 1});
 
 function send(method, path, headers, body) {
   return new Promise((resolve, reject) => {
-    const request = http.request(url.replace(/\/api\/v2$/, '') + path, {method, agent, headers: Object.assign({
+    const all = Object.assign({
       Accept: 'application/json', 'X-ApiToken': token, 'User-Agent': 'fulcrum-js version 3.0.0'
-    }, headers)}, response => {
+    }, headers);
+    const target = url.replace(/\/api\/v2$/, '') + path;
+    const request = http.request(target, {method, agent, headers: all}, response => {
       const parts = [];
       response.on('data', part => parts.push(part));
       response.on('end', () => {
         const text = Buffer.concat(parts).toString('utf8');
-        resolve({status: response.statusCode, type: response.headers['content-type'], body: text ? JSON.parse(text) : null});
+        resolve({
+          status: response.statusCode,
+          type: response.headers['content-type'],
+          body: text ? JSON.parse(text) : null
+        });
       });
     });
     request.on('error', reject);
@@ -98,26 +114,36 @@ function send(method, path, headers, body) {
 
 function sendJson(method, path, value) {
   const body = JSON.stringify(value);
-  return send(method, path, {'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body)}, body);
+  const headers = {'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body)};
+  return send(method, path, headers, body);
 }
 
 async function fulcrumJs() {
-  const created = await sendJson('POST', '/api/v2/batch.json', {batch: {start: false, operations: []}});
+  const created = await sendJson('POST', '/api/v2/batch.json',
+    {batch: {start: false, operations: []}});
   is(created.status, 201, 'fulcrum-js: POST /api/v2/batch.json');
   is(created.type.split(';')[0], 'application/json', 'fulcrum-js: the media type');
   const id = created.body.batch.id;
-  const set = await sendJson('POST', `/api/v2/batch/${id}/operations.json`, {operations: [operation(ids.slice(12, 15))]});
-  is([set.status, set.body.operations.length], [200, 1], 'fulcrum-js: POST /api/v2/batch/ID/operations.json');
+  const set = await sendJson('POST', `/api/v2/batch/${id}/operations.json`,
+    {operations: [operation(ids.slice(12, 15))]});
+  is([set.status, set.body.operations.length], [200, 1],
+    'fulcrum-js: POST /api/v2/batch/ID/operations.json');
   const started = await send('POST', `/api/v2/batch/${id}/start.json`,
     {'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': 0});
-  is([started.status, started.body.batch.status], [202, 'running'], 'fulcrum-js: POST /api/v2/batch/ID/start.json');
+  is([started.status, started.body.batch.status], [202, 'running'],
+    'fulcrum-js: POST /api/v2/batch/ID/start.json');
   const ended = await poll(async () => (await send('GET', `/api/v2/batch/${id}.json`)).body.batch);
-  is([ended.status, ended.objects_success], ['success', 3], 'fulcrum-js: GET /api/v2/batch/ID.json');
+  is([ended.status, ended.objects_success], ['success', 3],
+    'fulcrum-js: GET /api/v2/batch/ID.json');
 
-  const all = (await send('GET', '/api/v2/batch.json?page=1&per_page=100&sort=created_at&sort_direction=ASC')).body.batches;
-  const page = await send('GET', '/api/v2/batch.json?page=2&per_page=2&sort=created_at&sort_direction=ASC');
-  is(page.body.batches.map(batch => batch.id), all.slice(2, 4).map(batch => batch.id), 'fulcrum-js: the second page, oldest first');
-  is([page.body.current_page, page.body.per_page, page.body.total_count], [2, 2, all.length], 'fulcrum-js: with its numbers');
+  const order = 'sort=created_at&sort_direction=ASC';
+  const first = await send('GET', `/api/v2/batch.json?page=1&per_page=100&${order}`);
+  const all = first.body.batches;
+  const page = await send('GET', `/api/v2/batch.json?page=2&per_page=2&${order}`);
+  is(page.body.batches.map(batch => batch.id), all.slice(2, 4).map(batch => batch.id),
+    'fulcrum-js: the second page, oldest first');
+  is([page.body.current_page, page.body.per_page, page.body.total_count], [2, 2, all.length],
+    'fulcrum-js: with its numbers');
 }
 
 fulcrumApp().then(fulcrumJs).then(() => {

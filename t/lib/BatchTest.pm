@@ -1,9 +1,10 @@
-# What every .t file of this suite uses: a client of the records API, a look into the database, a hold on the
-# server, and a watch over the error log.
+# What every .t file of this suite uses: a client of the records API, a look into the database, a
+# hold on the server, and a watch over the error log.
 #
-# A file begins with `use BatchTest;` (which brings the sample's data back to what it was) and ends with
-# `finish();` (which fails if the server logged anything that the file did not announce).
-# Nothing here judges by time: wait_for looks until something is true, and its deadline is a failure.
+# A file begins with `use BatchTest;` (which brings the sample's data back to what it was) and ends
+# with `finish();` (which fails if the server logged anything that the file did not announce).
+# Nothing here judges by time: wait_for looks until something is true, and its deadline is a
+# failure.
 package BatchTest;
 
 use strict;
@@ -28,9 +29,9 @@ our @EXPORT = (
     @BatchTest::Log::EXPORT,
     @BatchTest::Server::EXPORT,
     qw(TESTING_APP HYDRANTS DEADLINE
-       wait_for operation delete_ids update_ids post_batch create pending start batch finished
-       record_ids unknown_ids is_error is_unprocessable is_batch_counts utc_time
-       expect_log tolerate_log finish)
+        wait_for operation delete_ids update_ids post_batch create pending start batch finished
+        record_ids unknown_ids is_error is_unprocessable is_batch_counts utc_time
+        expect_log tolerate_log finish)
 );
 
 use constant TESTING_APP => '81413088-71b9-11ee-b962-0242ac120002';
@@ -55,7 +56,7 @@ sub wait_for
     }
 }
 
-# ---- The records API ----------------------------------------------------------------------------
+# ---- The records API -----------------------------------------------------------------------------
 
 # An operation of the sample's record resource; members given override, undef removes.
 sub operation
@@ -79,7 +80,8 @@ sub post_batch
     my ($operations, %option) = @_;
     my $more = delete $option{batch} || {};
     $operations = [$operations] if ref $operations eq 'HASH';
-    return request('POST', '/batch', json => {batch => {operations => $operations, %$more}}, %option);
+    return request('POST', '/batch', json => {batch => {operations => $operations, %$more}},
+        %option);
 }
 
 # A batch that is started at once: returns its object. Dies if it was not accepted.
@@ -123,18 +125,24 @@ sub finished
 {
     my ($batch, %option) = @_;
     my $id = ref $batch ? $batch->{id} : $batch;
-    return wait_for("batch $id to end", sub {
-        my $now = batch($id, %option);
-        return $now->{status} =~ /^(?:success|failed)$/ ? $now : undef;
-    });
+    return wait_for(
+        "batch $id to end",
+        sub {
+            my $now = batch($id, %option);
+            return $now->{status} =~ /^(?:success|failed)$/ ? $now : undef;
+        }
+    );
 }
 
 # The ids of the first count records of "Testing App", in order of id.
 sub record_ids
 {
     my ($count, $offset) = @_;
-    return map { $_->{id} } rows("SELECT id FROM records WHERE form_id = '" . TESTING_APP
-        . "' AND organization_id = 'acme' ORDER BY id LIMIT $count OFFSET " . ($offset || 0));
+    return
+        map { $_->{id} }
+        rows("SELECT id FROM records WHERE form_id = '" .
+            TESTING_APP . "' AND organization_id = 'acme' ORDER BY id LIMIT $count OFFSET " .
+            ($offset || 0));
 }
 
 # The id of acme's other form.
@@ -151,40 +159,64 @@ sub unknown_ids
     return map { sprintf '00000000-0000-4000-8000-%012x', $_ } 1 .. $count;
 }
 
-# An answer in the shape that the contract gives to errors.
+# An answer in the shape that docs/api gives to errors.
 sub is_error
 {
     my ($answer, $status, $name, $message) = @_;
-    my %reason = (400 => 'Bad Request', 401 => 'Unauthorized', 403 => 'Forbidden', 404 => 'Not Found',
-                  405 => 'Method Not Allowed', 409 => 'Conflict', 413 => qr/^(?:Request Entity|Content|Payload) Too Large$/,
-                  415 => 'Unsupported Media Type', 503 => 'Service Unavailable');
+    my %reason = (
+        400 => 'Bad Request',
+        401 => 'Unauthorized',
+        403 => 'Forbidden',
+        404 => 'Not Found',
+        405 => 'Method Not Allowed',
+        409 => 'Conflict',
+        413 => qr/^(?:Request Entity|Content|Payload) Too Large$/,
+        415 => 'Unsupported Media Type',
+        503 => 'Service Unavailable'
+    );
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $json = eval { $answer->json };
-    my $good = $answer->status == $status && ref $json eq 'HASH'
+    my $good
+        = $answer->status == $status
+        && ref $json eq 'HASH'
         && $answer->media_type eq 'application/json'
-        && defined $json->{error} && !ref $json->{error}
-        && (ref $reason{$status} ? $json->{error} =~ $reason{$status} : $json->{error} eq $reason{$status})
-        && defined $json->{status} && $json->{status} eq $status
+        && defined $json->{error}
+        && !ref $json->{error}
+        && (
+        ref $reason{$status}
+        ? $json->{error} =~ $reason{$status}
+        : $json->{error} eq $reason{$status})
+        && defined $json->{status}
+        && $json->{status} eq $status
         && $answer->body =~ /"status":\s*\d/
         && (!$message || ($json->{message} // '') =~ $message);
     return ok($good, "$name: $status")
-        || diag('answered ', $answer->status, ' ', $answer->media_type, ' ', substr($answer->body, 0, 600));
+        || diag('answered ', $answer->status, ' ', $answer->media_type, ' ',
+        substr($answer->body, 0, 600));
 }
 
-# 422 with an entry for each of the fields, and for no other; or, if more is true, for others too, that
-# follow from them.
+# 422 with an entry for each of the fields, and for no other; or, if more is true, for others too,
+# that follow from them.
 sub is_unprocessable
 {
     my ($answer, $fields, $name, $more) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $json = eval { $answer->json };
-    my $errors = ref $json eq 'HASH' && ref $json->{batch} eq 'HASH' ? $json->{batch}{errors} : undef;
-    my $good = $answer->status == 422 && $answer->media_type eq 'application/json'
+    my $errors
+        = ref $json eq 'HASH' && ref $json->{batch} eq 'HASH' ? $json->{batch}{errors} : undef;
+    my $good
+        = $answer->status == 422
+        && $answer->media_type eq 'application/json'
         && ref $errors eq 'HASH'
-        && ($more ? !(grep { !$errors->{$_} } @$fields) : join(' ', sort keys %$errors) eq join(' ', sort @$fields))
-        && !grep { ref $_ ne 'ARRAY' || !@$_ || grep { ref $_ || !length $_ } @$_ } values %$errors;
+        && ($more
+        ? !(grep { !$errors->{$_} } @$fields)
+        : join(' ', sort keys %$errors) eq join(' ', sort @$fields))
+        && !grep {
+        ref $_ ne 'ARRAY' || !@$_ || grep { ref $_ || !length $_ } @$_
+        } values %$errors;
     return ok($good, "$name: 422 for @$fields")
-        || diag('answered ', $answer->status, ' ', $answer->media_type, ' ', substr($answer->body, 0, 600));
+        || diag('answered ', $answer->status, ' ', $answer->media_type, ' ',
+        substr($answer->body, 0, 600));
 }
 
 # status, objects_total, objects_success and objects_failed of a batch.
@@ -193,14 +225,21 @@ sub is_batch_counts
     my ($batch, $wanted, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $got = {map { $_ => $batch->{$_} } qw(status objects_total objects_success objects_failed)};
-    return is_deeply($got, {status => $wanted->[0], objects_total => $wanted->[1],
-                            objects_success => $wanted->[2], objects_failed => $wanted->[3]}, $name)
-        || diag('reason: ', $batch->{reason} // 'null');
+    return is_deeply(
+        $got,
+        {
+            status => $wanted->[0],
+            objects_total => $wanted->[1],
+            objects_success => $wanted->[2],
+            objects_failed => $wanted->[3]
+        },
+        $name
+    ) || diag('reason: ', $batch->{reason} // 'null');
 }
 
 sub utc_time { return qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/ }
 
-# ---- The error log --------------------------------------------------------------------------------
+# ---- The error log -------------------------------------------------------------------------------
 
 my (@expected, @tolerated);
 my $log_begin = log_watched();
@@ -247,7 +286,7 @@ END {
         eval { release_locks(); };
         eval { server_recover(); restore(); };
         my @bad = unexpected_log();
-        diag('the error log has:', map { "\n$_" } @bad > 30 ? @bad[0 .. 29] : @bad) if @bad;
+        diag('the error log has:', map {"\n$_"} @bad > 30 ? @bad[0 .. 29] : @bad) if @bad;
         log_watched($log_begin + length log_text($log_begin));
         $? = $code;
     }

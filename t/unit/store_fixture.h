@@ -214,6 +214,7 @@ FIXTURE batch_store_t *open_store(const char *params, int patience_ms)
     batch_store_config_t config = {.driver = database_driver(),
                                    .params = params,
                                    .max_connections = 8,
+                                   .may_create = 1,
                                    .patience = apr_time_from_msec(patience_ms),
                                    .logger = &fixture_logger};
     batch_store_t *store;

@@ -156,8 +156,10 @@ static void test_right(void)
           "\"record\",\"form_id\":\"f\",\"ids\":[\"b\",\"a\",\"b\",\"c\"]}]}}",
           "wait 1 delete/record/f/- ids(4) 0=b 1=a 3=c", "a delete by ids");
     check("{\"batch\":{}}", "start 0 -/-/-/-", "a batch without operations");
-    check("{\"batch\":{\"operations\":null,\"start\":null}}", "start 0 -/-/-/-",
+    check("{\"batch\":{\"operations\":null,\"dry_run\":null}}", "start 0 -/-/-/-",
           "null counts as absent");
+    check("{\"batch\":{\"start\":null}}", "start 0 -/-/-/- | start: must be true or false",
+          "but not for start, which would delete");
     check("{\"batch\":{\"operations\":[],\"start\":true}}", "start 0 -/-/-/-", "no operation");
     check(FIRST("\"query\":\"SELECT 1\""), "start 1 -/-/-/SELECT 1", "a query");
     check(FIRST("\"ids\":[]"), "start 1 -/-/-/- ids(0)", "no ids is not the same as none");

@@ -211,7 +211,7 @@ static void test_poison(apr_pool_t *p)
     is_number(job.cursor, 1, "its chunk has one item");
     is_number(job.counts.updated, 1, "which is applied");
     is_number(job.claims, 0, "and the claims are forgotten");
-    claim_and_die(6, p);
+    claim_and_die(11, p);
     is_number(run_next(&job, -1, p), APR_SUCCESS, "when they go on dying at one item");
     is_number(job.status, BATCH_STATUS_COMPLETED, "the job is completed");
     is_number(job.counts.updated, 9, "with all items");

@@ -50,7 +50,8 @@ static void fresh(void)
 
 static apr_status_t create_with(const char *driver, const char *params)
 {
-    batch_store_config_t config = {.driver = driver, .params = params, .max_connections = 1};
+    batch_store_config_t config = {
+        .may_create = 1, .driver = driver, .params = params, .max_connections = 1};
     batch_store_t *none;
     apr_status_t rv = batch_store_create(&none, &config, &err, pool);
 
@@ -171,7 +172,8 @@ static apr_status_t nested(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static void test_connections(void)
 {
-    batch_store_config_t config = {.driver = "sqlite3",
+    batch_store_config_t config = {.may_create = 1,
+                                   .driver = "sqlite3",
                                    .params = path,
                                    .max_connections = 1,
                                    .patience = apr_time_from_msec(50)};
@@ -432,7 +434,8 @@ static apr_status_t long_write(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static void be_writer(int greedy)
 {
-    batch_store_config_t config = {.driver = "sqlite3",
+    batch_store_config_t config = {.may_create = 1,
+                                   .driver = "sqlite3",
                                    .params = path,
                                    .max_connections = 2,
                                    .patience = apr_time_from_sec(30),

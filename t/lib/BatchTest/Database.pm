@@ -1,4 +1,5 @@
-# A look into the database, by its own command line client: a process of its own, as the administrator's is.
+# A look into the database, by its own command line client: a process of its own, as the
+# administrator's is.
 package BatchTest::Database;
 
 use strict;
@@ -11,8 +12,11 @@ use Time::HiRes qw(sleep time);
 
 use BatchTest::Config;
 
-our @EXPORT = qw(rows value sql run_sql restore trigger drop_triggers numbers_table slow_trigger refuse_trigger
-                 count_trigger applied table_hash hold_lock release_locks sql_at_once database_file);
+our @EXPORT = qw(
+    rows value sql run_sql restore table_hash database_file
+    trigger drop_triggers slow_trigger refuse_trigger count_trigger applied
+    hold_lock release_locks sql_at_once
+);
 
 my @tables = qw(records forms contacts groups shipments trackers assets);
 my $json = JSON::PP->new->utf8->allow_nonref;
@@ -33,7 +37,8 @@ sub run_sql
     my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
     print {$in} $statements, "\n";
     close $in;
-    my $text = do { local $/; <$out> } // '';
+    my $text = do { local $/; <$out> }
+        // '';
     waitpid $pid, 0;
     die "SQL failed: $text\n  in: ", substr($statements, 0, 400), "\n" if $?;
     return $text;
@@ -64,12 +69,16 @@ sub value
 
 # The columns of a table of the sample as it was at the beginning.
 my %columns;
+
 sub _columns
 {
     my ($table) = @_;
-    return $columns{$table} ||= driver() eq 'pgsql'
-        ? join ', ', map { $_->{column_name} } rows("SELECT column_name FROM information_schema.columns "
-              . "WHERE table_schema = 'pristine' AND table_name = '$table' ORDER BY ordinal_position")
+    return $columns{$table} ||=
+        driver() eq 'pgsql'
+        ? join ', ',
+        map { $_->{column_name} }
+        rows("SELECT column_name FROM information_schema.columns " .
+            "WHERE table_schema = 'pristine' AND table_name = '$table' ORDER BY ordinal_position")
         : join ', ', map { $_->{name} } rows("SELECT name FROM pragma_table_info('$table')");
 }
 
@@ -78,13 +87,17 @@ sub restore
 {
     drop_triggers();
     my @statements = ('BEGIN');
-    unshift @statements, "ATTACH '" . database_file() . ".pristine' AS pristine" if driver() ne 'pgsql';
+    unshift @statements, "ATTACH '" . database_file() . ".pristine' AS pristine"
+        if driver() ne 'pgsql';
     # The module makes its tables when it first needs them.
-    my %there = map { $_->{name} => 1 } rows(driver() eq 'pgsql'
+    my %there = map { $_->{name} => 1 } rows(
+        driver() eq 'pgsql'
         ? 'SELECT table_name AS name FROM information_schema.tables'
-        : "SELECT name FROM sqlite_master WHERE type = 'table'");
-    push @statements, map { "DELETE FROM $_" } grep { $there{$_} } qw(batch_errors batch_items batch_jobs);
-    push @statements, map { "DELETE FROM $_" } @tables;
+        : "SELECT name FROM sqlite_master WHERE type = 'table'"
+    );
+    push @statements,
+        map {"DELETE FROM $_"} grep { $there{$_} } qw(batch_errors batch_items batch_jobs);
+    push @statements, map {"DELETE FROM $_"} @tables;
     foreach my $table (reverse @tables) {
         my $columns = _columns($table);
         push @statements, "INSERT INTO $table ($columns) SELECT $columns FROM pristine.$table";
@@ -99,15 +112,16 @@ sub table_hash
     my ($table, $where) = @_;
     my $order = $table =~ /^batch_/ ? '1, 2' : 'id, organization_id';
     require Digest::SHA;
-    return Digest::SHA::sha256_hex(run_sql("SELECT * FROM $table WHERE " . ($where || '1 = 1') . " ORDER BY $order;"));
+    return Digest::SHA::sha256_hex(
+        run_sql("SELECT * FROM $table WHERE " . ($where || '1 = 1') . " ORDER BY $order;"));
 }
 
-# ---- Triggers ---------------------------------------------------------------------------------------
+# ---- Triggers ------------------------------------------------------------------------------------
 
 my %triggers;
 
-# Makes a trigger on records: event is UPDATE or DELETE, timing BEFORE or AFTER. body is SQL for both
-# drivers, or {sqlite3 => …, pgsql => …}; condition for WHEN.
+# Makes a trigger on records: event is UPDATE or DELETE, timing BEFORE or AFTER. body is SQL for
+# both drivers, or {sqlite3 => …, pgsql => …}; condition for WHEN.
 sub trigger
 {
     my ($name, $timing, $event, $body, $condition) = @_;
@@ -115,8 +129,10 @@ sub trigger
     my $when = $condition ? "WHEN ($condition)" : '';
     if (driver() eq 'pgsql') {
         my $back = $timing eq 'BEFORE' && $event eq 'DELETE' ? 'OLD' : 'NEW';
-        run_sql("CREATE FUNCTION $name() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN $body; RETURN $back; END \$\$;\n"
-            . "CREATE TRIGGER $name $timing $event ON records FOR EACH ROW $when EXECUTE FUNCTION $name();");
+        run_sql("CREATE FUNCTION $name() RETURNS trigger LANGUAGE plpgsql AS"
+                . " \$\$ BEGIN $body; RETURN $back; END \$\$;\n"
+                . "CREATE TRIGGER $name $timing $event ON records FOR EACH ROW $when"
+                . " EXECUTE FUNCTION $name();");
     }
     else {
         run_sql("CREATE TRIGGER $name $timing $event ON records $when BEGIN $body; END;");
@@ -129,31 +145,43 @@ sub trigger
 sub drop_triggers
 {
     if (driver() eq 'pgsql') {
-        sql(map { "DROP FUNCTION IF EXISTS $_() CASCADE" } keys %triggers) if %triggers;
-        sql('DROP TABLE IF EXISTS test_numbers', 'DROP TABLE IF EXISTS test_applied');
+        my @made
+            = map { $_->{name} }
+            rows("SELECT c.relname AS name FROM pg_class c WHERE c.relkind = 'r'" .
+                " AND c.relname LIKE 'test%' AND pg_table_is_visible(c.oid)");
+        sql(map({"DROP FUNCTION IF EXISTS $_() CASCADE"} sort keys %triggers),
+            map({"DROP TABLE $_ CASCADE"} @made))
+            if %triggers || @made;
     }
     else {
-        my @names = map { $_->{name} } rows("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'test%'");
-        my @made = map { $_->{name} } rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'test%'");
-        sql((map { "DROP TRIGGER $_" } @names), (map { "DROP TABLE $_" } @made)) if @names || @made;
+        my @made = rows("SELECT type, name FROM sqlite_master" .
+                " WHERE type IN ('trigger', 'table') AND name LIKE 'test%' ORDER BY type DESC");
+        sql(map {"DROP $_->{type} $_->{name}"} @made) if @made;
     }
     %triggers = ();
     return;
 }
 
-# Makes every update or delete of a record expensive: a walk over count * count pairs. Sixty thousand
-# pairs take a few milliseconds.
+# Makes every update or delete of a record expensive: a walk over count * count pairs. Sixty
+# thousand pairs take a few milliseconds.
 sub slow_trigger
 {
     my ($event, $count) = @_;
     $count ||= 300;
-    sql('CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER)', 'DELETE FROM test_numbers',
+    sql(
+        'CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER)',
+        'DELETE FROM test_numbers',
         driver() eq 'pgsql'
-            ? "INSERT INTO test_numbers SELECT generate_series(1, $count)"
-            : "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < $count) INSERT INTO test_numbers SELECT n FROM c",
-        'CREATE TABLE IF NOT EXISTS test_work (pairs INTEGER)', 'DELETE FROM test_work', 'INSERT INTO test_work VALUES (0)');
+        ? "INSERT INTO test_numbers SELECT generate_series(1, $count)"
+        : "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < $count)"
+            . ' INSERT INTO test_numbers SELECT n FROM c',
+        'CREATE TABLE IF NOT EXISTS test_work (pairs INTEGER)',
+        'DELETE FROM test_work',
+        'INSERT INTO test_work VALUES (0)'
+    );
     trigger("test_slow_\L$event", 'BEFORE', $event,
-            'UPDATE test_work SET pairs = (SELECT count(*) FROM test_numbers a, test_numbers b WHERE a.n + b.n > 0)');
+        'UPDATE test_work SET pairs ='
+            . ' (SELECT count(*) FROM test_numbers a, test_numbers b WHERE a.n + b.n > 0)');
     return;
 }
 
@@ -163,34 +191,41 @@ sub count_trigger
     my ($event) = @_;
     my $row = $event eq 'DELETE' ? 'OLD' : 'NEW';
     sql('CREATE TABLE IF NOT EXISTS test_applied (id TEXT, event TEXT)');
-    trigger("test_count_\L$event", 'AFTER', $event, "INSERT INTO test_applied VALUES ($row.id, '$event')");
+    trigger("test_count_\L$event", 'AFTER', $event,
+        "INSERT INTO test_applied VALUES ($row.id, '$event')");
     return;
 }
 
-# {rows => how often records were touched, ids => how many of them, most => how often the most touched}
+# {rows => how often records were touched, ids => how many of them, most => how often the most
+# touched}
 sub applied
 {
-    my ($row) = rows('SELECT coalesce(sum(n), 0) AS touched, count(*) AS ids, coalesce(max(n), 0) AS most FROM '
-        . '(SELECT id, count(*) AS n FROM test_applied GROUP BY id) AS per_id');
+    my ($row)
+        = rows(
+        'SELECT coalesce(sum(n), 0) AS touched, count(*) AS ids, coalesce(max(n), 0) AS most FROM '
+            . '(SELECT id, count(*) AS n FROM test_applied GROUP BY id) AS per_id');
     return {map { $_ => $row->{$_} + 0 } keys %$row};
 }
 
-# Refuses the event for records where the condition (on OLD) is true. how: ABORT, ROLLBACK, FAIL (SQLite).
+# Refuses the event for records where the condition (on OLD) is true. how: ABORT, ROLLBACK, FAIL
+# (SQLite).
 sub refuse_trigger
 {
     my ($event, $condition, $words, $how) = @_;
     $how ||= 'ABORT';
     trigger("test_refuse_\L${event}_$how", 'BEFORE', $event,
-            {sqlite3 => "SELECT RAISE($how, '$words')", pgsql => "RAISE EXCEPTION '$words'"}, $condition);
+        {sqlite3 => "SELECT RAISE($how, '$words')", pgsql => "RAISE EXCEPTION '$words'"},
+        $condition);
     return;
 }
 
-# ---- Locks --------------------------------------------------------------------------------------------
+# ---- Locks ---------------------------------------------------------------------------------------
 
 my @locks;
 
-# Another process takes the database's write lock (PostgreSQL: locks the records) and keeps it until release_locks.
-# SQLite has no queue for it: it is asked for again and again, so as to find a gap between two chunks.
+# Another process takes the database's write lock (PostgreSQL: locks the records) and keeps it until
+# release_locks. SQLite has no queue for it: it is asked for again and again, so as to find a gap
+# between two chunks.
 sub hold_lock
 {
     my @command = driver() eq 'pgsql' ? _command() : ('sqlite3', '-batch', database_file());
@@ -220,7 +255,8 @@ sub sql_at_once
     my $lock = pop @locks;
     print {$lock->{in}} "$statement;\nCOMMIT;\n";
     close $lock->{in};
-    my $text = do { local $/; readline $lock->{out} } // '';
+    my $text = do { local $/; readline $lock->{out} }
+        // '';
     waitpid $lock->{pid}, 0;
     # The exit code tells of the refused attempts, too.
     die "SQL failed: $text\n  in: $statement\n" if $text =~ /error/i;

@@ -30,7 +30,8 @@ sub request_text
 {
     my ($method, $path, %option) = @_;
     my $as = exists $option{as} ? $option{as} : 'alice';
-    my %header = (Host => '127.0.0.1:' . var('port'), Connection => 'close', Accept => 'application/json');
+    my %header
+        = (Host => '127.0.0.1:' . var('port'), Connection => 'close', Accept => 'application/json');
     $header{$option{header} || 'X-ApiToken'} = "$as-token" if defined $as;
     my $body = $option{body};
     if (exists $option{json}) {
@@ -41,7 +42,8 @@ sub request_text
         $header{'Content-Type'} = 'application/json';
     }
     $header{'Content-Type'} = $option{type} if exists $option{type};
-    $header{'Content-Length'} = length($body // '') if defined $body || $method =~ /^(?:POST|PUT|PATCH)$/;
+    $header{'Content-Length'} = length($body // '')
+        if defined $body || $method =~ /^(?:POST|PUT|PATCH)$/;
     %header = (%header, %{$option{headers}}) if $option{headers};
     my $version = $option{version} || '1.1';
     my $text = "$method $path HTTP/$version\r\n";
@@ -75,12 +77,19 @@ sub parallel
     my ($texts, $method, %option) = @_;
     my @connections;
     foreach my $text (@$texts) {
-        my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port'),
-                                           Proto => 'tcp', Timeout => $patience)
-            or do { push @connections, {failed => "cannot connect: $!", in => ''}; next; };
+        my $socket = IO::Socket::INET->new(
+            PeerAddr => '127.0.0.1',
+            PeerPort => var('port'),
+            Proto => 'tcp',
+            Timeout => $patience
+        ) or do { push @connections, {failed => "cannot connect: $!", in => ''}; next; };
         my $head = length $text > 1 ? substr($text, 0, -1) : '';
-        my $connection = {socket => $socket, in => '', out => substr($text, -1),
-                          head => $text =~ /^HEAD / || ($method // '') eq 'HEAD'};
+        my $connection = {
+            socket => $socket,
+            in => '',
+            out => substr($text, -1),
+            head => $text =~ /^HEAD / || ($method // '') eq 'HEAD'
+        };
         # A server that has seen enough closes the connection: what is not taken is not sent.
         local $SIG{PIPE} = 'IGNORE';
         if (@$texts == 1) {
@@ -129,8 +138,8 @@ sub _send
             next;
         }
         last unless $!{EAGAIN};
-        my ($reading, $writing) = IO::Select->select(IO::Select->new($socket),
-                                                     IO::Select->new($socket), undef, 1);
+        my ($reading, $writing)
+            = IO::Select->select(IO::Select->new($socket), IO::Select->new($socket), undef, 1);
         if ($reading && @$reading) {
             my $got = sysread $socket, $connection->{in}, 65536, length $connection->{in};
             last if defined $got && !$got;
@@ -157,14 +166,21 @@ sub new
 sub request
 {
     my ($self, $method, $path, %option) = @_;
-    my $text = BatchTest::Http::request_text($method, $path, as => $self->{as}, %option,
-                                             headers => {Connection => 'keep-alive', %{$option{headers} || {}}});
+    my $text = BatchTest::Http::request_text(
+        $method, $path,
+        as => $self->{as},
+        %option,
+        headers => {Connection => 'keep-alive', %{$option{headers} || {}}}
+    );
     my $answer = $self->{socket} && $self->_exchange($text, $method);
     return $answer if $answer;
     # The server may close a connection that rests: once more, on a new one.
-    $self->{socket} = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port'),
-                                            Proto => 'tcp', Timeout => 60)
-        or die "cannot connect: $!\n";
+    $self->{socket} = IO::Socket::INET->new(
+        PeerAddr => '127.0.0.1',
+        PeerPort => var('port'),
+        Proto => 'tcp',
+        Timeout => 60
+    ) or die "cannot connect: $!\n";
     return $self->_exchange($text, $method) || die "no answer to $method $path\n";
 }
 
@@ -182,7 +198,9 @@ sub _exchange
     my ($length) = $head =~ /^content-length:\s*(\d+)/im;
     my $chunked = $head =~ /^transfer-encoding:\s*chunked/im;
     my $none = $method eq 'HEAD' || $head =~ m{^HTTP/1\.1 (?:304|204)};
-    while (!$none && ($chunked ? $in !~ /\r\n0\r\n\r\n\z/ : length($in) < length($head) + ($length // 0))) {
+    while (!$none
+        && ($chunked ? $in !~ /\r\n0\r\n\r\n\z/ : length($in) < length($head) + ($length // 0)))
+    {
         sysread($socket, $in, 65536, length $in) or return $self->_lost;
     }
     delete $self->{socket} if $head =~ /^connection:\s*close/im;

@@ -52,8 +52,12 @@ sub line_is_bad
 sub line_is_crash
 {
     my ($line) = @_;
-    return $line =~ /exit\ signal\ (?!Killed)|AddressSanitizer|LeakSanitizer|runtime\ error:|UndefinedBehavior
-                    |stack\ smashing|double\ free|corrupted|free\(\):\ invalid|malloc\(\)|assertion/xi ? 1 : 0;
+    return $line =~
+        /exit\ signal\ (?!Killed)
+        |AddressSanitizer|LeakSanitizer|runtime\ error:|UndefinedBehavior
+        |stack\ smashing|double\ free|corrupted|free\(\):\ invalid|malloc\(\)|assertion/xi
+        ? 1
+        : 0;
 }
 
 1;

@@ -12,8 +12,11 @@ use BatchTest::Config;
 use BatchTest::Http;
 use BatchTest::Log;
 
-our @EXPORT = qw(server_pid server_is_up server_children server_start server_stop server_graceful server_kill_all
-                 server_recover configure unconfigure resident_kilobytes wait_until);
+our @EXPORT = qw(
+    server_pid server_is_up server_children resident_kilobytes
+    server_start server_stop server_graceful server_kill_all server_recover
+    configure unconfigure wait_until
+);
 
 my $patience = $ENV{SANITIZE} ? 120 : 60;
 
@@ -28,7 +31,7 @@ sub wait_until
     return;
 }
 
-# ---- Processes ------------------------------------------------------------------------------------
+# ---- Processes -----------------------------------------------------------------------------------
 
 # The pid of httpd's parent process as its pid file has it, or undef.
 sub server_pid
@@ -83,7 +86,8 @@ sub _answers
     return $answer && $answer->status;
 }
 
-# Starts httpd as Apache::Test did. Returns true once it answers; false, at once, if it refuses to start.
+# Starts httpd as Apache::Test did. Returns true once it answers; false, at once, if it refuses to
+# start.
 sub server_start
 {
     my $command = Apache::Test::config()->{server}->start_cmd;
@@ -100,7 +104,12 @@ sub server_stop
     my $pid = server_pid() or return;
     my @all = ($pid, server_children($pid));
     kill 'TERM', $pid;
-    wait_until('httpd to stop', sub { !grep { _alive($_) } @all });
+    wait_until(
+        'httpd to stop',
+        sub {
+            !grep { _alive($_) } @all;
+        }
+    );
     return;
 }
 
@@ -110,7 +119,8 @@ sub server_graceful
     my $before = log_size();
     my $pid = server_pid();
     kill 'USR1', $pid or die "no httpd to restart\n";
-    wait_until('the graceful restart', sub { !_alive($pid) || log_text($before) =~ /resuming normal operations/ });
+    wait_until('the graceful restart',
+        sub { !_alive($pid) || log_text($before) =~ /resuming normal operations/ });
     die "httpd did not survive its graceful restart\n" unless _alive($pid);
     wait_until('httpd to answer', \&_answers);
     return;
@@ -124,9 +134,14 @@ sub server_kill_all
     kill 'STOP', $pid;
     my @all = ($pid, server_children($pid));
     kill 'KILL', @all;
-    wait_until('httpd to be gone', sub { !grep { _alive($_) } @all });
-    # In a container without an init nobody buries the dead, and httpd takes one that its pid file names for
-    # a server that runs.
+    wait_until(
+        'httpd to be gone',
+        sub {
+            !grep { _alive($_) } @all;
+        }
+    );
+    # In a container without an init nobody buries the dead, and httpd takes one that its pid file
+    # names for a server that runs.
     unlink var('t_pid_file') if -d "/proc/$pid";
     return;
 }
@@ -141,7 +156,7 @@ sub server_recover
     return;
 }
 
-# ---- Configuration -----------------------------------------------------------------------------------
+# ---- Configuration -------------------------------------------------------------------------------
 
 my $override = var('t_conf') . '/override.conf';
 
@@ -149,7 +164,7 @@ my $override = var('t_conf') . '/override.conf';
 sub configure
 {
     open my $file, '>', $override or die "$override: $!\n";
-    print {$file} map { "$_\n" } @_;
+    print {$file} map {"$_\n"} @_;
     close $file or die "$override: $!\n";
     return;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
-# The inner half of t/run-suite: runs in the temporary folder, as an ordinary user. Makes the sample's
-# database, starts httpd by Apache::Test, runs the files, stops httpd, reads the rest of the error log, and counts.
+# The inner half of t/run-suite: runs in the temporary folder, as an ordinary user. Makes the
+# sample's database, starts httpd by Apache::Test, runs the files, stops httpd, reads the rest of
+# the error log, and counts.
 use strict;
 use warnings;
 
@@ -47,14 +48,20 @@ sub database
     $bin or return trouble('PostgreSQL is missing: apt-get install postgresql') && 0;
     my @psql = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $ENV{BATCH_TEST_PARAMS});
     mkdir "$work/pg";
-    return run('initdb', "$bin/initdb", '-D', "$work/pg/data", '-U', 'batch', '-A', 'trust', '-E', 'UTF8',
-               '--locale=C.UTF-8', '--no-sync')
+    return run('initdb', "$bin/initdb", '-D', "$work/pg/data", '-U', 'batch', '-A', 'trust', '-E',
+        'UTF8', '--locale=C.UTF-8', '--no-sync')
         && run('postgres', "$bin/pg_ctl", '-D', "$work/pg/data", '-w', '-l', "$work/pg/log", '-o',
-               "-c listen_addresses='' -c unix_socket_directories=$work/pg", 'start')
+        "-c listen_addresses='' -c unix_socket_directories=$work/pg", 'start')
         && run('createdb', "$bin/createdb", '-h', "$work/pg", '-U', 'batch', 'batch')
         && run('sample', @psql, '-f', "$work/conf/sample/pgsql.sql")
-        && run('pristine', @psql, '-c', 'CREATE SCHEMA pristine', map { ('-c', "CREATE TABLE pristine.$_ AS TABLE $_") }
-               qw(forms records contacts groups shipments trackers assets));
+        && run(
+        'pristine',
+        @psql,
+        '-c',
+        'CREATE SCHEMA pristine',
+        map { ('-c', "CREATE TABLE pristine.$_ AS TABLE $_") }
+            qw(forms records contacts groups shipments trackers assets)
+        );
 }
 
 sub stop_database
@@ -75,8 +82,8 @@ sub free_port
 
 sub start
 {
-    return run('start-httpd', $^X, 't/TEST.PL', '-httpd', $ENV{BATCH_TEST_HTTPD}, '-httpd_conf', "$work/t/conf/modules.conf",
-               '-port', free_port(), '-startup_timeout', 60, '-start-httpd');
+    return run('start-httpd', $^X, 't/TEST.PL', '-httpd', $ENV{BATCH_TEST_HTTPD}, '-httpd_conf',
+        "$work/t/conf/modules.conf", '-port', free_port(), '-startup_timeout', 60, '-start-httpd');
 }
 
 # What the server logged after the last file looked, its end included.
@@ -90,8 +97,16 @@ sub read_log
 
 my $aggregate;
 if (database() && start()) {
-    my $harness = TAP::Harness->new({verbosity => $ENV{VERBOSE} ? 1 : 0, lib => ["$work/t/lib"], failures => 1,
-                                     comments => 0, merge => 0, timer => 1});
+    my $harness = TAP::Harness->new(
+        {
+            verbosity => $ENV{VERBOSE} ? 1 : 0,
+            lib => ["$work/t/lib"],
+            failures => 1,
+            comments => 0,
+            merge => 0,
+            timer => 1
+        }
+    );
     $aggregate = $harness->runtests(@files);
     run('stop-httpd', $^X, 't/TEST.PL', '-stop-httpd');
     read_log();
@@ -106,7 +121,8 @@ my ($passed, $failed) = (0, $trouble);
 if ($aggregate) {
     $passed = $aggregate->passed;
     $failed += $aggregate->failed;
-    # A file that died, or that ran another number of tests than it planned, without a failed test of its own.
+    # A file that died, or that ran another number of tests than it planned, without a failed test
+    # of its own.
     foreach my $name ($aggregate->descriptions) {
         my ($parser) = $aggregate->parsers($name);
         next if $parser->failed || !$parser->has_problems;
