@@ -156,48 +156,32 @@ static void enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor
 /* How often a change is tried whose COMMIT's reply is lost, each time on another connection. */
 #define TRIES_IN_DOUBT 3
 
-static apr_status_t stands_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    const struct change *change = baton;
-
-    (void)ptemp;
-    return batch_tx_job_stands(tx, change->job);
-}
-
-/* The opposite, of a job that was to be removed. */
-static apr_status_t is_gone_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    const struct change *change = baton;
-    batch_job_t job;
-    apr_status_t rv = batch_tx_job_get(tx, &job, change->id, change->actor->organization,
-                                       BATCH_API_RECORDS, ptemp);
-
-    if (rv == APR_SUCCESS) {
-        return BATCH_ENOTFOUND;
-    }
-    return rv == BATCH_ENOTFOUND ? APR_SUCCESS : rv;
-}
-
 /*
- * Runs body, and finds out whether it was done where the COMMIT's reply was lost. was_done says so:
- * APR_SUCCESS, or BATCH_ENOTFOUND. Then body runs again; an insert that the server had still under
- * way shows by being refused the second time, since it carries the same id.
+ * Runs body, and finds out whether it was done where the COMMIT's reply was lost; if not, body runs
+ * again. An insert that the server had still under way shows by being refused the second time,
+ * since it carries the same id. removes: body removes the job, else it leaves it as it is stored.
  */
-static apr_status_t write_change(struct change *change, batch_tx_fn *body, batch_tx_fn *was_done,
+static apr_status_t write_change(struct change *change, batch_tx_fn *body, int removes,
                                  batch_error_t *err)
 {
     batch_store_t *store = change->engine->store;
+    apr_status_t done = removes ? BATCH_ENOTFOUND : APR_SUCCESS;
     apr_status_t rv = batch_store_write(store, body, change, err, change->p);
+    batch_job_t first = *change->job;
     int tries;
 
     for (tries = 1; tries < TRIES_IN_DOUBT && rv == BATCH_EINDOUBT; tries++) {
-        rv = batch_store_write(store, was_done, change, err, change->p);
-        if (rv != BATCH_ENOTFOUND) {
+        rv = batch_store_job_stands(store, change->job, err, change->p);
+        if (rv == done) {
+            return APR_SUCCESS;
+        }
+        if (rv == BATCH_EUNAVAILABLE) {
             break;
         }
         rv = batch_store_write(store, body, change, err, change->p);
         if (rv == BATCH_EREFUSED &&
-            batch_store_write(store, was_done, change, err, change->p) == APR_SUCCESS) {
+            batch_store_job_stands(store, &first, err, change->p) == APR_SUCCESS) {
+            *change->job = first;
             rv = APR_SUCCESS;
         }
     }
@@ -252,7 +236,7 @@ apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
     job->created_by = job->updated_by = actor->name;
     job->created_by_id = job->updated_by_id = actor->id;
     apply_request(job, request, items->nelts, p);
-    return write_change(&change, create_body, stands_body, err);
+    return write_change(&change, create_body, 0, err);
 }
 
 /* Reads the job that a change is about, if the actor may touch it. */
@@ -307,7 +291,7 @@ apr_status_t batch_job_set_operations(batch_job_t *job, const batch_engine_t *en
     const apr_array_header_t *items = stored_order(request, p);
     struct change change = {engine, actor, request, items, id, problems, job, p};
 
-    return write_change(&change, set_operations_body, stands_body, err);
+    return write_change(&change, set_operations_body, 0, err);
 }
 
 static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -346,7 +330,7 @@ apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
 {
     struct change change = {engine, actor, NULL, NULL, id, problems, job, p};
 
-    return write_change(&change, start_body, stands_body, err);
+    return write_change(&change, start_body, 0, err);
 }
 
 static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -371,7 +355,7 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
 {
     struct change change = {engine, actor, NULL, NULL, id, NULL, job, p};
 
-    return write_change(&change, delete_body, is_gone_body, err);
+    return write_change(&change, delete_body, 1, err);
 }
 
 /* Jobs that one transaction removes: each may have ten thousands of errors. */

@@ -251,28 +251,21 @@ static void committed(struct run *run, const struct chunk *chunk)
     }
 }
 
-static apr_status_t stands_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    const struct run *run = baton;
-
-    (void)ptemp;
-    return batch_tx_job_stands(tx, &run->doubtful);
-}
-
 /* Finds out whether the chunk in doubt was committed, and takes it for done if so. */
 static apr_status_t settle(struct run *run, batch_error_t *err)
 {
-    apr_status_t rv = batch_store_write(run->engine->store, stands_body, run, err, run->chunk_pool);
+    apr_status_t rv =
+        batch_store_job_stands(run->engine->store, &run->doubtful, err, run->chunk_pool);
 
     if (rv == APR_SUCCESS) {
         *run->job = run->doubtful;
         run->refused = NULL;
     }
-    if (rv == APR_SUCCESS || rv == BATCH_ENOTFOUND) {
-        run->in_doubt = 0;
-        return APR_SUCCESS;
+    if (rv == BATCH_EUNAVAILABLE) {
+        return rv;
     }
-    return BATCH_EUNAVAILABLE;
+    run->in_doubt = 0;
+    return APR_SUCCESS;
 }
 
 /* ---- The job ------------------------------------------------------------------------------------

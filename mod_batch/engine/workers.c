@@ -129,14 +129,6 @@ static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_claim(tx, claim->job, &claim->request, claim->p);
 }
 
-static apr_status_t claimed_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    const struct claim *claim = baton;
-
-    (void)ptemp;
-    return batch_tx_job_stands(tx, claim->job);
-}
-
 static void report_claim(struct worker *worker, apr_status_t rv, const batch_error_t *err)
 {
     int failed = rv != APR_SUCCESS && rv != BATCH_ENOTFOUND;
@@ -166,7 +158,8 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
     apr_status_t rv = batch_store_write(workers->engine->store, claim_body, &claim, &err, p);
 
     if (rv == BATCH_EINDOUBT) {
-        rv = batch_store_write(workers->engine->store, claimed_body, &claim, &err, p);
+        rv = batch_store_job_stands(workers->engine->store, &job, &err, p);
+        rv = rv == BATCH_ECONFLICT ? BATCH_ENOTFOUND : rv;
     }
     report_claim(worker, rv, &err);
     if (rv != APR_SUCCESS) {

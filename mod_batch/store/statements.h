@@ -97,6 +97,12 @@
 #define BATCH_SQL_TEXT_JOBS_EXPIRED                                                                \
     "SELECT seq, id FROM batch_jobs WHERE completed_at > 0"                                        \
     " AND completed_at < %lld ORDER BY completed_at LIMIT %lld"
+#define BATCH_SQL_TEXT_CLAIM                                                                       \
+    "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"         \
+    " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"             \
+    " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                        \
+    " updated_at = %lld, revision = revision + 1"                                                  \
+    " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing')"
 #define BATCH_SQL_TEXT_FENCE(clock)                                                                \
     "UPDATE batch_jobs SET lease_until = " clock " + %lld WHERE seq = %lld AND id = %s"            \
     " AND epoch = %lld AND cursor = %lld AND status = 'processing'"
@@ -165,12 +171,7 @@
          " ORDER BY queued_at, seq LIMIT %lld")                                                    \
     OWN(BATCH_SQL_JOB_LOCK, BATCH_SQL_TEXT_JOB_BY_SEQ_ALL,                                         \
         BATCH_SQL_TEXT_JOB_BY_SEQ_ALL " FOR UPDATE SKIP LOCKED")                                   \
-    SAME(BATCH_SQL_CLAIM,                                                                          \
-         "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"    \
-         " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"        \
-         " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                   \
-         " updated_at = %lld, revision = revision + 1"                                             \
-         " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing')")              \
+    OWN(BATCH_SQL_CLAIM, BATCH_SQL_TEXT_CLAIM, BATCH_ONE_ROW(BATCH_SQL_TEXT_CLAIM))                \
     OWN(BATCH_SQL_FENCE, BATCH_SQL_TEXT_FENCE(BATCH_CLOCK_SQLITE3),                                \
         BATCH_SQL_TEXT_FENCE(BATCH_CLOCK_PGSQL))                                                   \
     OWN(BATCH_SQL_PROGRESS, BATCH_SQL_TEXT_PROGRESS, BATCH_ONE_ROW(BATCH_SQL_TEXT_PROGRESS))       \

@@ -26,7 +26,7 @@
  *                       constraint at COMMIT, a trigger that rolls back): err->message has the
  *                       database's own words, and no tag
  *   BATCH_EINDOUBT      the connection was lost in the COMMIT: it may have been done or not. What
- *                       was written says: batch_tx_job_stands. Never returned for a read.
+ *                       has become of it: batch_store_job_stands. Never returned for a read.
  * and whatever the caller's function returns. Once a call inside the transaction has failed for a
  * reason of the database's, the transaction is rolled back whatever the function returns.
  */
@@ -115,6 +115,16 @@ apr_status_t batch_store_write(batch_store_t *store, batch_tx_fn *fn, void *bato
 apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,
                               batch_error_t *err, apr_pool_t *ptemp);
 
+/**
+ * For a write that returned BATCH_EINDOUBT: APR_SUCCESS if the stored job is in the very state that
+ * the write has left in *job (seq, epoch, cursor, revision, updated_at), BATCH_ECONFLICT if it is
+ * in another, BATCH_ENOTFOUND if it is not there. Waits for a transaction that is still changing
+ * it. Only an insert that is still under way does not show: inserting the same id again waits for
+ * that. Never BATCH_EINDOUBT.
+ */
+apr_status_t batch_store_job_stands(batch_store_t *store, const batch_job_t *job,
+                                    batch_error_t *err, apr_pool_t *ptemp);
+
 /* ---- Inside a transaction. Each returns what the function should return on failure. ---------- */
 
 /** The database's clock. */
@@ -129,14 +139,6 @@ apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job);
 /** Reads the job with that id if it is this organization's and of this API; strings in p. */
 apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
                               const char *organization, batch_api_e api, apr_pool_t *p);
-
-/**
- * For a write whose COMMIT's reply was lost: APR_SUCCESS if the stored job is the very state that
- * that write has left in *job (seq, epoch, cursor, revision, updated_at), BATCH_ENOTFOUND if not.
- * To be called by a transaction that may write: it waits for one that is still changing the job.
- * An insert that is still under way does not show; inserting the same id again waits for it.
- */
-apr_status_t batch_tx_job_stands(batch_tx_t *tx, const batch_job_t *job);
 
 /* The order of what clients of the records API see: failed, pending, running, success. */
 #define BATCH_SORT_STATUS_RANK                                                                     \

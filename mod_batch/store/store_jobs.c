@@ -135,29 +135,35 @@ apr_status_t batch_tx_job_lock(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq
     return select_job(tx, job, BATCH_SQL_JOB_LOCK, values, 1, p);
 }
 
-apr_status_t batch_tx_job_stands(batch_tx_t *tx, const batch_job_t *job)
+static apr_status_t stands_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const batch_job_t *job = baton;
     const void *values[] = {job->id};
     const apr_int64_t wanted[] = {job->seq, job->epoch, job->cursor, job->revision,
                                   job->updated_at};
     batch_results_t *results;
     batch_row_t *row = NULL;
-    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_STATE, values, scratch);
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_STATE, values, ptemp);
     apr_size_t i;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (!batch_connection_row(tx->connection, &row, results, scratch)) {
+    if (!batch_connection_row(tx->connection, &row, results, ptemp)) {
         return BATCH_ENOTFOUND;
     }
     for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         if (batch_row_number(tx->connection, row, (int)i) != wanted[i]) {
-            return BATCH_ENOTFOUND;
+            return BATCH_ECONFLICT;
         }
     }
     return APR_SUCCESS;
+}
+
+apr_status_t batch_store_job_stands(batch_store_t *store, const batch_job_t *job,
+                                    batch_error_t *err, apr_pool_t *ptemp)
+{
+    return batch_store_run(store, BATCH_RUN_SETTLE, stands_body, (void *)job, err, ptemp);
 }
 
 apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job)

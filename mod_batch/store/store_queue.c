@@ -105,11 +105,10 @@ static apr_status_t take(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *
     apr_time_t lease_until = now + claim->lease;
     const void *values[] = {owner->host, &owner->pid, &owner->start_time, &lease_until,
                             &now,        &now,        &job->seq,          &job->epoch};
-    int rows;
-    apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_CLAIM, values);
+    apr_status_t rv = batch_tx_execute_one(tx, BATCH_SQL_CLAIM, values);
 
-    if (rv == APR_SUCCESS && rows != 1) {
-        return BATCH_ENOTFOUND;
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
     job->status = BATCH_STATUS_PROCESSING;
     job->epoch++;
@@ -117,7 +116,7 @@ static apr_status_t take(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *
     job->started_at = job->started_at ? job->started_at : now;
     job->updated_at = now;
     job->revision++;
-    return rv;
+    return APR_SUCCESS;
 }
 
 apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *claim,

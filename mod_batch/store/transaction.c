@@ -239,7 +239,7 @@ static apr_status_t commit(batch_run_t *run)
            connection->driver->commit_again && apr_time_now() < run->deadline) {
         pause_a_little(run);
     }
-    if (failure == BATCH_FAILURE_IN_DOUBT && !run->tx.write) {
+    if (failure == BATCH_FAILURE_IN_DOUBT && run->how != BATCH_RUN_WRITE) {
         batch_connection_close(connection); /* what was read was read */
         failure = BATCH_FAILURE_NONE;
     }
@@ -346,7 +346,7 @@ static apr_status_t run_attempts(batch_run_t *run)
     apr_status_t rv;
 
     /* First the turn, then the connection: writers that wait must not keep it from readers. */
-    if (store->driver->one_writer && run->how == BATCH_RUN_WRITE) {
+    if (store->driver->one_writer && run->tx.write) {
         entered = batch_writer_enter(&store->writer, store->patience);
     }
     rv = apr_reslist_acquire(store->connections, &connection);
@@ -391,7 +391,7 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     int held;
 
     run.tx.store = store;
-    run.tx.write = how == BATCH_RUN_WRITE;
+    run.tx.write = how == BATCH_RUN_WRITE || how == BATCH_RUN_SETTLE;
     run.tx.p = ptemp;
     run.deadline = apr_time_now() + store->patience;
     run.seed = (unsigned)run.deadline ^ (unsigned)(apr_uintptr_t)&run;

@@ -37,6 +37,7 @@ struct batch_tx {
 typedef enum {
     BATCH_RUN_READ,
     BATCH_RUN_WRITE,
+    BATCH_RUN_SETTLE, /* reads only, but as a writer does: waits for others that write */
     BATCH_RUN_INSPECT /* reads the administrator's tables only; the module's own need not be there
                        */
 } batch_run_e;

@@ -1,0 +1,214 @@
+/*
+ * Connections that are lost in the middle of a COMMIT, on PostgreSQL: whatever became of it, what
+ * was asked for is there once. And how often a chunk asks the server.
+ */
+#include "engine_fixture.h"
+#include "proxy.h"
+
+#include <signal.h>
+
+static proxy_t proxy;
+static const char *const mode_names[] = {"passed on", "never sent", "done", "done late"};
+
+static void lose_next(proxy_mode_e mode)
+{
+    __atomic_store_n(&proxy.mode, mode, __ATOMIC_SEQ_CST);
+}
+
+static int lost(void)
+{
+    return __atomic_exchange_n(&proxy.lost, 0, __ATOMIC_SEQ_CST);
+}
+
+/* ---- What clients do --------------------------------------------------------------------------
+ */
+
+static void test_client(proxy_mode_e mode, apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_operations_request_t *wanted = request("delete", "r%03d", 1, 20, p);
+    const char *count = "SELECT count(*) FROM batch_jobs";
+    batch_error_t err = {0};
+    batch_job_t job, seen;
+
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items");
+    wanted->start = 0;
+    lose_next(mode);
+    is_number(create(&job, &alice, wanted, problems, p), APR_SUCCESS, "a batch is created");
+    is_number(lost(), 1, "though the connection was lost in its COMMIT");
+    is_string(sql(p, count), "1", "it is there once");
+    is_string(sql(p, "SELECT count(*) FROM batch_items"), "1", "with its items");
+    lose_next(mode);
+    is_number(batch_job_set_operations(&seen, &engine, &alice, job.id,
+                                       request("update", "r%03d", 5, 9, p), problems, &err, p),
+              APR_SUCCESS, "its operations are set");
+    is_string(sql(p, "SELECT revision || action || total FROM batch_jobs"), "2update5", "once");
+    lose_next(mode);
+    is_number(batch_job_start(&seen, &engine, &alice, job.id, problems, &err, p), APR_SUCCESS,
+              "it is started");
+    is_string(sql(p, "SELECT revision || status FROM batch_jobs"), "3queued", "once");
+    is_number(batch_job_start(&seen, &engine, &alice, job.id, problems, &err, p), BATCH_ECONFLICT,
+              "another start is a conflict");
+    is_number(run_next(&job, -1, p), APR_SUCCESS, "it runs");
+    lose_next(mode);
+    is_number(batch_job_delete(&seen, &engine, &alice, job.id, &err, p), APR_SUCCESS,
+              "it is removed");
+    is_string(sql(p, count), "0", "and gone");
+    is_number(batch_job_delete(&seen, &engine, &alice, job.id, &err, p), BATCH_ENOTFOUND,
+              "so another removal finds nothing");
+    is_number(lost(), 3, "each of these lost its connection");
+}
+
+/* ---- What workers do --------------------------------------------------------------------------
+ */
+
+static proxy_mode_e mode_of_chunks;
+static int chunks;
+
+/* Is asked at the edge of each chunk: one COMMIT after the other is lost. */
+static int lose_each(void *baton)
+{
+    (void)baton;
+    chunks++;
+    lose_next(mode_of_chunks);
+    return 0;
+}
+
+static void test_worker(proxy_mode_e mode, apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_runner_t runner = {&engine, lose_each, pause_briefly, NULL};
+    batch_job_t job;
+
+    fill(p);
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items; DELETE FROM batch_errors");
+    engine.limits.chunk_time = 0; /* one item a chunk */
+    create(&job, &alice, request("update", "r%03d", 91, 104, p), problems, p);
+    claim(&job, p);
+    lost();
+    mode_of_chunks = mode;
+    chunks = 0;
+    is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a batch runs");
+    lose_next(PROXY_PASS);
+    ok(lost() >= 14, "though each chunk's connection is lost in its COMMIT");
+    is_number(job.status, BATCH_STATUS_COMPLETED, "to its end");
+    is_number(job.counts.updated, 10, "with all that were there");
+    is_number(job.counts.errors, 4, "and those that were not");
+    is_string(sql(p, "SELECT count(*) || '' || count(DISTINCT id) FROM seen"), "1010",
+              "each item was applied once");
+    is_string(sql(p, "SELECT status || updated || errors || cursor FROM batch_jobs"),
+              "completed10414", "so it is stored");
+    is_string(sql(p, "SELECT count(*) || '' || count(DISTINCT ordinal) FROM batch_errors"), "44",
+              "each error, too");
+    engine.limits.chunk_time = apr_time_from_sec(10);
+}
+
+static void test_stop_in_doubt(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_runner_t runner = {&engine, stopping, pause_briefly, NULL};
+    batch_job_t job;
+
+    fill(p);
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items");
+    engine.limits.chunk_time = 0;
+    create(&job, &alice, request("update", "r%03d", 1, 3, p), problems, p);
+    claim(&job, p);
+    chunks_until_stop = 1;
+    lose_next(PROXY_LATE);
+    is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a worker is stopped in doubt");
+    is_number(job.cursor, 1, "it finds out how far it has come");
+    is_string(sql(p, "SELECT coalesce(owner_host, 'nobody') || cursor FROM batch_jobs"), "nobody1",
+              "and gives the batch back");
+    is_number(run_next(&job, -1, p), APR_SUCCESS, "so another goes on at once");
+    is_string(sql(p, "SELECT count(*) || '' || count(DISTINCT id) FROM seen"), "33", "to its end");
+    engine.limits.chunk_time = apr_time_from_sec(10);
+}
+
+/* ---- Round trips --------------------------------------------------------------------------------
+ */
+
+static int trips_before_chunk;
+static int most_trips;
+
+static int count_trips(void *baton)
+{
+    int now = __atomic_load_n(&proxy.round_trips, __ATOMIC_SEQ_CST);
+
+    (void)baton;
+    /* The first chunk of a connection looks at the tables, and its items are read. */
+    if (++chunks > 2 && now - trips_before_chunk > most_trips) {
+        most_trips = now - trips_before_chunk;
+    }
+    trips_before_chunk = now;
+    return 0;
+}
+
+static void test_round_trips(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_runner_t runner = {&engine, count_trips, pause_briefly, NULL};
+    batch_job_t job;
+    int before;
+
+    fill(p);
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items");
+    engine.limits.chunk_time = 0;
+    create(&job, &alice, request("delete", "r%03d", 91, 109, p), problems, p);
+    before = __atomic_load_n(&proxy.round_trips, __ATOMIC_SEQ_CST);
+    claim(&job, p);
+    printf("# a claim asked the server %d times\n",
+           __atomic_load_n(&proxy.round_trips, __ATOMIC_SEQ_CST) - before);
+    chunks = most_trips = 0;
+    is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a batch of 19 chunks, 9 with errors");
+    is_number(chunks, 19, "one after the other");
+    is_number(most_trips, 3, "asks the server three times for each");
+    engine.limits.chunk_time = apr_time_from_sec(10);
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+    int mode;
+
+    if (!is_pgsql()) {
+        printf("1..0 # skip: of PostgreSQL\n");
+        return 0;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    batch_store_prepare(p);
+    snprintf(directory, sizeof(directory), "%s/batch-doubt.XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    if (!mkdtemp(directory)) {
+        perror(directory);
+        return 1;
+    }
+    database = database_make(directory, p);
+    make_tables(p);
+    proxy_start(&proxy, apr_pstrcat(p, directory, "/proxy", NULL),
+                sql(p, "SELECT split_part(current_setting('unix_socket_directories'), ',', 1)"));
+    make_engine(apr_psprintf(p, "%s host=%s", database, proxy.folder), p);
+    if (batch_store_migrate(engine.store, NULL, p) != APR_SUCCESS) {
+        return 1;
+    }
+    fill(p);
+    for (mode = PROXY_BEFORE; mode <= PROXY_LATE; mode++) {
+        printf("# a COMMIT is %s\n", mode_names[mode]);
+        test_client((proxy_mode_e)mode, p);
+    }
+    test_worker(PROXY_AFTER, p);
+    test_stop_in_doubt(p);
+    test_round_trips(p);
+    batch_store_destroy(engine.store);
+    database_remove(p);
+    apr_pool_destroy(p);
+    apr_terminate();
+    {
+        char command[4200];
+        snprintf(command, sizeof(command), "rm -r '%s'", directory);
+        ok(system(command) == 0, "the folder is removed");
+    }
+    return tap_end();
+}
