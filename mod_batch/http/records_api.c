@@ -247,7 +247,7 @@ int batch_records_set_operations(batch_exchange_t *x)
     apr_status_t rv;
     int code;
 
-    /* Another organization's batch is 404, and one that is not pending 409, whatever the body is. */
+    /* Another organization's batch is 404, one that is not pending 409, whatever the body is. */
     if (!find_job(x, &job, &code)) {
         return code;
     }
