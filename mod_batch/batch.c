@@ -69,6 +69,10 @@ static const char *const api_words[] = {BATCH_API_LIST(BATCH_WORD_ENTRY)};
 static const char *const action_words[] = {BATCH_ACTION_LIST(BATCH_WORD_ENTRY)};
 static const char *const status_words[] = {BATCH_STATUS_LIST(BATCH_WORD_ENTRY)};
 static const char *const type_words[] = {BATCH_TYPE_LIST(BATCH_WORD_ENTRY)};
+static const char *const mode_words[] = {BATCH_MODE_LIST(BATCH_WORD_ENTRY)};
+static const char *const via_words[] = {BATCH_VIA_LIST(BATCH_WORD_ENTRY)};
+static const char *const duplicates_words[] = {BATCH_DUPLICATES_LIST(BATCH_WORD_ENTRY)};
+static const char *const phase_words[] = {BATCH_PHASE_LIST(BATCH_WORD_ENTRY)};
 
 static const char *word_of(const char *const *words, int count, int symbol)
 {
@@ -125,6 +129,46 @@ int batch_status_parse(const char *word)
 int batch_type_parse(const char *word)
 {
     return symbol_of(type_words, BATCH_TYPE_COUNT, word);
+}
+
+const char *batch_mode_name(batch_mode_e mode)
+{
+    return word_of(mode_words, BATCH_MODE_COUNT, (int)mode);
+}
+
+int batch_mode_parse(const char *word)
+{
+    return symbol_of(mode_words, BATCH_MODE_COUNT, word);
+}
+
+const char *batch_via_name(batch_via_e via)
+{
+    return word_of(via_words, BATCH_VIA_COUNT, (int)via);
+}
+
+int batch_via_parse(const char *word)
+{
+    return symbol_of(via_words, BATCH_VIA_COUNT, word);
+}
+
+const char *batch_duplicates_name(batch_duplicates_e duplicates)
+{
+    return word_of(duplicates_words, BATCH_DUPLICATES_COUNT, (int)duplicates);
+}
+
+int batch_duplicates_parse(const char *word)
+{
+    return symbol_of(duplicates_words, BATCH_DUPLICATES_COUNT, word);
+}
+
+const char *batch_phase_name(batch_phase_e phase)
+{
+    return word_of(phase_words, BATCH_PHASE_COUNT, (int)phase);
+}
+
+int batch_phase_parse(const char *word)
+{
+    return symbol_of(phase_words, BATCH_PHASE_COUNT, word);
 }
 
 int batch_status_is_final(batch_status_e status)

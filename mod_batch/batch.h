@@ -67,9 +67,12 @@ void batch_problem_add(batch_problems_t *problems, const char *field, const char
  * Each list is X(SYMBOL, "word"); the word is what the database, the configuration and the
  * resources API use. batch_*_name gives the word, batch_*_parse finds the symbol (-1 if none).
  */
+
+/* none: of a job that is still being received; no API shows it. */
 #define BATCH_API_LIST(X)                                                                          \
     X(BATCH_API_RECORDS, "records")                                                                \
-    X(BATCH_API_RESOURCES, "resources")
+    X(BATCH_API_RESOURCES, "resources")                                                            \
+    X(BATCH_API_NONE, "none")
 
 #define BATCH_ACTION_LIST(X)                                                                       \
     X(BATCH_ACTION_MERGE, "merge")                                                                 \
@@ -97,20 +100,55 @@ void batch_problem_add(batch_problems_t *problems, const char *field, const char
     X(BATCH_TYPE_DATE, "date")                                                                     \
     X(BATCH_TYPE_JSON, "json")
 
+/* sync: the request does everything; mixed: parsing and validation, workers do the rest. */
+#define BATCH_MODE_LIST(X)                                                                         \
+    X(BATCH_MODE_SYNC, "sync")                                                                     \
+    X(BATCH_MODE_MIXED, "mixed")
+
+/* How the items came: in a request's data, or as a file. */
+#define BATCH_VIA_LIST(X)                                                                          \
+    X(BATCH_VIA_API, "api")                                                                        \
+    X(BATCH_VIA_FILE, "file")
+
+/* Which of several items with the same id (or match key, or content) is kept. */
+#define BATCH_DUPLICATES_LIST(X)                                                                   \
+    X(BATCH_DUPLICATES_USE_FIRST, "use_first")                                                     \
+    X(BATCH_DUPLICATES_USE_LAST, "use_last")                                                       \
+    X(BATCH_DUPLICATES_IGNORE_ALL, "ignore_all")
+
+/* The phases of the resources API, in their order. */
+#define BATCH_PHASE_LIST(X)                                                                        \
+    X(BATCH_PHASE_PARSING, "parsing")                                                              \
+    X(BATCH_PHASE_VALIDATION, "validation")                                                        \
+    X(BATCH_PHASE_PROCESSING, "processing")                                                        \
+    X(BATCH_PHASE_CLEANUP, "cleanup")
+
 #define BATCH_ENUM_ENTRY(symbol, word) symbol,
 typedef enum { BATCH_API_LIST(BATCH_ENUM_ENTRY) BATCH_API_COUNT } batch_api_e;
 typedef enum { BATCH_ACTION_LIST(BATCH_ENUM_ENTRY) BATCH_ACTION_COUNT } batch_action_e;
 typedef enum { BATCH_STATUS_LIST(BATCH_ENUM_ENTRY) BATCH_STATUS_COUNT } batch_status_e;
 typedef enum { BATCH_TYPE_LIST(BATCH_ENUM_ENTRY) BATCH_TYPE_COUNT } batch_type_e;
+typedef enum { BATCH_MODE_LIST(BATCH_ENUM_ENTRY) BATCH_MODE_COUNT } batch_mode_e;
+typedef enum { BATCH_VIA_LIST(BATCH_ENUM_ENTRY) BATCH_VIA_COUNT } batch_via_e;
+typedef enum { BATCH_DUPLICATES_LIST(BATCH_ENUM_ENTRY) BATCH_DUPLICATES_COUNT } batch_duplicates_e;
+typedef enum { BATCH_PHASE_LIST(BATCH_ENUM_ENTRY) BATCH_PHASE_COUNT } batch_phase_e;
 
 const char *batch_api_name(batch_api_e api);
 const char *batch_action_name(batch_action_e action);
 const char *batch_status_name(batch_status_e status);
 const char *batch_type_name(batch_type_e type);
+const char *batch_mode_name(batch_mode_e mode);
+const char *batch_via_name(batch_via_e via);
+const char *batch_duplicates_name(batch_duplicates_e duplicates);
+const char *batch_phase_name(batch_phase_e phase);
 int batch_api_parse(const char *word);
 int batch_action_parse(const char *word);
 int batch_status_parse(const char *word);
 int batch_type_parse(const char *word);
+int batch_mode_parse(const char *word);
+int batch_via_parse(const char *word);
+int batch_duplicates_parse(const char *word);
+int batch_phase_parse(const char *word);
 
 /** 1 for completed, failed, timed_out and expired. */
 int batch_status_is_final(batch_status_e status);
@@ -168,7 +206,8 @@ typedef enum {
     BATCH_KIND_STRING,
     BATCH_KIND_NUMBER, /* any JSON number */
     BATCH_KIND_BOOLEAN,
-    BATCH_KIND_JSON /* an object or an array, as JSON text */
+    BATCH_KIND_JSON, /* an object or an array, as JSON text */
+    BATCH_KIND_CELL  /* text of a format without types (CSV): its column's type decides */
 } batch_kind_e;
 
 /** A column's new value. NULL value: SQL NULL. */
@@ -177,6 +216,14 @@ typedef struct batch_value {
     const char *value; /* text form, NUL-terminated, valid UTF-8 without U+0000 */
     batch_kind_e kind; /* as the request had it; not stored: a decoded value is STRING or NULL */
 } batch_value_t;
+
+/** How an item finds its row. */
+typedef enum {
+    BATCH_ITEM_KEY,    /* by key. Client keys: a key that is not there creates */
+    BATCH_ITEM_MATCH,  /* by the values of the resource's match columns; no such row: creates */
+    BATCH_ITEM_NEW,    /* by nothing: creates */
+    BATCH_ITEM_DROPPED /* it is not applied (duplicate, invalid); what it names is not removed */
+} batch_item_kind_e;
 
 /**
  * One item of a batch, as it was accepted. ordinal is its place in the request, from 0, and stays
@@ -189,6 +236,8 @@ typedef struct batch_item {
     apr_size_t key_length; /* bytes */
     int value_count;       /* of values; 0 for a delete */
     batch_value_t *values; /* NULL when value_count is 0 */
+    batch_item_kind_e kind;
+    const char *original; /* of a dropped one: as the client sent it, JSON text; else NULL */
 } batch_item_t;
 
 /** Why one item was not applied. Kept in batch_errors and served by the error files. */
@@ -209,12 +258,12 @@ typedef struct batch_counts {
     apr_int64_t created;
     apr_int64_t updated;
     apr_int64_t deleted;
-    apr_int64_t overwritten;
+    apr_int64_t overwritten; /* rows that the cleanup of an overwrite has removed */
     apr_int64_t duplicates;
     apr_int64_t errors; /* leaves out duplicates */
 } batch_counts_t;
 
-/** Items that were applied to the items' own rows. */
+/** Items that were applied to their own rows. */
 #define batch_counts_applied(counts) ((counts)->created + (counts)->updated + (counts)->deleted)
 
 /** May this actor do action on the resource (BatchAllow)? 1 = yes. */
@@ -248,8 +297,9 @@ typedef struct batch_job {
     const char *warnings;   /* JSON array of strings to show with the batch, NULL = none */
     batch_status_e status;
     const char *reason;   /* why it ended otherwise than well, NULL = it did not */
-    apr_int64_t total;    /* distinct items selected */
-    apr_int64_t cursor;   /* items that are behind us, in stored order; total = all */
+    apr_int64_t total;    /* items to be applied: distinct, and valid */
+    apr_int64_t stored;   /* items stored in segments: total and, in between, dropped ones */
+    apr_int64_t cursor;   /* stored items that are behind us; stored = all */
     apr_int64_t epoch;    /* the claim's number: the fence, with cursor */
     apr_int64_t claims;   /* claims since the cursor last moved */
     apr_int64_t revision; /* grows with each change of the row; the ETag */
@@ -263,12 +313,29 @@ typedef struct batch_job {
     const char *created_by_id;
     const char *updated_by;
     const char *updated_by_id;
+    /* Resources API. */
+    batch_mode_e mode;
+    batch_via_e via;
+    batch_duplicates_e duplicate_handling;
+    apr_int64_t save_upload;   /* 1: the stored items stay until the job is removed */
+    const char *checksum;      /* SHA-256 of the body in hex; NULL = none */
+    apr_int64_t received;      /* items that the body had */
+    apr_int64_t invalid;       /* of them: dropped by validation */
+    apr_int64_t cleanup_total; /* overwrite: rows that cleanup found to be removed */
+    apr_int64_t cleanup_done;  /* of them: removed, or refused by the database */
+    const char *cleanup_key;   /* the last key that cleanup has looked at; NULL = none yet */
+    apr_time_t parsed_at;      /* when that phase was complete; 0 = not yet */
+    apr_time_t validated_at;
+    apr_time_t processed_at;
 } batch_job_t;
 
 /* ---- Limits and settings that the engine needs (their directives are in docs/directives) ----- */
 
 typedef struct batch_limits {
     apr_int64_t max_objects;        /* BatchMaxObjects */
+    apr_int64_t max_items;          /* BatchMaxItems: of one batch of the resources API */
+    apr_int64_t max_item_size;      /* BatchMaxItemSize: bytes of one of them, as text */
+    apr_int64_t sync_max_items;     /* BatchSyncMaxItems: of one with the mode sync */
     int workers;                    /* BatchWorkers: threads of this node, over all children */
     apr_interval_time_t chunk_time; /* BatchChunkTime, microseconds */
     apr_interval_time_t lease;      /* BatchLease, microseconds */

@@ -215,7 +215,7 @@ static apr_status_t create_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (change->request->start) {
         enqueue(tx, job, change->actor);
     }
-    rv = batch_tx_job_insert(tx, job);
+    rv = batch_tx_job_insert(tx, job, NULL);
     if (rv != APR_SUCCESS) {
         return rv;
     }

@@ -91,6 +91,15 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
                               apr_pool_t *p);
 
 /**
+ * Cancels a job of the resources API that is not final: it ends at the next edge of a chunk, as
+ * failed, with a reason that names the actor; what was committed stays and is counted. *job is as
+ * it is then. BATCH_ECONFLICT where it is final.
+ */
+apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
+                              const batch_actor_t *actor, const char *id, batch_error_t *err,
+                              apr_pool_t *p);
+
+/**
  * Removes some of the jobs of all organizations that are past their retention, in one short
  * transaction. *removed: how many; 0 when there is none left.
  */

@@ -125,6 +125,14 @@ apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton
 apr_status_t batch_store_job_stands(batch_store_t *store, const batch_job_t *job,
                                     batch_error_t *err, apr_pool_t *ptemp);
 
+/** Who claims or receives: a thread of a process on a machine. Written into the job as its owner.
+ */
+typedef struct batch_owner {
+    const char *host; /* this boot of this machine (and container): see engine/host.h */
+    apr_int64_t pid;
+    apr_int64_t start_time; /* of the process, in clock ticks since the boot */
+} batch_owner_t;
+
 /* ---- Inside a transaction. Each returns what the function should return on failure. ---------- */
 
 /** The database's clock. */
@@ -133,8 +141,11 @@ apr_time_t batch_tx_now(batch_tx_t *tx);
 /** Where fn reports details of its own failure; never NULL. */
 batch_error_t *batch_tx_error(batch_tx_t *tx);
 
-/** Inserts job; sets its seq, revision, created_at and updated_at. */
-apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job);
+/**
+ * Inserts job; sets its seq, revision, created_at and updated_at. owner: who receives a job of
+ * BATCH_API_NONE, else NULL. A final status sets completed_at.
+ */
+apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner);
 
 /** Reads the job with that id if it is this organization's and of this API; strings in p. */
 apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
@@ -159,6 +170,12 @@ typedef enum { BATCH_SORT_LIST(BATCH_SORT_ENTRY) BATCH_SORT_COUNT } batch_sort_e
 typedef struct batch_job_query {
     const char *organization;
     batch_api_e api;
+    /* Only jobs with these words, as stored; NULL = any. */
+    const char *resource;
+    const char *mode;
+    const char *via;
+    const char *status;
+    const char *action;
     batch_sort_e sort; /* equal values: by creation, in the same direction */
     int descending;
     apr_int64_t offset;
@@ -192,6 +209,21 @@ apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job);
 apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_time_t retention,
                                   int limit, apr_pool_t *ptemp);
 
+/**
+ * Ends the receiving of a job (BATCH_API_NONE until then): writes api, status, reason, counts,
+ * total, stored, received, invalid, and the times queued_at to validated_at. Sets updated_at and
+ * revision; a final status sets completed_at, any takes the owner away. BATCH_ENOTFOUND if the job
+ * has been removed, BATCH_ECONFLICT if its revision is no longer the job's.
+ */
+apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job);
+
+/**
+ * Cancels a job that is not final: writes status, reason, updated_by and updated_by_id; epoch + 1,
+ * so that a worker that has it is fenced; no owner; completed_at, updated_at and revision.
+ * BATCH_ECONFLICT if its revision is no longer the job's (read it again).
+ */
+apr_status_t batch_tx_job_cancel(batch_tx_t *tx, batch_job_t *job);
+
 /** Stores a segment of the job's items. */
 apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
                                      const batch_segment_t *segment);
@@ -204,13 +236,6 @@ apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, cons
 apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job);
 
 /* ---- The queue ------------------------------------------------------------------------------- */
-
-/** Who claims: a thread of a process on a machine. Written into the job as its owner. */
-typedef struct batch_owner {
-    const char *host; /* this boot of this machine (and container): see engine/host.h */
-    apr_int64_t pid;
-    apr_int64_t start_time; /* of the process, in clock ticks since the boot */
-} batch_owner_t;
 
 /** What the store asks about a candidate: 1 = this engine can run it. */
 typedef int batch_runnable_fn(void *baton, const batch_job_t *job);
@@ -236,14 +261,22 @@ apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_
                             apr_pool_t *p);
 
 /**
+ * Removes up to limit jobs that were still being received (BATCH_API_NONE) when their owner ended,
+ * or for longer than patience. *removed: how many there were.
+ */
+apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_claim_t *claim,
+                                     apr_interval_time_t patience, int limit, apr_pool_t *ptemp);
+
+/**
  * The fence, first in each chunk's transaction: renews the lease where id, epoch and cursor are
  * still the job's and it is being processed. BATCH_EFENCED otherwise.
  */
 apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval_time_t lease);
 
 /**
- * Last in each chunk's transaction: writes the job's cursor, counts, status and reason; claims to
- * 0. A final status sets completed_at, and takes owner and lease away.
+ * Last in each chunk's transaction: writes the job's cursor, counts, status, reason, what cleanup_*
+ * say and processed_at; claims to 0. A final status sets completed_at, and takes owner and lease
+ * away.
  */
 apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job);
 
@@ -281,7 +314,9 @@ apr_status_t batch_tx_errors_read(batch_tx_t *tx, int *count, const batch_job_t 
 typedef enum {
     BATCH_ROW_APPLIED,   /* exactly one row was deleted or changed */
     BATCH_ROW_NOT_FOUND, /* no such row in this organization (and form) */
-    BATCH_ROW_REFUSED    /* the database refused: message says why; the transaction goes on */
+    BATCH_ROW_REFUSED,   /* the database refused: message says why; the transaction goes on */
+    BATCH_ROW_CREATED,   /* a merge made a row */
+    BATCH_ROW_AMBIGUOUS  /* a merge's match values are those of several rows: none was changed */
 } batch_row_result_e;
 
 typedef struct batch_row_outcome {
@@ -293,15 +328,15 @@ typedef struct batch_row_outcome {
 typedef struct batch_row_scope {
     const batch_resource_t *resource;
     const char *organization;
-    const char *form_id;  /* NULL where the resource has no forms */
+    const char *form_id;  /* NULL: of any form, or the resource has none */
     const char *actor_id; /* for the stamps of an update */
 } batch_row_scope_t;
 
 /**
- * Deletes the rows with the keys of count items, in their order, and says in outcomes (count
- * elements) what became of each. Stops early once deadline (apr_time_now's clock) has passed, but
- * never before the first item; *done is how many outcomes are filled.
- * A row that the database refuses leaves no trace and does not disturb the others.
+ * Deletes the rows with the keys of count items (each has one), in their order, and says in
+ * outcomes (count elements) what became of each. Stops early once deadline (apr_time_now's clock)
+ * has passed, but never before the first item; *done is how many outcomes are filled. A row that
+ * the database refuses leaves no trace and does not disturb the others.
  */
 apr_status_t batch_tx_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                   const batch_row_scope_t *scope, const batch_item_t *items,
@@ -312,6 +347,51 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t
                                   const batch_row_scope_t *scope, const batch_value_t *values,
                                   int value_count, const batch_item_t *items, int count,
                                   apr_time_t deadline, apr_pool_t *ptemp);
+
+/**
+ * Merges: changes the rows that the items find, makes the others. An item finds its row as its
+ * kind says (batch_item_kind_e; there are no dropped ones among items):
+ *   BATCH_ITEM_KEY    by key. No such row: BATCH_ROW_NOT_FOUND where the resource's keys are
+ *                     generated, else the row is made with that key
+ *   BATCH_ITEM_MATCH  by the item's values of resource->match (an item has all of them, not NULL).
+ *                     No such row: one is made, with the item's key as its key
+ *   BATCH_ITEM_NEW    a row is made, with the item's key as its key
+ * A change sets the item's values (columns that the item lacks stay as they are; immutable ones and
+ * those that it was matched by are left alone) and the stamps of an update. A new row gets the
+ * item's values, key, scope, and all stamps; what is left gets the table's defaults. An item
+ * without anything to set still finds its row. Rest as batch_tx_rows_delete.
+ */
+apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                 const batch_row_scope_t *scope, const batch_item_t *items,
+                                 int count, apr_time_t deadline, apr_pool_t *ptemp);
+
+/** What a look at an item's row has found. */
+typedef struct batch_row_look {
+    int found;             /* rows: 0, 1, or 2 for several */
+    const char *key;       /* of the row, as the database writes it; NULL unless found is 1 */
+    const char *immutable; /* the first immutable column that the item would change; NULL = none */
+} batch_row_look_t;
+
+/**
+ * Looks for the rows that count items would find, changing nothing: by key where an item has one
+ * (whatever its kind), else by its values of resource->match if it has all of them, else none.
+ * looks has count elements; its strings live in p.
+ */
+apr_status_t batch_tx_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
+                                const batch_row_scope_t *scope, const batch_item_t *items,
+                                int count, apr_pool_t *p);
+
+/** Is called for each row of a walk, with its key, which is gone after the call. */
+typedef apr_status_t batch_key_fn(void *baton, const char *key);
+
+/**
+ * Walks over the rows of a scope in order of their keys, a bounded piece at a time, however many
+ * rows of others lie between them: calls fn for each of them behind the key *after (NULL: from the
+ * start), at most limit. *after becomes the last key that was looked at (in p), or NULL when the
+ * walk is at its end.
+ */
+apr_status_t batch_tx_keys_walk(batch_tx_t *tx, const char **after, const batch_row_scope_t *scope,
+                                int limit, batch_key_fn *fn, void *baton, apr_pool_t *p);
 
 /** APR_SUCCESS if the organization has that form, else BATCH_ENOTFOUND. */
 apr_status_t batch_tx_form_check(batch_tx_t *tx, const batch_resource_t *resource,

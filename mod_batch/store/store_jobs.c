@@ -166,7 +166,7 @@ apr_status_t batch_store_job_stands(batch_store_t *store, const batch_job_t *job
     return batch_store_run(store, BATCH_RUN_SETTLE, stands_body, (void *)job, err, ptemp);
 }
 
-apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job)
+apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     const void *values[MEMBER_COUNT + 2];
@@ -175,6 +175,7 @@ apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job)
     apr_status_t rv;
     int i;
 
+    (void)owner;
     job->created_at = job->updated_at = batch_tx_now(tx);
     job->revision = 1;
     for (i = 0; i < MEMBER_COUNT; i++) {

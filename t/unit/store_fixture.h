@@ -255,7 +255,7 @@ FIXTURE batch_job_t new_job(const char *organization)
 FIXTURE apr_status_t insert_job(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     (void)ptemp;
-    return batch_tx_job_insert(tx, baton);
+    return batch_tx_job_insert(tx, baton, NULL);
 }
 
 #endif

@@ -151,7 +151,7 @@ static apr_status_t fill_list(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         job.id = batch_uuid_make(ptemp);
         job.operations = "[]";
         job.total = i % 7;
-        rv = batch_tx_job_insert(tx, &job);
+        rv = batch_tx_job_insert(tx, &job, NULL);
         seqs[i] = job.seq;
     }
     return rv;
@@ -347,7 +347,7 @@ static void test_errors(void)
 
 static apr_status_t insert_and_fail(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    apr_status_t rv = batch_tx_job_insert(tx, baton);
+    apr_status_t rv = batch_tx_job_insert(tx, baton, NULL);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -360,8 +360,8 @@ static apr_status_t swallow(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     batch_job_t *job = baton, twin = *job;
 
     (void)ptemp;
-    batch_tx_job_insert(tx, job);
-    batch_tx_job_insert(tx, &twin); /* refused, and not looked at */
+    batch_tx_job_insert(tx, job, NULL);
+    batch_tx_job_insert(tx, &twin, NULL); /* refused, and not looked at */
     return APR_SUCCESS;
 }
 

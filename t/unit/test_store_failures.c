@@ -304,7 +304,7 @@ static apr_status_t insert_large(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     char *text = apr_palloc(ptemp, 4000001);
     batch_segment_t segment = {0, 1, text, 4000000};
     batch_job_t job = *(batch_job_t *)baton;
-    apr_status_t rv = batch_tx_job_insert(tx, &job);
+    apr_status_t rv = batch_tx_job_insert(tx, &job, NULL);
 
     memset(text, 'x', 4000000);
     text[4000000] = '\0';
@@ -429,7 +429,7 @@ static apr_status_t long_write(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     job.id = batch_uuid_make(ptemp);
     apr_sleep(apr_time_from_msec(10));
     apr_atomic_inc32(&shared->chunks);
-    return batch_tx_job_insert(tx, &job);
+    return batch_tx_job_insert(tx, &job, NULL);
 }
 
 static void be_writer(int greedy)
