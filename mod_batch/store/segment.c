@@ -21,6 +21,10 @@ struct batch_segment_writer {
 /* The longest decimal of an apr_int64_t or apr_size_t, with its separator. */
 #define NUMBER_LENGTH 21
 
+/* What stands behind an item's count, by batch_item_kind_e. */
+static const char marks[] = {';', 'm', 'n', 'd'};
+#define MARK_COUNT ((int)sizeof(marks))
+
 static char *put_number(char *next, apr_uint64_t number, char separator)
 {
     char digits[NUMBER_LENGTH];
@@ -126,16 +130,19 @@ static apr_status_t flush(batch_segment_writer_t *writer)
 
 apr_status_t batch_segment_write(batch_segment_writer_t *writer, const batch_item_t *item)
 {
+    const char *original = item->kind == BATCH_ITEM_DROPPED ? item->original : NULL;
+    apr_size_t original_length = original ? strlen(original) : 0;
     apr_size_t size = 2 * NUMBER_LENGTH + item->key_length + NUMBER_LENGTH + 1 +
-                      values_size(item->values, item->value_count);
+                      values_size(item->values, item->value_count) + original_length +
+                      NUMBER_LENGTH + 1;
     batch_segment_t *segment = &writer->segment;
     char *next;
 
     if (writer->stopped != APR_SUCCESS) {
         return writer->stopped;
     }
-    if (item->ordinal < 0 || item->line < 0 || item->value_count < 0 ||
-        (item->key && memchr(item->key, '\0', item->key_length))) {
+    if (item->ordinal < 0 || item->line < 0 || item->value_count < 0 || (int)item->kind < 0 ||
+        (int)item->kind >= MARK_COUNT || (item->key && memchr(item->key, '\0', item->key_length))) {
         return BATCH_EINVALID;
     }
     if (segment->length + size > BATCH_SEGMENT_BYTES && flush(writer) != APR_SUCCESS) {
@@ -145,9 +152,12 @@ apr_status_t batch_segment_write(batch_segment_writer_t *writer, const batch_ite
     next = segment->data + segment->length;
     next = put_number(next, (apr_uint64_t)item->ordinal, '.');
     next = put_number(next, (apr_uint64_t)item->line, '.');
-    next = put_number(next, (apr_uint64_t)item->value_count, ';');
+    next = put_number(next, (apr_uint64_t)item->value_count, marks[item->kind]);
     next = put_string(next, item->key, item->key_length);
     next = put_values(next, item->values, item->value_count);
+    if (item->kind == BATCH_ITEM_DROPPED) {
+        next = put_string(next, original, original_length);
+    }
     segment->length = (apr_size_t)(next - segment->data);
     segment->count++;
     return APR_SUCCESS;
@@ -160,8 +170,9 @@ apr_status_t batch_segment_writer_finish(batch_segment_writer_t *writer)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* A decimal without sign up to its separator. 0 if there is none, or one beyond APR_INT64_MAX. */
-static int get_number(apr_int64_t *number, char **next, const char *end, char separator)
+/* A decimal without sign up to what is no digit. 0 if there is none, or one beyond APR_INT64_MAX.
+ */
+static int get_digits(apr_int64_t *number, char **next, const char *end)
 {
     const char *start = *next;
     char *at = *next;
@@ -174,12 +185,23 @@ static int get_number(apr_int64_t *number, char **next, const char *end, char se
         }
         value = value * 10 + digit;
     }
-    if (at == start || at == end || *at != separator) {
-        return 0;
-    }
     *number = value;
-    *next = at + 1;
-    return 1;
+    *next = at;
+    return at != start && at != end;
+}
+
+/* The same with a separator behind it. */
+static int get_number(apr_int64_t *number, char **next, const char *end, char separator)
+{
+    return get_digits(number, next, end) && *(*next)++ == separator;
+}
+
+static int get_kind(batch_item_kind_e *kind, char **next)
+{
+    const char *mark = memchr(marks, *(*next)++, sizeof(marks));
+
+    *kind = mark ? (batch_item_kind_e)(mark - marks) : BATCH_ITEM_KEY;
+    return mark != NULL;
 }
 
 /* A string; ends it with NUL in place. 0 if it is damaged. */
@@ -244,8 +266,9 @@ void batch_segment_reader_init(batch_segment_reader_t *reader, batch_segment_t *
 
 apr_status_t batch_segment_read(batch_segment_reader_t *reader, batch_item_t *item)
 {
+    apr_size_t length;
     apr_int64_t count;
-    char *key;
+    char *key, *original = NULL;
 
     if (reader->left <= 0) {
         return reader->next == reader->end ? APR_EOF : APR_EGENERAL;
@@ -253,12 +276,15 @@ apr_status_t batch_segment_read(batch_segment_reader_t *reader, batch_item_t *it
     memset(item, 0, sizeof(*item));
     if (!get_number(&item->ordinal, &reader->next, reader->end, '.') ||
         !get_number(&item->line, &reader->next, reader->end, '.') ||
-        !get_number(&count, &reader->next, reader->end, ';') ||
+        !get_digits(&count, &reader->next, reader->end) || !get_kind(&item->kind, &reader->next) ||
         !get_string(&key, &item->key_length, &reader->next, reader->end) ||
-        !get_values(&item->values, count, &reader->next, reader->end, reader->p)) {
+        !get_values(&item->values, count, &reader->next, reader->end, reader->p) ||
+        (item->kind == BATCH_ITEM_DROPPED &&
+         !get_string(&original, &length, &reader->next, reader->end))) {
         return APR_EGENERAL;
     }
     item->key = key;
+    item->original = original;
     item->value_count = (int)count;
     reader->left--;
     return APR_SUCCESS;

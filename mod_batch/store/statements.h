@@ -30,6 +30,7 @@
     X(STATUS, status, status)                                                                      \
     X(TEXT, reason, reason)                                                                        \
     X(NUMBER, total, total)                                                                        \
+    X(NUMBER, stored, stored)                                                                      \
     X(NUMBER, cursor, cursor)                                                                      \
     X(NUMBER, epoch, epoch)                                                                        \
     X(NUMBER, claims, claims)                                                                      \
@@ -48,7 +49,20 @@
     X(TEXT, created_by, created_by)                                                                \
     X(TEXT, created_by_id, created_by_id)                                                          \
     X(TEXT, updated_by, updated_by)                                                                \
-    X(TEXT, updated_by_id, updated_by_id)
+    X(TEXT, updated_by_id, updated_by_id)                                                          \
+    X(MODE, mode, mode)                                                                            \
+    X(VIA, via, via)                                                                               \
+    X(DUPLICATES, duplicate_handling, duplicate_handling)                                          \
+    X(NUMBER, save_upload, save_upload)                                                            \
+    X(TEXT, checksum, checksum)                                                                    \
+    X(NUMBER, received, received)                                                                  \
+    X(NUMBER, invalid, invalid)                                                                    \
+    X(NUMBER, cleanup_total, cleanup_total)                                                        \
+    X(NUMBER, cleanup_done, cleanup_done)                                                          \
+    X(TEXT, cleanup_key, cleanup_key)                                                              \
+    X(NUMBER, parsed_at, parsed_at)                                                                \
+    X(NUMBER, validated_at, validated_at)                                                          \
+    X(NUMBER, processed_at, processed_at)
 
 #define BATCH_COLUMN_NAME(kind, column, member)   #column ", "
 #define BATCH_COLUMN_FORMAT(kind, column, member) BATCH_FORMAT_##kind ", "
@@ -57,14 +71,19 @@
 #define BATCH_FORMAT_API                          "%s"
 #define BATCH_FORMAT_ACTION                       "%s"
 #define BATCH_FORMAT_STATUS                       "%s"
+#define BATCH_FORMAT_MODE                         "%s"
+#define BATCH_FORMAT_VIA                          "%s"
+#define BATCH_FORMAT_DUPLICATES                   "%s"
 
 /* What is read: without what may be large, and with it. */
 #define BATCH_JOB_COLUMNS     BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "seq"
 #define BATCH_JOB_COLUMNS_ALL BATCH_JOB_COLUMNS ", settings, operations"
 
 /* What is inserted. */
-#define BATCH_JOB_INSERTED BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "settings, operations"
-#define BATCH_JOB_FORMATS  BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s"
+#define BATCH_JOB_INSERTED                                                                         \
+    BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME)                                                       \
+    "settings, operations, owner_host, owner_pid, owner_start_time"
+#define BATCH_JOB_FORMATS BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s, %s, %lld, %lld"
 
 /* The database's clock in SQL, in microseconds since the epoch. batch_clock: driver_sqlite3.c */
 #define BATCH_CLOCK_SQLITE3 "batch_clock()"
@@ -95,28 +114,46 @@
 #define BATCH_SQL_TEXT_JOB_STATE                                                                   \
     "SELECT seq, epoch, cursor, revision, updated_at FROM batch_jobs WHERE id = %s"
 #define BATCH_SQL_TEXT_JOBS_EXPIRED                                                                \
-    "SELECT seq, id FROM batch_jobs WHERE completed_at > 0"                                        \
+    "SELECT seq, id FROM batch_jobs WHERE completed_at > 0 AND api <> 'none'"                      \
     " AND completed_at < %lld ORDER BY completed_at LIMIT %lld"
 #define BATCH_SQL_TEXT_CLAIM                                                                       \
     "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"         \
     " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"             \
     " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                        \
     " updated_at = %lld, revision = revision + 1"                                                  \
-    " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing')"
+    " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing') AND api <> 'none'"
 #define BATCH_SQL_TEXT_FENCE(clock)                                                                \
     "UPDATE batch_jobs SET lease_until = " clock " + %lld WHERE seq = %lld AND id = %s"            \
     " AND epoch = %lld AND cursor = %lld AND status = 'processing'"
 #define BATCH_SQL_TEXT_PROGRESS                                                                    \
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
+    " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
     " claims = 0, updated_at = %lld, revision = revision + 1"                                      \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
 #define BATCH_SQL_TEXT_FINISH                                                                      \
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
+    " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
     " claims = 0, updated_at = %lld, revision = revision + 1, completed_at = %lld,"                \
     " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                     \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
+
+/* A candidate for a claim. A job that is still being received is none, whatever its status. */
+#define BATCH_SQL_TEXT_CANDIDATES(status)                                                          \
+    "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host, epoch"           \
+    " FROM batch_jobs WHERE status = '" status "' AND status IN ('queued', 'processing')"          \
+    " AND api <> 'none' AND (queued_at, seq) > (%lld, %lld) ORDER BY queued_at, seq LIMIT %lld"
+#define BATCH_SQL_TEXT_RECEIVING                                                                   \
+    "SELECT seq, id, created_at, owner_pid, owner_start_time, owner_host FROM batch_jobs"          \
+    " WHERE api = 'none' AND (created_at, seq) > (%lld, %lld) ORDER BY created_at, seq LIMIT %lld"
+
+/* The filters of a list: each value twice. */
+#define BATCH_SQL_TEXT_FILTER(column) " AND (%s IS NULL OR " column " = %s)"
+#define BATCH_SQL_TEXT_LISTED                                                                      \
+    " FROM batch_jobs WHERE organization = %s AND api = %s" BATCH_SQL_TEXT_FILTER("resource")      \
+        BATCH_SQL_TEXT_FILTER("mode") BATCH_SQL_TEXT_FILTER("via") BATCH_SQL_TEXT_FILTER("status") \
+            BATCH_SQL_TEXT_FILTER("action")
 
 /*
  * One statement an entry: SAME(SYMBOL, text) where both drivers take the same, else
@@ -139,13 +176,27 @@
     OWN(BATCH_SQL_JOBS_BY_SEQS, NULL,                                                              \
         "SELECT " BATCH_JOB_COLUMNS " FROM unnest(%s::bigint[]) WITH ORDINALITY"                   \
         " AS wanted (wanted_seq, place) JOIN batch_jobs ON seq = wanted_seq ORDER BY place")       \
-    SAME(BATCH_SQL_JOB_COUNT,                                                                      \
-         "SELECT count(*) FROM batch_jobs WHERE organization = %s AND api = %s")                   \
+    SAME(BATCH_SQL_JOB_COUNT, "SELECT count(*)" BATCH_SQL_TEXT_LISTED)                             \
     SAME(BATCH_SQL_JOB_UPDATE,                                                                     \
          "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"          \
-         " operations = %s, warnings = %s, status = %s, total = %lld, queued_at = %lld,"           \
+         " operations = %s, warnings = %s, status = %s, total = %lld, stored = %lld, queued_at = " \
+         "%lld,"                                                                                   \
          " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"        \
          " WHERE seq = %lld AND id = %s AND revision = %lld")                                      \
+    SAME(BATCH_SQL_JOB_RECEIVED,                                                                   \
+         "UPDATE batch_jobs SET api = %s, status = %s, reason = %s, created = %lld,"               \
+         " updated = %lld, deleted = %lld, overwritten = %lld, duplicates = %lld, errors = %lld,"  \
+         " total = %lld, stored = %lld, received = %lld, invalid = %lld, queued_at = %lld,"        \
+         " started_at = %lld, parsed_at = %lld, validated_at = %lld, completed_at = %lld,"         \
+         " updated_at = %lld, revision = revision + 1, owner_host = NULL, owner_pid = 0,"          \
+         " owner_start_time = 0"                                                                   \
+         " WHERE seq = %lld AND id = %s AND revision = %lld AND api = 'none'")                     \
+    SAME(BATCH_SQL_JOB_CANCEL,                                                                     \
+         "UPDATE batch_jobs SET status = %s, reason = %s, updated_by = %s, updated_by_id = %s,"    \
+         " epoch = epoch + 1, completed_at = %lld, updated_at = %lld, revision = revision + 1,"    \
+         " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                \
+         " WHERE seq = %lld AND id = %s AND revision = %lld AND completed_at = 0"                  \
+         " AND api <> 'none'")                                                                     \
     SAME(BATCH_SQL_JOB_DELETE, "DELETE FROM batch_jobs WHERE seq = %lld AND id = %s")              \
     OWN(BATCH_SQL_JOBS_EXPIRED, BATCH_SQL_TEXT_JOBS_EXPIRED,                                       \
         BATCH_SQL_TEXT_JOBS_EXPIRED " FOR UPDATE SKIP LOCKED")                                     \
@@ -157,18 +208,11 @@
      * condition on the status is the one of the partial index, which SQLite would not use         \
      * without.                                                                                    \
      */                                                                                            \
-    SAME(BATCH_SQL_RUNNING,                                                                        \
-         "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host,"            \
-         " epoch"                                                                                  \
-         " FROM batch_jobs WHERE status = 'processing' AND status IN ('queued', 'processing')"     \
-         " AND (queued_at, seq) > (%lld, %lld)"                                                    \
-         " ORDER BY queued_at, seq LIMIT %lld")                                                    \
-    SAME(BATCH_SQL_QUEUED,                                                                         \
-         "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host,"            \
-         " epoch"                                                                                  \
-         " FROM batch_jobs WHERE status = 'queued' AND status IN ('queued', 'processing')"         \
-         " AND (queued_at, seq) > (%lld, %lld)"                                                    \
-         " ORDER BY queued_at, seq LIMIT %lld")                                                    \
+    SAME(BATCH_SQL_RUNNING, BATCH_SQL_TEXT_CANDIDATES("processing"))                               \
+    SAME(BATCH_SQL_QUEUED, BATCH_SQL_TEXT_CANDIDATES("queued"))                                    \
+    /* Those whose receiving may have come to nothing. */                                          \
+    OWN(BATCH_SQL_RECEIVING, BATCH_SQL_TEXT_RECEIVING,                                             \
+        BATCH_SQL_TEXT_RECEIVING " FOR UPDATE SKIP LOCKED")                                        \
     OWN(BATCH_SQL_JOB_LOCK, BATCH_SQL_TEXT_JOB_BY_SEQ_ALL,                                         \
         BATCH_SQL_TEXT_JOB_BY_SEQ_ALL " FOR UPDATE SKIP LOCKED")                                   \
     OWN(BATCH_SQL_CLAIM, BATCH_SQL_TEXT_CLAIM, BATCH_ONE_ROW(BATCH_SQL_TEXT_CLAIM))                \
@@ -219,8 +263,7 @@
 
 /* One for each order of a list: ascending at BATCH_SQL_LIST + 2 * sort, descending behind it. */
 #define BATCH_LIST_SQL(order)                                                                      \
-    "SELECT seq FROM batch_jobs WHERE organization = %s AND api = %s"                              \
-    " ORDER BY " order " LIMIT %lld OFFSET %lld"
+    "SELECT seq" BATCH_SQL_TEXT_LISTED " ORDER BY " order " LIMIT %lld OFFSET %lld"
 #define BATCH_LIST_ENTRY(symbol, word, column)                                                     \
     BATCH_LIST_SQL(column ", seq"), BATCH_LIST_SQL(column " DESC, seq DESC"),
 
@@ -257,6 +300,7 @@ typedef enum {
     " status TEXT NOT NULL,"                                                                       \
     " reason TEXT,"                                                                                \
     " total INTEGER NOT NULL,"                                                                     \
+    " stored INTEGER NOT NULL,"                                                                    \
     " cursor INTEGER NOT NULL,"                                                                    \
     " epoch INTEGER NOT NULL,"                                                                     \
     " claims INTEGER NOT NULL,"                                                                    \
@@ -276,6 +320,19 @@ typedef enum {
     " created_by_id TEXT,"                                                                         \
     " updated_by TEXT,"                                                                            \
     " updated_by_id TEXT,"                                                                         \
+    " mode TEXT NOT NULL,"                                                                         \
+    " via TEXT NOT NULL,"                                                                          \
+    " duplicate_handling TEXT NOT NULL,"                                                           \
+    " save_upload INTEGER NOT NULL,"                                                               \
+    " checksum TEXT,"                                                                              \
+    " received INTEGER NOT NULL,"                                                                  \
+    " invalid INTEGER NOT NULL,"                                                                   \
+    " cleanup_total INTEGER NOT NULL,"                                                             \
+    " cleanup_done INTEGER NOT NULL,"                                                              \
+    " cleanup_key TEXT,"                                                                           \
+    " parsed_at INTEGER NOT NULL,"                                                                 \
+    " validated_at INTEGER NOT NULL,"                                                              \
+    " processed_at INTEGER NOT NULL,"                                                              \
     " owner_host TEXT,"                                                                            \
     " owner_pid INTEGER NOT NULL DEFAULT 0,"                                                       \
     " owner_start_time INTEGER NOT NULL DEFAULT 0,"                                                \
@@ -283,7 +340,10 @@ typedef enum {
     " settings TEXT,"                                                                              \
     " operations TEXT)",                                                                           \
         "CREATE INDEX IF NOT EXISTS batch_jobs_list"                                               \
-        " ON batch_jobs (organization, api, created_at)",                                          \
+        " ON batch_jobs (organization, api, created_at, seq, resource, mode, via, status, "        \
+        "action)",                                                                                 \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_receiving ON batch_jobs (created_at)"               \
+        " WHERE api = 'none'",                                                                     \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
         " WHERE status IN ('queued', 'processing')",                                               \
         "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \
@@ -321,6 +381,7 @@ typedef enum {
     " status text NOT NULL,"                                                                       \
     " reason text,"                                                                                \
     " total bigint NOT NULL,"                                                                      \
+    " stored bigint NOT NULL,"                                                                     \
     " cursor bigint NOT NULL,"                                                                     \
     " epoch bigint NOT NULL,"                                                                      \
     " claims bigint NOT NULL,"                                                                     \
@@ -340,6 +401,19 @@ typedef enum {
     " created_by_id text,"                                                                         \
     " updated_by text,"                                                                            \
     " updated_by_id text,"                                                                         \
+    " mode text NOT NULL,"                                                                         \
+    " via text NOT NULL,"                                                                          \
+    " duplicate_handling text NOT NULL,"                                                           \
+    " save_upload bigint NOT NULL,"                                                                \
+    " checksum text,"                                                                              \
+    " received bigint NOT NULL,"                                                                   \
+    " invalid bigint NOT NULL,"                                                                    \
+    " cleanup_total bigint NOT NULL,"                                                              \
+    " cleanup_done bigint NOT NULL,"                                                               \
+    " cleanup_key text,"                                                                           \
+    " parsed_at bigint NOT NULL,"                                                                  \
+    " validated_at bigint NOT NULL,"                                                               \
+    " processed_at bigint NOT NULL,"                                                               \
     " owner_host text,"                                                                            \
     " owner_pid bigint NOT NULL DEFAULT 0,"                                                        \
     " owner_start_time bigint NOT NULL DEFAULT 0,"                                                 \
@@ -347,7 +421,10 @@ typedef enum {
     " settings text,"                                                                              \
     " operations text) WITH (fillfactor = 70)",                                                    \
         "CREATE INDEX IF NOT EXISTS batch_jobs_list"                                               \
-        " ON batch_jobs (organization, api, created_at)",                                          \
+        " ON batch_jobs (organization, api, created_at, seq, resource, mode, via, status, "        \
+        "action)",                                                                                 \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_receiving ON batch_jobs (created_at)"               \
+        " WHERE api = 'none'",                                                                     \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
         " WHERE status IN ('queued', 'processing')",                                               \
         "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \

@@ -9,7 +9,16 @@
 /* ---- Columns and members ----------------------------------------------------------------------
  */
 
-typedef enum { KIND_NUMBER, KIND_TEXT, KIND_API, KIND_ACTION, KIND_STATUS } column_kind_e;
+typedef enum {
+    KIND_NUMBER,
+    KIND_TEXT,
+    KIND_API,
+    KIND_ACTION,
+    KIND_STATUS,
+    KIND_MODE,
+    KIND_VIA,
+    KIND_DUPLICATES
+} column_kind_e;
 
 typedef struct column_member {
     column_kind_e kind;
@@ -33,6 +42,12 @@ static const void *member_value(const batch_job_t *job, const column_member_t *m
         return batch_action_name(*(const batch_action_e *)at);
     case KIND_STATUS:
         return batch_status_name(*(const batch_status_e *)at);
+    case KIND_MODE:
+        return batch_mode_name(*(const batch_mode_e *)at);
+    case KIND_VIA:
+        return batch_via_name(*(const batch_via_e *)at);
+    case KIND_DUPLICATES:
+        return batch_duplicates_name(*(const batch_duplicates_e *)at);
     default:
         return *(const char *const *)at;
     }
@@ -60,6 +75,18 @@ static int read_member(batch_job_t *job, const column_member_t *member, const ch
     case KIND_STATUS:
         symbol = batch_status_parse(text);
         *(batch_status_e *)at = (batch_status_e)symbol;
+        break;
+    case KIND_MODE:
+        symbol = batch_mode_parse(text);
+        *(batch_mode_e *)at = (batch_mode_e)symbol;
+        break;
+    case KIND_VIA:
+        symbol = batch_via_parse(text);
+        *(batch_via_e *)at = (batch_via_e)symbol;
+        break;
+    case KIND_DUPLICATES:
+        symbol = batch_duplicates_parse(text);
+        *(batch_duplicates_e *)at = (batch_duplicates_e)symbol;
         break;
     default:
         *(const char **)at = text;
@@ -168,21 +195,26 @@ apr_status_t batch_store_job_stands(batch_store_t *store, const batch_job_t *job
 
 apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner)
 {
+    static const batch_owner_t nobody = {NULL, 0, 0};
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    const void *values[MEMBER_COUNT + 2];
+    const void *values[MEMBER_COUNT + 5];
     batch_results_t *results;
     batch_row_t *row = NULL;
     apr_status_t rv;
     int i;
 
-    (void)owner;
+    owner = owner ? owner : &nobody;
     job->created_at = job->updated_at = batch_tx_now(tx);
+    job->completed_at = batch_status_is_final(job->status) ? job->created_at : 0;
     job->revision = 1;
     for (i = 0; i < MEMBER_COUNT; i++) {
         values[i] = member_value(job, &members[i]);
     }
     values[MEMBER_COUNT] = job->settings;
     values[MEMBER_COUNT + 1] = job->operations;
+    values[MEMBER_COUNT + 2] = owner->host;
+    values[MEMBER_COUNT + 3] = &owner->pid;
+    values[MEMBER_COUNT + 4] = &owner->start_time;
     rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_INSERT, values, scratch);
     if (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
         job->seq = batch_row_number(tx->connection, row, 0);
@@ -201,6 +233,7 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
                             job->warnings,
                             batch_status_name(job->status),
                             &job->total,
+                            &job->stored,
                             &job->queued_at,
                             job->updated_by,
                             job->updated_by_id,
@@ -217,6 +250,91 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
     }
     if (rv == APR_SUCCESS) {
         job->updated_at = now;
+        job->revision++;
+    }
+    return rv;
+}
+
+/* Why no row was changed: it has gone, or is another than we knew. */
+static apr_status_t explain_conflict(batch_tx_t *tx, const batch_job_t *job)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const void *values[] = {job->id};
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_STATE, values, scratch);
+
+    if (rv == APR_SUCCESS) {
+        rv = batch_connection_row(tx->connection, &row, results, scratch) ? BATCH_ECONFLICT
+                                                                          : BATCH_ENOTFOUND;
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job)
+{
+    const batch_counts_t *counts = &job->counts;
+    apr_time_t now = batch_tx_now(tx);
+    apr_time_t completed_at = batch_status_is_final(job->status) ? now : 0;
+    const void *values[] = {batch_api_name(job->api),
+                            batch_status_name(job->status),
+                            job->reason,
+                            &counts->created,
+                            &counts->updated,
+                            &counts->deleted,
+                            &counts->overwritten,
+                            &counts->duplicates,
+                            &counts->errors,
+                            &job->total,
+                            &job->stored,
+                            &job->received,
+                            &job->invalid,
+                            &job->queued_at,
+                            &job->started_at,
+                            &job->parsed_at,
+                            &job->validated_at,
+                            &completed_at,
+                            &now,
+                            &job->seq,
+                            job->id,
+                            &job->revision};
+    apr_status_t rv;
+    int rows;
+
+    rv = batch_tx_execute(tx, &rows, BATCH_SQL_JOB_RECEIVED, values);
+    if (rv == APR_SUCCESS && rows != 1) {
+        rv = explain_conflict(tx, job);
+    }
+    if (rv == APR_SUCCESS) {
+        job->completed_at = completed_at;
+        job->updated_at = now;
+        job->revision++;
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_job_cancel(batch_tx_t *tx, batch_job_t *job)
+{
+    apr_time_t now = batch_tx_now(tx);
+    const void *values[] = {batch_status_name(job->status),
+                            job->reason,
+                            job->updated_by,
+                            job->updated_by_id,
+                            &now,
+                            &now,
+                            &job->seq,
+                            job->id,
+                            &job->revision};
+    apr_status_t rv;
+    int rows;
+
+    rv = batch_tx_execute(tx, &rows, BATCH_SQL_JOB_CANCEL, values);
+    if (rv == APR_SUCCESS && rows != 1) {
+        rv = BATCH_ECONFLICT;
+    }
+    if (rv == APR_SUCCESS) {
+        job->completed_at = job->updated_at = now;
+        job->epoch++;
         job->revision++;
     }
     return rv;
@@ -288,10 +406,16 @@ apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_tim
 /* Jobs that are read before their memory is given back. */
 #define LIST_WINDOW 64
 
+/* The values of BATCH_SQL_TEXT_LISTED. */
+#define LISTED_VALUES(query)                                                                       \
+    (query)->organization, batch_api_name((query)->api), (query)->resource, (query)->resource,     \
+        (query)->mode, (query)->mode, (query)->via, (query)->via, (query)->status,                 \
+        (query)->status, (query)->action, (query)->action
+
 static apr_status_t count_jobs(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    const void *values[] = {query->organization, batch_api_name(query->api)};
+    const void *values[] = {LISTED_VALUES(query)};
     batch_results_t *results;
     batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_COUNT, values, scratch);
@@ -312,8 +436,7 @@ static apr_status_t order_jobs(batch_tx_t *tx, apr_array_header_t **seqs,
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     batch_statement_e statement = BATCH_SQL_LIST + 2 * query->sort + (query->descending ? 1 : 0);
-    const void *values[] = {query->organization, batch_api_name(query->api), &query->limit,
-                            &query->offset};
+    const void *values[] = {LISTED_VALUES(query), &query->limit, &query->offset};
     batch_results_t *results;
     batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, statement, values, scratch);

@@ -137,6 +137,74 @@ apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_
     return rv == APR_SUCCESS ? take(tx, job, claim) : rv;
 }
 
+/* ---- Jobs that are being received --------------------------------------------------------------
+ */
+
+/* Where a walk over them stands. */
+typedef struct receiving {
+    apr_int64_t created_at;
+    apr_int64_t seq;
+    const char *id;
+    batch_owner_t owner;
+} receiving_t;
+
+/* The next ones behind *last, in p. */
+static apr_status_t read_receiving(batch_tx_t *tx, apr_array_header_t **found,
+                                   const receiving_t *last, apr_pool_t *p)
+{
+    const apr_int64_t limit = CLAIM_WINDOW;
+    const void *values[] = {&last->created_at, &last->seq, &limit};
+    const batch_connection_t *connection = tx->connection;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_RECEIVING, values, p);
+
+    *found = apr_array_make(p, CLAIM_WINDOW, sizeof(receiving_t));
+    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, p)) {
+        receiving_t *next = apr_array_push(*found);
+
+        next->seq = batch_row_number(connection, row, 0);
+        next->id = batch_row_text(connection, row, 1, p);
+        next->created_at = batch_row_number(connection, row, 2);
+        next->owner.pid = batch_row_number(connection, row, 3);
+        next->owner.start_time = batch_row_number(connection, row, 4);
+        next->owner.host = batch_row_text(connection, row, 5, p);
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_claim_t *claim,
+                                     apr_interval_time_t patience, int limit, apr_pool_t *ptemp)
+{
+    apr_time_t before = batch_tx_now(tx) - patience;
+    receiving_t last = {-1, -1, NULL, {NULL, 0, 0}};
+    apr_array_header_t *found;
+    apr_pool_t *window;
+    apr_status_t rv = apr_pool_create(&window, ptemp);
+    int i;
+
+    *removed = 0;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    do {
+        apr_pool_clear(window);
+        rv = read_receiving(tx, &found, &last, window);
+        for (i = 0; rv == APR_SUCCESS && *removed < limit && i < found->nelts; i++) {
+            last = APR_ARRAY_IDX(found, i, receiving_t);
+            if (last.created_at < before ||
+                (last.owner.host && claim->owner_gone(claim->baton, &last.owner))) {
+                batch_job_t job = {.seq = last.seq, .id = last.id};
+
+                rv = batch_tx_job_delete(tx, &job);
+                (*removed)++;
+            }
+        }
+    } while (rv == APR_SUCCESS && *removed < limit && found->nelts == CLAIM_WINDOW);
+    apr_pool_destroy(window);
+    return rv;
+}
+
 apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval_time_t lease)
 {
     const void *values[] = {&lease, &job->seq, job->id, &job->epoch, &job->cursor};
@@ -151,12 +219,14 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
     const batch_counts_t *counts = &job->counts;
     int final = batch_status_is_final(job->status);
     apr_time_t now = batch_tx_now(tx);
-    const void *values[15] = {&job->cursor,         &counts->created,
+    const void *values[18] = {&job->cursor,         &counts->created,
                               &counts->updated,     &counts->deleted,
                               &counts->overwritten, &counts->duplicates,
                               &counts->errors,      batch_status_name(job->status),
-                              job->reason,          &now};
-    int count = 10;
+                              job->reason,          &job->cleanup_total,
+                              &job->cleanup_done,   job->cleanup_key,
+                              &job->processed_at,   &now};
+    int count = 14;
     apr_status_t rv;
 
     if (final) {

@@ -44,7 +44,7 @@ static void forget(kept_t *kept)
 
 static batch_item_t item_of(apr_int64_t ordinal, const char *key)
 {
-    batch_item_t item = {ordinal, 0, key, key ? strlen(key) : 0, 0, NULL};
+    batch_item_t item = {.ordinal = ordinal, .key = key, .key_length = key ? strlen(key) : 0};
 
     return item;
 }
@@ -54,7 +54,12 @@ static void test_notation(apr_pool_t *p)
     batch_value_t values[] = {{"name", "a,b:c", BATCH_KIND_STRING},
                               {"note", NULL, BATCH_KIND_NULL},
                               {"", "", BATCH_KIND_STRING}};
-    batch_item_t item = {12, 3, "key", 3, 3, values};
+    batch_item_t item = {.ordinal = 12,
+                         .line = 3,
+                         .key = "key",
+                         .key_length = 3,
+                         .value_count = 3,
+                         .values = values};
     batch_item_t bare = item_of(APR_INT64_MAX, NULL);
     kept_t kept = {.count = 0};
     batch_segment_writer_t *writer = batch_segment_writer_make(keep, &kept, p);
@@ -85,6 +90,65 @@ static void test_notation(apr_pool_t *p)
        "has no key and no values");
     is_number(batch_segment_read(&reader, &item), APR_EOF, "and no third");
     is_number(batch_segment_read(&reader, &item), APR_EOF, "ever");
+    forget(&kept);
+}
+
+static void test_kinds(apr_pool_t *p)
+{
+    batch_value_t value = {"name", "a", BATCH_KIND_STRING};
+    batch_item_t items[5];
+    kept_t kept = {.count = 0};
+    batch_segment_writer_t *writer = batch_segment_writer_make(keep, &kept, p);
+    batch_segment_reader_t reader;
+    batch_item_t item;
+    int i, same = 1;
+
+    for (i = 0; i < 5; i++) {
+        items[i] = item_of(i, i % 2 ? "k" : NULL);
+        items[i].kind = i < 4 ? (batch_item_kind_e)i : BATCH_ITEM_DROPPED;
+        items[i].value_count = i != 4;
+        items[i].values = &value;
+        items[i].original = i == 3 ? "{\"name\":\"a\"}" : NULL;
+        batch_segment_write(writer, &items[i]);
+    }
+    batch_segment_writer_finish(writer);
+    is_string(kept.segments[0].data,
+              "0.0.1;~4:name,1:a,1.0.1m1:k,4:name,1:a,2.0.1n~4:name,1:a,"
+              "3.0.1d1:k,4:name,1:a,12:{\"name\":\"a\"},4.0.0d~~",
+              "each kind has its sign, a dropped item its original");
+    batch_segment_reader_init(&reader, &kept.segments[0], p);
+    for (i = 0; i < 5; i++) {
+        same = same && batch_segment_read(&reader, &item) == APR_SUCCESS &&
+               item.kind == items[i].kind && !item.original == !items[i].original &&
+               (!item.original || !strcmp(item.original, items[i].original)) &&
+               item.value_count == items[i].value_count && !item.key == !items[i].key;
+    }
+    ok(same, "and both come back");
+    is_number(batch_segment_read(&reader, &item), APR_EOF, "to the last");
+    forget(&kept);
+}
+
+/* The original of an item that is not dropped is not kept; a large one is a segment's weight. */
+static void test_originals(apr_pool_t *p)
+{
+    char *text = apr_palloc(p, BATCH_SEGMENT_BYTES);
+    batch_item_t item = item_of(0, "key");
+    kept_t kept = {.count = 0};
+    batch_segment_writer_t *writer = batch_segment_writer_make(keep, &kept, p);
+    batch_segment_reader_t reader;
+
+    memset(text, 'x', BATCH_SEGMENT_BYTES - 1);
+    text[BATCH_SEGMENT_BYTES - 1] = '\0';
+    item.original = text;
+    batch_segment_write(writer, &item);
+    item.kind = BATCH_ITEM_DROPPED;
+    batch_segment_write(writer, &item);
+    batch_segment_writer_finish(writer);
+    is_string(kept.segments[0].data, "0.0.0;3:key,", "no original but of a dropped item");
+    is_number(kept.count, 2, "a large original counts");
+    batch_segment_reader_init(&reader, &kept.segments[1], p);
+    ok(batch_segment_read(&reader, &item) == APR_SUCCESS && !strcmp(item.original, text),
+       "and is whole");
     forget(&kept);
 }
 
@@ -128,10 +192,12 @@ static void test_large(apr_pool_t *p)
     batch_segment_writer_t *writer = batch_segment_writer_make(keep, &kept, p);
     char *text = apr_palloc(p, 2 * BATCH_SEGMENT_BYTES + 1);
     batch_value_t value = {"text", text, BATCH_KIND_STRING};
-    batch_item_t small = item_of(0, "small"), large = {1, 0, "large", 5, 1, &value};
+    batch_item_t small = item_of(0, "small"), large = item_of(1, "large");
     batch_segment_reader_t reader;
     batch_item_t item;
 
+    large.value_count = 1;
+    large.values = &value;
     memset(text, 'x', 2 * BATCH_SEGMENT_BYTES);
     text[2 * BATCH_SEGMENT_BYTES] = '\0';
     batch_segment_write(writer, &small);
@@ -151,12 +217,15 @@ static void test_refusals(apr_pool_t *p)
 {
     kept_t kept = {.count = 0};
     batch_segment_writer_t *writer = batch_segment_writer_make(keep, &kept, p);
-    batch_item_t item = {0, 0, "a\0b", 3, 0, NULL};
+    batch_item_t item = {.key = "a\0b", .key_length = 3};
     batch_item_t good = item_of(0, "good");
     apr_status_t rv = APR_SUCCESS;
     int i;
 
     is_number(batch_segment_write(writer, &item), BATCH_EINVALID, "a NUL in a key is refused");
+    item = good;
+    item.kind = BATCH_ITEM_DROPPED + 1;
+    is_number(batch_segment_write(writer, &item), BATCH_EINVALID, "so is an unknown kind");
     is_number(batch_segment_write(writer, &good), APR_SUCCESS, "the next item is not");
     batch_segment_writer_finish(writer);
     is_number(kept.segments[0].count, 1, "and is alone");
@@ -215,8 +284,14 @@ static void test_damage(apr_pool_t *p)
                                           "1.0.0;99999999999999999999:a,",
                                           "1.0.9223372036854775807;~1:a,1:b,",
                                           "1.0.0;9223372036854775807:a,",
-                                          ".0.0;~"};
-    const char *whole = "12.3.2;3:key,4:name,5:value,4:note,~7.0.0;5:other,";
+                                          ".0.0;~",
+                                          "1.0.0x~",
+                                          "1.0.0.~",
+                                          "1.0.0m",
+                                          "1.0.0d~",
+                                          "1.0.0d~3:ab,",
+                                          "1.0.0m~~"};
+    const char *whole = "12.3.2;3:key,4:name,5:value,4:note,~7.0.0d5:other,2:{},";
     apr_size_t i, length = strlen(whole);
     apr_pool_t *ptemp;
     int all = 1, rounds;
@@ -240,7 +315,7 @@ static void test_damage(apr_pool_t *p)
     for (rounds = 0, all = 1; rounds < 20000; rounds++) {
         memcpy(copy, whole, length);
         copy[(apr_size_t)rand() % length] = (char)rand();
-        copy[(apr_size_t)rand() % length] = "0123456789.:;,~"[rand() % 15];
+        copy[(apr_size_t)rand() % length] = "0123456789.:;,~mnd"[rand() % 18];
         all = all && read_all(copy, length, 2, ptemp) != APR_EINVAL;
         apr_pool_clear(ptemp);
     }
@@ -280,6 +355,8 @@ int main(void)
     atexit(apr_terminate);
     apr_pool_create(&p, NULL);
     test_notation(p);
+    test_kinds(p);
+    test_originals(p);
     test_many(p);
     test_large(p);
     test_refusals(p);

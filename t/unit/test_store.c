@@ -134,7 +134,12 @@ static apr_status_t list_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 static int list(listing_t *listing, batch_sort_e sort, int descending, apr_int64_t offset,
                 apr_int64_t limit)
 {
-    batch_job_query_t query = {"listed", BATCH_API_RECORDS, sort, descending, offset, limit};
+    batch_job_query_t query = {.organization = "listed",
+                               .api = BATCH_API_RECORDS,
+                               .sort = sort,
+                               .descending = descending,
+                               .offset = offset,
+                               .limit = limit};
 
     listing->query = query;
     return batch_store_read(store, list_body, listing, &err, pool) == APR_SUCCESS;
