@@ -164,13 +164,6 @@ static void drop(batch_duplicates_t *duplicates, apr_int64_t ordinal)
     duplicates->dropped[ordinal / 8] |= (unsigned char)(1u << (ordinal % 8));
 }
 
-/* Who has been seen with that digest: the number in the set, or NULL. */
-static apr_uint32_t *seen_with(batch_duplicates_t *duplicates, batch_digest_t *digest, char tag)
-{
-    *digest = batch_digest_make(duplicates->seen, tag, duplicates->text, duplicates->used);
-    return batch_digest_set_find(duplicates->seen, *digest);
-}
-
 /* The item has the digest of another: one of them is a duplicate, or both are. */
 static void meet(batch_duplicates_t *duplicates, int *dropped, const apr_uint32_t *other)
 {

@@ -1,0 +1,398 @@
+#include "engine/judgement.h"
+
+#include <string.h>
+
+#include <apr_siphash.h>
+#include <apr_strings.h>
+
+#include "engine/validation.h"
+
+/* Bytes that a key may have. */
+#define KEY_BYTES 255
+
+static void add_error(batch_judged_t *judged, const char *field, const char *code,
+                      const char *message)
+{
+    batch_item_error_t *error;
+
+    if (judged->error_count == BATCH_ITEM_PROBLEMS) {
+        return;
+    }
+    error = &judged->errors[judged->error_count];
+    memset(error, 0, sizeof(*error));
+    error->ordinal = judged->item.ordinal;
+    error->line = judged->item.line;
+    error->id = judged->item.key;
+    error->field = field;
+    error->code = code;
+    error->message = message;
+    /* With the first error only: that is enough to mend the item. */
+    error->original = judged->error_count ? NULL : judged->item.original;
+    judged->error_count++;
+}
+
+/* ---- Values -------------------------------------------------------------------------------------
+ */
+
+static const batch_value_t *find_value(const batch_value_t *values, int count, const char *name)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (!strcmp(values[i].name, name)) {
+            return &values[i];
+        }
+    }
+    return NULL;
+}
+
+/* The value that counts for a column: the item's own, else the request's default. */
+static const batch_value_t *effective(const batch_plan_t *plan, const batch_judged_t *judged,
+                                      const char *name)
+{
+    const batch_value_t *value = find_value(judged->item.values, judged->item.value_count, name);
+
+    return value ? value : find_value(plan->properties, plan->property_count, name);
+}
+
+/* NULL, or what is wrong with a key. */
+static const char *check_key(const batch_value_t *value)
+{
+    apr_size_t length;
+
+    if (value->kind == BATCH_KIND_NUMBER) {
+        return value->value[strspn(value->value, "-0123456789")] ? "must be a string" : NULL;
+    }
+    if (value->kind != BATCH_KIND_STRING && value->kind != BATCH_KIND_CELL) {
+        return "must be a string";
+    }
+    length = strlen(value->value);
+    if (!length) {
+        return "must not be empty";
+    }
+    return length > KEY_BYTES ? "must not be longer than " APR_STRINGIFY(KEY_BYTES) " bytes" : NULL;
+}
+
+static void judge_key(batch_judged_t *judged, const batch_plan_t *plan, const batch_value_t *value)
+{
+    const char *wrong;
+
+    if (!value->value) {
+        return; /* null: none given */
+    }
+    wrong = check_key(value);
+    if (wrong) {
+        add_error(judged, plan->resource->key, "wrong_type", wrong);
+        return;
+    }
+    judged->item.key = value->value;
+    judged->item.key_length = strlen(value->value);
+}
+
+/* 1 if the value is one that the item's row gets. */
+static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, const batch_value_t *value,
+                       apr_pool_t *p)
+{
+    const batch_column_t *column = batch_resource_column(plan->resource, value->name);
+    const char *wrong;
+
+    if (!column || column->readonly) {
+        add_error(
+            judged, value->name, "unknown_member",
+            column ? "cannot be set by a batch"
+                   : apr_psprintf(p, "is not a member of the resource %s", plan->resource->name));
+        return 0;
+    }
+    if (plan->action == BATCH_ACTION_DELETE) {
+        return 0; /* whoever deletes by id may send whole items */
+    }
+    wrong = batch_value_check(column, value, p);
+    if (wrong) {
+        add_error(judged, value->name, "wrong_type", wrong);
+        return 0;
+    }
+    return 1;
+}
+
+/* The key first, so that every error names it; then the members, those that stay moving up. */
+static void judge_values(batch_judged_t *judged, const batch_plan_t *plan,
+                         const batch_source_item_t *source, apr_pool_t *p)
+{
+    const char *key = plan->resource->key;
+    int kept = 0;
+    int i;
+
+    for (i = 0; i < source->value_count; i++) {
+        if (!strcmp(source->values[i].name, key)) {
+            judge_key(judged, plan, &source->values[i]);
+        }
+    }
+    for (i = 0; i < source->value_count; i++) {
+        if (strcmp(source->values[i].name, key) != 0 &&
+            judge_value(judged, plan, &source->values[i], p)) {
+            judged->item.values[kept++] = source->values[i];
+        }
+    }
+    judged->item.value_count = kept;
+}
+
+/* ---- The row ------------------------------------------------------------------------------------
+ */
+
+static int has_match(const batch_judged_t *judged, const batch_plan_t *plan)
+{
+    const apr_array_header_t *match = plan->resource->match;
+    int i;
+
+    for (i = 0; i < match->nelts; i++) {
+        const batch_value_t *value = effective(plan, judged, APR_ARRAY_IDX(match, i, const char *));
+
+        if (!value || !value->value) {
+            return 0;
+        }
+    }
+    return match->nelts > 0;
+}
+
+static int is_match_column(const batch_resource_t *resource, const char *name)
+{
+    int i;
+
+    for (i = 0; i < resource->match->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(resource->match, i, const char *), name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Looks for members that a new row must have; adds an error for each if report. */
+static int lacks_members(batch_judged_t *judged, const batch_plan_t *plan, int report)
+{
+    const apr_array_header_t *columns = plan->resource->columns;
+    int lacks = 0;
+    int i;
+
+    for (i = 0; i < columns->nelts; i++) {
+        const batch_column_t *column = &APR_ARRAY_IDX(columns, i, batch_column_t);
+        const batch_value_t *value;
+
+        if (!column->required || column->readonly) {
+            continue;
+        }
+        value = effective(plan, judged, column->name);
+        if (!value || !value->value) {
+            lacks = 1;
+            if (report) {
+                add_error(judged, column->name, "missing", "is required for a new row");
+            }
+        }
+    }
+    return lacks;
+}
+
+/* 1 if the item may change an immutable column of a row that is there. */
+static int sets_immutable(const batch_judged_t *judged, const batch_plan_t *plan)
+{
+    const apr_array_header_t *columns = plan->resource->columns;
+    int i;
+
+    for (i = 0; i < columns->nelts; i++) {
+        const batch_column_t *column = &APR_ARRAY_IDX(columns, i, batch_column_t);
+
+        if (column->immutable && effective(plan, judged, column->name) &&
+            !(judged->item.kind == BATCH_ITEM_MATCH &&
+              is_match_column(plan->resource, column->name))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* An item that creates a row needs a key of its own where the server makes none. */
+static void require_key(batch_judged_t *judged, const batch_plan_t *plan)
+{
+    if (!plan->resource->key_generated && !judged->item.key) {
+        add_error(judged, plan->resource->key, "missing", "is required for a new row");
+    }
+}
+
+/* How the item finds its row, and whether the database has to be asked about it. */
+static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
+{
+    batch_item_t *item = &judged->item;
+
+    if (plan->action == BATCH_ACTION_DELETE) {
+        item->kind = BATCH_ITEM_KEY;
+        judged->look = item->key != NULL;
+        if (!item->key) {
+            add_error(judged, plan->resource->key, "missing", "is required to delete");
+        }
+        return;
+    }
+    judged->lacks = lacks_members(judged, plan, 0);
+    if (item->key) {
+        item->kind = BATCH_ITEM_KEY;
+        judged->look =
+            plan->resource->key_generated || judged->lacks || sets_immutable(judged, plan);
+    } else if (has_match(judged, plan)) {
+        item->kind = BATCH_ITEM_MATCH;
+        judged->look =
+            !plan->resource->key_generated || judged->lacks || sets_immutable(judged, plan);
+    } else {
+        item->kind = BATCH_ITEM_NEW;
+        require_key(judged, plan);
+        if (judged->lacks) {
+            lacks_members(judged, plan, 1);
+        }
+    }
+}
+
+/*
+ * An item that is not applied. Of its values only those stay by which it names a row, for the
+ * cleanup of an overwrite.
+ */
+static void drop(batch_judged_t *judged, const batch_plan_t *plan)
+{
+    batch_item_t *item = &judged->item;
+    int kept = 0;
+    int i;
+
+    for (i = 0; i < item->value_count; i++) {
+        if (is_match_column(plan->resource, item->values[i].name)) {
+            item->values[kept++] = item->values[i];
+        }
+    }
+    item->value_count = kept;
+    item->kind = BATCH_ITEM_DROPPED;
+    judged->look = 0;
+}
+
+void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
+                 const batch_source_item_t *source, apr_int64_t ordinal, int duplicate,
+                 apr_pool_t *p)
+{
+    memset(judged, 0, sizeof(*judged));
+    judged->item.ordinal = ordinal;
+    judged->item.line = source->line;
+    judged->item.original = source->original;
+    if (source->wrong) {
+        judged->item.kind = BATCH_ITEM_DROPPED;
+        add_error(judged, source->field, source->wrong, source->message);
+        return;
+    }
+    judged->item.values = apr_palloc(p, (apr_size_t)source->value_count * sizeof(batch_value_t));
+    judge_values(judged, plan, source, p);
+    if (duplicate) {
+        judged->duplicate = 1;
+        judged->error_count = 0;
+        add_error(judged, NULL, "duplicate", "is a duplicate of another item of this batch");
+    } else if (!judged->error_count) {
+        judge_row(judged, plan);
+    }
+    if (judged->error_count) {
+        drop(judged, plan);
+    } else {
+        judged->item.original = judged->look ? source->original : NULL;
+    }
+}
+
+/* ---- What the database has said -----------------------------------------------------------------
+ */
+
+static void judge_found(batch_judged_t *judged, const batch_plan_t *plan,
+                        const batch_row_look_t *look, apr_pool_t *p)
+{
+    batch_item_t *item = &judged->item;
+
+    if (look->found > 1) {
+        add_error(judged, NULL, "ambiguous",
+                  "its match values are those of several rows: send the id");
+    } else if (look->found && look->immutable) {
+        add_error(judged, apr_pstrdup(p, look->immutable), "immutable",
+                  "cannot be changed once a row is there");
+    } else if (look->found && item->kind == BATCH_ITEM_KEY) {
+        item->key = look->key; /* as the database writes it */
+        item->key_length = strlen(look->key);
+    } else if (!look->found && item->kind == BATCH_ITEM_KEY &&
+               (plan->resource->key_generated || plan->action == BATCH_ACTION_DELETE)) {
+        add_error(judged, plan->resource->key, "not_found",
+                  apr_psprintf(p, "no %s has this id", plan->resource->name));
+    } else if (!look->found) {
+        require_key(judged, plan);
+        if (judged->lacks) {
+            lacks_members(judged, plan, 1);
+        }
+    }
+}
+
+void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
+                        const batch_plan_t *plan, const batch_row_look_t *look, apr_pool_t *p)
+{
+    if (final != judged) {
+        *final = *judged;
+    }
+    final->look = 0;
+    judge_found(final, plan, look, p);
+    if (!final->error_count) {
+        final->item.original = NULL;
+        return;
+    }
+    if (final != judged && final->item.value_count) {
+        final->item.values = apr_pmemdup(
+            p, judged->item.values, (apr_size_t)judged->item.value_count * sizeof(batch_value_t));
+    }
+    drop(final, plan);
+}
+
+/* ---- New keys
+ * ------------------------------------------------------------------------------------
+ */
+
+static unsigned hex_digit(char digit)
+{
+    return (unsigned)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10) & 0xF;
+}
+
+/* The 16 bytes that a UUID is. */
+static void read_uuid(unsigned char bytes[16], const char *text)
+{
+    int count = 0;
+
+    for (; text[0] && text[1] && count < 16; text++) {
+        if (*text != '-') {
+            bytes[count++] = (unsigned char)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
+            text++;
+        }
+    }
+}
+
+const char *batch_item_new_key(const batch_job_t *job, apr_int64_t ordinal, apr_pool_t *p)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char key[APR_SIPHASH_KSIZE] = {0};
+    unsigned char bytes[16];
+    apr_uint64_t halves[2];
+    char *text = apr_palloc(p, 37);
+    char *next = text;
+    int i;
+
+    /* Nobody else can tell the keys from random ones: the job's id is random. */
+    read_uuid(key, job->id);
+    for (i = 0; i < 2; i++) {
+        apr_int64_t message[2] = {ordinal, i};
+        halves[i] = apr_siphash24(message, sizeof(message), key);
+    }
+    memcpy(bytes, halves, sizeof(bytes));
+    bytes[6] = (unsigned char)((bytes[6] & 0x0F) | 0x40);
+    bytes[8] = (unsigned char)((bytes[8] & 0x3F) | 0x80);
+    for (i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *next++ = '-';
+        }
+        *next++ = digits[bytes[i] >> 4];
+        *next++ = digits[bytes[i] & 0xF];
+    }
+    *next = '\0';
+    return text;
+}

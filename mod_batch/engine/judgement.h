@@ -1,0 +1,46 @@
+/*
+ * Judging items of the resources API: from what a source gives to what is stored, or to what is
+ * wrong with it. In two steps, since some answers are the database's.
+ */
+#ifndef BATCH_ENGINE_JUDGEMENT_H
+#define BATCH_ENGINE_JUDGEMENT_H
+
+#include "batch.h"
+#include "engine/intake.h"
+#include "store/store.h"
+
+/** Problems of one item that are listed; an item may have thousands of members. */
+#define BATCH_ITEM_PROBLEMS 8
+
+/** An item on its way into a segment. */
+typedef struct batch_judged {
+    batch_item_t item; /* as it is to be stored */
+    int duplicate;     /* it is dropped by parsing */
+    int look;          /* batch_judge_finish needs a look at its row */
+    int lacks;         /* it lacks members that a new row must have */
+    int error_count;   /* 0: it is accepted, so far */
+    batch_item_error_t errors[BATCH_ITEM_PROBLEMS];
+} batch_judged_t;
+
+/**
+ * The first step: judges what can be judged without the database. duplicate: it is to be dropped as
+ * one. What is kept of source lives as long as source does; what is new lives in p.
+ */
+void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
+                 const batch_source_item_t *source, apr_int64_t ordinal, int duplicate,
+                 apr_pool_t *p);
+
+/**
+ * The second step, for an item without errors whose `look` is set: makes *final of the first step's
+ * result and of what was found. final may be judged.
+ */
+void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
+                        const batch_plan_t *plan, const batch_row_look_t *look, apr_pool_t *p);
+
+/**
+ * The key of the row that an item of the job makes, where the server makes keys: a UUID that is the
+ * same each time, so that a chunk that is repeated makes the same rows. In p.
+ */
+const char *batch_item_new_key(const batch_job_t *job, apr_int64_t ordinal, apr_pool_t *p);
+
+#endif
