@@ -1,4 +1,5 @@
 #include "engine/jobs.h"
+#include "engine/change.h"
 #include "engine/status.h"
 
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static void apply_request(batch_job_t *job, const batch_operations_request_t *re
     job->form_id = NULL;
     job->settings = NULL;
     job->action = BATCH_ACTION_DELETE;
-    job->total = item_count;
+    job->total = job->stored = item_count;
     if (!request->operation_count) {
         return;
     }
@@ -157,41 +158,47 @@ static void enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor
 #define TRIES_IN_DOUBT 3
 
 /*
- * Runs body, and finds out whether it was done where the COMMIT's reply was lost; if not, body runs
- * again. An insert that the server had still under way shows by being refused the second time,
- * since it carries the same id. removes: body removes the job, else it leaves it as it is stored.
+ * An insert that the server had still under way when the connection was lost shows by being refused
+ * the second time, since it carries the same id.
  */
-static apr_status_t write_change(struct change *change, batch_tx_fn *body, int removes,
-                                 batch_error_t *err)
+apr_status_t batch_job_change(batch_job_t *job, const batch_engine_t *engine, batch_tx_fn *body,
+                              void *baton, int removes, const char *id, batch_error_t *err,
+                              apr_pool_t *p)
 {
-    batch_store_t *store = change->engine->store;
+    batch_store_t *store = engine->store;
     apr_status_t done = removes ? BATCH_ENOTFOUND : APR_SUCCESS;
-    apr_status_t rv = batch_store_write(store, body, change, err, change->p);
-    batch_job_t first = *change->job;
+    apr_status_t rv = batch_store_write(store, body, baton, err, p);
+    batch_job_t first = *job;
     int tries;
 
     for (tries = 1; tries < TRIES_IN_DOUBT && rv == BATCH_EINDOUBT; tries++) {
-        rv = batch_store_job_stands(store, change->job, err, change->p);
+        rv = batch_store_job_stands(store, job, err, p);
         if (rv == done) {
             return APR_SUCCESS;
         }
         if (rv == BATCH_EUNAVAILABLE) {
             break;
         }
-        rv = batch_store_write(store, body, change, err, change->p);
-        if (rv == BATCH_EREFUSED &&
-            batch_store_job_stands(store, &first, err, change->p) == APR_SUCCESS) {
-            *change->job = first;
+        rv = batch_store_write(store, body, baton, err, p);
+        if (rv == BATCH_EREFUSED && batch_store_job_stands(store, &first, err, p) == APR_SUCCESS) {
+            *job = first;
             rv = APR_SUCCESS;
         }
     }
     if (rv == BATCH_EINDOUBT || (rv == BATCH_EUNAVAILABLE && tries > 1)) {
-        return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0419", change->p,
+        return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0419", p,
                                "the connection was lost while a change of batch %s was being "
                                "committed, and it cannot be seen whether it was done",
-                               change->id ? change->id : change->job->id);
+                               id ? id : job->id);
     }
     return rv;
+}
+
+static apr_status_t write_change(struct change *change, batch_tx_fn *body, int removes,
+                                 batch_error_t *err)
+{
+    return batch_job_change(change->job, change->engine, body, change, removes, change->id, err,
+                            change->p);
 }
 
 static apr_status_t create_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -356,6 +363,48 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
     struct change change = {engine, actor, NULL, NULL, id, NULL, job, p};
 
     return write_change(&change, delete_body, 1, err);
+}
+
+/* ---- Cancelling ---------------------------------------------------------------------------------
+ */
+
+static apr_status_t cancel_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct change *change = baton;
+    batch_job_t *job = change->job;
+    apr_status_t rv;
+
+    (void)ptemp;
+    rv = batch_tx_job_get(tx, job, change->id, change->actor->organization, BATCH_API_RESOURCES,
+                          change->p);
+    if (rv == APR_SUCCESS) {
+        rv = check_permission(change->engine, change->actor, job);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = batch_status_next(&job->status, job->status, BATCH_EVENT_CANCEL, batch_tx_error(tx),
+                               change->p);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    job->reason = apr_pstrcat(change->p, "cancelled by ", change->actor->name, NULL);
+    job->updated_by = change->actor->name;
+    job->updated_by_id = change->actor->id;
+    rv = batch_tx_job_cancel(tx, job);
+    return rv != APR_SUCCESS || job->save_upload ? rv : batch_tx_segments_delete(tx, job);
+}
+
+apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
+                              const batch_actor_t *actor, const char *id, batch_error_t *err,
+                              apr_pool_t *p)
+{
+    struct change change = {engine, actor, NULL, NULL, id, NULL, job, p};
+    apr_status_t rv;
+
+    do { /* a worker commits chunks beside us: then look again */
+        rv = write_change(&change, cancel_body, 0, err);
+    } while (rv == BATCH_ECONFLICT && !batch_status_is_final(job->status));
+    return rv;
 }
 
 /* Jobs that one transaction removes: each may have ten thousands of errors. */

@@ -1,4 +1,6 @@
 #include "engine/run.h"
+#include "engine/apply.h"
+#include "engine/cleanup.h"
 #include "engine/points.h"
 #include "engine/status.h"
 
@@ -23,25 +25,30 @@ struct run {
     const batch_runner_t *runner;
     const batch_engine_t *engine;
     batch_job_t *job;
-    batch_row_scope_t scope;
-    batch_value_t *values; /* of an update */
-    int value_count;
+    batch_application_t application;
+    apr_pool_t *p;            /* as long as the run */
     apr_pool_t *segment_pool; /* the segment under way and its items */
     batch_item_t *items;
     apr_int64_t first; /* position of items[0] */
     int item_count;
     apr_pool_t *chunk_pool;
-    int limit;            /* items of a chunk: shrinks when a commit is refused, grows after */
-    const char *refused;  /* the next item is not to be tried: the database's words about it */
-    int in_doubt;         /* a chunk's COMMIT was not answered: it may have been done */
-    batch_job_t doubtful; /* what the job is if it was */
+    apr_pool_t *words_pool;   /* refused, and what the job says from chunk to chunk */
+    int limit;                /* items of a chunk: shrinks when a commit is refused, grows after */
+    const char *refused;      /* the next item is not to be tried: the database's words about it */
+    int in_doubt;             /* a chunk's COMMIT was not answered: it may have been done */
+    batch_job_t doubtful;     /* what the job is if it was */
+    batch_cleanup_t *cleanup; /* of an overwrite; NULL = not made yet */
+    apr_int64_t kept_to;      /* stored items whose rows it keeps */
+    int counted;              /* it has counted to the end of the table */
+    apr_int64_t count;        /* so far */
+    apr_time_t renewed;       /* apr_time_now when the lease was last renewed */
 };
 
 /* One attempt at a chunk: what the transaction sets. */
 struct chunk {
     struct run *run;
     batch_job_t after; /* the job as it will be when the chunk is committed */
-    int tried;         /* items that the attempt had in its hands */
+    int tried;         /* items (or rows to be removed) that the attempt gave to the database */
 };
 
 /* ---- The items --------------------------------------------------------------------------------
@@ -49,6 +56,7 @@ struct chunk {
 
 struct segment_read {
     const batch_job_t *job;
+    apr_int64_t position;
     batch_segment_t *segment;
     apr_pool_t *p;
 };
@@ -58,112 +66,54 @@ static apr_status_t read_segment(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     struct segment_read *read = baton;
 
     (void)ptemp;
-    return batch_tx_segment_get(tx, read->segment, read->job, read->job->cursor, read->p);
+    return batch_tx_segment_get(tx, read->segment, read->job, read->position, read->p);
 }
 
-/* Reads the segment with the item at the cursor, unless we have it. */
-static apr_status_t load_items(struct run *run, batch_error_t *err)
+/* The items of a segment, completed for their rows. */
+static apr_status_t decode_segment(struct run *run, batch_segment_t *segment, batch_error_t *err)
 {
-    batch_job_t *job = run->job;
-    batch_segment_t segment;
     batch_segment_reader_t reader;
-    struct segment_read read = {job, &segment, run->segment_pool};
     apr_status_t rv;
     int i;
 
-    if (job->cursor >= run->first && job->cursor < run->first + run->item_count) {
+    run->items = apr_palloc(run->segment_pool, (apr_size_t)segment->count * sizeof(batch_item_t));
+    batch_segment_reader_init(&reader, segment, run->segment_pool);
+    for (i = 0; i < segment->count; i++) {
+        rv = batch_segment_read(&reader, &run->items[i]);
+        if (rv != APR_SUCCESS) {
+            return batch_error_set(err, APR_EGENERAL, "MB0403", run->chunk_pool,
+                                   "the stored items at %" APR_INT64_T_FMT " are damaged",
+                                   segment->first);
+        }
+        if (run->job->api == BATCH_API_RESOURCES) {
+            batch_item_complete(&run->items[i], &run->application, run->job, run->segment_pool);
+        }
+    }
+    run->first = segment->first;
+    run->item_count = (int)segment->count;
+    return APR_SUCCESS;
+}
+
+/* Has the segment with the item at position, reading it in tx, or in a transaction for that. */
+static apr_status_t load_items(struct run *run, batch_tx_t *tx, apr_int64_t position,
+                               batch_error_t *err)
+{
+    batch_segment_t segment;
+    struct segment_read read = {run->job, position, &segment, run->segment_pool};
+    apr_status_t rv;
+
+    if (position >= run->first && position < run->first + run->item_count) {
         return APR_SUCCESS;
     }
     run->item_count = 0;
     apr_pool_clear(run->segment_pool);
-    rv = batch_store_read(run->engine->store, read_segment, &read, err, run->chunk_pool);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    run->items = apr_palloc(run->segment_pool, (apr_size_t)segment.count * sizeof(batch_item_t));
-    batch_segment_reader_init(&reader, &segment, run->segment_pool);
-    for (i = 0; i < segment.count; i++) {
-        rv = batch_segment_read(&reader, &run->items[i]);
-        if (rv != APR_SUCCESS) {
-            run->item_count = 0;
-            return batch_error_set(err, APR_EGENERAL, "MB0403", run->chunk_pool,
-                                   "the stored items at %" APR_INT64_T_FMT " are damaged",
-                                   segment.first);
-        }
-    }
-    run->first = segment.first;
-    run->item_count = (int)segment.count;
-    return APR_SUCCESS;
+    rv = tx ? read_segment(tx, &read, NULL)
+            : batch_store_read(run->engine->store, read_segment, &read, err, run->chunk_pool);
+    return rv == APR_SUCCESS ? decode_segment(run, &segment, err) : rv;
 }
 
 /* ---- A chunk ----------------------------------------------------------------------------------
  */
-
-static void describe_failure(batch_item_error_t *error, const struct run *run,
-                             const batch_item_t *item, const batch_row_outcome_t *outcome,
-                             apr_pool_t *p)
-{
-    memset(error, 0, sizeof(*error));
-    error->ordinal = item->ordinal;
-    error->line = item->line;
-    error->id = item->key;
-    if (outcome->result == BATCH_ROW_NOT_FOUND) {
-        error->field = "id";
-        error->code = "not_found";
-        error->message =
-            apr_psprintf(p, "no %s of form %s has this id", run->job->resource, run->job->form_id);
-    } else {
-        error->code = "refused";
-        error->message = outcome->message;
-    }
-}
-
-/* Stores an error for each item that was not applied, and counts them all. */
-static apr_status_t record_outcomes(batch_tx_t *tx, struct chunk *chunk, const batch_item_t *items,
-                                    const batch_row_outcome_t *outcomes, int count,
-                                    apr_pool_t *ptemp)
-{
-    batch_item_error_t *errors = NULL;
-    int failed = 0;
-    int i;
-
-    for (i = 0; i < count; i++) {
-        if (outcomes[i].result == BATCH_ROW_APPLIED) {
-            continue;
-        }
-        if (!errors) {
-            errors = apr_palloc(ptemp, (apr_size_t)(count - i) * sizeof(*errors));
-        }
-        describe_failure(&errors[failed++], chunk->run, &items[i], &outcomes[i], ptemp);
-    }
-    chunk->after.counts.errors += failed;
-    if (chunk->after.action == BATCH_ACTION_UPDATE) {
-        chunk->after.counts.updated += count - failed;
-    } else {
-        chunk->after.counts.deleted += count - failed;
-    }
-    chunk->after.cursor += count;
-    return failed ? batch_tx_errors_insert(tx, &chunk->after, errors, failed) : APR_SUCCESS;
-}
-
-static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                               struct run *run, const batch_item_t *items, int count,
-                               apr_pool_t *ptemp)
-{
-    apr_time_t deadline = apr_time_now() + run->engine->limits.chunk_time;
-
-    if (run->refused) {
-        outcomes[0].result = BATCH_ROW_REFUSED;
-        outcomes[0].message = run->refused;
-        *done = 1;
-        return APR_SUCCESS;
-    }
-    if (run->job->action == BATCH_ACTION_UPDATE) {
-        return batch_tx_rows_update(tx, done, outcomes, &run->scope, run->values, run->value_count,
-                                    items, count, deadline, ptemp);
-    }
-    return batch_tx_rows_delete(tx, done, outcomes, &run->scope, items, count, deadline, ptemp);
-}
 
 static int is_over_time(batch_tx_t *tx, const struct run *run)
 {
@@ -172,12 +122,63 @@ static int is_over_time(batch_tx_t *tx, const struct run *run)
     return timeout > 0 && batch_tx_now(tx) - run->job->started_at > timeout;
 }
 
-/* The end of a job: its items are of no more use. */
+/* The end of a job: its items are of no more use, unless they are an upload that is kept. */
 static apr_status_t finish(batch_tx_t *tx, struct chunk *chunk)
 {
-    apr_status_t rv = batch_tx_segments_delete(tx, &chunk->after);
+    apr_status_t rv =
+        chunk->after.save_upload ? APR_SUCCESS : batch_tx_segments_delete(tx, &chunk->after);
 
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
+}
+
+/* 1 if rows are to be removed when all items are behind us. */
+static int has_cleanup(const batch_job_t *job)
+{
+    return job->action == BATCH_ACTION_OVERWRITE &&
+           (job->total == 0 || batch_counts_applied(&job->counts) > 0);
+}
+
+/* Items from the cursor on, segment after segment, until the chunk's time is over. */
+static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_t *ptemp)
+{
+    struct run *run = chunk->run;
+    batch_job_t *after = &chunk->after;
+    batch_apply_request_t request = {.application = &run->application,
+                                     .job = after,
+                                     .deadline = apr_time_now() + run->engine->limits.chunk_time,
+                                     .refused = run->refused};
+    apr_status_t rv;
+    int tried;
+
+    do {
+        rv = load_items(run, tx, after->cursor, batch_tx_error(tx));
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        request.items = run->items + (after->cursor - run->first);
+        request.count = run->item_count - (int)(after->cursor - run->first);
+        request.limit = run->limit - chunk->tried;
+        rv = batch_apply(tx, &tried, &request, ptemp);
+        chunk->tried += tried;
+        request.refused = tried ? NULL : request.refused;
+    } while (rv == APR_SUCCESS && after->cursor < after->stored && chunk->tried < run->limit &&
+             after->cursor == run->first + run->item_count && apr_time_now() < request.deadline);
+    BATCH_POINT("applied");
+    if (rv == APR_SUCCESS && after->cursor >= after->stored) {
+        after->processed_at = batch_tx_now(tx);
+    }
+    return rv;
+}
+
+/* The next rows that an overwrite removes. */
+static apr_status_t remove_rows(batch_tx_t *tx, struct chunk *chunk, int *more, apr_pool_t *ptemp)
+{
+    struct run *run = chunk->run;
+
+    chunk->after.cleanup_total = run->count;
+    return batch_cleanup_remove(tx, more, &chunk->tried, &chunk->after, run->cleanup, run->limit,
+                                run->refused, apr_time_now() + run->engine->limits.chunk_time,
+                                run->chunk_pool, ptemp);
 }
 
 /* The transaction of a chunk: fence, rows, errors, progress. */
@@ -185,10 +186,8 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct chunk *chunk = baton;
     struct run *run = chunk->run;
-    batch_row_outcome_t *outcomes;
-    const batch_item_t *items;
     apr_status_t rv;
-    int done = 0;
+    int more = 0;
 
     chunk->after = *run->job;
     chunk->tried = 0;
@@ -198,27 +197,20 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     BATCH_POINT("fenced");
     if (is_over_time(tx, run)) {
-        batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->segment_pool);
+        batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->chunk_pool);
         return finish(tx, chunk);
     }
-    if (run->job->cursor < run->job->total) {
-        items = run->items + (run->job->cursor - run->first);
-        chunk->tried = run->item_count - (int)(run->job->cursor - run->first);
-        if (chunk->tried > run->limit) {
-            chunk->tried = run->limit;
-        }
-        outcomes = apr_pcalloc(ptemp, (apr_size_t)chunk->tried * sizeof(*outcomes));
-        rv = apply_rows(tx, &done, outcomes, run, items, chunk->tried, ptemp);
-        BATCH_POINT("applied");
-        if (rv == APR_SUCCESS) {
-            rv = record_outcomes(tx, chunk, items, outcomes, done, ptemp);
-        }
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
+    if (run->job->cursor < run->job->stored) {
+        rv = process_items(tx, chunk, ptemp);
+        more = chunk->after.cursor < chunk->after.stored || has_cleanup(&chunk->after);
+    } else if (has_cleanup(run->job)) {
+        rv = remove_rows(tx, chunk, &more, ptemp);
     }
-    if (chunk->after.cursor >= chunk->after.total) {
-        batch_status_conclude(&chunk->after, run->segment_pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!more) {
+        batch_status_conclude(&chunk->after, run->chunk_pool);
         rv = finish(tx, chunk);
         BATCH_POINT("before_final_commit");
         return rv;
@@ -239,13 +231,30 @@ static void isolate(struct run *run, const struct chunk *chunk, const batch_erro
         return;
     }
     run->limit = 1;
-    run->refused = apr_pstrdup(run->segment_pool, err->message ? err->message : "refused");
+    run->refused = apr_pstrdup(run->words_pool, err->message ? err->message : "refused");
+}
+
+/* The job is what a chunk has made of it; what it says outlives the chunk. */
+static void move_on(struct run *run, const batch_job_t *after)
+{
+    const char *key = after->cleanup_key;
+    const char *reason = after->reason;
+
+    *run->job = *after;
+    if (key || reason || run->refused) {
+        key = key ? apr_pstrdup(run->chunk_pool, key) : NULL;
+        reason = reason ? apr_pstrdup(run->chunk_pool, reason) : NULL;
+        apr_pool_clear(run->words_pool);
+        run->job->cleanup_key = key ? apr_pstrdup(run->words_pool, key) : NULL;
+        run->job->reason = reason ? apr_pstrdup(run->words_pool, reason) : NULL;
+    }
+    run->refused = NULL;
+    run->renewed = apr_time_now();
 }
 
 static void committed(struct run *run, const struct chunk *chunk)
 {
-    *run->job = chunk->after;
-    run->refused = NULL;
+    move_on(run, &chunk->after);
     if (run->limit <= APR_INT32_MAX / 2) {
         run->limit *= 2;
     }
@@ -258,8 +267,7 @@ static apr_status_t settle(struct run *run, batch_error_t *err)
         batch_store_job_stands(run->engine->store, &run->doubtful, err, run->chunk_pool);
 
     if (rv == APR_SUCCESS) {
-        *run->job = run->doubtful;
-        run->refused = NULL;
+        move_on(run, &run->doubtful);
     }
     if (rv == BATCH_EUNAVAILABLE) {
         return rv;
@@ -268,24 +276,135 @@ static apr_status_t settle(struct run *run, batch_error_t *err)
     return APR_SUCCESS;
 }
 
+/* ---- Before the cleanup -------------------------------------------------------------------------
+ */
+
+struct keeping {
+    struct run *run;
+    const batch_item_t *items;
+    int count;
+};
+
+static apr_status_t keep_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct keeping *keeping = baton;
+
+    return batch_cleanup_keep(tx, keeping->run->cleanup, keeping->items, keeping->count, ptemp);
+}
+
+/* Keeps the rows of the next segment. */
+static apr_status_t keep_segment(struct run *run, batch_error_t *err)
+{
+    struct keeping keeping = {run, NULL, 0};
+    apr_status_t rv = load_items(run, NULL, run->kept_to, err);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    keeping.items = run->items;
+    keeping.count = run->item_count;
+    rv = batch_store_read(run->engine->store, keep_body, &keeping, err, run->chunk_pool);
+    if (rv == APR_SUCCESS) {
+        run->kept_to = run->first + run->item_count;
+    }
+    return rv;
+}
+
+struct counting {
+    struct run *run;
+    apr_int64_t count;
+    int more;
+};
+
+static apr_status_t count_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct counting *counting = baton;
+
+    counting->count = 0;
+    return batch_cleanup_count(tx, &counting->more, &counting->count, counting->run->cleanup,
+                               ptemp);
+}
+
+static apr_status_t fence_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct run *run = baton;
+
+    (void)ptemp;
+    return batch_tx_fence(tx, run->job, run->engine->limits.lease);
+}
+
+/* Keeps the lease while nothing is committed that would. */
+static apr_status_t renew(struct run *run, batch_error_t *err)
+{
+    apr_status_t rv;
+
+    if (apr_time_now() - run->renewed < run->engine->limits.lease / 4) {
+        return APR_SUCCESS;
+    }
+    rv = batch_store_write(run->engine->store, fence_body, run, err, run->chunk_pool);
+    if (rv == APR_SUCCESS || rv == BATCH_EINDOUBT) {
+        run->renewed = apr_time_now();
+        rv = APR_SUCCESS;
+    }
+    return rv;
+}
+
+/*
+ * One step of what comes before the first removal: the set of the rows that stay, then the number
+ * of those that do not. *ready: it is done.
+ */
+static apr_status_t prepare_cleanup(struct run *run, int *ready, batch_error_t *err)
+{
+    struct counting counting = {run, 0, 0};
+    apr_status_t rv = APR_SUCCESS;
+
+    *ready = 0;
+    if (!run->cleanup) {
+        rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
+        run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;
+        run->count = run->counted ? run->job->cleanup_total : 0;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = renew(run, err);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (run->kept_to < run->job->stored) {
+        return keep_segment(run, err);
+    }
+    if (run->counted) {
+        *ready = 1;
+        return APR_SUCCESS;
+    }
+    rv = batch_store_read(run->engine->store, count_body, &counting, err, run->chunk_pool);
+    if (rv == APR_SUCCESS) {
+        run->count += counting.count;
+        run->counted = !counting.more;
+    }
+    return rv;
+}
+
 /* ---- The job ------------------------------------------------------------------------------------
  */
 
 static apr_status_t prepare(struct run *run, const batch_runner_t *runner, batch_job_t *job,
                             batch_error_t *err, apr_pool_t *p)
 {
+    const batch_resource_t *resource;
+
     memset(run, 0, sizeof(*run));
     run->runner = runner;
     run->engine = runner->engine;
     run->job = job;
+    run->p = p;
     run->limit = APR_INT32_MAX;
-    run->scope.resource = batch_engine_resource(run->engine, job->resource);
-    run->scope.organization = job->organization;
-    run->scope.form_id = job->form_id;
-    run->scope.actor_id = job->updated_by_id;
+    run->renewed = apr_time_now();
+    resource = batch_engine_resource(run->engine, job->resource);
     apr_pool_create(&run->segment_pool, p);
     apr_pool_create(&run->chunk_pool, p);
-    if (!run->scope.resource) {
+    apr_pool_create(&run->words_pool, p);
+    if (!resource) {
         return batch_error_set(err, APR_EGENERAL, "MB0404", p, "the resource %s is not configured",
                                job->resource);
     }
@@ -293,13 +412,12 @@ static apr_status_t prepare(struct run *run, const batch_runner_t *runner, batch
         run->limit = 1;
         batch_log(run->engine->logger, BATCH_LOG_WARNING, "MB0417", 0, job,
                   "claimed %d times without progress at item %d of %d: going on one by one",
-                  (int)job->claims, (int)job->cursor + 1, (int)job->total);
+                  (int)job->claims, (int)job->cursor + 1, (int)job->stored);
     }
     if (job->claims >= CLAIMS_POISON) {
         run->refused = "the server's worker ended each time that it tried this item";
     }
-    if (job->action == BATCH_ACTION_UPDATE &&
-        batch_values_decode(&run->values, &run->value_count, job->settings, p) != APR_SUCCESS) {
+    if (batch_application_make(&run->application, job, resource, p) != APR_SUCCESS) {
         return batch_error_set(err, APR_EGENERAL, "MB0403", p, "the stored values are damaged");
     }
     return APR_SUCCESS;
@@ -344,7 +462,7 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     failure->after = *failure->run->job;
     failure->after.status = BATCH_STATUS_FAILED;
     failure->after.reason = failure->reason;
-    rv = batch_tx_segments_delete(tx, &failure->after);
+    rv = failure->after.save_upload ? APR_SUCCESS : batch_tx_segments_delete(tx, &failure->after);
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &failure->after);
 }
 
@@ -370,16 +488,19 @@ static apr_status_t fail_job(struct run *run, apr_status_t cause, batch_error_t 
 static apr_status_t run_chunk(struct run *run, batch_error_t *err)
 {
     struct chunk chunk = {run, *run->job, 0};
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
+    int ready = 1;
 
     if (run->in_doubt) {
         return settle(run, err);
     }
-    if (run->job->cursor < run->job->total) {
-        rv = load_items(run, err);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
+    if (run->job->cursor < run->job->stored) {
+        rv = load_items(run, NULL, run->job->cursor, err);
+    } else if (has_cleanup(run->job)) {
+        rv = prepare_cleanup(run, &ready, err);
+    }
+    if (rv != APR_SUCCESS || !ready) {
+        return rv;
     }
     rv = batch_store_write(run->engine->store, chunk_body, &chunk, err, run->chunk_pool);
     if (rv == APR_SUCCESS) {

@@ -6,14 +6,15 @@
 
 /* Rows in the order of BATCH_STATUS_LIST, columns in the order of batch_event_e. */
 static const int transitions[BATCH_STATUS_COUNT][BATCH_EVENT_COUNT] = {
-    [BATCH_STATUS_PENDING] = {BATCH_STATUS_PENDING, BATCH_STATUS_QUEUED, BATCH_STATUS_PENDING},
-    [BATCH_STATUS_REQUESTED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_REQUESTED},
-    [BATCH_STATUS_QUEUED] = {MAY_NOT, MAY_NOT, MAY_NOT},
-    [BATCH_STATUS_PROCESSING] = {MAY_NOT, MAY_NOT, MAY_NOT},
-    [BATCH_STATUS_COMPLETED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_COMPLETED},
-    [BATCH_STATUS_FAILED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED},
-    [BATCH_STATUS_TIMED_OUT] = {MAY_NOT, MAY_NOT, BATCH_STATUS_TIMED_OUT},
-    [BATCH_STATUS_EXPIRED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_EXPIRED},
+    [BATCH_STATUS_PENDING] = {BATCH_STATUS_PENDING, BATCH_STATUS_QUEUED, BATCH_STATUS_PENDING,
+                              BATCH_STATUS_FAILED},
+    [BATCH_STATUS_REQUESTED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_REQUESTED, BATCH_STATUS_FAILED},
+    [BATCH_STATUS_QUEUED] = {MAY_NOT, MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED},
+    [BATCH_STATUS_PROCESSING] = {MAY_NOT, MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED},
+    [BATCH_STATUS_COMPLETED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_COMPLETED, MAY_NOT},
+    [BATCH_STATUS_FAILED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED, MAY_NOT},
+    [BATCH_STATUS_TIMED_OUT] = {MAY_NOT, MAY_NOT, BATCH_STATUS_TIMED_OUT, MAY_NOT},
+    [BATCH_STATUS_EXPIRED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_EXPIRED, MAY_NOT},
 };
 
 static const char *const refusals[BATCH_EVENT_COUNT] = {
@@ -22,6 +23,7 @@ static const char *const refusals[BATCH_EVENT_COUNT] = {
     [BATCH_EVENT_START] = "the batch has been started already: only a pending batch can be started",
     [BATCH_EVENT_REMOVE] =
         "the batch is running and cannot be terminated: it can be deleted when it has ended",
+    [BATCH_EVENT_CANCEL] = "the batch has ended already: only one that has not can be cancelled",
 };
 
 apr_status_t batch_status_next(batch_status_e *next, batch_status_e from, batch_event_e event,
@@ -53,9 +55,10 @@ void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
 void batch_status_time_out(batch_job_t *job, apr_interval_time_t timeout, apr_pool_t *p)
 {
     job->status = BATCH_STATUS_TIMED_OUT;
-    job->reason =
-        apr_psprintf(p,
-                     "the batch took longer than %" APR_INT64_T_FMT " s: %" APR_INT64_T_FMT
-                     " of %" APR_INT64_T_FMT " objects were processed",
-                     (apr_int64_t)apr_time_sec(timeout), job->cursor, job->total);
+    job->reason = apr_psprintf(
+        p,
+        "the batch took longer than %" APR_INT64_T_FMT " s: %" APR_INT64_T_FMT
+        " of %" APR_INT64_T_FMT " objects were processed",
+        (apr_int64_t)apr_time_sec(timeout),
+        batch_counts_applied(&job->counts) + job->counts.errors - job->invalid, job->total);
 }

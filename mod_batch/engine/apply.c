@@ -1,0 +1,275 @@
+#include "engine/apply.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "engine/judgement.h"
+
+apr_status_t batch_application_make(batch_application_t *application, const batch_job_t *job,
+                                    const batch_resource_t *resource, apr_pool_t *p)
+{
+    batch_value_t *settings = NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    memset(application, 0, sizeof(*application));
+    application->scope.resource = resource;
+    application->scope.organization = job->organization;
+    application->scope.form_id = job->form_id;
+    application->scope.actor_id = job->updated_by_id;
+    if (job->settings) {
+        rv = batch_values_decode(&settings, &application->setting_count, job->settings, p);
+        application->settings = settings;
+    }
+    return rv;
+}
+
+/* ---- Items --------------------------------------------------------------------------------------
+ */
+
+static int has_value(const batch_item_t *item, const char *name)
+{
+    int i;
+
+    for (i = 0; i < item->value_count; i++) {
+        if (!strcmp(item->values[i].name, name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void add_defaults(batch_item_t *item, const batch_application_t *application, apr_pool_t *p)
+{
+    int count = item->value_count;
+    batch_value_t *values;
+    int i;
+
+    values = apr_palloc(p, (apr_size_t)(count + application->setting_count) * sizeof(*values));
+    if (count) {
+        memcpy(values, item->values, (apr_size_t)count * sizeof(*values));
+    }
+    for (i = 0; i < application->setting_count; i++) {
+        if (!has_value(item, application->settings[i].name)) {
+            values[count++] = application->settings[i];
+        }
+    }
+    item->values = values;
+    item->value_count = count;
+}
+
+void batch_item_complete(batch_item_t *item, const batch_application_t *application,
+                         const batch_job_t *job, apr_pool_t *p)
+{
+    if (item->kind == BATCH_ITEM_DROPPED || job->action == BATCH_ACTION_DELETE) {
+        return;
+    }
+    if (application->setting_count) {
+        add_defaults(item, application, p);
+    }
+    if (item->kind != BATCH_ITEM_KEY && !item->key && application->scope.resource->key_generated) {
+        item->key = batch_item_new_key(job, item->ordinal, p);
+        item->key_length = strlen(item->key);
+    }
+}
+
+/* ---- Errors -------------------------------------------------------------------------------------
+ */
+
+/*
+ * The item as it was sent, in the notation of segments behind a "=", which no JSON text begins
+ * with: the key under its column's name, and the values that are not defaults of the request.
+ */
+static const char *original_of(const batch_item_t *item, const batch_application_t *application,
+                               apr_pool_t *p)
+{
+    batch_value_t *values =
+        apr_palloc(p, (apr_size_t)(item->value_count + 1) * sizeof(batch_value_t));
+    int count = 0;
+    int i;
+    int j;
+
+    if (item->kind == BATCH_ITEM_KEY) {
+        values[count].name = application->scope.resource->key;
+        values[count].value = item->key;
+        values[count++].kind = BATCH_KIND_STRING;
+    }
+    for (i = 0; i < item->value_count; i++) {
+        for (j = 0; j < application->setting_count &&
+                    application->settings[j].name != item->values[i].name;
+             j++) {
+        }
+        if (j == application->setting_count) {
+            values[count++] = item->values[i];
+        }
+    }
+    return apr_pstrcat(p, "=", batch_values_encode(values, count, p), NULL);
+}
+
+static void describe_not_found(batch_item_error_t *error, const batch_job_t *job, apr_pool_t *p)
+{
+    error->field = "id";
+    error->code = "not_found";
+    error->message =
+        job->form_id ? apr_psprintf(p, "no %s of form %s has this id", job->resource, job->form_id)
+                     : apr_psprintf(p, "no %s has this id", job->resource);
+}
+
+static void describe_failure(batch_item_error_t *error, const batch_apply_request_t *request,
+                             const batch_item_t *item, const batch_row_outcome_t *outcome,
+                             apr_pool_t *p)
+{
+    const batch_job_t *job = request->job;
+
+    memset(error, 0, sizeof(*error));
+    error->ordinal = item->ordinal;
+    error->line = item->line;
+    error->id = item->kind == BATCH_ITEM_KEY ? item->key : NULL;
+    switch (outcome->result) {
+    case BATCH_ROW_NOT_FOUND:
+        describe_not_found(error, job, p);
+        break;
+    case BATCH_ROW_AMBIGUOUS:
+        error->code = "ambiguous";
+        error->message = "its match values are those of several rows: send the id";
+        break;
+    default:
+        error->code = "refused";
+        error->message = outcome->message;
+        break;
+    }
+    if (job->api != BATCH_API_RECORDS) {
+        error->original = original_of(item, request->application, p);
+    }
+}
+
+/* ---- Applying -----------------------------------------------------------------------------------
+ */
+
+static void count_outcome(batch_job_t *job, batch_row_result_e result)
+{
+    if (result == BATCH_ROW_CREATED) {
+        job->counts.created++;
+    } else if (result != BATCH_ROW_APPLIED) {
+        job->counts.errors++;
+    } else if (job->action == BATCH_ACTION_DELETE) {
+        job->counts.deleted++;
+    } else {
+        job->counts.updated++;
+    }
+}
+
+/* Counts all, and stores an error for each item that was not applied. */
+static apr_status_t record_outcomes(batch_tx_t *tx, const batch_apply_request_t *request,
+                                    const batch_item_t *items, const batch_row_outcome_t *outcomes,
+                                    int count, apr_pool_t *ptemp)
+{
+    batch_item_error_t *errors = NULL;
+    int failed = 0;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        count_outcome(request->job, outcomes[i].result);
+        if (outcomes[i].result == BATCH_ROW_APPLIED || outcomes[i].result == BATCH_ROW_CREATED) {
+            continue;
+        }
+        if (!errors) {
+            errors = apr_palloc(ptemp, (apr_size_t)(count - i) * sizeof(*errors));
+        }
+        describe_failure(&errors[failed], request, &items[i], &outcomes[i], ptemp);
+        if (request->report) {
+            request->report(request->baton, &errors[failed]);
+        }
+        failed++;
+    }
+    return failed ? batch_tx_errors_insert(tx, request->job, errors, failed) : APR_SUCCESS;
+}
+
+static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                               const batch_apply_request_t *request, const batch_item_t *items,
+                               int count, apr_pool_t *ptemp)
+{
+    const batch_application_t *application = request->application;
+
+    if (request->refused) {
+        outcomes[0].result = BATCH_ROW_REFUSED;
+        outcomes[0].message = request->refused;
+        *done = 1;
+        return APR_SUCCESS;
+    }
+    switch (request->job->action) {
+    case BATCH_ACTION_DELETE:
+        return batch_tx_rows_delete(tx, done, outcomes, &application->scope, items, count,
+                                    request->deadline, ptemp);
+    case BATCH_ACTION_UPDATE:
+        return batch_tx_rows_update(tx, done, outcomes, &application->scope, application->settings,
+                                    application->setting_count, items, count, request->deadline,
+                                    ptemp);
+    default:
+        return batch_tx_rows_merge(tx, done, outcomes, &application->scope, items, count,
+                                   request->deadline, ptemp);
+    }
+}
+
+/*
+ * The items without the dropped ones, at most limit: as they are where there are none of those
+ * before the end.
+ */
+static const batch_item_t *live_items(int *live, const batch_apply_request_t *request,
+                                      apr_pool_t *ptemp)
+{
+    const batch_item_t *items = request->items;
+    int most = request->count < request->limit ? request->count : request->limit;
+    batch_item_t *kept;
+    int i;
+
+    for (i = 0; i < most && items[i].kind != BATCH_ITEM_DROPPED; i++) {
+    }
+    *live = i;
+    if (i == most) {
+        return items;
+    }
+    kept = apr_palloc(ptemp, (apr_size_t)(unsigned)most * sizeof(*kept));
+    if (i) {
+        memcpy(kept, items, (apr_size_t)i * sizeof(*kept));
+    }
+    for (; i < request->count && *live < most; i++) {
+        if (items[i].kind != BATCH_ITEM_DROPPED) {
+            kept[(*live)++] = items[i];
+        }
+    }
+    return kept;
+}
+
+/* How many items are behind us when `done` live ones are: dropped ones that follow count too. */
+static int items_behind(const batch_item_t *items, int count, int done)
+{
+    int i;
+
+    for (i = 0; i < count && (done > 0 || items[i].kind == BATCH_ITEM_DROPPED); i++) {
+        done -= items[i].kind != BATCH_ITEM_DROPPED;
+    }
+    return i;
+}
+
+apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
+                         apr_pool_t *ptemp)
+{
+    batch_row_outcome_t *outcomes;
+    const batch_item_t *items;
+    apr_status_t rv = APR_SUCCESS;
+    int done = 0;
+
+    items = live_items(tried, request, ptemp);
+    if (*tried > 0) {
+        outcomes = apr_pcalloc(ptemp, (apr_size_t)*tried * sizeof(*outcomes));
+        rv = apply_rows(tx, &done, outcomes, request, items, *tried, ptemp);
+        if (rv == APR_SUCCESS) {
+            rv = record_outcomes(tx, request, items, outcomes, done, ptemp);
+        }
+    }
+    if (rv == APR_SUCCESS) {
+        request->job->cursor += items_behind(request->items, request->count, done);
+    }
+    return rv;
+}

@@ -1,0 +1,55 @@
+/*
+ * Applying stored items to their rows, within a transaction: what a worker does chunk by chunk, and
+ * a request with the mode sync at once.
+ */
+#ifndef BATCH_ENGINE_APPLY_H
+#define BATCH_ENGINE_APPLY_H
+
+#include "batch.h"
+#include "store/store.h"
+
+/** What stays the same for all items of a job. */
+typedef struct batch_application {
+    batch_row_scope_t scope;
+    const batch_value_t *settings; /* update: the values to set; else the defaults of the items */
+    int setting_count;
+} batch_application_t;
+
+/**
+ * Fills in what the job and its resource say; settings are decoded into p. APR_EGENERAL if they are
+ * damaged.
+ */
+apr_status_t batch_application_make(batch_application_t *application, const batch_job_t *job,
+                                    const batch_resource_t *resource, apr_pool_t *p);
+
+/**
+ * Completes an item of the resources API for its row (not where the action is delete): the defaults
+ * for members that it lacks, and the key of a new row. New strings in p.
+ */
+void batch_item_complete(batch_item_t *item, const batch_application_t *application,
+                         const batch_job_t *job, apr_pool_t *p);
+
+/** Is given each error, which is gone after the call. */
+typedef void batch_apply_error_fn(void *baton, const batch_item_error_t *error);
+
+/** One call of batch_apply. */
+typedef struct batch_apply_request {
+    const batch_application_t *application;
+    batch_job_t *job;          /* its cursor and counts move on */
+    const batch_item_t *items; /* completed ones; dropped ones among them are passed over */
+    int count;
+    int limit;           /* items that are given to the database, at most; from 1 */
+    apr_time_t deadline; /* apr_time_now's clock; at least one item is tried */
+    const char *refused; /* not NULL: the first item is not tried, it is refused with these words */
+    batch_apply_error_fn *report; /* NULL: errors are only stored */
+    void *baton;
+} batch_apply_request_t;
+
+/**
+ * Applies items, stores an error for each that could not be, and moves the job's cursor and counts
+ * on. *tried: items that were given to the database. Returns as store.h's calls do.
+ */
+apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
+                         apr_pool_t *ptemp);
+
+#endif

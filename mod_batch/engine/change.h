@@ -1,0 +1,17 @@
+/* Changes of jobs that survive a COMMIT whose reply is lost. Private to engine/. */
+#ifndef BATCH_ENGINE_CHANGE_H
+#define BATCH_ENGINE_CHANGE_H
+
+#include "batch.h"
+#include "engine/jobs.h"
+
+/**
+ * Runs body, which leaves the job in the database as it is in *job, and finds out whether it was
+ * done where the COMMIT's reply was lost; if not, body runs again. removes: body removes the job.
+ * id: of the job, where *job may not have it yet.
+ */
+apr_status_t batch_job_change(batch_job_t *job, const batch_engine_t *engine, batch_tx_fn *body,
+                              void *baton, int removes, const char *id, batch_error_t *err,
+                              apr_pool_t *p);
+
+#endif

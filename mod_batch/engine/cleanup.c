@@ -1,0 +1,271 @@
+#include "engine/cleanup.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "engine/digest_set.h"
+
+/* Rows that one look or one step of a walk asks for. */
+#define LOOKED_AT 500
+
+#define OF_KEY    'k'
+
+struct batch_cleanup {
+    const batch_job_t *job;
+    const batch_application_t *application;
+    batch_digest_set_t *kept;
+    apr_pool_t *walk_pool; /* of counted */
+    const char *counted;   /* the last key that was looked at while counting */
+};
+
+apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *job,
+                                const batch_application_t *application, apr_pool_t *p)
+{
+    batch_cleanup_t *made = apr_pcalloc(p, sizeof(*made));
+    apr_status_t rv = apr_pool_create(&made->walk_pool, p);
+
+    made->job = job;
+    made->application = application;
+    *cleanup = made;
+    return rv == APR_SUCCESS ? batch_digest_set_make(&made->kept, p) : rv;
+}
+
+/* ---- What is kept -------------------------------------------------------------------------------
+ */
+
+static apr_status_t keep_key(batch_cleanup_t *cleanup, const char *key)
+{
+    batch_digest_t digest = batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key));
+
+    return batch_digest_set_find(cleanup->kept, digest)
+               ? APR_SUCCESS
+               : batch_digest_set_put(cleanup->kept, digest, 1);
+}
+
+static int is_kept(const batch_cleanup_t *cleanup, const char *key)
+{
+    return batch_digest_set_find(
+               cleanup->kept, batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key))) != NULL;
+}
+
+/*
+ * 1 if only the database knows the row that the item names. Not where the key is the server's: then
+ * it was looked up before the item was accepted, or made by us.
+ */
+static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
+{
+    int generated = cleanup->application->scope.resource->key_generated;
+
+    switch (item->kind) {
+    case BATCH_ITEM_KEY:
+        return !generated;
+    case BATCH_ITEM_NEW:
+        return !generated;
+    default:
+        return 1;
+    }
+}
+
+/* Keeps the rows of items that were looked for. */
+static apr_status_t look_and_keep(batch_tx_t *tx, batch_cleanup_t *cleanup,
+                                  const batch_item_t *items, int count, apr_pool_t *ptemp)
+{
+    batch_row_look_t *looks = apr_pcalloc(ptemp, (apr_size_t)count * sizeof(*looks));
+    apr_status_t rv =
+        batch_tx_rows_look(tx, looks, &cleanup->application->scope, items, count, ptemp);
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < count; i++) {
+        if (looks[i].found == 1) {
+            rv = keep_key(cleanup, looks[i].key);
+        }
+    }
+    return rv;
+}
+
+apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const batch_item_t *items,
+                                int count, apr_pool_t *ptemp)
+{
+    batch_item_t *looked = apr_palloc(ptemp, LOOKED_AT * sizeof(*looked));
+    apr_status_t rv = APR_SUCCESS;
+    int waiting = 0;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < count; i++) {
+        if (!must_look(cleanup, &items[i])) {
+            rv = keep_key(cleanup, items[i].key);
+            continue;
+        }
+        looked[waiting] = items[i];
+        if (items[i].kind == BATCH_ITEM_MATCH) {
+            looked[waiting].key = NULL; /* that of a new row; it may have met one that was there */
+        }
+        if (++waiting == LOOKED_AT) {
+            rv = look_and_keep(tx, cleanup, looked, waiting, ptemp);
+            waiting = 0;
+        }
+    }
+    if (rv == APR_SUCCESS && waiting) {
+        rv = look_and_keep(tx, cleanup, looked, waiting, ptemp);
+    }
+    return rv;
+}
+
+/* ---- Walking ------------------------------------------------------------------------------------
+ */
+
+struct count {
+    const batch_cleanup_t *cleanup;
+    apr_int64_t found;
+};
+
+static apr_status_t count_key(void *baton, const char *key)
+{
+    struct count *count = baton;
+
+    count->found += !is_kept(count->cleanup, key);
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_cleanup_count(batch_tx_t *tx, int *more, apr_int64_t *total,
+                                 batch_cleanup_t *cleanup, apr_pool_t *ptemp)
+{
+    struct count count = {cleanup, 0};
+    const char *after = cleanup->counted;
+    apr_status_t rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT,
+                                         count_key, &count, ptemp);
+
+    if (rv == APR_SUCCESS) {
+        *total += count.found;
+        *more = after != NULL;
+        after = after ? apr_pstrdup(ptemp, after) : NULL;
+        apr_pool_clear(cleanup->walk_pool);
+        cleanup->counted = after ? apr_pstrdup(cleanup->walk_pool, after) : NULL;
+    }
+    return rv;
+}
+
+/* The rows to be removed in one step of the walk. */
+struct gathering {
+    const batch_cleanup_t *cleanup;
+    batch_item_t *items;
+    int count;
+    int limit; /* of the rows that are looked for; then the walk stops */
+    apr_pool_t *p;
+};
+
+static apr_status_t gather_key(void *baton, const char *key)
+{
+    struct gathering *gathering = baton;
+    batch_item_t *item;
+
+    if (is_kept(gathering->cleanup, key)) {
+        return APR_SUCCESS;
+    }
+    item = &gathering->items[gathering->count++];
+    memset(item, 0, sizeof(*item));
+    item->key = apr_pstrdup(gathering->p, key);
+    item->key_length = strlen(key);
+    return APR_SUCCESS;
+}
+
+/* ---- Removing -----------------------------------------------------------------------------------
+ */
+
+/* Counts what was removed; a row that the database keeps is an error of the batch. */
+static apr_status_t record_removals(batch_tx_t *tx, batch_job_t *job, const batch_item_t *items,
+                                    const batch_row_outcome_t *outcomes, int count,
+                                    apr_pool_t *ptemp)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < count; i++) {
+        batch_item_error_t error = {0};
+
+        if (outcomes[i].result == BATCH_ROW_NOT_FOUND) {
+            continue; /* somebody else has removed it since it was read */
+        }
+        if (outcomes[i].result == BATCH_ROW_APPLIED) {
+            job->counts.overwritten++;
+            job->cleanup_done++;
+            continue;
+        }
+        error.ordinal = job->received + job->cleanup_done; /* behind all items */
+        error.id = items[i].key;
+        error.code = "refused";
+        error.message =
+            apr_pstrcat(ptemp, "the row cannot be removed: ", outcomes[i].message, NULL);
+        job->counts.errors++;
+        job->cleanup_done++;
+        rv = batch_tx_errors_insert(tx, job, &error, 1);
+    }
+    return rv;
+}
+
+/* Removes the gathered rows; *done: how many were tried. */
+static apr_status_t remove_rows(batch_tx_t *tx, int *done, batch_job_t *job,
+                                const batch_cleanup_t *cleanup, const struct gathering *gathering,
+                                const char *refused, apr_time_t deadline, apr_pool_t *ptemp)
+{
+    batch_row_outcome_t *outcomes =
+        apr_pcalloc(ptemp, (apr_size_t)(gathering->count + 1) * sizeof(*outcomes));
+    apr_status_t rv = APR_SUCCESS;
+
+    *done = 0;
+    if (gathering->count && refused) {
+        outcomes[0].result = BATCH_ROW_REFUSED;
+        outcomes[0].message = refused;
+        *done = 1;
+    } else if (gathering->count) {
+        rv = batch_tx_rows_delete(tx, done, outcomes, &cleanup->application->scope,
+                                  gathering->items, gathering->count, deadline, ptemp);
+    }
+    return rv == APR_SUCCESS ? record_removals(tx, job, gathering->items, outcomes, *done, ptemp)
+                             : rv;
+}
+
+apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_job_t *job,
+                                  const batch_cleanup_t *cleanup, int limit, const char *refused,
+                                  apr_time_t deadline, apr_pool_t *p, apr_pool_t *ptemp)
+{
+    struct gathering gathering = {cleanup, NULL, 0, 0, NULL};
+    apr_status_t rv = apr_pool_create(&gathering.p, ptemp);
+
+    *more = 1;
+    *tried = 0;
+    gathering.items = apr_palloc(ptemp, LOOKED_AT * sizeof(*gathering.items));
+    while (rv == APR_SUCCESS && *more && *tried < limit) {
+        const char *after = job->cleanup_key;
+        int done = 0;
+
+        apr_pool_clear(gathering.p);
+        gathering.count = 0;
+        rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT, gather_key,
+                                &gathering, gathering.p);
+        if (rv == APR_SUCCESS && gathering.count > limit - *tried) {
+            gathering.count = limit - *tried;
+            after = gathering.items[gathering.count - 1].key;
+        }
+        if (rv == APR_SUCCESS) {
+            rv = remove_rows(tx, &done, job, cleanup, &gathering, refused, deadline, gathering.p);
+            refused = NULL;
+        }
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        *tried += done;
+        *more = after != NULL;
+        if (done < gathering.count) {
+            *more = 1; /* the time is up */
+            after = done ? gathering.items[done - 1].key : job->cleanup_key;
+        }
+        /* At the end of the table the last key does not matter any more. */
+        job->cleanup_key = after ? apr_pstrdup(p, after) : job->cleanup_key;
+        if (apr_time_now() > deadline) {
+            break;
+        }
+    }
+    return rv;
+}

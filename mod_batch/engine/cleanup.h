@@ -1,0 +1,47 @@
+/*
+ * The cleanup of an overwrite: removes every row of the job's resource and scope that no item of
+ * the job has named, whether that item was applied or not.
+ *
+ * What is kept is a set of digests of keys, made again from the stored items by whoever goes on
+ * with the job. The table is walked in order of its keys, a piece at a time; the last key of a
+ * piece is stored with the job, in the transaction that removes what the piece had to remove.
+ */
+#ifndef BATCH_ENGINE_CLEANUP_H
+#define BATCH_ENGINE_CLEANUP_H
+
+#include "batch.h"
+#include "engine/apply.h"
+
+/** batch_job_t.cleanup_total of an overwrite whose rows to be removed were not counted yet. */
+#define BATCH_CLEANUP_UNCOUNTED (-1)
+
+typedef struct batch_cleanup batch_cleanup_t;
+
+/** Makes one in p, which keeps nothing yet. Fails only if there is no memory or randomness. */
+apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *job,
+                                const batch_application_t *application, apr_pool_t *p);
+
+/**
+ * Keeps the rows that these items name: stored items, completed. Those that were to be applied
+ * must have been. Calls of items in any order, in any transactions.
+ */
+apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const batch_item_t *items,
+                                int count, apr_pool_t *ptemp);
+
+/**
+ * Counts the rows to be removed in the next piece of the table and adds them to *total; *more: the
+ * table goes on.
+ */
+apr_status_t batch_cleanup_count(batch_tx_t *tx, int *more, apr_int64_t *total,
+                                 batch_cleanup_t *cleanup, apr_pool_t *ptemp);
+
+/**
+ * Removes what is to be removed in the pieces behind job->cleanup_key, until deadline or the
+ * table's end; *more: it goes on. Moves the job's cleanup_key, cleanup_done and counts on. limit:
+ * rows that are tried, at most; *tried: those that were. refused: as batch_apply_request_t.
+ */
+apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_job_t *job,
+                                  const batch_cleanup_t *cleanup, int limit, const char *refused,
+                                  apr_time_t deadline, apr_pool_t *p, apr_pool_t *ptemp);
+
+#endif
