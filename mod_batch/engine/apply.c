@@ -39,12 +39,16 @@ static int has_value(const batch_item_t *item, const char *name)
     return 0;
 }
 
-static void add_defaults(batch_item_t *item, const batch_application_t *application, apr_pool_t *p)
+void batch_item_add_defaults(batch_item_t *item, const batch_application_t *application,
+                             apr_pool_t *p)
 {
     int count = item->value_count;
     batch_value_t *values;
     int i;
 
+    if (!application->setting_count) {
+        return;
+    }
     values = apr_palloc(p, (apr_size_t)(count + application->setting_count) * sizeof(*values));
     if (count) {
         memcpy(values, item->values, (apr_size_t)count * sizeof(*values));
@@ -64,9 +68,7 @@ void batch_item_complete(batch_item_t *item, const batch_application_t *applicat
     if (item->kind == BATCH_ITEM_DROPPED || job->action == BATCH_ACTION_DELETE) {
         return;
     }
-    if (application->setting_count) {
-        add_defaults(item, application, p);
-    }
+    batch_item_add_defaults(item, application, p);
     if (item->kind != BATCH_ITEM_KEY && !item->key && application->scope.resource->key_generated) {
         item->key = batch_item_new_key(job, item->ordinal, p);
         item->key_length = strlen(item->key);

@@ -22,6 +22,10 @@ typedef struct batch_application {
 apr_status_t batch_application_make(batch_application_t *application, const batch_job_t *job,
                                     const batch_resource_t *resource, apr_pool_t *p);
 
+/** Adds the defaults for members that an item (not a dropped one) lacks; in p. */
+void batch_item_add_defaults(batch_item_t *item, const batch_application_t *application,
+                             apr_pool_t *p);
+
 /**
  * Completes an item of the resources API for its row (not where the action is delete): the defaults
  * for members that it lacks, and the key of a new row. New strings in p.

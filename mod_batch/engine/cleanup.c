@@ -151,7 +151,6 @@ struct gathering {
     const batch_cleanup_t *cleanup;
     batch_item_t *items;
     int count;
-    int limit; /* of the rows that are looked for; then the walk stops */
     apr_pool_t *p;
 };
 
@@ -173,44 +172,51 @@ static apr_status_t gather_key(void *baton, const char *key)
 /* ---- Removing -----------------------------------------------------------------------------------
  */
 
-/* Counts what was removed; a row that the database keeps is an error of the batch. */
-static apr_status_t record_removals(batch_tx_t *tx, batch_job_t *job, const batch_item_t *items,
-                                    const batch_row_outcome_t *outcomes, int count,
-                                    apr_pool_t *ptemp)
+/* A row that the database keeps is an error of the batch, behind those of all items. */
+static apr_status_t record_refusal(batch_tx_t *tx, const batch_removal_t *removal,
+                                   const batch_item_t *item, const batch_row_outcome_t *outcome,
+                                   apr_pool_t *ptemp)
+{
+    batch_job_t *job = removal->job;
+    batch_item_error_t error = {0};
+
+    error.ordinal = job->received + job->cleanup_done;
+    error.id = item->key;
+    error.code = "refused";
+    error.message = apr_pstrcat(ptemp, "the row cannot be removed: ", outcome->message, NULL);
+    job->counts.errors++;
+    job->cleanup_done++;
+    if (removal->report) {
+        removal->report(removal->baton, &error);
+    }
+    return batch_tx_errors_insert(tx, job, &error, 1);
+}
+
+static apr_status_t record_removals(batch_tx_t *tx, const batch_removal_t *removal,
+                                    const batch_item_t *items, const batch_row_outcome_t *outcomes,
+                                    int count, apr_pool_t *ptemp)
 {
     apr_status_t rv = APR_SUCCESS;
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < count; i++) {
-        batch_item_error_t error = {0};
-
-        if (outcomes[i].result == BATCH_ROW_NOT_FOUND) {
-            continue; /* somebody else has removed it since it was read */
-        }
         if (outcomes[i].result == BATCH_ROW_APPLIED) {
-            job->counts.overwritten++;
-            job->cleanup_done++;
-            continue;
-        }
-        error.ordinal = job->received + job->cleanup_done; /* behind all items */
-        error.id = items[i].key;
-        error.code = "refused";
-        error.message =
-            apr_pstrcat(ptemp, "the row cannot be removed: ", outcomes[i].message, NULL);
-        job->counts.errors++;
-        job->cleanup_done++;
-        rv = batch_tx_errors_insert(tx, job, &error, 1);
+            removal->job->counts.overwritten++;
+            removal->job->cleanup_done++;
+        } else if (outcomes[i].result != BATCH_ROW_NOT_FOUND) {
+            rv = record_refusal(tx, removal, &items[i], &outcomes[i], ptemp);
+        } /* else somebody else has removed it since it was read */
     }
     return rv;
 }
 
 /* Removes the gathered rows; *done: how many were tried. */
-static apr_status_t remove_rows(batch_tx_t *tx, int *done, batch_job_t *job,
-                                const batch_cleanup_t *cleanup, const struct gathering *gathering,
-                                const char *refused, apr_time_t deadline, apr_pool_t *ptemp)
+static apr_status_t remove_rows(batch_tx_t *tx, int *done, const batch_cleanup_t *cleanup,
+                                const batch_removal_t *removal, const struct gathering *gathering,
+                                const char *refused)
 {
     batch_row_outcome_t *outcomes =
-        apr_pcalloc(ptemp, (apr_size_t)(gathering->count + 1) * sizeof(*outcomes));
+        apr_pcalloc(gathering->p, (apr_size_t)(unsigned)(gathering->count + 1) * sizeof(*outcomes));
     apr_status_t rv = APR_SUCCESS;
 
     *done = 0;
@@ -219,51 +225,63 @@ static apr_status_t remove_rows(batch_tx_t *tx, int *done, batch_job_t *job,
         outcomes[0].message = refused;
         *done = 1;
     } else if (gathering->count) {
-        rv = batch_tx_rows_delete(tx, done, outcomes, &cleanup->application->scope,
-                                  gathering->items, gathering->count, deadline, ptemp);
+        rv =
+            batch_tx_rows_delete(tx, done, outcomes, &cleanup->application->scope, gathering->items,
+                                 gathering->count, removal->deadline, gathering->p);
     }
-    return rv == APR_SUCCESS ? record_removals(tx, job, gathering->items, outcomes, *done, ptemp)
-                             : rv;
+    return rv == APR_SUCCESS
+               ? record_removals(tx, removal, gathering->items, outcomes, *done, gathering->p)
+               : rv;
 }
 
-apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_job_t *job,
-                                  const batch_cleanup_t *cleanup, int limit, const char *refused,
-                                  apr_time_t deadline, apr_pool_t *p, apr_pool_t *ptemp)
+/* One piece of the table. */
+static apr_status_t remove_piece(batch_tx_t *tx, int *more, int *tried,
+                                 const batch_cleanup_t *cleanup, const batch_removal_t *removal,
+                                 struct gathering *gathering)
 {
-    struct gathering gathering = {cleanup, NULL, 0, 0, NULL};
+    batch_job_t *job = removal->job;
+    const char *after = job->cleanup_key;
+    apr_status_t rv;
+    int done;
+
+    gathering->count = 0;
+    rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT, gather_key,
+                            gathering, gathering->p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (gathering->count > removal->limit - *tried) {
+        gathering->count = removal->limit - *tried;
+        after = gathering->items[gathering->count - 1].key;
+    }
+    rv = remove_rows(tx, &done, cleanup, removal, gathering, *tried ? NULL : removal->refused);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *tried += done;
+    *more = after != NULL || done < gathering->count;
+    if (done < gathering->count) { /* the time is up */
+        after = done ? gathering->items[done - 1].key : job->cleanup_key;
+    }
+    /* At the end of the table the last key does not matter any more. */
+    job->cleanup_key = after ? apr_pstrdup(removal->p, after) : job->cleanup_key;
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried,
+                                  const batch_cleanup_t *cleanup, const batch_removal_t *removal,
+                                  apr_pool_t *ptemp)
+{
+    struct gathering gathering = {cleanup, NULL, 0, NULL};
     apr_status_t rv = apr_pool_create(&gathering.p, ptemp);
 
     *more = 1;
     *tried = 0;
     gathering.items = apr_palloc(ptemp, LOOKED_AT * sizeof(*gathering.items));
-    while (rv == APR_SUCCESS && *more && *tried < limit) {
-        const char *after = job->cleanup_key;
-        int done = 0;
-
+    while (rv == APR_SUCCESS && *more && *tried < removal->limit) {
         apr_pool_clear(gathering.p);
-        gathering.count = 0;
-        rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT, gather_key,
-                                &gathering, gathering.p);
-        if (rv == APR_SUCCESS && gathering.count > limit - *tried) {
-            gathering.count = limit - *tried;
-            after = gathering.items[gathering.count - 1].key;
-        }
-        if (rv == APR_SUCCESS) {
-            rv = remove_rows(tx, &done, job, cleanup, &gathering, refused, deadline, gathering.p);
-            refused = NULL;
-        }
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        *tried += done;
-        *more = after != NULL;
-        if (done < gathering.count) {
-            *more = 1; /* the time is up */
-            after = done ? gathering.items[done - 1].key : job->cleanup_key;
-        }
-        /* At the end of the table the last key does not matter any more. */
-        job->cleanup_key = after ? apr_pstrdup(p, after) : job->cleanup_key;
-        if (apr_time_now() > deadline) {
+        rv = remove_piece(tx, more, tried, cleanup, removal, &gathering);
+        if (apr_time_now() > removal->deadline) {
             break;
         }
     }

@@ -35,13 +35,24 @@ apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const 
 apr_status_t batch_cleanup_count(batch_tx_t *tx, int *more, apr_int64_t *total,
                                  batch_cleanup_t *cleanup, apr_pool_t *ptemp);
 
+/** One call of batch_cleanup_remove. */
+typedef struct batch_removal {
+    batch_job_t *job;    /* its cleanup_key (in p), cleanup_done and counts move on */
+    int limit;           /* rows that are given to the database, at most; from 1 */
+    apr_time_t deadline; /* apr_time_now's clock; at least one row is tried */
+    const char *refused; /* not NULL: the first row is not tried, it is refused with these words */
+    batch_apply_error_fn *report; /* NULL: errors are only stored */
+    void *baton;
+    apr_pool_t *p;
+} batch_removal_t;
+
 /**
- * Removes what is to be removed in the pieces behind job->cleanup_key, until deadline or the
- * table's end; *more: it goes on. Moves the job's cleanup_key, cleanup_done and counts on. limit:
- * rows that are tried, at most; *tried: those that were. refused: as batch_apply_request_t.
+ * Removes what is to be removed in the pieces of the table behind the job's cleanup_key, and stores
+ * an error for each row that the database keeps. *more: the table goes on. *tried: rows that were
+ * given to the database.
  */
-apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_job_t *job,
-                                  const batch_cleanup_t *cleanup, int limit, const char *refused,
-                                  apr_time_t deadline, apr_pool_t *p, apr_pool_t *ptemp);
+apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried,
+                                  const batch_cleanup_t *cleanup, const batch_removal_t *removal,
+                                  apr_pool_t *ptemp);
 
 #endif

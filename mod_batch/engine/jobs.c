@@ -399,12 +399,8 @@ apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
                               apr_pool_t *p)
 {
     struct change change = {engine, actor, NULL, NULL, id, NULL, job, p};
-    apr_status_t rv;
 
-    do { /* a worker commits chunks beside us: then look again */
-        rv = write_change(&change, cancel_body, 0, err);
-    } while (rv == BATCH_ECONFLICT && !batch_status_is_final(job->status));
-    return rv;
+    return write_change(&change, cancel_body, 0, err);
 }
 
 /* Jobs that one transaction removes: each may have ten thousands of errors. */

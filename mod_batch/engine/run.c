@@ -175,10 +175,14 @@ static apr_status_t remove_rows(batch_tx_t *tx, struct chunk *chunk, int *more, 
 {
     struct run *run = chunk->run;
 
+    batch_removal_t removal = {.job = &chunk->after,
+                               .limit = run->limit,
+                               .deadline = apr_time_now() + run->engine->limits.chunk_time,
+                               .refused = run->refused,
+                               .p = run->chunk_pool};
+
     chunk->after.cleanup_total = run->count;
-    return batch_cleanup_remove(tx, more, &chunk->tried, &chunk->after, run->cleanup, run->limit,
-                                run->refused, apr_time_now() + run->engine->limits.chunk_time,
-                                run->chunk_pool, ptemp);
+    return batch_cleanup_remove(tx, more, &chunk->tried, run->cleanup, &removal, ptemp);
 }
 
 /* The transaction of a chunk: fence, rows, errors, progress. */
