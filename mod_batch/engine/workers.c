@@ -27,6 +27,13 @@
 /* How often a node looks for jobs that are past their retention. */
 #define CLEANING_INTERVAL apr_time_from_sec(60)
 
+/*
+ * A job whose receiver is gone is removed at the next cleaning; one of another machine when it has
+ * been there for so long that no request can still be storing it.
+ */
+#define RECEIVING_PATIENCE apr_time_from_sec(24 * 3600)
+#define ABANDONED_AT_ONCE  1
+
 /* After a claim that failed, wait that long before the next. */
 #define FAILURE_NAP apr_time_from_sec(2)
 
@@ -190,17 +197,48 @@ static void run_all(struct worker *worker, apr_pool_t *p)
 /* ---- The threads
  * --------------------------------------------------------------------------------- */
 
-/* Removes jobs that are past their retention, a few at a time. */
+struct abandoned {
+    batch_claim_t request;
+    int *removed;
+};
+
+static apr_status_t abandoned_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct abandoned *abandoned = baton;
+
+    return batch_tx_jobs_abandoned(tx, abandoned->removed, &abandoned->request, RECEIVING_PATIENCE,
+                                   ABANDONED_AT_ONCE, ptemp);
+}
+
+/* Removes some of the jobs whose requests broke off while they were being stored. */
+static apr_status_t remove_abandoned(struct worker *worker, int *removed, batch_error_t *err,
+                                     apr_pool_t *p)
+{
+    batch_workers_t *workers = worker->workers;
+    struct abandoned abandoned = {
+        {&workers->owner, workers->engine->limits.lease, is_runnable, is_owner_gone, worker},
+        removed};
+
+    return batch_store_write(workers->engine->store, abandoned_body, &abandoned, err, p);
+}
+
+/* Removes jobs that are past their retention, or were never complete, a few at a time. */
 static void clean(struct worker *worker, apr_pool_t *p)
 {
     const batch_engine_t *engine = worker->workers->engine;
     apr_status_t rv = APR_SUCCESS;
-    int removed = 1;
+    int expired = 1;
+    int abandoned = 1;
 
-    while (rv == APR_SUCCESS && removed > 0 && !is_stopping(worker)) {
+    while (rv == APR_SUCCESS && expired + abandoned > 0 && !is_stopping(worker)) {
         batch_error_t err = {0};
 
-        rv = batch_jobs_expire(&removed, engine, &err, p);
+        if (expired) {
+            rv = batch_jobs_expire(&expired, engine, &err, p);
+        }
+        if (rv == APR_SUCCESS && abandoned) {
+            rv = remove_abandoned(worker, &abandoned, &err, p);
+        }
         if (rv != APR_SUCCESS) {
             batch_log(engine->logger, BATCH_LOG_WARNING, err.tag ? err.tag : "MB0418", rv, NULL,
                       "cannot remove batches that are past their retention: %s",

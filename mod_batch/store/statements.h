@@ -187,7 +187,8 @@
          "UPDATE batch_jobs SET api = %s, status = %s, reason = %s, created = %lld,"               \
          " updated = %lld, deleted = %lld, overwritten = %lld, duplicates = %lld, errors = %lld,"  \
          " total = %lld, stored = %lld, received = %lld, invalid = %lld, queued_at = %lld,"        \
-         " started_at = %lld, parsed_at = %lld, validated_at = %lld, completed_at = %lld,"         \
+         " cursor = %lld, cleanup_total = %lld, cleanup_done = %lld, started_at = %lld,"           \
+         " parsed_at = %lld, validated_at = %lld, processed_at = %lld, completed_at = %lld,"       \
          " updated_at = %lld, revision = revision + 1, owner_host = NULL, owner_pid = 0,"          \
          " owner_start_time = 0"                                                                   \
          " WHERE seq = %lld AND id = %s AND revision = %lld AND api = 'none'")                     \

@@ -211,7 +211,8 @@ apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_tim
 
 /**
  * Ends the receiving of a job (BATCH_API_NONE until then): writes api, status, reason, counts,
- * total, stored, received, invalid, and the times queued_at to validated_at. Sets updated_at and
+ * total, stored, received, invalid, cursor, cleanup_total, cleanup_done, and the times queued_at,
+ * started_at, parsed_at, validated_at and processed_at. Sets updated_at and
  * revision; a final status sets completed_at, any takes the owner away. BATCH_ENOTFOUND if the job
  * has been removed, BATCH_ECONFLICT if its revision is no longer the job's.
  */

@@ -1,0 +1,221 @@
+/* What can be said of a request of the resources API without its items. */
+#include "engine/intake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "engine/validation.h"
+
+/* 1 if the request's reader has already said what is wrong with that member. */
+static int is_reported(const batch_problems_t *problems, const char *field)
+{
+    int i;
+
+    for (i = 0; i < problems->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(problems, i, batch_problem_t).field, field)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ---- Words --------------------------------------------------------------------------------------
+ */
+
+typedef const char *word_fn(int symbol);
+
+static const char *action_word(int symbol)
+{
+    return batch_action_name((batch_action_e)symbol);
+}
+
+static const char *mode_word(int symbol)
+{
+    return batch_mode_name((batch_mode_e)symbol);
+}
+
+static const char *duplicates_word(int symbol)
+{
+    return batch_duplicates_name((batch_duplicates_e)symbol);
+}
+
+/* The words of the symbols from 0 on whose bit is in mask, as "a, b or c". */
+static const char *words_of(word_fn *word, int count, unsigned mask, apr_pool_t *p)
+{
+    const char *text = NULL;
+    int left = 0;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        left += (mask >> i) & 1u;
+    }
+    for (i = 0; i < count; i++) {
+        if ((mask >> i) & 1u) {
+            left--;
+            text = text ? apr_pstrcat(p, text, left ? ", " : " or ", word(i), NULL) : word(i);
+        }
+    }
+    return text ? text : "nothing";
+}
+
+/* A member that is a word: its symbol, absent where it is, -1 with a problem where it is wrong. */
+static int check_word(batch_problems_t *problems, const char *field, const char *sent, int absent,
+                      word_fn *word, int count, apr_pool_t *p)
+{
+    int i;
+
+    if (!sent) {
+        return is_reported(problems, field) ? -1 : absent;
+    }
+    for (i = 0; i < count; i++) {
+        if (!strcmp(word(i), sent)) {
+            return i;
+        }
+    }
+    batch_problem_add(problems, field, "must be %s", words_of(word, count, (1u << count) - 1, p));
+    return -1;
+}
+
+/* ---- Resource and action ------------------------------------------------------------------------
+ */
+
+/* The actions of this API. */
+#define ACTIONS                                                                                    \
+    (1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE)
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names of the resources that have the action (-1: any of this API), for a message. */
+static const char *resource_names(const batch_engine_t *engine, int action, apr_pool_t *p)
+{
+    apr_array_header_t *names = apr_array_make(p, 8, sizeof(const char *));
+    unsigned wanted = action >= 0 ? 1u << action : ACTIONS;
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(p, engine->resources); hi; hi = apr_hash_next(hi)) {
+        const batch_resource_t *resource = apr_hash_this_val(hi);
+        if (resource->actions & wanted) {
+            APR_ARRAY_PUSH(names, const char *) = resource->name;
+        }
+    }
+    if (!names->nelts) {
+        return "no resource is configured for that";
+    }
+    qsort(names->elts, (size_t)names->nelts, sizeof(const char *), compare_names);
+    return apr_pstrcat(p, "one of ", apr_array_pstrcat(p, names, ','), NULL);
+}
+
+static const batch_resource_t *check_resource(batch_problems_t *problems,
+                                              const batch_engine_t *engine, const char *sent,
+                                              apr_pool_t *p)
+{
+    const batch_resource_t *resource = batch_engine_resource(engine, sent);
+
+    if (resource && resource->actions & ACTIONS) {
+        return resource;
+    }
+    if (sent) {
+        batch_problem_add(problems, "resource", "is not a resource of this API: must be %s",
+                          resource_names(engine, -1, p));
+    } else if (!is_reported(problems, "resource")) {
+        batch_problem_add(problems, "resource", "is required: %s", resource_names(engine, -1, p));
+    }
+    return NULL;
+}
+
+static int check_action(batch_problems_t *problems, const batch_resource_t *resource,
+                        const char *sent, apr_pool_t *p)
+{
+    unsigned allowed = resource ? resource->actions & ACTIONS : ACTIONS;
+    const char *words = words_of(action_word, BATCH_ACTION_COUNT, allowed, p);
+    int action = batch_action_parse(sent);
+
+    if (!sent) {
+        if (!is_reported(problems, "action")) {
+            batch_problem_add(problems, "action", "is required: %s", words);
+        }
+        return -1;
+    }
+    if (action >= 0 && allowed & (1u << action)) {
+        return action;
+    }
+    if (resource) {
+        batch_problem_add(problems, "action", "the resource %s takes %s", resource->name, words);
+    } else {
+        batch_problem_add(problems, "action", "must be %s", words);
+    }
+    return -1;
+}
+
+/* ---- Properties ---------------------------------------------------------------------------------
+ */
+
+static const char *check_property(const batch_resource_t *resource, const batch_value_t *value,
+                                  apr_pool_t *p)
+{
+    const batch_column_t *column = batch_resource_column(resource, value->name);
+
+    if (!column) {
+        return apr_psprintf(p, "is not a member of the resource %s", resource->name);
+    }
+    return column->readonly ? "cannot be set by a batch" : batch_value_check(column, value, p);
+}
+
+static void check_properties(batch_plan_t *plan, int action, batch_problems_t *problems,
+                             const batch_resources_request_t *request, apr_pool_t *p)
+{
+    const apr_array_header_t *properties = request->properties;
+    int i;
+
+    if (!properties || !properties->nelts) {
+        return;
+    }
+    if (action == BATCH_ACTION_DELETE) {
+        batch_problem_add(problems, "properties", "is for the actions merge and overwrite only");
+        return;
+    }
+    for (i = 0; plan->resource && i < properties->nelts; i++) {
+        const batch_value_t *value = &APR_ARRAY_IDX(properties, i, batch_value_t);
+        const char *wrong = check_property(plan->resource, value, p);
+
+        if (wrong) {
+            batch_problem_add(problems, apr_pstrcat(p, "properties.", value->name, NULL), "%s",
+                              wrong);
+        }
+    }
+    plan->properties = (const batch_value_t *)properties->elts;
+    plan->property_count = properties->nelts;
+}
+
+void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *problems,
+                           const batch_engine_t *engine, const batch_resources_request_t *request,
+                           apr_pool_t *p)
+{
+    int mode;
+    int duplicates;
+
+    memset(plan, 0, sizeof(*plan));
+    plan->resource = check_resource(problems, engine, request->resource, p);
+    *action = check_action(problems, plan->resource, request->action, p);
+    mode = check_word(problems, "mode", request->mode, BATCH_MODE_MIXED, mode_word,
+                      BATCH_MODE_COUNT, p);
+    duplicates = check_word(problems, "duplicate_handling", request->duplicate_handling,
+                            BATCH_DUPLICATES_USE_FIRST, duplicates_word, BATCH_DUPLICATES_COUNT, p);
+    check_properties(plan, *action, problems, request, p);
+    if (*action < 0 || mode < 0 || duplicates < 0) {
+        return;
+    }
+    plan->action = (batch_action_e)*action;
+    plan->mode = (batch_mode_e)mode;
+    plan->duplicate_handling = (batch_duplicates_e)duplicates;
+    plan->via = request->via;
+    plan->save_upload = request->save_upload;
+    plan->atomic = request->atomic;
+    plan->allow_empty = request->allow_empty;
+    plan->checksum = request->checksum;
+}
