@@ -1,16 +1,12 @@
-#include "engine/intake.h"
+#include "engine/intake_private.h"
 
 #include <string.h>
 
 #include <apr_strings.h>
 
-#include "engine/apply.h"
 #include "engine/change.h"
 #include "engine/cleanup.h"
-#include "engine/duplicates.h"
 #include "engine/host.h"
-#include "engine/judgement.h"
-#include "engine/status.h"
 
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000
@@ -19,33 +15,10 @@
 /* Rows that one call looks for, and errors that one call stores. */
 #define AT_ONCE 500
 
-/* A batch on its way in. */
-struct intake {
-    const batch_engine_t *engine;
-    const batch_plan_t *plan;
-    const batch_actor_t *actor;
-    const batch_item_source_t *source;
-    batch_duplicates_t *duplicates;
-    batch_application_t application;
-    batch_job_t *job;
-    batch_job_t before; /* the job as the transactions that are committed have left it */
-    apr_pool_t *p;      /* of the request */
-    /* The group under way. */
-    apr_pool_t *group_pool;
-    batch_judged_t *judged;
-    int count;
-    int ended; /* the source has no more items */
-    /* Sync. */
-    apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
-    int undone;                   /* processing was undone: the job is stored as failed */
-    const char *refusal;          /* the database refused the transaction as a whole: its words */
-    apr_array_header_t *errors;   /* of batch_item_error_t: all that are stored; in p */
-};
-
 /* ---- Reading and judging a group ----------------------------------------------------------------
  */
 
-static apr_status_t judge_next(struct intake *intake, const batch_source_item_t *item)
+static apr_status_t judge_next(batch_intake_state_t *intake, const batch_source_item_t *item)
 {
     apr_int64_t ordinal = intake->before.received + intake->count;
     int dropped = 0;
@@ -63,7 +36,7 @@ static apr_status_t judge_next(struct intake *intake, const batch_source_item_t 
     return rv;
 }
 
-static apr_status_t read_group(struct intake *intake, batch_error_t *err)
+static apr_status_t read_group(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_size_t bytes = 0;
     apr_status_t rv;
@@ -90,7 +63,7 @@ static apr_status_t read_group(struct intake *intake, batch_error_t *err)
 }
 
 /* Which items are duplicates, where only the last of them tells. */
-static apr_status_t find_duplicates(struct intake *intake, batch_error_t *err)
+static apr_status_t find_duplicates(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_status_t rv =
         batch_duplicates_make(&intake->duplicates, intake->plan, intake->source->count, intake->p);
@@ -120,7 +93,7 @@ static apr_status_t find_duplicates(struct intake *intake, batch_error_t *err)
 /* Looks for the rows of those that need it, and finishes their judgement; others are as they were.
  */
 static apr_status_t look_for_rows(batch_tx_t *tx, const batch_judged_t **results,
-                                  const struct intake *intake, apr_pool_t *ptemp)
+                                  const batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     batch_item_t *items = apr_palloc(ptemp, AT_ONCE * sizeof(*items));
     batch_row_look_t *looks = apr_palloc(ptemp, AT_ONCE * sizeof(*looks));
@@ -168,7 +141,7 @@ static apr_status_t insert_segment(void *baton, const batch_segment_t *segment)
     return batch_tx_segment_insert(target->tx, target->job, &placed);
 }
 
-static apr_status_t store_items(batch_tx_t *tx, const struct intake *intake,
+static apr_status_t store_items(batch_tx_t *tx, const batch_intake_state_t *intake,
                                 const batch_judged_t **results, apr_pool_t *ptemp)
 {
     struct segment_target target = {tx, intake->job, intake->before.stored};
@@ -182,7 +155,7 @@ static apr_status_t store_items(batch_tx_t *tx, const struct intake *intake,
     return rv == APR_SUCCESS ? batch_segment_writer_finish(writer) : rv;
 }
 
-static apr_status_t store_errors(batch_tx_t *tx, const struct intake *intake,
+static apr_status_t store_errors(batch_tx_t *tx, const batch_intake_state_t *intake,
                                  const batch_judged_t **results, apr_pool_t *ptemp)
 {
     batch_item_error_t *errors =
@@ -221,7 +194,7 @@ static void count_items(batch_job_t *job, const batch_judged_t **results, int co
     }
 }
 
-static apr_status_t store_group(batch_tx_t *tx, struct intake *intake, apr_pool_t *ptemp)
+static apr_status_t store_group(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     const batch_judged_t **results =
         apr_palloc(ptemp, (apr_size_t)(unsigned)(intake->count + 1) * sizeof(*results));
@@ -239,210 +212,11 @@ static apr_status_t store_group(batch_tx_t *tx, struct intake *intake, apr_pool_
     return rv;
 }
 
-/* ---- Sync: all phases at once -------------------------------------------------------------------
- */
-
-static void report_refusal(void *baton, const batch_item_error_t *error)
-{
-    struct intake *intake = baton;
-    batch_item_error_t *kept = apr_array_push(intake->refusals);
-    apr_pool_t *p = intake->refusals->pool;
-
-    *kept = *error;
-    kept->id = apr_pstrdup(p, error->id);
-    kept->field = apr_pstrdup(p, error->field);
-    kept->code = apr_pstrdup(p, error->code);
-    kept->message = apr_pstrdup(p, error->message);
-    kept->original = apr_pstrdup(p, error->original);
-}
-
-/* The items of the next stored segment, completed; the cursor says which. */
-static apr_status_t next_items(batch_tx_t *tx, batch_item_t **items, int *count,
-                               const struct intake *intake, apr_int64_t position, apr_pool_t *p)
-{
-    batch_segment_t segment;
-    batch_segment_reader_t reader;
-    apr_status_t rv = batch_tx_segment_get(tx, &segment, intake->job, position, p);
-    int i;
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *count = (int)segment.count;
-    *items = apr_palloc(p, (apr_size_t)segment.count * sizeof(**items));
-    batch_segment_reader_init(&reader, &segment, p);
-    for (i = 0; rv == APR_SUCCESS && i < *count; i++) {
-        rv = batch_segment_read(&reader, &(*items)[i]);
-        if (rv == APR_SUCCESS) {
-            batch_item_complete(&(*items)[i], &intake->application, intake->job, p);
-        }
-    }
-    return rv;
-}
-
-static apr_status_t process(batch_tx_t *tx, struct intake *intake, apr_pool_t *ptemp)
-{
-    batch_job_t *job = intake->job;
-    batch_apply_request_t request = {.application = &intake->application,
-                                     .job = job,
-                                     .limit = APR_INT32_MAX,
-                                     .deadline = APR_INT64_MAX,
-                                     .report = report_refusal,
-                                     .baton = intake};
-    batch_item_t *items;
-    apr_pool_t *pool;
-    apr_status_t rv = apr_pool_create(&pool, ptemp);
-    int tried;
-
-    while (rv == APR_SUCCESS && job->cursor < job->stored) {
-        apr_pool_clear(pool);
-        rv = next_items(tx, &items, &request.count, intake, job->cursor, pool);
-        request.items = items;
-        if (rv == APR_SUCCESS) {
-            rv = batch_apply(tx, &tried, &request, pool);
-        }
-    }
-    job->processed_at = batch_tx_now(tx);
-    return rv;
-}
-
-static apr_status_t keep_named(batch_tx_t *tx, batch_cleanup_t *cleanup,
-                               const struct intake *intake, apr_pool_t *pool)
-{
-    apr_status_t rv = APR_SUCCESS;
-    apr_int64_t position = 0;
-    batch_item_t *items;
-    int count;
-
-    while (rv == APR_SUCCESS && position < intake->job->stored) {
-        apr_pool_clear(pool);
-        rv = next_items(tx, &items, &count, intake, position, pool);
-        if (rv == APR_SUCCESS) {
-            rv = batch_cleanup_keep(tx, cleanup, items, count, pool);
-            position += count;
-        }
-    }
-    return rv;
-}
-
-static apr_status_t clean_up(batch_tx_t *tx, struct intake *intake, apr_pool_t *ptemp)
-{
-    batch_job_t *job = intake->job;
-    batch_removal_t removal = {.job = job,
-                               .limit = APR_INT32_MAX,
-                               .deadline = APR_INT64_MAX,
-                               .report = report_refusal,
-                               .baton = intake,
-                               .p = ptemp};
-    batch_cleanup_t *cleanup;
-    apr_pool_t *pool;
-    apr_status_t rv = apr_pool_create(&pool, ptemp);
-    int more = 1;
-    int tried;
-
-    if (rv == APR_SUCCESS) {
-        rv = batch_cleanup_make(&cleanup, job, &intake->application, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = keep_named(tx, cleanup, intake, pool);
-    }
-    job->cleanup_total = 0;
-    while (rv == APR_SUCCESS && more) {
-        apr_pool_clear(pool);
-        rv = batch_cleanup_count(tx, &more, &job->cleanup_total, cleanup, pool);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = batch_cleanup_remove(tx, &more, &tried, cleanup, &removal, ptemp);
-    }
-    job->cleanup_key = NULL;
-    return rv;
-}
-
-/* What became of a sync batch that was undone, or was not begun: everything is as it was before. */
-static apr_status_t fail_sync(batch_tx_t *tx, struct intake *intake)
-{
-    batch_job_t *job = intake->job;
-    apr_status_t rv = APR_SUCCESS;
-
-    job->status = BATCH_STATUS_FAILED;
-    if (intake->refusals->nelts) {
-        rv = batch_tx_errors_insert(tx, job, (batch_item_error_t *)intake->refusals->elts,
-                                    intake->refusals->nelts);
-        job->counts.errors += intake->refusals->nelts;
-    }
-    if (intake->refusal) {
-        job->reason = apr_psprintf(intake->p, "nothing was changed: the database refuses: %s",
-                                   intake->refusal);
-    } else {
-        job->reason = apr_psprintf(intake->p,
-                                   "nothing was changed: %" APR_INT64_T_FMT " of %" APR_INT64_T_FMT
-                                   " items cannot be applied",
-                                   job->counts.errors, job->received);
-    }
-    return rv;
-}
-
-/* 1 if items were left out that a batch which is all or nothing must not leave out. */
-static int is_incomplete(const struct intake *intake)
-{
-    return intake->plan->atomic && intake->job->counts.errors > 0;
-}
-
-static apr_status_t run_sync(batch_tx_t *tx, struct intake *intake, apr_pool_t *ptemp)
-{
-    batch_job_t *job = intake->job;
-    apr_status_t rv;
-
-    job->started_at = batch_tx_now(tx);
-    if (intake->undone || is_incomplete(intake)) {
-        return fail_sync(tx, intake);
-    }
-    apr_array_clear(intake->refusals);
-    rv = process(tx, intake, ptemp);
-    if (rv == APR_SUCCESS && !is_incomplete(intake) && job->action == BATCH_ACTION_OVERWRITE &&
-        (!job->total || batch_counts_applied(&job->counts))) {
-        rv = clean_up(tx, intake, ptemp);
-    }
-    if (rv == APR_SUCCESS && is_incomplete(intake)) {
-        intake->undone = 1;
-        return BATCH_EREFUSED; /* rolled back, and told apart by `undone` */
-    }
-    if (rv == APR_SUCCESS) {
-        batch_status_conclude(job, intake->p);
-    }
-    return rv;
-}
-
-static apr_status_t copy_error(void *baton, const batch_item_error_t *error)
-{
-    struct intake *intake = baton;
-    batch_item_error_t *copy = apr_array_push(intake->errors);
-
-    *copy = *error;
-    copy->id = apr_pstrdup(intake->p, error->id);
-    copy->field = apr_pstrdup(intake->p, error->field);
-    copy->code = apr_pstrdup(intake->p, error->code);
-    copy->message = apr_pstrdup(intake->p, error->message);
-    copy->original = NULL;
-    return APR_SUCCESS;
-}
-
-/* The errors of a sync batch go into its reply. */
-static apr_status_t list_errors(batch_tx_t *tx, struct intake *intake, apr_pool_t *ptemp)
-{
-    batch_error_cursor_t cursor = {0};
-    int count;
-
-    apr_array_clear(intake->errors);
-    return batch_tx_errors_read(tx, &count, intake->job, &cursor, APR_INT32_MAX, copy_error, intake,
-                                ptemp);
-}
-
 /* ---- The transactions ---------------------------------------------------------------------------
  */
 
 /* What a job without a valid item comes to: nothing is to be done, or nothing may be. */
-static void conclude_empty(struct intake *intake)
+static void conclude_empty(batch_intake_state_t *intake)
 {
     batch_job_t *job = intake->job;
 
@@ -458,7 +232,7 @@ static void conclude_empty(struct intake *intake)
 }
 
 /* The job is complete: it goes to the queue, or is done. */
-static apr_status_t end_intake(batch_tx_t *tx, struct intake *intake, apr_pool_t *ptemp)
+static apr_status_t end_intake(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     batch_job_t *job = intake->job;
     apr_status_t rv = APR_SUCCESS;
@@ -470,10 +244,10 @@ static apr_status_t end_intake(batch_tx_t *tx, struct intake *intake, apr_pool_t
         conclude_empty(intake);
     }
     if (job->status == BATCH_STATUS_QUEUED && intake->plan->mode == BATCH_MODE_SYNC) {
-        rv = run_sync(tx, intake, ptemp);
+        rv = batch_intake_run_sync(tx, intake, ptemp);
     }
     if (rv == APR_SUCCESS && intake->plan->mode == BATCH_MODE_SYNC) {
-        rv = list_errors(tx, intake, ptemp);
+        rv = batch_intake_list_errors(tx, intake, ptemp);
     }
     if (rv == APR_SUCCESS && batch_status_is_final(job->status) && !job->save_upload) {
         rv = batch_tx_segments_delete(tx, job);
@@ -481,7 +255,7 @@ static apr_status_t end_intake(batch_tx_t *tx, struct intake *intake, apr_pool_t
     return rv == APR_SUCCESS ? batch_tx_job_received(tx, job) : rv;
 }
 
-static apr_status_t check_permission(const struct intake *intake)
+static apr_status_t check_permission(const batch_intake_state_t *intake)
 {
     const batch_actor_t *actor = intake->actor;
 
@@ -493,7 +267,7 @@ static apr_status_t check_permission(const struct intake *intake)
 /* All of a batch that is one group. */
 static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct intake *intake = baton;
+    batch_intake_state_t *intake = baton;
     apr_status_t rv = check_permission(intake);
 
     *intake->job = intake->before;
@@ -508,7 +282,7 @@ static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct intake *intake = baton;
+    batch_intake_state_t *intake = baton;
     batch_owner_t owner;
     apr_status_t rv = check_permission(intake);
 
@@ -521,7 +295,7 @@ static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct intake *intake = baton;
+    batch_intake_state_t *intake = baton;
 
     *intake->job = intake->before;
     return store_group(tx, intake, ptemp);
@@ -529,7 +303,7 @@ static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static apr_status_t end_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct intake *intake = baton;
+    batch_intake_state_t *intake = baton;
 
     *intake->job = intake->before;
     return end_intake(tx, intake, ptemp);
@@ -543,7 +317,7 @@ static apr_status_t remove_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 /* Runs the last transaction; a sync one that is refused, or is not complete, once more as failed.
  */
-static apr_status_t run_last(struct intake *intake, batch_tx_fn *body, batch_error_t *err)
+static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, batch_error_t *err)
 {
     apr_status_t rv =
         batch_job_change(intake->job, intake->engine, body, intake, 0, NULL, err, intake->p);
@@ -559,7 +333,7 @@ static apr_status_t run_last(struct intake *intake, batch_tx_fn *body, batch_err
 }
 
 /* A batch of several groups: each is a transaction, and nobody sees the job before the last one. */
-static apr_status_t take_in_groups(struct intake *intake, batch_error_t *err)
+static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *err)
 {
     batch_store_t *store = intake->engine->store;
     batch_error_t ignored = {0};
@@ -653,13 +427,13 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
                           const batch_plan_t *plan, const batch_item_source_t *source,
                           batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
-    struct intake intake = {.engine = engine,
-                            .plan = plan,
-                            .actor = actor,
-                            .source = source,
-                            .job = job,
-                            .p = p,
-                            .errors = errors};
+    batch_intake_state_t intake = {.engine = engine,
+                                   .plan = plan,
+                                   .actor = actor,
+                                   .source = source,
+                                   .job = job,
+                                   .p = p,
+                                   .errors = errors};
     apr_status_t rv = check_count(engine, plan, source->count, problems);
 
     if (rv != APR_SUCCESS) {

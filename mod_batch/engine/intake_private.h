@@ -1,0 +1,44 @@
+/* A batch on its way in, as the files of the intake share it. Private to engine/. */
+#ifndef BATCH_ENGINE_INTAKE_PRIVATE_H
+#define BATCH_ENGINE_INTAKE_PRIVATE_H
+
+#include "engine/apply.h"
+#include "engine/duplicates.h"
+#include "engine/intake.h"
+#include "engine/judgement.h"
+
+/* A batch on its way in. */
+typedef struct batch_intake_state {
+    const batch_engine_t *engine;
+    const batch_plan_t *plan;
+    const batch_actor_t *actor;
+    const batch_item_source_t *source;
+    batch_duplicates_t *duplicates;
+    batch_application_t application;
+    batch_job_t *job;
+    batch_job_t before; /* the job as the transactions that are committed have left it */
+    apr_pool_t *p;      /* of the request */
+    /* The group under way. */
+    apr_pool_t *group_pool;
+    batch_judged_t *judged;
+    int count;
+    int ended; /* the source has no more items */
+    /* Sync. */
+    apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
+    int undone;                   /* processing was undone: the job is stored as failed */
+    const char *refusal;          /* the database refused the transaction as a whole: its words */
+    apr_array_header_t *errors;   /* of batch_item_error_t: all that are stored; in p */
+} batch_intake_state_t;
+
+/**
+ * Does the phases processing and cleanup of a job whose items are stored, and gives it its final
+ * status. Where it is to be all or nothing and is not all, it returns BATCH_EREFUSED with `undone`
+ * set: the caller rolls back and calls again, and then the job is failed without touching a row.
+ */
+apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp);
+
+/** Reads all stored errors of the job into intake->errors. */
+apr_status_t batch_intake_list_errors(batch_tx_t *tx, batch_intake_state_t *intake,
+                                      apr_pool_t *ptemp);
+
+#endif
