@@ -11,7 +11,7 @@ static int is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-static const char *skip_space(const char *at, const char *end)
+const char *batch_json_skip_space(const char *at, const char *end)
 {
     while (at < end && is_space(*at)) {
         at++;
@@ -22,7 +22,17 @@ static const char *skip_space(const char *at, const char *end)
 /** Behind the string that begins at. */
 static const char *skip_string(const char *at, const char *end)
 {
-    for (at++; at < end && *at != '"'; at++) {
+    const char *quote = memchr(at + 1, '"', (size_t)(end - at - 1));
+    const char *escape;
+
+    if (!quote) {
+        return end;
+    }
+    escape = memchr(at, '\\', (size_t)(quote - at));
+    if (!escape) {
+        return quote + 1;
+    }
+    for (at = escape; at < end && *at != '"'; at++) {
         at += *at == '\\';
     }
     return at < end ? at + 1 : end;
@@ -52,7 +62,7 @@ static const char *skip_container(const char *at, const char *end)
 }
 
 /** Behind the value that begins at. */
-static const char *skip_value(const char *at, const char *end)
+const char *batch_json_skip(const char *at, const char *end)
 {
     if (at < end && *at == '"') {
         return skip_string(at, end);
@@ -98,8 +108,8 @@ batch_json_slice_t batch_json_document(const char *text, apr_size_t length)
     const char *end = text + length;
     batch_json_slice_t value;
 
-    value.text = skip_space(text, end);
-    value.length = (apr_size_t)(skip_value(value.text, end) - value.text);
+    value.text = batch_json_skip_space(text, end);
+    value.length = (apr_size_t)(batch_json_skip(value.text, end) - value.text);
     return value;
 }
 
@@ -111,7 +121,7 @@ void batch_json_walk(batch_json_cursor_t *cursor, const batch_json_slice_t *valu
     if (kind == BATCH_JSON_ARRAY || kind == BATCH_JSON_OBJECT) {
         /* Without the brackets. */
         cursor->end = value->text + value->length - 1;
-        cursor->next = skip_space(value->text + 1, cursor->end);
+        cursor->next = batch_json_skip_space(value->text + 1, cursor->end);
     }
 }
 
@@ -123,11 +133,11 @@ int batch_json_next_element(batch_json_slice_t *value, batch_json_cursor_t *curs
         return 0;
     }
     value->text = cursor->next;
-    at = skip_value(value->text, cursor->end);
+    at = batch_json_skip(value->text, cursor->end);
     value->length = (apr_size_t)(at - value->text);
-    at = skip_space(at, cursor->end);
+    at = batch_json_skip_space(at, cursor->end);
     at += at < cursor->end; /* the comma */
-    cursor->next = skip_space(at, cursor->end);
+    cursor->next = batch_json_skip_space(at, cursor->end);
     return 1;
 }
 
@@ -142,9 +152,9 @@ int batch_json_next_member(batch_json_slice_t *name, batch_json_slice_t *value,
     name->text = cursor->next;
     at = skip_string(name->text, cursor->end);
     name->length = (apr_size_t)(at - name->text);
-    at = skip_space(at, cursor->end);
+    at = batch_json_skip_space(at, cursor->end);
     at += at < cursor->end; /* the colon */
-    cursor->next = skip_space(at, cursor->end);
+    cursor->next = batch_json_skip_space(at, cursor->end);
     return batch_json_next_element(value, cursor);
 }
 

@@ -31,6 +31,12 @@ int batch_json_is_true(const batch_json_slice_t *value);
 /** The whole of a checked document as a value. */
 batch_json_slice_t batch_json_document(const char *text, apr_size_t length);
 
+/** Behind the value (or the member's name) that begins at, at the latest at end. */
+const char *batch_json_skip(const char *at, const char *end);
+
+/** Behind the white space that begins at, if there is any. */
+const char *batch_json_skip_space(const char *at, const char *end);
+
 /** Where a walk over the children of an array or object stands. */
 typedef struct batch_json_cursor {
     const char *next;

@@ -134,6 +134,25 @@ static void string_special(batch_json_reader_t *reader, const char *at)
     }
 }
 
+/** 1 if one of eight bytes may not stand for itself in a string; 0 is certain. */
+static int eight_special(const char *at)
+{
+    const apr_uint64_t ones = 0x0101010101010101;
+    const apr_uint64_t highs = 0x8080808080808080;
+    apr_uint64_t bytes;
+    apr_uint64_t quotes;
+    apr_uint64_t backslashes;
+
+    memcpy(&bytes, at, sizeof(bytes));
+    quotes = bytes ^ ones * '"';
+    backslashes = bytes ^ ones * '\\';
+    /* Each term has the high bit of a byte that is below 0x20, or 0; the first, of one over 0x7f.
+     */
+    return ((bytes | ((bytes - ones * 0x20) & ~bytes) | ((quotes - ones) & ~quotes) |
+             ((backslashes - ones) & ~backslashes)) &
+            highs) != 0;
+}
+
 const char *batch_json_scan_string(batch_json_reader_t *reader, const char *at, const char *end)
 {
     if (reader->state == SCAN_UTF8) {
@@ -143,6 +162,9 @@ const char *batch_json_scan_string(batch_json_reader_t *reader, const char *at, 
     if (reader->state != SCAN_STRING) {
         escape_next(reader, at);
         return at + 1;
+    }
+    while (end - at >= 8 && !eight_special(at)) {
+        at += 8;
     }
     while (at < end && plain[(unsigned char)*at]) {
         at++;

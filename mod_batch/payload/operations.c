@@ -124,10 +124,7 @@ static void finish_problems(batch_problem_list_t *list, const batch_operations_p
         batch_problem_list_add(list, problem->message, "%s", problem->field);
     }
     list->more += parser->id_problems.more;
-    if (list->more) {
-        batch_problem_add(list->problems, "operations",
-                          "and %" APR_INT64_T_FMT " more problems that are not listed", list->more);
-    }
+    batch_problem_list_end(list, "operations");
 }
 
 apr_status_t batch_operations_parser_finish(batch_operations_request_t *request,

@@ -18,28 +18,6 @@ const char *batch_records_status(batch_status_e status)
     }
 }
 
-/* ---- Members; each but the first of an object begins with its comma ------------------------ */
-
-/** name is one of ours and needs no escape. */
-static void write_name(batch_text_writer_t *writer, const char *name)
-{
-    batch_write_text(writer, ",\"");
-    batch_write_text(writer, name);
-    batch_write_text(writer, "\":");
-}
-
-static void write_text(batch_text_writer_t *writer, const char *name, const char *text)
-{
-    write_name(writer, name);
-    batch_write_json_string(writer, text);
-}
-
-static void write_number(batch_text_writer_t *writer, const char *name, apr_int64_t number)
-{
-    write_name(writer, name);
-    batch_write_number(writer, number);
-}
-
 /* ---- Replies ------------------------------------------------------------------------------- */
 
 apr_status_t batch_records_write_job(const batch_sink_t *sink, const batch_job_t *job,
@@ -50,22 +28,22 @@ apr_status_t batch_records_write_job(const batch_sink_t *sink, const batch_job_t
     batch_text_writer_init(&writer, sink);
     batch_write_text(&writer, "{\"id\":");
     batch_write_json_string(&writer, job->id);
-    write_text(&writer, "status", batch_records_status(job->status));
-    write_number(&writer, "objects_total", job->total);
-    write_number(&writer, "objects_success", batch_counts_applied(&job->counts));
-    write_number(&writer, "objects_failed", job->counts.errors);
-    write_text(&writer, "created_at", batch_time_format(job->created_at, ptemp));
-    write_text(&writer, "updated_at", batch_time_format(job->updated_at, ptemp));
+    batch_write_text_member(&writer, "status", batch_records_status(job->status));
+    batch_write_number_member(&writer, "objects_total", job->total);
+    batch_write_number_member(&writer, "objects_success", batch_counts_applied(&job->counts));
+    batch_write_number_member(&writer, "objects_failed", job->counts.errors);
+    batch_write_text_member(&writer, "created_at", batch_time_format(job->created_at, ptemp));
+    batch_write_text_member(&writer, "updated_at", batch_time_format(job->updated_at, ptemp));
     /* To a client of this API a batch runs from its start request on. */
-    write_text(&writer, "started_at", batch_time_format(job->queued_at, ptemp));
-    write_text(&writer, "completed_at", batch_time_format(job->completed_at, ptemp));
-    write_text(&writer, "created_by", job->created_by);
-    write_text(&writer, "created_by_id", job->created_by_id);
-    write_text(&writer, "updated_by", job->updated_by);
-    write_text(&writer, "updated_by_id", job->updated_by_id);
-    write_text(&writer, "reason", job->reason);
+    batch_write_text_member(&writer, "started_at", batch_time_format(job->queued_at, ptemp));
+    batch_write_text_member(&writer, "completed_at", batch_time_format(job->completed_at, ptemp));
+    batch_write_text_member(&writer, "created_by", job->created_by);
+    batch_write_text_member(&writer, "created_by_id", job->created_by_id);
+    batch_write_text_member(&writer, "updated_by", job->updated_by);
+    batch_write_text_member(&writer, "updated_by_id", job->updated_by_id);
+    batch_write_text_member(&writer, "reason", job->reason);
     if (job->warnings) {
-        write_name(&writer, "warnings");
+        batch_write_name(&writer, "warnings");
         batch_write_text(&writer, job->warnings);
     }
     batch_write_text(&writer, "}");
@@ -82,10 +60,10 @@ apr_status_t batch_records_write_list_end(const batch_sink_t *sink, apr_int64_t 
     (void)ptemp;
     batch_text_writer_init(&writer, sink);
     batch_write_text(&writer, "]");
-    write_number(&writer, "current_page", page);
-    write_number(&writer, "total_pages", pages ? pages : 1);
-    write_number(&writer, "total_count", total);
-    write_number(&writer, "per_page", per_page);
+    batch_write_number_member(&writer, "current_page", page);
+    batch_write_number_member(&writer, "total_pages", pages ? pages : 1);
+    batch_write_number_member(&writer, "total_count", total);
+    batch_write_number_member(&writer, "per_page", per_page);
     batch_write_text(&writer, "}");
     return batch_writer_end(&writer);
 }
@@ -152,9 +130,9 @@ apr_status_t batch_records_write_error(const batch_sink_t *sink, int code, const
     batch_text_writer_init(&writer, sink);
     batch_write_text(&writer, "{\"error\":");
     batch_write_json_string(&writer, reason);
-    write_number(&writer, "status", code);
+    batch_write_number_member(&writer, "status", code);
     if (message) {
-        write_text(&writer, "message", message);
+        batch_write_text_member(&writer, "message", message);
     }
     batch_write_text(&writer, "}");
     return batch_writer_end(&writer);

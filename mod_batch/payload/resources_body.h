@@ -13,9 +13,6 @@
 #include "batch.h"
 #include "engine/intake.h"
 
-/** Bytes of items that a spool keeps in memory. */
-#define BATCH_SPOOL_BYTES (256 * 1024)
-
 /** Limit of a request less its data. */
 #define BATCH_REQUEST_BYTES (1024 * 1024)
 
@@ -26,11 +23,12 @@ typedef enum {
 typedef struct batch_resources_body batch_resources_body_t;
 
 /**
- * Starts to read a body. max_item_size: bytes of an item's text; a longer one becomes an item
- * that is wrong. Its spool is removed with p.
+ * Starts to read a body. Of limits two count, and are copied: max_item_size, the bytes of an item's
+ * text (a longer one becomes an item that is wrong, without its original), and max_items: of those
+ * behind it nothing is kept, but they count. Its spool is removed with p.
  */
 apr_status_t batch_resources_body_make(batch_resources_body_t **body, batch_format_e format,
-                                       apr_int64_t max_item_size, batch_error_t *err,
+                                       const batch_limits_t *limits, batch_error_t *err,
                                        apr_pool_t *p);
 
 /**
@@ -49,7 +47,10 @@ apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
                                          batch_resources_body_t *body, batch_problems_t *problems,
                                          batch_error_t *err);
 
-/** The items of a finished body, for a resource. Lives as long as the body. */
+/**
+ * The items of a finished body, for a resource. Lives as long as the body; its count is that of all
+ * items, those that were not kept included. What is wrong with an item: item_json.h.
+ */
 const batch_item_source_t *batch_resources_body_source(batch_resources_body_t *body,
                                                        const batch_resource_t *resource);
 

@@ -7,24 +7,29 @@
 
 /** What stands around the data of every reply. */
 typedef struct batch_envelope {
-    const char *message;              /* one sentence */
-    int status;                       /* the HTTP status code */
-    const char *code;                 /* one stable word where something is wrong, else NULL */
-    const char *endpoint;             /* method and path */
-    const batch_problems_t *problems; /* what is wrong with the request; NULL = nothing */
+    const char *message;  /* one sentence; NULL = none */
+    int status;           /* the HTTP status code */
+    const char *code;     /* one stable word where something is wrong, else NULL */
+    const char *endpoint; /* method and path */
+    /* What is wrong with the request; NULL = nothing. A field may be NULL. */
+    const batch_problems_t *problems;
     const apr_array_header_t *errors; /* of batch_item_error_t: what is wrong with items; or NULL */
+    apr_int64_t
+        received; /* items that the request had: an error with a greater ordinal is of none */
     /* Of a list; limit is 0 where the reply is none. */
     apr_int64_t limit;
     apr_int64_t page;
     apr_int64_t total_count;
 } batch_envelope_t;
 
-/** Writes what stands before the data: {"data": — so that a list can be streamed behind it. */
-apr_status_t batch_envelope_begin(const batch_sink_t *sink);
+/** Writes what stands before the data: {"message":…,"data":, so that a list can be streamed. */
+apr_status_t batch_envelope_begin(const batch_sink_t *sink, const batch_envelope_t *envelope);
 
-/** Writes what stands behind the data, from its comma on. */
-apr_status_t batch_envelope_end(const batch_sink_t *sink, const batch_envelope_t *envelope,
-                                apr_pool_t *ptemp);
+/**
+ * Writes what stands behind the data, from its comma on. Where something is wrong (code is set) and
+ * neither problems nor errors say what, errors gets one entry with the message.
+ */
+apr_status_t batch_envelope_end(const batch_sink_t *sink, const batch_envelope_t *envelope);
 
 /** The signed URLs of a batch; each NULL where there is none. */
 typedef struct batch_urls {
@@ -37,6 +42,6 @@ typedef struct batch_urls {
 
 /** Writes the batch object. urls may be NULL: all are null. */
 apr_status_t batch_resources_write_job(const batch_sink_t *sink, const batch_job_t *job,
-                                       const batch_urls_t *urls, apr_pool_t *ptemp);
+                                       const batch_urls_t *urls);
 
 #endif

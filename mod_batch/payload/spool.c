@@ -1,0 +1,202 @@
+#include "payload/spool.h"
+
+#include <string.h>
+
+#include <apr_file_io.h>
+#include <apr_strings.h>
+
+#define SMALLEST_BUFFER ((apr_size_t)8 * 1024)
+
+/* What stands before each text; a NUL is behind it. */
+typedef struct head {
+    apr_int64_t line;
+    apr_size_t length;
+    int kept;
+} head_t;
+
+struct batch_spool {
+    apr_pool_t *p;
+    apr_file_t *file; /* NULL while all is in memory */
+    char *buffer;
+    apr_size_t size;
+    apr_size_t used; /* bytes of the buffer that count */
+    apr_size_t next; /* of them: behind us */
+    int reading;
+};
+
+batch_spool_t *batch_spool_make(apr_pool_t *p)
+{
+    batch_spool_t *spool = apr_pcalloc(p, sizeof(*spool));
+
+    spool->p = p;
+    return spool;
+}
+
+static apr_status_t fail(batch_spool_t *spool, apr_status_t status, const char *what,
+                         batch_error_t *err)
+{
+    char words[200];
+
+    return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0501", spool->p,
+                           "a temporary file for a request's items cannot be %s: %s", what,
+                           apr_strerror(status, words, sizeof(words)));
+}
+
+/** Makes room for wanted bytes in all; what is used stays. */
+static void reserve(batch_spool_t *spool, apr_size_t wanted)
+{
+    apr_size_t size = spool->size ? spool->size : SMALLEST_BUFFER;
+    char *buffer;
+
+    if (wanted <= spool->size) {
+        return;
+    }
+    while (size < wanted) {
+        size *= 2;
+    }
+    buffer = apr_palloc(spool->p, size);
+    if (spool->used) {
+        memcpy(buffer, spool->buffer, spool->used);
+    }
+    spool->buffer = buffer;
+    spool->size = size;
+}
+
+/** Opens the file; it has its name only for a moment, so that nothing can be left of it. */
+static apr_status_t open_file(batch_spool_t *spool, batch_error_t *err)
+{
+    const char *directory;
+    char *path;
+    apr_status_t status = apr_temp_dir_get(&directory, spool->p);
+
+    if (status == APR_SUCCESS) {
+        path = apr_pstrcat(spool->p, directory, "/batch-XXXXXX", NULL);
+        status = apr_file_mktemp(&spool->file, path,
+                                 APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE |
+                                     APR_FOPEN_EXCL | APR_FOPEN_BINARY,
+                                 spool->p);
+        if (status == APR_SUCCESS) {
+            status = apr_file_remove(path, spool->p);
+        }
+    }
+    return status == APR_SUCCESS ? APR_SUCCESS : fail(spool, status, "made", err);
+}
+
+/** Empties the buffer into the file. */
+static apr_status_t flush(batch_spool_t *spool, batch_error_t *err)
+{
+    apr_status_t status = spool->file ? APR_SUCCESS : open_file(spool, err);
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = apr_file_write_full(spool->file, spool->buffer, spool->used, NULL);
+    spool->used = 0;
+    return status == APR_SUCCESS ? APR_SUCCESS : fail(spool, status, "written", err);
+}
+
+static void append(batch_spool_t *spool, const void *bytes, apr_size_t length)
+{
+    if (length) {
+        memcpy(spool->buffer + spool->used, bytes, length);
+        spool->used += length;
+    }
+}
+
+apr_status_t batch_spool_add(batch_spool_t *spool, const batch_spool_entry_t *entry,
+                             batch_error_t *err)
+{
+    head_t head;
+    apr_size_t length = entry->text ? entry->length : 0;
+    apr_size_t needed = sizeof(head) + length + 1;
+
+    /* Its padding is written too. */
+    memset(&head, 0, sizeof(head));
+    head.line = entry->line;
+    head.length = length;
+    head.kept = entry->text != NULL;
+    if (spool->used && spool->used + needed > BATCH_SPOOL_BYTES) {
+        apr_status_t status = flush(spool, err);
+
+        if (status != APR_SUCCESS) {
+            return status;
+        }
+    }
+    reserve(spool, spool->used + needed);
+    append(spool, &head, sizeof(head));
+    append(spool, entry->text, length);
+    append(spool, "", 1);
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_spool_rewind(batch_spool_t *spool, batch_error_t *err)
+{
+    apr_off_t start = 0;
+    apr_status_t status = APR_SUCCESS;
+
+    if (!spool->reading && spool->file && spool->used) {
+        status = flush(spool, err);
+    }
+    if (status == APR_SUCCESS && spool->file) {
+        spool->used = 0;
+        status = apr_file_seek(spool->file, APR_SET, &start);
+        if (status != APR_SUCCESS) {
+            return fail(spool, status, "read", err);
+        }
+    }
+    spool->reading = 1;
+    spool->next = 0;
+    return status;
+}
+
+/** Sees to it that wanted bytes lie behind next. APR_EOF: there are no more at all. */
+static apr_status_t fill(batch_spool_t *spool, apr_size_t wanted, batch_error_t *err)
+{
+    apr_size_t left = spool->used - spool->next;
+    apr_size_t count = 0;
+    apr_status_t status;
+
+    if (left >= wanted) {
+        return APR_SUCCESS;
+    }
+    if (!spool->file) {
+        return left ? fail(spool, APR_EGENERAL, "read", err) : APR_EOF;
+    }
+    memmove(spool->buffer, spool->buffer + spool->next, left);
+    spool->used = left;
+    spool->next = 0;
+    reserve(spool, wanted > BATCH_SPOOL_BYTES ? wanted : BATCH_SPOOL_BYTES);
+    status = apr_file_read_full(spool->file, spool->buffer + left, spool->size - left, &count);
+    spool->used += count;
+    if (spool->used >= wanted) {
+        return APR_SUCCESS;
+    }
+    if (status == APR_EOF && !spool->used) {
+        return APR_EOF;
+    }
+    return fail(spool, status == APR_SUCCESS ? APR_EGENERAL : status, "read", err);
+}
+
+apr_status_t batch_spool_next(batch_spool_entry_t *entry, batch_spool_t *spool, batch_error_t *err)
+{
+    head_t head;
+    apr_status_t status = spool->reading ? APR_SUCCESS : batch_spool_rewind(spool, err);
+
+    if (status == APR_SUCCESS) {
+        status = fill(spool, sizeof(head), err);
+    }
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    memcpy(&head, spool->buffer + spool->next, sizeof(head));
+    status = fill(spool, sizeof(head) + head.length + 1, err);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    entry->line = head.line;
+    entry->length = head.length;
+    entry->text = head.kept ? spool->buffer + spool->next + sizeof(head) : NULL;
+    spool->next += sizeof(head) + head.length + 1;
+    return APR_SUCCESS;
+}

@@ -1,0 +1,194 @@
+/*
+ * Fuzz target: bodies of the resources API. The first byte of the input says how the rest is
+ * sliced. Whatever the input, the items must not depend on the slices, and must come twice the
+ * same; what is read of an item must be what a plain walk over its text finds.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_general.h>
+#include <apr_strings.h>
+
+#include "payload/json_reader.h"
+#include "payload/json_text.h"
+#include "payload/resources_body.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MAX_ITEMS     8
+#define MAX_ITEM_SIZE 200
+
+static apr_pool_t *root;
+static batch_resource_t resource;
+
+static void check(int truth)
+{
+    if (!truth) {
+        abort();
+    }
+}
+
+static void make_resource(void)
+{
+    static const char *const names[] = {"a", "b", "name"};
+
+    resource.name = "thing";
+    resource.key = "id";
+    resource.match = apr_array_make(root, 1, sizeof(const char *));
+    resource.columns = apr_array_make(root, 4, sizeof(batch_column_t));
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        batch_column_t *column = apr_array_push(resource.columns);
+
+        memset(column, 0, sizeof(*column));
+        column->name = names[i];
+    }
+}
+
+/** A result that can be compared: an FNV-1a hash of all that was read. */
+static void digest(uint64_t *sum, const char *text)
+{
+    for (text = text ? text : "\xff"; *text; text++) {
+        *sum = (*sum ^ (unsigned char)*text) * 0x100000001b3;
+    }
+    *sum = (*sum ^ 0x100) * 0x100000001b3;
+}
+
+/** The values are those of the text's members, in their order. */
+static void check_walk(const batch_source_item_t *item, apr_pool_t *p)
+{
+    batch_json_slice_t all = batch_json_document(item->original, strlen(item->original));
+    batch_json_slice_t name;
+    batch_json_slice_t value;
+    batch_json_cursor_t cursor;
+    int i = 0;
+
+    batch_json_walk(&cursor, &all);
+    while (batch_json_next_member(&name, &value, &cursor)) {
+        const batch_value_t *read = &item->values[i];
+        batch_json_kind_e kind = batch_json_kind(&value);
+        apr_size_t length;
+
+        check(i++ < item->value_count);
+        check(batch_json_string_equals(name.text, name.length, read->name, strlen(read->name)));
+        if (kind == BATCH_JSON_NULL) {
+            check(read->kind == BATCH_KIND_NULL && !read->value);
+        } else if (kind == BATCH_JSON_STRING) {
+            const char *text = batch_json_string_decode(&length, value.text, value.length, p);
+
+            check(read->kind == BATCH_KIND_STRING && !strcmp(read->value, text));
+        } else {
+            check(strlen(read->value) == value.length &&
+                  !memcmp(read->value, value.text, value.length));
+            check(read->kind == (kind == BATCH_JSON_NUMBER    ? BATCH_KIND_NUMBER
+                                 : kind == BATCH_JSON_BOOLEAN ? BATCH_KIND_BOOLEAN
+                                                              : BATCH_KIND_JSON));
+        }
+    }
+    check(i == item->value_count);
+}
+
+static void check_item(uint64_t *sum, const batch_source_item_t *item, apr_pool_t *p)
+{
+    static const char *const codes[] = {"not_an_object", "too_large", "repeated_member",
+                                        "wrong_type"};
+    int found = !item->wrong;
+
+    for (size_t i = 0; !found && i < sizeof(codes) / sizeof(*codes); i++) {
+        found = !strcmp(item->wrong, codes[i]);
+    }
+    check(found);
+    digest(sum, item->wrong);
+    digest(sum, item->original);
+    check(item->wrong ? item->message != NULL : item->original != NULL);
+    for (int i = 0; i < item->value_count; i++) {
+        digest(sum, item->values[i].name);
+        digest(sum, item->values[i].value);
+        check(!item->values[i].value ||
+              batch_utf8_is_valid(item->values[i].value, strlen(item->values[i].value)));
+        for (int j = 0; j < i; j++) {
+            check(strcmp(item->values[i].name, item->values[j].name) != 0);
+        }
+    }
+    if (item->original) {
+        check(batch_json_is_valid(item->original, strlen(item->original), p));
+    }
+    if (!item->wrong) {
+        check_walk(item, p);
+    }
+}
+
+static uint64_t read_items(const batch_item_source_t *source, apr_pool_t *p)
+{
+    batch_source_item_t item;
+    batch_error_t err = {0};
+    apr_int64_t count = 0;
+    uint64_t sum = 0;
+    apr_status_t status;
+
+    check(source->rewind(source->baton, &err) == APR_SUCCESS);
+    while ((status = source->next(source->baton, &item, &err, p)) == APR_SUCCESS) {
+        check_item(&sum, &item, p);
+        count++;
+    }
+    check(status == APR_EOF);
+    check(count == (source->count < MAX_ITEMS ? source->count : MAX_ITEMS));
+    return sum;
+}
+
+/** Reads a body in slices of that size; 0 if it is malformed, else a digest of its items. */
+static uint64_t read_body(const char *bytes, size_t size, size_t slice, apr_pool_t *p)
+{
+    batch_limits_t limits = {.max_items = MAX_ITEMS, .max_item_size = MAX_ITEM_SIZE};
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_resources_request_t request;
+    batch_resources_body_t *body;
+    batch_error_t err = {0};
+    apr_status_t status = batch_resources_body_make(&body, BATCH_FORMAT_JSON, &limits, &err, p);
+    const batch_item_source_t *source;
+    uint64_t sum;
+
+    for (size_t at = 0; at < size && status == APR_SUCCESS; at += slice) {
+        size_t left = size - at < slice ? size - at : slice;
+        char *copy = malloc(left);
+
+        memcpy(copy, bytes + at, left);
+        status = batch_resources_body_feed(body, copy, left, &err);
+        free(copy);
+    }
+    if (status == APR_SUCCESS) {
+        status = batch_resources_body_finish(&request, body, problems, &err);
+    }
+    if (status != APR_SUCCESS) {
+        check(status == BATCH_EMALFORMED || status == BATCH_ETOOLARGE);
+        check(err.line > 0 && err.column > 0 && err.message);
+        return 0;
+    }
+    check(problems->nelts <= 101);
+    check(strlen(request.checksum) == 64);
+    source = batch_resources_body_source(body, &resource);
+    check(request.has_data || !source->count);
+    sum = read_items(source, p);
+    check(read_items(source, p) == sum);
+    return sum ^ 1;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *bytes = (const char *)data + 1;
+    apr_pool_t *p;
+
+    if (!root) {
+        apr_initialize();
+        apr_pool_create(&root, NULL);
+        make_resource();
+    }
+    if (!size) {
+        return 0;
+    }
+    apr_pool_create(&p, root);
+    check(read_body(bytes, size - 1, (size_t)*data % 32 + 1, p) ==
+          read_body(bytes, size - 1, size, p));
+    apr_pool_destroy(p);
+    return 0;
+}
