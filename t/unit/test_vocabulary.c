@@ -28,6 +28,14 @@ static void test_words(void)
         same = same && batch_api_parse(batch_api_name((batch_api_e)i)) == i;
     }
     ok(same, "each API is found by its name");
+    for (i = 0, same = 1; i < BATCH_MODE_COUNT; i++) {
+        same = same && batch_mode_parse(batch_mode_name((batch_mode_e)i)) == i;
+    }
+    ok(same, "each mode is found by its name");
+    for (i = 0, same = 1; i < BATCH_DUPLICATES_COUNT; i++) {
+        same = same && batch_duplicates_parse(batch_duplicates_name((batch_duplicates_e)i)) == i;
+    }
+    ok(same, "each way with duplicates is found by its name");
     is_string(batch_status_name(BATCH_STATUS_TIMED_OUT), "timed_out", "timed_out is spelled so");
     is_number(batch_action_parse("Delete"), -1, "words are case-sensitive");
     is_number(batch_action_parse(""), -1, "the empty word is none");
