@@ -277,22 +277,25 @@ static int state_is_of_class(const rows_run_t *run, const char *class)
     return !strncmp(batch_pgsql_sqlstate(run->connection), class, 2);
 }
 
-/* A table that has changed since we looked at it shows as a statement that does not fit. */
-static int may_be_old(const rows_run_t *run)
+/* The table was not looked at in this transaction. */
+static int is_old(const rows_run_t *run)
 {
     const batch_pgsql_state_t *state = run->connection->state;
 
-    return run->table->transaction != state->transactions && state_is_of_class(run, "42");
+    return run->table->transaction != state->transactions;
 }
 
-/* Runs the statement on these keys, looking at the table anew where that may help. */
+/*
+ * Runs the statement on these keys. Where it is refused, the first time in a transaction, that may
+ * be because the table has been changed or made anew: then it is looked at again.
+ */
 static batch_failure_e run_keys(rows_run_t *run, PGresult **result, const char *keys)
 {
     batch_failure_e failure;
 
     run->parameters[0] = keys;
     failure = run_statement(run, result, run->statement, run->parameters);
-    if (failure != BATCH_FAILURE_REFUSED || !may_be_old(run)) {
+    if (failure != BATCH_FAILURE_REFUSED || !is_old(run)) {
         return failure;
     }
     failure = undo(run);
@@ -312,17 +315,31 @@ static void measure(rows_run_t *run, int count, apr_interval_time_t took)
     run->last = count;
 }
 
+/* Lists the keys of the next count items that can be keys, and their places. Returns how many. */
+static int list_keys(const rows_run_t *run, const char **keys, int *places, int count)
+{
+    const batch_item_t *items = run->items + run->position;
+    int listed = 0, i;
+
+    for (i = 0; i < count; i++) {
+        if (!run->hopeless && batch_pgsql_fits(run->key, items[i].key)) {
+            places[listed] = i;
+            keys[listed++] = items[i].key;
+        }
+    }
+    return listed;
+}
+
 /* Runs the next count items as a set: their outcomes are known unless it is refused. */
 static batch_failure_e run_set(rows_run_t *run, int count)
 {
-    const batch_item_t *items = run->items + run->position;
     batch_row_outcome_t *outcomes = run->outcomes + run->position;
     apr_time_t begun = apr_time_now();
     const char **keys;
     int *places;
     PGresult *result = NULL;
     batch_failure_e failure;
-    int sent = 0, i;
+    int listed, i;
 
     apr_pool_clear(run->set_pool);
     keys = apr_palloc(run->set_pool, (apr_size_t)count * sizeof(*keys));
@@ -330,15 +347,20 @@ static batch_failure_e run_set(rows_run_t *run, int count)
     for (i = 0; i < count; i++) {
         outcomes[i].result = BATCH_ROW_NOT_FOUND;
         outcomes[i].message = NULL;
-        if (!run->hopeless && batch_pgsql_fits(run->key, items[i].key)) {
-            places[sent] = i;
-            keys[sent++] = items[i].key;
-        }
     }
-    if (!sent) {
+    listed = list_keys(run, keys, places, count);
+    if (listed < count && is_old(run)) {
+        /* Nobody is told that a row is not there because of the type that its key once had. */
+        failure = build(run, 1);
+        if (failure != BATCH_FAILURE_NONE) {
+            return failure;
+        }
+        listed = list_keys(run, keys, places, count);
+    }
+    if (!listed) {
         return BATCH_FAILURE_NONE;
     }
-    failure = run_keys(run, &result, batch_pgsql_array(keys, sent, run->set_pool));
+    failure = run_keys(run, &result, batch_pgsql_array(keys, listed, run->set_pool));
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         apr_int64_t number = apr_atoi64(PQgetvalue(result, i, 0));
         outcomes[places[number - 1]].result = BATCH_ROW_APPLIED;
@@ -602,6 +624,23 @@ apr_status_t batch_pgsql_errors_insert(batch_tx_t *tx, const batch_job_t *job,
 /* ---- Forms -------------------------------------------------------------------------------------
  */
 
+/* Builds the question for a form. 0 if no form can be there. */
+static int build_form(sql_builder_t *builder, const batch_pgsql_table_t *table,
+                      const batch_resource_t *resource, const char *organization,
+                      const char *form_id, apr_pool_t *p)
+{
+    int possible;
+
+    builder_init(builder, table, resource->form_table, p);
+    add(builder, "SELECT 1 FROM ");
+    add(builder, builder->table_name);
+    possible = add_condition(builder, " WHERE ", resource->form_id, form_id);
+    if (resource->form_scope) {
+        possible = add_condition(builder, " AND ", resource->form_scope, organization) && possible;
+    }
+    return possible;
+}
+
 /* Sets *found. *old: the table was not looked at in this transaction. */
 static batch_failure_e find_form(batch_connection_t *connection, int *found, int *old,
                                  const batch_resource_t *resource, const char *organization,
@@ -612,22 +651,21 @@ static batch_failure_e find_form(batch_connection_t *connection, int *found, int
     sql_builder_t builder;
     PGresult *result = NULL;
     batch_failure_e failure = batch_pgsql_table(connection, &table, resource->form_table, 0);
-    int possible;
+    int possible = 1;
 
     *found = 0;
     *old = table && table->transaction != state->transactions;
-    if (failure != BATCH_FAILURE_NONE) {
+    if (failure == BATCH_FAILURE_NONE) {
+        possible = build_form(&builder, table, resource, organization, form_id, p);
+    }
+    if (!possible && *old) {
+        *old = 0;
+        failure = batch_pgsql_table(connection, &table, resource->form_table, 1);
+        possible = failure != BATCH_FAILURE_NONE ||
+                   build_form(&builder, table, resource, organization, form_id, p);
+    }
+    if (failure != BATCH_FAILURE_NONE || !possible) {
         return failure;
-    }
-    builder_init(&builder, table, resource->form_table, p);
-    add(&builder, "SELECT 1 FROM ");
-    add(&builder, builder.table_name);
-    possible = add_condition(&builder, " WHERE ", resource->form_id, form_id);
-    if (resource->form_scope) {
-        possible = add_condition(&builder, " AND ", resource->form_scope, organization) && possible;
-    }
-    if (!possible) {
-        return BATCH_FAILURE_NONE;
     }
     failure = batch_pgsql_queue(
         connection,
@@ -649,13 +687,14 @@ apr_status_t batch_pgsql_form_check(batch_tx_t *tx, const batch_resource_t *reso
     batch_failure_e failure = find_form(connection, &found, &old, resource, organization, form_id,
                                         batch_connection_scratch(connection));
 
+    if (failure == BATCH_FAILURE_REFUSED && old) {
+        failure = BATCH_FAILURE_OUTDATED; /* the table may have been made anew, with other types */
+    }
     if (failure == BATCH_FAILURE_REFUSED) {
-        const char *code = batch_pgsql_sqlstate(connection);
-        if (!strncmp(code, "22", 2)) {
+        if (!strncmp(batch_pgsql_sqlstate(connection), "22", 2)) {
             return BATCH_ENOTFOUND; /* no value of the column's type */
         }
-        /* The table may have been made anew, with other types. */
-        failure = old && !strncmp(code, "42", 2) ? BATCH_FAILURE_OUTDATED : BATCH_FAILURE_STATEMENT;
+        failure = BATCH_FAILURE_STATEMENT;
     }
     if (failure != BATCH_FAILURE_NONE) {
         return batch_tx_fail(tx, failure, "looking for a form");
