@@ -155,7 +155,7 @@ storm:
 	@build-aux/deps test
 	@$(again) BUILD=points module
 	@$(again) BUILD=mutant module
-	@t/storm/storm build/points/mod_batch.so build/mutant/mod_batch.so $(or $(ROUNDS),200)
+	@build-aux/storm $(or $(ROUNDS),200) $(or $(DRIVER),sqlite3 pgsql)
 
 fuzz:
 	@build-aux/deps test

@@ -10,6 +10,7 @@
 #include <http_request.h>
 
 #include "config/config.h"
+#include "engine/status.h"
 #include "payload/operations.h"
 #include "payload/records_json.h"
 
@@ -241,12 +242,20 @@ int batch_records_set_operations(batch_exchange_t *x)
     batch_operations_request_t request;
     batch_problems_t *problems = batch_problems_make(x->r->pool);
     batch_error_t err = {0};
+    batch_status_e next;
     batch_job_t job;
     apr_status_t rv;
     int code;
 
-    /* Another organization's batch is 404 whatever the body is. */
-    if (!find_job(x, &job, &code) || !accept_request(x, &request, BATCH_BODY_OPERATIONS, &code)) {
+    /* Another organization's batch is 404, one that is not pending 409, whatever the body is. */
+    if (!find_job(x, &job, &code)) {
+        return code;
+    }
+    rv = batch_status_next(&next, job.status, BATCH_EVENT_SET_OPERATIONS, &err, x->r->pool);
+    if (rv != APR_SUCCESS) {
+        return batch_reply_failure(x, rv, &err, NULL);
+    }
+    if (!accept_request(x, &request, BATCH_BODY_OPERATIONS, &code)) {
         return code;
     }
     rv = batch_job_set_operations(&job, x->service->engine, &x->actor, x->id, &request, problems,

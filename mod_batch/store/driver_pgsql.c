@@ -190,8 +190,8 @@ static batch_failure_e queue_own(batch_connection_t *connection, batch_prepared_
     int i;
 
     for (i = 0; i < statement->count; i++) {
-        texts[i] = values[i];
-        if (values[i] && statement->types[i] == BATCH_PGSQL_BIGINT) {
+        texts[i] = values ? values[i] : NULL; /* no values: a statement without parameters */
+        if (texts[i] && statement->types[i] == BATCH_PGSQL_BIGINT) {
             texts[i] = apr_psprintf(p, "%" APR_INT64_T_FMT, *(const apr_int64_t *)values[i]);
         }
     }
@@ -216,7 +216,7 @@ static batch_failure_e pg_execute(batch_connection_t *connection, int *rows,
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_flush(connection, &result);
     }
-    *rows = failure == BATCH_FAILURE_NONE ? atoi(PQcmdTuples(result)) : 0;
+    *rows = failure == BATCH_FAILURE_NONE ? (int)apr_atoi64(PQcmdTuples(result)) : 0;
     return failure;
 }
 

@@ -244,6 +244,21 @@ static void test_timeout(apr_pool_t *p)
     engine.limits.chunk_time = apr_time_from_sec(10);
 }
 
+static void test_removed(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_error_t err = {0};
+    batch_job_t job, gone;
+
+    create(&job, &alice, request("delete", "none%d", 1, 3, p), problems, p);
+    run_next(&job, -1, p);
+    is_string(errors_of(&job, p), "0:none3:not_found 1:none2:not_found 2:none1:not_found ",
+              "a batch has errors");
+    is_number(batch_job_delete(&gone, &engine, &alice, job.id, &err, p), APR_SUCCESS,
+              "it is removed");
+    is_string(errors_of(&job, p), "unreadable", "no page of its errors passes for the last one");
+}
+
 static void test_retention(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
@@ -305,6 +320,7 @@ int main(void)
     test_stop_and_go_on(p);
     test_poison(p);
     test_timeout(p);
+    test_removed(p);
     test_retention(p);
     batch_store_destroy(engine.store);
     database_remove(p);
