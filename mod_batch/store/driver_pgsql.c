@@ -299,17 +299,27 @@ static const char *server_check(const batch_connection_t *connection)
     return NULL;
 }
 
-/* A COMMIT that has returned must survive the server, whatever the administrator's default. */
-static batch_failure_e make_durable(batch_connection_t *connection)
+/*
+ * A COMMIT that has returned must survive the server, whatever the administrator's default. And the
+ * time that a statement may take is noted.
+ */
+static batch_failure_e set_up(batch_connection_t *connection)
 {
     PGresult *result = NULL;
     batch_failure_e failure = batch_pgsql_queue_text(
-        connection, "SELECT current_setting('synchronous_commit') = 'off'", BATCH_PGSQL_OWN);
+        connection,
+        "SELECT current_setting('synchronous_commit') = 'off', setting FROM pg_settings"
+        " WHERE name = 'statement_timeout'",
+        BATCH_PGSQL_OWN);
 
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_flush(connection, &result);
     }
-    if (failure == BATCH_FAILURE_NONE && *PQgetvalue(result, 0, 0) == 't') {
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    state_of(connection)->timeout = apr_atoi64(PQgetvalue(result, 0, 1));
+    if (*PQgetvalue(result, 0, 0) == 't') {
         failure = pg_run(connection, "SET synchronous_commit = on");
     }
     return failure;
@@ -336,7 +346,7 @@ static batch_failure_e pg_open(batch_connection_t *connection, const char **word
     }
     failure = batch_pgsql_start(connection);
     if (failure == BATCH_FAILURE_NONE) {
-        failure = make_durable(connection);
+        failure = set_up(connection);
     }
     if (failure != BATCH_FAILURE_NONE) {
         *words = apr_pstrdup(p, batch_pgsql_words(connection));

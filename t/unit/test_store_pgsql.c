@@ -1,16 +1,14 @@
 /*
- * What is PostgreSQL's own: settings, schemas, types, and what goes wrong around the server. On a
+ * What is PostgreSQL's own: settings, schemas, locks, and what goes wrong around the server. On a
  * server of its own, which is stopped and started.
  */
-#include "store_fixture.h"
+#include "things.h"
 
 #include <apr_thread_proc.h>
 
 #include "store/tx.h"
 
-static batch_store_t *store;
 static char server[600]; /* its folder */
-static batch_resource_t resource;
 
 static int control(const char *command, const char *more)
 {
@@ -30,16 +28,6 @@ static apr_status_t put_one(void)
 static apr_status_t read_nothing(void)
 {
     return batch_store_read(store, nothing, NULL, &err, pool);
-}
-
-static int says(const char *tag, const char *words)
-{
-    int good = err.tag && !strcmp(err.tag, tag) && strstr(err.message, words);
-
-    if (!good) {
-        printf("# %s: %s\n", err.tag ? err.tag : "no tag", err.message ? err.message : "nothing");
-    }
-    return good;
 }
 
 static const char *with(const char *more)
@@ -229,269 +217,6 @@ static void test_migrating_at_once(void)
     }
     is_number(failed, 0, "eight threads make the tables at once");
     is_number(number("SELECT count(*) FROM batch_schema"), 1, "once");
-}
-
-/* ---- Rows -------------------------------------------------------------------------------------
- */
-
-#define MOST_KEYS 64
-
-typedef struct work {
-    const char *keys[MOST_KEYS];
-    int count;
-    const batch_value_t *values; /* NULL: delete */
-    int value_count;
-    int done;
-    char results[MOST_KEYS + 1];    /* A, N or R for each */
-    char message[200];              /* of the last that was refused */
-    void (*before)(batch_tx_t *tx); /* runs in the transaction */
-    int runs;
-} work_t;
-
-static apr_status_t work_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    work_t *work = baton;
-    batch_row_scope_t scope = {&resource, "7", NULL, "alice-id"};
-    batch_item_t *items = apr_pcalloc(ptemp, sizeof(batch_item_t) * MOST_KEYS);
-    batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST_KEYS);
-    apr_time_t deadline = apr_time_now() + apr_time_from_sec(600);
-    apr_status_t rv;
-    int i;
-
-    work->runs++;
-    work->message[0] = '\0';
-    memset(work->results, 0, sizeof(work->results));
-    for (i = 0; i < work->count; i++) {
-        items[i].key = work->keys[i];
-        items[i].key_length = strlen(work->keys[i]);
-    }
-    if (work->before) {
-        work->before(tx);
-    }
-    rv = work->values ? batch_tx_rows_update(tx, &work->done, outcomes, &scope, work->values,
-                                             work->value_count, items, work->count, deadline, ptemp)
-                      : batch_tx_rows_delete(tx, &work->done, outcomes, &scope, items, work->count,
-                                             deadline, ptemp);
-    for (i = 0; rv == APR_SUCCESS && i < work->done; i++) {
-        work->results[i] = "ANR"[outcomes[i].result];
-        if (outcomes[i].message) {
-            apr_cpystrn(work->message, outcomes[i].message, sizeof(work->message));
-        }
-    }
-    return rv;
-}
-
-static apr_status_t run(work_t *work)
-{
-    apr_status_t rv;
-
-    work->runs = 0;
-    rv = batch_store_write(store, work_body, work, &err, pool);
-    if (rv != APR_SUCCESS) {
-        printf("# %s: %s\n", err.tag ? err.tag : "no tag", err.message ? err.message : "nothing");
-    }
-    return rv;
-}
-
-static void add_column(const char *name, batch_type_e type)
-{
-    batch_column_t *column = apr_array_push(resource.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-}
-
-static void make_resource(void)
-{
-    memset(&resource, 0, sizeof(resource));
-    resource.name = "thing";
-    resource.table = "Things";
-    resource.key = "Key";
-    resource.scope = "organization";
-    resource.columns = apr_array_make(pool, 16, sizeof(batch_column_t));
-    resource.updated_at = "changed";
-    add_column("name", BATCH_TYPE_TEXT);
-    add_column("count", BATCH_TYPE_INTEGER);
-    add_column("size", BATCH_TYPE_NUMBER);
-    add_column("open", BATCH_TYPE_BOOLEAN);
-    add_column("flag", BATCH_TYPE_BOOLEAN);
-    add_column("at", BATCH_TYPE_TIMESTAMP);
-    add_column("day", BATCH_TYPE_DATE);
-    add_column("extra", BATCH_TYPE_JSON);
-    add_column("mood", BATCH_TYPE_TEXT);
-    add_column("grade", BATCH_TYPE_INTEGER);
-}
-
-#define ID1 "0a000000-0000-4000-8000-000000000001"
-#define ID2 "0a000000-0000-4000-8000-000000000002"
-#define ID3 "0a000000-0000-4000-8000-000000000003"
-#define ID4 "0a000000-0000-4000-8000-000000000004"
-
-/* Things whose columns are of other types than texts; of organization 7, the last one of 8. */
-static void make_things(const char *key_type, const char *key1, const char *key2, const char *key3,
-                        const char *key4)
-{
-    native(path,
-           apr_psprintf(
-               pool,
-               "DROP TABLE IF EXISTS \"Things\"; DROP TYPE IF EXISTS mood; DROP DOMAIN IF EXISTS "
-               "grade; CREATE TYPE mood AS ENUM ('calm', 'sad'); CREATE DOMAIN grade AS smallint "
-               "CHECK (VALUE < 10);"
-               "CREATE TABLE \"Things\" (\"Key\" %s PRIMARY KEY, organization bigint, name "
-               "varchar(5), count bigint, size numeric(6, 2), open boolean, flag smallint, at "
-               "timestamptz, day date, extra jsonb, mood mood, grade grade, changed timestamptz);"
-               "INSERT INTO \"Things\" (\"Key\", organization) VALUES ('%s', 7), ('%s', 7), "
-               "('%s', 7), ('%s', 8)",
-               key_type, key1, key2, key3, key4));
-}
-
-static void test_values(void)
-{
-    batch_value_t values[] = {{"name", "ü%s'\\", BATCH_KIND_STRING},
-                              {"count", "9007199254740993", BATCH_KIND_NUMBER},
-                              {"size", "12.345", BATCH_KIND_NUMBER},
-                              {"open", "true", BATCH_KIND_BOOLEAN},
-                              {"flag", "true", BATCH_KIND_BOOLEAN},
-                              {"at", "2024-02-29T12:00:00Z", BATCH_KIND_STRING},
-                              {"day", "2024-02-29", BATCH_KIND_STRING},
-                              {"extra", "{\"a\":[1,\"\\u00fc\"]}", BATCH_KIND_JSON},
-                              {"mood", "sad", BATCH_KIND_STRING},
-                              {"grade", "9", BATCH_KIND_NUMBER}};
-    batch_value_t one = {"name", NULL, BATCH_KIND_NULL};
-    work_t work = {.keys = {ID1, ID4, "no uuid", "0A000000-0000-4000-8000-000000000002"},
-                   .count = 4,
-                   .values = values,
-                   .value_count = 10};
-
-    make_things("uuid", ID1, ID2, ID3, ID4);
-    is_number(run(&work), APR_SUCCESS, "an update of columns of all types");
-    is_string(work.results, "ANNA", "of rows with uuids");
-    is_string(native(path,
-                     "SELECT concat_ws('|', name, count, size, open, flag, at AT TIME ZONE "
-                     "'UTC', day, extra, mood, grade) FROM \"Things\" WHERE \"Key\" = '" ID1 "'"),
-              "ü%s'\\|9007199254740993|12.35|t|1|2024-02-29 12:00:00|2024-02-29|{\"a\": [1, "
-              "\"ü\"]}|sad|9",
-              "each is what it should be");
-    is_number(number("SELECT count(*) FROM \"Things\" WHERE changed > now() - interval '1 minute' "
-                     "AND changed <= now()"),
-              2, "and when it was changed");
-    work.values = &one;
-    work.value_count = 1;
-    is_number(run(&work), APR_SUCCESS, "an update to NULL");
-    is_number(number("SELECT count(*) FROM \"Things\" WHERE name IS NULL"), 4, "sets NULL");
-    is_string(work.results, "ANNA", "in these rows");
-}
-
-/* Values that the columns do not take: whatever is wrong, the server says it, and once. */
-static void test_wrong_values(void)
-{
-    static const struct {
-        const char *column, *value, *words;
-    } wrong[] = {{"name", "too long", "too long"},      {"count", "1.5", "invalid input syntax"},
-                 {"size", "123456.7", "overflow"},      {"at", "yesterdy", "invalid input syntax"},
-                 {"day", "2024-02-30", "out of range"}, {"extra", "{", "json"},
-                 {"mood", "furious", "enum mood"},      {"grade", "10", "check constraint"},
-                 {"grade", "99999", "out of range"}};
-    work_t work = {.keys = {ID1, ID2, ID3, ID4}, .count = 4, .value_count = 1};
-    batch_value_t value = {NULL, NULL, BATCH_KIND_STRING};
-    apr_size_t i;
-
-    make_things("uuid", ID1, ID2, ID3, ID4);
-    work.values = &value;
-    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        value.name = wrong[i].column;
-        value.value = wrong[i].value;
-        is_number(run(&work), APR_SUCCESS, "a wrong value");
-        ok(!strncmp(work.results, "RRR", 3) && strstr(work.message, wrong[i].words), "%s '%s': %s",
-           wrong[i].column, wrong[i].value, work.message);
-    }
-}
-
-static void test_keys(void)
-{
-    static const struct {
-        const char *type;
-        const char *keys[4]; /* in the table */
-        const char *asked[6];
-        const char *results;
-    } kinds[] = {
-        {"bigint",
-         {"1", "-2", "3", "4"},
-         {"1", "01", " 1", "x", "99999999999999999999", "-2"},
-         "ANNNNA"},
-        {"smallint", {"1", "2", "3", "4"}, {"70000", "2", "4", "", "-", "2.0"}, "NANNNN"},
-        {"varchar(3)", {"abc", "b", "c", "d"}, {"abcd", "abc", "B", "b", "d", ""}, "NANANN"},
-        {"char(3)", {"abc", "b", "c", "d"}, {"abcd", "abc", "B", "b", "d", ""}, "NANANN"},
-        {"numeric", {"1.50", "2", "3", "4"}, {"1.5", "x", "2", "1e400000", "4", ""}, "ANANNN"},
-        {"date",
-         {"2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"},
-         {"2024-01-01", "soon", "2024-02-30", "2024-01-02", "2024-01-04", ""},
-         "ANNANN"},
-        {"text",
-         {"{a}", "\"b\"", "c,\\d", "NULL"},
-         {"{a}", "\"b\"", "c,\\d", "NULL", "a", "null"},
-         "AAANNN"}};
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        work_t work = {.count = 6};
-
-        memcpy(work.keys, kinds[i].asked, sizeof(kinds[i].asked));
-        make_things(kinds[i].type, kinds[i].keys[0], kinds[i].keys[1], kinds[i].keys[2],
-                    kinds[i].keys[3]);
-        is_number(run(&work), APR_SUCCESS, apr_psprintf(pool, "keys of type %s", kinds[i].type));
-        is_string(work.results, kinds[i].results, "what is no such value is not found");
-    }
-}
-
-/* The table is dropped and made again, with keys of another type, between two chunks. */
-static void test_recreated(void)
-{
-    work_t work = {.keys = {"1"}, .count = 1};
-
-    make_things("bigint", "1", "2", "3", "4");
-    is_number(run(&work), APR_SUCCESS, "a table");
-    is_string(work.results, "A", "works");
-    make_things("uuid", ID1, ID2, ID3, ID4);
-    work.keys[0] = ID1;
-    is_number(run(&work), APR_SUCCESS, "made again with keys of another type");
-    is_string(work.results, "A", "it works");
-    make_things("text", "x", "y", "z", "w");
-    work.keys[0] = "x";
-    is_number(run(&work), APR_SUCCESS, "and again");
-    is_string(work.results, "A", "it does");
-    native(path, "ALTER TABLE \"Things\" RENAME \"Key\" TO key");
-    work.keys[0] = "y";
-    is_number(run(&work), APR_SUCCESS, "without its key");
-    ok(!strcmp(work.results, "R") && strstr(work.message, "Key"), "%s", work.message);
-    native(path, "ALTER TABLE \"Things\" RENAME key TO \"Key\"");
-    is_number(run(&work), APR_SUCCESS, "with it again");
-    is_string(work.results, "A", "it goes on");
-}
-
-/* Errors that are about the server, and not about the row that a trigger was called for. */
-static void test_codes(void)
-{
-    work_t work = {.keys = {"1", "2", "3"}, .count = 3};
-
-    make_things("bigint", "1", "2", "3", "4");
-    native(path,
-           "CREATE SEQUENCE times; CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
-           "$$ BEGIN IF nextval('times') <= 2 THEN RAISE EXCEPTION 'once more' USING ERRCODE "
-           "= 'serialization_failure'; END IF; RETURN OLD; END $$; CREATE TRIGGER fail BEFORE "
-           "DELETE ON \"Things\" FOR EACH ROW EXECUTE FUNCTION fail()");
-    is_number(run(&work), APR_SUCCESS, "a serialization failure");
-    is_string(work.results, "AAA", "is tried again");
-    is_number(work.runs, 3, "until it is none");
-    make_things("bigint", "1", "2", "3", "4");
-    native(path, "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                 "RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $$; CREATE TRIGGER "
-                 "fail BEFORE DELETE ON \"Things\" FOR EACH ROW EXECUTE FUNCTION fail()");
-    is_number(run(&work), BATCH_EUNAVAILABLE, "a full disk is no fault of the row");
-    ok(says("MB0105", "no room"), "which is said");
-    native(path, "DROP TRIGGER fail ON \"Things\"");
-    is_number(run(&work), APR_SUCCESS, "with room it goes on");
 }
 
 /* ---- The server goes, and comes back ----------------------------------------------------------
@@ -763,11 +488,6 @@ int main(int argc, char **argv)
     test_versions();
     test_migrating_at_once();
     make_resource();
-    test_values();
-    test_wrong_values();
-    test_keys();
-    test_recreated();
-    test_codes();
     test_terminated();
     test_restart();
     test_read_only();
