@@ -167,7 +167,7 @@ sub drop_triggers
 sub slow_trigger
 {
     my ($event, $count) = @_;
-    $count ||= 300;
+    $count ||= driver() eq 'pgsql' ? 700 : 300;
     sql(
         'CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER)',
         'DELETE FROM test_numbers',
