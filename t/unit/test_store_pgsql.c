@@ -186,6 +186,31 @@ static void test_versions(void)
     is_number(number("SELECT count(*) FROM batch_jobs"), 1, "and nothing is lost by that");
 }
 
+static apr_status_t look(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_job_t job;
+
+    (void)baton;
+    return batch_tx_job_get(tx, &job, "no-such-id", "acme", BATCH_API_RECORDS, ptemp);
+}
+
+/* Statements that were prepared, and that the server then does not take any more. */
+static void test_outdated(void)
+{
+    fresh();
+    put_one();
+    is_number(batch_store_read(store, look, NULL, &err, pool), BATCH_ENOTFOUND, "a read");
+    native(path, "ALTER TABLE batch_jobs ALTER COLUMN total TYPE integer");
+    is_number(batch_store_read(store, look, NULL, &err, pool), BATCH_ENOTFOUND,
+              "goes on when a column's type has changed");
+    answer("DEALLOCATE ALL");
+    is_number(batch_store_read(store, look, NULL, &err, pool), BATCH_ENOTFOUND,
+              "and when the server has forgotten all statements");
+    is_number(put_one(), APR_SUCCESS, "so does a write");
+    native(path, "ALTER TABLE batch_jobs ALTER COLUMN total TYPE bigint");
+    is_number(put_one(), APR_SUCCESS, "and another");
+}
+
 static void *APR_THREAD_FUNC migrate_in_thread(apr_thread_t *thread, void *data)
 {
     batch_error_t error;
@@ -486,6 +511,7 @@ int main(int argc, char **argv)
     test_settings();
     test_schemas();
     test_versions();
+    test_outdated();
     test_migrating_at_once();
     make_resource();
     test_terminated();
