@@ -37,9 +37,12 @@ typedef struct batch_pgsql_statement {
     int count;       /* of parameters */
     Oid *types;      /* of each */
     int made;        /* the server has it, or has been sent it */
-    /* rows_pgsql.c: */
-    double rows_per_microsecond; /* as measured last; 0 = never yet */
-    apr_time_t measured_at;      /* by batch_pgsql_ticks */
+    /* rows_pgsql.c, of the last set; times in microseconds, by batch_pgsql_ticks: */
+    int rows;                 /* 0 = there was none yet */
+    double took;              /* … */
+    double fixed;             /* … of that for a set of any size, as far as is known, … */
+    apr_time_t told_apart_at; /* … which was found out then; 0 = never yet */
+    apr_time_t measured_at;
 } batch_pgsql_statement_t;
 
 /* One of the queued. */

@@ -1,7 +1,7 @@
 /*
  * PostgreSQL: rows are changed by sets, one statement each, in the order of the items: the keys
  * drive a nested loop, so that any two batches lock rows in the same order. How large a set is
- * follows from the time that the last one took, since nothing stops a statement at a deadline.
+ * follows from the time that the last ones took, since nothing stops a statement at a deadline.
  *
  * A set is refused as a whole. Then it is undone, and what refuses it is searched by halves until
  * it is alone.
@@ -21,6 +21,9 @@
 
 /* What was measured is not relied on after that time: a trigger may have been added. */
 #define FORGET apr_time_from_sec(5)
+
+/* So much of a set's time at most is taken for independent of its size. */
+#define MOST_FIXED 0.8
 
 /*
  * A set of several rows that takes so much longer than it should is stopped, and smaller ones are
@@ -168,8 +171,9 @@ static int build_update(batch_pgsql_builder_t *builder, const rows_run_t *run)
     add_assignments(builder, run);
     batch_pgsql_add(builder, " FROM batch_item");
     possible = add_where(builder, run->scope);
+    /* IS TRUE: as a join it would be a nested loop, too. */
     batch_pgsql_add(builder, " RETURNING batch_item.key) SELECT number FROM batch_item"
-                             " WHERE key IN (SELECT key FROM batch_changed)");
+                             " WHERE (key IN (SELECT key FROM batch_changed)) IS TRUE");
     return possible;
 }
 
@@ -198,6 +202,16 @@ static batch_failure_e build(rows_run_t *run, int fresh)
 static batch_failure_e queue_text(const rows_run_t *run, const char *sql)
 {
     return batch_pgsql_queue_text(run->connection, sql, BATCH_PGSQL_OWN);
+}
+
+/*
+ * To join a small table the planner would read all of it, and lock its rows in the order in which
+ * they lie there.
+ */
+static batch_failure_e forbid_other_joins(const rows_run_t *run)
+{
+    return queue_text(run, "SELECT set_config('enable_hashjoin', 'off', true),"
+                           " set_config('enable_mergejoin', 'off', true)");
 }
 
 /* Undoes what was refused; sent with the next statement. */
@@ -297,10 +311,32 @@ static batch_failure_e run_keys(rows_run_t *run, PGresult **result, const char *
     return run_statement(run, result, run->statement, run->parameters, count);
 }
 
+/*
+ * Notes what a set took: so much a row, and so much (a round trip, the making of a plan) whatever
+ * its size, which two sets of quite different sizes tell apart.
+ */
 static void measure(rows_run_t *run, int count, apr_interval_time_t took)
 {
-    run->statement->rows_per_microsecond = (double)count / (double)(took > 0 ? took : 1);
-    run->statement->measured_at = batch_pgsql_ticks();
+    batch_pgsql_statement_t *statement = run->statement;
+    double time = (double)(took > 0 ? took : 1);
+    double most = MOST_FIXED * (time < statement->took ? time : statement->took);
+    apr_time_t now = batch_pgsql_ticks();
+
+    if (statement->rows && (count >= 2 * statement->rows || 2 * count <= statement->rows)) {
+        double each = (time - statement->took) / (double)(count - statement->rows);
+
+        statement->fixed = time - each * (double)count;
+        statement->fixed = statement->fixed > 0 ? statement->fixed : 0;
+        statement->told_apart_at = now;
+    } else {
+        most = MOST_FIXED * time;
+    }
+    if (statement->fixed > most) {
+        statement->fixed = most; /* one of them had to wait, or was lucky */
+    }
+    statement->rows = count;
+    statement->took = time;
+    statement->measured_at = now;
     run->last = count;
 }
 
@@ -454,12 +490,30 @@ static batch_failure_e refused(rows_run_t *run, int count)
 /* ---- All sets ---------------------------------------------------------------------------------
  */
 
+/* How many rows the statement is expected to manage in that time. */
+static double size_for(const batch_pgsql_statement_t *statement, double left)
+{
+    apr_time_t now = batch_pgsql_ticks();
+    double size;
+
+    if (!statement->rows || now - statement->measured_at >= FORGET) {
+        return FIRST_SET;
+    }
+    left -= statement->fixed;
+    if (left < statement->fixed) {
+        left = statement->fixed; /* it cannot be in time, but it can be worth its round trip */
+    }
+    size = left * (double)statement->rows / (statement->took - statement->fixed);
+    if (size < 2.0 * (double)statement->rows && now - statement->told_apart_at >= FORGET) {
+        size = 2.0 * (double)statement->rows; /* to see what goes with the rows */
+    }
+    return size;
+}
+
 static int next_size(const rows_run_t *run)
 {
     apr_interval_time_t left = run->deadline - apr_time_now();
-    int known = batch_pgsql_ticks() - run->statement->measured_at < FORGET;
-    double rate = known ? run->statement->rows_per_microsecond : 0;
-    double size = rate > 0 ? rate * (double)left : FIRST_SET;
+    double size = size_for(run->statement, (double)left);
     int rest = run->count - run->position;
 
     if (run->suspect) {
@@ -510,6 +564,9 @@ static apr_status_t apply(rows_run_t *run, int *done, int count, apr_time_t dead
         return APR_ENOMEM;
     }
     failure = build(run, 0);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = forbid_other_joins(run);
+    }
     while (failure == BATCH_FAILURE_NONE && run->position < count && !is_enough(run, begun)) {
         int size = next_size(run);
 
