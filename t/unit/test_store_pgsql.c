@@ -120,13 +120,16 @@ static void test_settings(void)
     is_string(setting("lock_timeout"), "3s", "locks are waited for as long as the store says");
     is_string(setting("application_name"), "mod_batch", "the administrator sees who it is");
     is_string(setting("client_encoding"), "UTF8", "texts are UTF-8");
+    is_string(setting("client_connection_check_interval"), "1s", "no work for the dead");
     is_string(setting("search_path"), "test", "the administrator's own options stay");
     is_string(setting("transaction_isolation"), "read committed", "whatever the default");
     batch_store_destroy(store);
     store = open_store(with("application_name=mine "
-                            "options='-csearch_path=test -cstatement_timeout=7s'"),
+                            "options='-csearch_path=test -cstatement_timeout=7s "
+                            "-cclient_connection_check_interval=9s'"),
                        3000);
     is_string(setting("statement_timeout"), "7s", "and have the last word");
+    is_string(setting("client_connection_check_interval"), "9s", "in everything");
     is_string(setting("application_name"), "mine", "as have other parameters");
     native(with(""), "ALTER ROLE batch SET synchronous_commit = off");
     fresh();
