@@ -31,7 +31,7 @@ is_batch_counts(
     'and works with it'
 );
 
-# How often a connection had to be lost.
+# How many batches have ended: asked without the proxy.
 sub ended { return value("SELECT count(*) FROM batch_jobs WHERE status IN ('completed', 'failed')") }
 
 # A batch whose number-th statement does not go well. Returns whether there was such a statement,

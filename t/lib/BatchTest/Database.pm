@@ -16,6 +16,7 @@ our @EXPORT = qw(
     rows value sql run_sql restore table_hash database_file
     trigger drop_triggers slow_trigger refuse_trigger count_trigger applied
     hold_lock hold_record release_locks sql_at_once
+    postgres_control
 );
 
 my @tables = qw(records forms contacts groups shipments trackers assets);
@@ -30,17 +31,57 @@ sub _command
         : ('sqlite3', '-batch', '-bail', '-cmd', '.timeout 30000', database_file());
 }
 
+# PostgreSQL's client stays: to connect takes longer than most of what it is asked.
+my $client;
+
+sub _end_client
+{
+    my $ended = $client or return;
+    undef $client;
+    close $ended->{in};
+    local $?;
+    waitpid $ended->{pid}, 0;
+    return;
+}
+
+# What the client prints for the statements; nothing if one of them fails, which ends it.
+sub _ask_client
+{
+    my ($statements) = @_;
+    if (!$client) {
+        my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
+        $in->autoflush(1);
+        $client = {pid => $pid, in => $in, out => $out};
+    }
+    my $text = '';
+    print {$client->{in}} $statements, "\n;SELECT 'that is all';\n";
+    while (defined(my $line = readline $client->{out})) {
+        return ($text, 1) if $line eq "that is all\n";
+        $text .= $line;
+    }
+    _end_client();
+    return ($text, 0);
+}
+
 # Runs the statements; returns what the client printed. Dies if one of them fails.
 sub run_sql
 {
     my ($statements) = @_;
-    my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
-    print {$in} $statements, "\n";
-    close $in;
-    my $text = do { local $/; <$out> }
-        // '';
-    waitpid $pid, 0;
-    die "SQL failed: $text\n  in: ", substr($statements, 0, 400), "\n" if $?;
+    my ($text, $good);
+    if (driver() eq 'pgsql') {
+        local $SIG{PIPE} = 'IGNORE';
+        ($text, $good) = _ask_client($statements);
+    }
+    else {
+        my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
+        print {$in} $statements, "\n";
+        close $in;
+        $text = do { local $/; <$out> }
+            // '';
+        waitpid $pid, 0;
+        $good = !$?;
+    }
+    die "SQL failed: $text\n  in: ", substr($statements, 0, 400), "\n" if !$good;
     return $text;
 }
 
@@ -223,6 +264,21 @@ sub refuse_trigger
     trigger("test_refuse_\L${event}_$how", 'BEFORE', $event,
         {sqlite3 => "SELECT RAISE($how, '$words')", pgsql => "RAISE EXCEPTION '$words'"},
         $condition);
+    return;
+}
+
+# ---- The server ----------------------------------------------------------------------------------
+
+# pg_ctl: start, or stop or restart with -m immediate or fast.
+sub postgres_control
+{
+    my ($command, @mode) = @_;
+    _end_client();
+    my ($bin) = sort { ($b =~ /(\d+)/)[0] <=> ($a =~ /(\d+)/)[0] } glob '/usr/lib/postgresql/*/bin';
+    my ($folder) = $ENV{BATCH_TEST_PARAMS} =~ /host=(\S+)/;
+    system 'sh', '-c', 'exec "$@" >>"$0/control.log" 2>&1 </dev/null', $folder, "$bin/pg_ctl", '-D',
+        "$folder/data", '-w', '-l', "$folder/log", @mode, $command;
+    die "pg_ctl $command failed\n" if $?;
     return;
 }
 
