@@ -95,13 +95,16 @@ while ($steals < 2) {
     my $now = further($batch, $at) or last;
     $at = $now->{objects_success} + $now->{objects_failed};
     my ($before) = rows("SELECT epoch FROM batch_jobs WHERE id = '$batch->{id}'");
-    # 2^22 is more than the largest pid that Linux gives.
-    sql_at_once("UPDATE batch_jobs SET owner_pid = 4194305 WHERE id = '$batch->{id}'");
+    # What a claim does. 2^22 is more than the largest pid that Linux gives: the thief is dead, and
+    # another worker takes the batch over from it.
+    sql_at_once('UPDATE batch_jobs SET epoch = epoch + 1, owner_pid = 4194305 '
+            . "WHERE id = '$batch->{id}' AND status = 'processing'");
     my $stolen = wait_for(
         'another worker to claim the batch',
         sub {
             my ($row) = rows("SELECT epoch, status FROM batch_jobs WHERE id = '$batch->{id}'");
-            return $row->{epoch} > $before->{epoch} ? 1 : $row->{status} ne 'processing' ? -1 : 0;
+            return $row->{epoch} > $before->{epoch} + 1 ? 1
+                : $row->{status} ne 'processing' ? -1 : 0;
         }
     );
     last if $stolen < 0;

@@ -246,12 +246,21 @@ apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
     return write_change(&change, create_body, 0, err);
 }
 
-/* Reads the job that a change is about, if the actor may touch it. */
+/*
+ * Reads the job that a change is about, if the actor may touch it. One that runs cannot be changed:
+ * to say so nobody has to wait for the chunk that its worker is at.
+ */
 static apr_status_t read_job(batch_tx_t *tx, const struct change *change)
 {
-    apr_status_t rv = batch_tx_job_get(tx, change->job, change->id, change->actor->organization,
-                                       BATCH_API_RECORDS, change->p);
+    const char *organization = change->actor->organization;
+    batch_job_t *job = change->job;
+    apr_status_t rv =
+        batch_tx_job_look(tx, job, change->id, organization, BATCH_API_RECORDS, change->p);
 
+    if (rv == APR_SUCCESS && job->status != BATCH_STATUS_QUEUED &&
+        job->status != BATCH_STATUS_PROCESSING) {
+        rv = batch_tx_job_get(tx, job, change->id, organization, BATCH_API_RECORDS, change->p);
+    }
     return rv != APR_SUCCESS ? rv : check_permission(change->engine, change->actor, change->job);
 }
 

@@ -299,20 +299,50 @@ static const char *server_check(const batch_connection_t *connection)
     return NULL;
 }
 
-/* A COMMIT that has returned must survive the server, whatever the administrator's default. */
-static batch_failure_e make_durable(batch_connection_t *connection)
+/*
+ * A server does not notice by itself that the process is gone which it works for: it would finish
+ * the statement, for up to a minute, and keep all others from the rows and from the batch. Unless
+ * the administrator has said something else, it looks every second, from PostgreSQL 14 on.
+ */
+static batch_failure_e watch_client(batch_connection_t *connection)
+{
+    batch_failure_e failure = pg_run(connection, "SET client_connection_check_interval = 1000");
+
+    if (failure != BATCH_FAILURE_NONE && failure != BATCH_FAILURE_LOST) {
+        batch_pgsql_forgive(connection); /* the server's system cannot tell */
+        return BATCH_FAILURE_NONE;
+    }
+    return failure;
+}
+
+/*
+ * A COMMIT that has returned must survive the server, whatever the administrator's default. And the
+ * time that a statement may take is noted.
+ */
+static batch_failure_e set_up(batch_connection_t *connection)
 {
     PGresult *result = NULL;
     batch_failure_e failure = batch_pgsql_queue_text(
-        connection, "SELECT current_setting('synchronous_commit') = 'off'", BATCH_PGSQL_OWN);
+        connection,
+        "SELECT current_setting('synchronous_commit') = 'off', setting, EXISTS (SELECT FROM"
+        " pg_settings WHERE name = 'client_connection_check_interval' AND source = 'default')"
+        " FROM pg_settings WHERE name = 'statement_timeout'",
+        BATCH_PGSQL_OWN);
+    int is_lax, may_watch;
 
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_flush(connection, &result);
     }
-    if (failure == BATCH_FAILURE_NONE && *PQgetvalue(result, 0, 0) == 't') {
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    is_lax = *PQgetvalue(result, 0, 0) == 't';
+    state_of(connection)->timeout = apr_atoi64(PQgetvalue(result, 0, 1));
+    may_watch = *PQgetvalue(result, 0, 2) == 't';
+    if (is_lax) {
         failure = pg_run(connection, "SET synchronous_commit = on");
     }
-    return failure;
+    return failure == BATCH_FAILURE_NONE && may_watch ? watch_client(connection) : failure;
 }
 
 static batch_failure_e pg_open(batch_connection_t *connection, const char **words, apr_pool_t *p)
@@ -336,7 +366,7 @@ static batch_failure_e pg_open(batch_connection_t *connection, const char **word
     }
     failure = batch_pgsql_start(connection);
     if (failure == BATCH_FAILURE_NONE) {
-        failure = make_durable(connection);
+        failure = set_up(connection);
     }
     if (failure != BATCH_FAILURE_NONE) {
         *words = apr_pstrdup(p, batch_pgsql_words(connection));

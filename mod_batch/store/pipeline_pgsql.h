@@ -37,8 +37,12 @@ typedef struct batch_pgsql_statement {
     int count;       /* of parameters */
     Oid *types;      /* of each */
     int made;        /* the server has it, or has been sent it */
-    /* rows_pgsql.c: */
-    double rows_per_microsecond; /* as measured last; 0 = never yet */
+    /* rows_pgsql.c, of the last set; times in microseconds, by batch_pgsql_ticks: */
+    int rows;                 /* 0 = there was none yet */
+    double took;              /* … */
+    double fixed;             /* … of that for a set of any size, as far as is known, … */
+    apr_time_t told_apart_at; /* … which was found out then; 0 = never yet */
+    apr_time_t measured_at;
 } batch_pgsql_statement_t;
 
 /* One of the queued. */
@@ -63,6 +67,7 @@ typedef struct batch_pgsql_state {
     apr_time_t clock_at;     /* … when that came in, by a clock that is never set */
     unsigned transactions;   /* how many there were */
     unsigned statements;     /* names given */
+    apr_int64_t timeout;     /* the session's statement_timeout in milliseconds, 0 = none */
     apr_hash_t *tables;      /* types_pgsql.c */
 } batch_pgsql_state_t;
 

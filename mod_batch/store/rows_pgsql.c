@@ -1,7 +1,7 @@
 /*
  * PostgreSQL: rows are changed by sets, one statement each, in the order of the items: the keys
  * drive a nested loop, so that any two batches lock rows in the same order. How large a set is
- * follows from the time that the last one took, since nothing stops a statement at a deadline.
+ * follows from the time that the last ones took, since nothing stops a statement at a deadline.
  *
  * A set is refused as a whole. Then it is undone, and what refuses it is searched by halves until
  * it is alone.
@@ -18,6 +18,18 @@
 
 /* A set is at most that many times larger than the one before. */
 #define GROWTH 16
+
+/* What was measured is not relied on after that time: a trigger may have been added. */
+#define FORGET apr_time_from_sec(5)
+
+/* So much of a set's time at most is taken for independent of its size. */
+#define MOST_FIXED 0.8
+
+/*
+ * A set of several rows that takes so much longer than it should is stopped, and smaller ones are
+ * tried; beyond what one may wait for a lock. A single row may take as long as the session allows.
+ */
+#define SET_TIMEOUT(patience) (apr_time_as_msec(patience) + 2000)
 
 /* One call of rows_delete or rows_update. */
 typedef struct rows_run {
@@ -50,73 +62,22 @@ typedef struct rows_run {
 /* ---- Building a statement ---------------------------------------------------------------------
  */
 
-typedef struct sql_builder {
-    apr_array_header_t *pieces; /* of const char * */
-    apr_array_header_t *types;  /* of Oid */
-    apr_array_header_t *values; /* of const char * */
-    const batch_pgsql_table_t *table;
-    const char *table_name; /* quoted */
-    apr_pool_t *p;
-} sql_builder_t;
-
-static void add(sql_builder_t *builder, const char *piece)
-{
-    APR_ARRAY_PUSH(builder->pieces, const char *) = piece;
-}
-
-/* A parameter of that type. */
-static void add_value(sql_builder_t *builder, Oid type, const char *value)
-{
-    APR_ARRAY_PUSH(builder->types, Oid) = type;
-    APR_ARRAY_PUSH(builder->values, const char *) = value;
-    add(builder, apr_psprintf(builder->p, "$%d", builder->values->nelts));
-}
-
-static void builder_init(sql_builder_t *builder, const batch_pgsql_table_t *table, const char *name,
-                         apr_pool_t *p)
-{
-    builder->pieces = apr_array_make(p, 32, sizeof(const char *));
-    builder->types = apr_array_make(p, 8, sizeof(Oid));
-    builder->values = apr_array_make(p, 8, sizeof(const char *));
-    builder->table = table;
-    builder->table_name = batch_pgsql_identifier(name, p);
-    builder->p = p;
-}
-
-static void add_column(sql_builder_t *builder, const char *word, const char *column)
-{
-    add(builder, word);
-    add(builder, builder->table_name);
-    add(builder, ".");
-    add(builder, batch_pgsql_identifier(column, builder->p));
-    add(builder, " = ");
-}
-
-/* table.column = value. 0 if no row can have that value. */
-static int add_condition(sql_builder_t *builder, const char *word, const char *column_name,
-                         const char *value)
-{
-    const batch_pgsql_column_t *column = batch_pgsql_column(builder->table, column_name);
-
-    add_column(builder, word, column_name);
-    add_value(builder, column->type, value);
-    return value && batch_pgsql_fits(column, value);
-}
-
 /* The condition of every statement on rows, on items named batch_item. */
-static int add_where(sql_builder_t *builder, const batch_row_scope_t *scope)
+static int add_where(batch_pgsql_builder_t *builder, const batch_row_scope_t *scope)
 {
     const batch_resource_t *resource = scope->resource;
     int possible = 1;
 
-    add_column(builder, " WHERE ", resource->key);
-    add(builder, "batch_item.key");
+    batch_pgsql_add_column(builder, " WHERE ", resource->key);
+    batch_pgsql_add(builder, "batch_item.key");
     if (resource->scope) {
-        possible = add_condition(builder, " AND ", resource->scope, scope->organization);
+        possible =
+            batch_pgsql_add_condition(builder, " AND ", resource->scope, scope->organization);
     }
     if (resource->form_column) {
         possible =
-            add_condition(builder, " AND ", resource->form_column, scope->form_id) && possible;
+            batch_pgsql_add_condition(builder, " AND ", resource->form_column, scope->form_id) &&
+            possible;
     }
     return possible;
 }
@@ -126,32 +87,32 @@ static int add_where(sql_builder_t *builder, const batch_row_scope_t *scope)
  * long it is: it always takes it for ten, and fetches the rows one by one through the index, in
  * order, which for a set of a thousand is also quicker than anything else that it would think of.
  */
-static void add_items(sql_builder_t *builder, const batch_pgsql_column_t *key)
+static void add_items(batch_pgsql_builder_t *builder, const batch_pgsql_column_t *key)
 {
-    add(builder, "unnest((SELECT ");
-    add_value(builder, key->array, NULL);
-    add(builder, ")) WITH ORDINALITY");
+    batch_pgsql_add(builder, "unnest((SELECT ");
+    batch_pgsql_add_value(builder, key->array, NULL);
+    batch_pgsql_add(builder, ")) WITH ORDINALITY");
 }
 
-static int build_delete(sql_builder_t *builder, const rows_run_t *run)
+static int build_delete(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
     int possible;
 
-    add(builder, "DELETE FROM ");
-    add(builder, builder->table_name);
-    add(builder, " USING ");
+    batch_pgsql_add(builder, "DELETE FROM ");
+    batch_pgsql_add(builder, builder->table_name);
+    batch_pgsql_add(builder, " USING ");
     add_items(builder, run->key);
-    add(builder, " AS batch_item (key, number)");
+    batch_pgsql_add(builder, " AS batch_item (key, number)");
     possible = add_where(builder, run->scope);
-    add(builder, " RETURNING batch_item.number");
+    batch_pgsql_add(builder, " RETURNING batch_item.number");
     return possible;
 }
 
-static void add_assignment(sql_builder_t *builder, int *assignments, const char *column)
+static void add_assignment(batch_pgsql_builder_t *builder, int *assignments, const char *column)
 {
-    add(builder, (*assignments)++ ? ", " : " SET ");
-    add(builder, batch_pgsql_identifier(column, builder->p));
-    add(builder, " = ");
+    batch_pgsql_add(builder, (*assignments)++ ? ", " : " SET ");
+    batch_pgsql_add(builder, batch_pgsql_identifier(column, builder->p));
+    batch_pgsql_add(builder, " = ");
 }
 
 /* A value in the form that its column takes. */
@@ -166,7 +127,7 @@ static const char *column_text(const batch_resource_t *resource, const batch_val
     return value->value;
 }
 
-static void add_assignments(sql_builder_t *builder, const rows_run_t *run)
+static void add_assignments(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
     const batch_resource_t *resource = run->scope->resource;
     int assignments = 0;
@@ -176,41 +137,43 @@ static void add_assignments(sql_builder_t *builder, const rows_run_t *run)
         const batch_value_t *value = &run->values[i];
         const batch_pgsql_column_t *column = batch_pgsql_column(run->table, value->name);
         add_assignment(builder, &assignments, value->name);
-        add_value(builder, column->type, column_text(resource, value, column));
+        batch_pgsql_add_value(builder, column->type, column_text(resource, value, column));
     }
     if (resource->updated_at) {
         add_assignment(builder, &assignments, resource->updated_at);
-        add_value(builder, batch_pgsql_column(run->table, resource->updated_at)->type,
-                  batch_time_format(batch_tx_now(run->tx), builder->p));
+        batch_pgsql_add_value(builder, batch_pgsql_column(run->table, resource->updated_at)->type,
+                              batch_time_format(batch_tx_now(run->tx), builder->p));
     }
     if (resource->updated_by_id) {
         add_assignment(builder, &assignments, resource->updated_by_id);
-        add_value(builder, batch_pgsql_column(run->table, resource->updated_by_id)->type,
-                  run->scope->actor_id);
+        batch_pgsql_add_value(builder,
+                              batch_pgsql_column(run->table, resource->updated_by_id)->type,
+                              run->scope->actor_id);
     }
     if (!assignments) {
         /* Nothing to set is still an answer to which rows are there. */
         add_assignment(builder, &assignments, resource->key);
-        add(builder, builder->table_name);
-        add(builder, ".");
-        add(builder, batch_pgsql_identifier(resource->key, builder->p));
+        batch_pgsql_add(builder, builder->table_name);
+        batch_pgsql_add(builder, ".");
+        batch_pgsql_add(builder, batch_pgsql_identifier(resource->key, builder->p));
     }
 }
 
 /* A row is updated once, though two items may name it: both have then been applied. */
-static int build_update(sql_builder_t *builder, const rows_run_t *run)
+static int build_update(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
     int possible;
 
-    add(builder, "WITH batch_item (key, number) AS MATERIALIZED (SELECT * FROM ");
+    batch_pgsql_add(builder, "WITH batch_item (key, number) AS MATERIALIZED (SELECT * FROM ");
     add_items(builder, run->key);
-    add(builder, "), batch_changed AS (UPDATE ");
-    add(builder, builder->table_name);
+    batch_pgsql_add(builder, "), batch_changed AS (UPDATE ");
+    batch_pgsql_add(builder, builder->table_name);
     add_assignments(builder, run);
-    add(builder, " FROM batch_item");
+    batch_pgsql_add(builder, " FROM batch_item");
     possible = add_where(builder, run->scope);
-    add(builder, " RETURNING batch_item.key) SELECT number FROM batch_item"
-                 " WHERE key IN (SELECT key FROM batch_changed)");
+    /* IS TRUE: as a join it would be a nested loop, too. */
+    batch_pgsql_add(builder, " RETURNING batch_item.key) SELECT number FROM batch_item"
+                             " WHERE (key IN (SELECT key FROM batch_changed)) IS TRUE");
     return possible;
 }
 
@@ -220,18 +183,16 @@ static batch_failure_e build(rows_run_t *run, int fresh)
     const batch_resource_t *resource = run->scope->resource;
     batch_failure_e failure =
         batch_pgsql_table(run->connection, &run->table, resource->table, fresh);
-    sql_builder_t builder;
+    batch_pgsql_builder_t builder;
 
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    builder_init(&builder, run->table, resource->table, run->p);
+    batch_pgsql_builder_init(&builder, run->table, resource->table, run->p);
     run->key = batch_pgsql_column(run->table, resource->key);
     run->hopeless = !(run->is_update ? build_update : build_delete)(&builder, run);
     run->parameters = (const char **)builder.values->elts;
-    run->statement =
-        batch_pgsql_statement(run->connection, apr_array_pstrcat(run->p, builder.pieces, 0),
-                              (const Oid *)builder.types->elts, builder.types->nelts);
+    run->statement = batch_pgsql_built(run->connection, &builder);
     return BATCH_FAILURE_NONE;
 }
 
@@ -241,6 +202,16 @@ static batch_failure_e build(rows_run_t *run, int fresh)
 static batch_failure_e queue_text(const rows_run_t *run, const char *sql)
 {
     return batch_pgsql_queue_text(run->connection, sql, BATCH_PGSQL_OWN);
+}
+
+/*
+ * To join a small table the planner would read all of it, and lock its rows in the order in which
+ * they lie there.
+ */
+static batch_failure_e forbid_other_joins(const rows_run_t *run)
+{
+    return queue_text(run, "SELECT set_config('enable_hashjoin', 'off', true),"
+                           " set_config('enable_mergejoin', 'off', true)");
 }
 
 /* Undoes what was refused; sent with the next statement. */
@@ -254,22 +225,48 @@ static batch_failure_e undo(const rows_run_t *run)
                                          : failure;
 }
 
+/* Lets the next statements take that many milliseconds. */
+static batch_failure_e set_timeout(const rows_run_t *run, apr_int64_t timeout)
+{
+    char sql[64];
+
+    apr_snprintf(sql, sizeof(sql), "SET LOCAL statement_timeout = %" APR_INT64_T_FMT, timeout);
+    return queue_text(run, sql);
+}
+
+/* Has the timeout of a set been set? It is undone with the savepoint, or by release. */
+static int has_timeout(const rows_run_t *run, int count)
+{
+    const batch_pgsql_state_t *state = run->connection->state;
+
+    return count > 1 &&
+           (!state->timeout || state->timeout > SET_TIMEOUT(run->connection->patience));
+}
+
 /* Runs a statement under a savepoint. Where it is refused the caller has to undo it. */
 static batch_failure_e run_statement(const rows_run_t *run, PGresult **result,
                                      batch_pgsql_statement_t *statement,
-                                     const char *const *parameters)
+                                     const char *const *parameters, int count)
 {
     batch_failure_e failure = queue_text(run, "SAVEPOINT batch_rows");
 
+    if (failure == BATCH_FAILURE_NONE && has_timeout(run, count)) {
+        failure = set_timeout(run, SET_TIMEOUT(run->connection->patience));
+    }
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_queue(run->connection, statement, parameters, BATCH_PGSQL_ROWS);
     }
     return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(run->connection, result) : failure;
 }
 
-static batch_failure_e release(const rows_run_t *run)
+static batch_failure_e release(const rows_run_t *run, int count)
 {
-    return queue_text(run, "RELEASE SAVEPOINT batch_rows");
+    const batch_pgsql_state_t *state = run->connection->state;
+    batch_failure_e failure = queue_text(run, "RELEASE SAVEPOINT batch_rows");
+
+    return failure == BATCH_FAILURE_NONE && has_timeout(run, count)
+               ? set_timeout(run, state->timeout)
+               : failure;
 }
 
 static int state_is_of_class(const rows_run_t *run, const char *class)
@@ -277,22 +274,30 @@ static int state_is_of_class(const rows_run_t *run, const char *class)
     return !strncmp(batch_pgsql_sqlstate(run->connection), class, 2);
 }
 
-/* A table that has changed since we looked at it shows as a statement that does not fit. */
-static int may_be_old(const rows_run_t *run)
+static int took_too_long(const rows_run_t *run)
+{
+    return state_is_of_class(run, "57");
+}
+
+/* The table was not looked at in this transaction. */
+static int is_old(const rows_run_t *run)
 {
     const batch_pgsql_state_t *state = run->connection->state;
 
-    return run->table->transaction != state->transactions && state_is_of_class(run, "42");
+    return run->table->transaction != state->transactions;
 }
 
-/* Runs the statement on these keys, looking at the table anew where that may help. */
-static batch_failure_e run_keys(rows_run_t *run, PGresult **result, const char *keys)
+/*
+ * Runs the statement on these keys. Where it is refused, the first time in a transaction, that may
+ * be because the table has been changed or made anew: then it is looked at again.
+ */
+static batch_failure_e run_keys(rows_run_t *run, PGresult **result, const char *keys, int count)
 {
     batch_failure_e failure;
 
     run->parameters[0] = keys;
-    failure = run_statement(run, result, run->statement, run->parameters);
-    if (failure != BATCH_FAILURE_REFUSED || !may_be_old(run)) {
+    failure = run_statement(run, result, run->statement, run->parameters, count);
+    if (failure != BATCH_FAILURE_REFUSED || !is_old(run) || took_too_long(run)) {
         return failure;
     }
     failure = undo(run);
@@ -303,26 +308,63 @@ static batch_failure_e run_keys(rows_run_t *run, PGresult **result, const char *
         return failure;
     }
     run->parameters[0] = keys;
-    return run_statement(run, result, run->statement, run->parameters);
+    return run_statement(run, result, run->statement, run->parameters, count);
 }
 
+/*
+ * Notes what a set took: so much a row, and so much (a round trip, the making of a plan) whatever
+ * its size, which two sets of quite different sizes tell apart.
+ */
 static void measure(rows_run_t *run, int count, apr_interval_time_t took)
 {
-    run->statement->rows_per_microsecond = (double)count / (double)(took > 0 ? took : 1);
+    batch_pgsql_statement_t *statement = run->statement;
+    double time = (double)(took > 0 ? took : 1);
+    double most = MOST_FIXED * (time < statement->took ? time : statement->took);
+    apr_time_t now = batch_pgsql_ticks();
+
+    if (statement->rows && (count >= 2 * statement->rows || 2 * count <= statement->rows)) {
+        double each = (time - statement->took) / (double)(count - statement->rows);
+
+        statement->fixed = time - each * (double)count;
+        statement->fixed = statement->fixed > 0 ? statement->fixed : 0;
+        statement->told_apart_at = now;
+    } else {
+        most = MOST_FIXED * time;
+    }
+    if (statement->fixed > most) {
+        statement->fixed = most; /* one of them had to wait, or was lucky */
+    }
+    statement->rows = count;
+    statement->took = time;
+    statement->measured_at = now;
     run->last = count;
+}
+
+/* Lists the keys of the next count items that can be keys, and their places. Returns how many. */
+static int list_keys(const rows_run_t *run, const char **keys, int *places, int count)
+{
+    const batch_item_t *items = run->items + run->position;
+    int listed = 0, i;
+
+    for (i = 0; i < count; i++) {
+        if (!run->hopeless && batch_pgsql_fits(run->key, items[i].key)) {
+            places[listed] = i;
+            keys[listed++] = items[i].key;
+        }
+    }
+    return listed;
 }
 
 /* Runs the next count items as a set: their outcomes are known unless it is refused. */
 static batch_failure_e run_set(rows_run_t *run, int count)
 {
-    const batch_item_t *items = run->items + run->position;
     batch_row_outcome_t *outcomes = run->outcomes + run->position;
     apr_time_t begun = apr_time_now();
     const char **keys;
     int *places;
     PGresult *result = NULL;
     batch_failure_e failure;
-    int sent = 0, i;
+    int listed, i;
 
     apr_pool_clear(run->set_pool);
     keys = apr_palloc(run->set_pool, (apr_size_t)count * sizeof(*keys));
@@ -330,22 +372,27 @@ static batch_failure_e run_set(rows_run_t *run, int count)
     for (i = 0; i < count; i++) {
         outcomes[i].result = BATCH_ROW_NOT_FOUND;
         outcomes[i].message = NULL;
-        if (!run->hopeless && batch_pgsql_fits(run->key, items[i].key)) {
-            places[sent] = i;
-            keys[sent++] = items[i].key;
-        }
     }
-    if (!sent) {
+    listed = list_keys(run, keys, places, count);
+    if (listed < count && is_old(run)) {
+        /* Nobody is told that a row is not there because of the type that its key once had. */
+        failure = build(run, 1);
+        if (failure != BATCH_FAILURE_NONE) {
+            return failure;
+        }
+        listed = list_keys(run, keys, places, count);
+    }
+    if (!listed) {
         return BATCH_FAILURE_NONE;
     }
-    failure = run_keys(run, &result, batch_pgsql_array(keys, sent, run->set_pool));
+    failure = run_keys(run, &result, batch_pgsql_array(keys, listed, run->set_pool), count);
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         apr_int64_t number = apr_atoi64(PQgetvalue(result, i, 0));
         outcomes[places[number - 1]].result = BATCH_ROW_APPLIED;
     }
     if (failure == BATCH_FAILURE_NONE) {
         measure(run, count, apr_time_now() - begun);
-        failure = release(run);
+        failure = release(run, count);
     }
     return failure;
 }
@@ -365,7 +412,7 @@ static void refuse_rest(rows_run_t *run, const char *words)
 static batch_failure_e try_out(const rows_run_t *run, int *refused,
                                batch_pgsql_statement_t *statement, const char *const *parameters)
 {
-    batch_failure_e failure = run_statement(run, NULL, statement, parameters);
+    batch_failure_e failure = run_statement(run, NULL, statement, parameters, 1);
 
     *refused = failure == BATCH_FAILURE_REFUSED;
     return failure == BATCH_FAILURE_NONE || *refused ? undo(run) : failure;
@@ -412,6 +459,7 @@ static batch_failure_e refused(rows_run_t *run, int count)
     const batch_pgsql_state_t *state = run->connection->state;
     const char *words = apr_pstrdup(run->p, batch_pgsql_words(run->connection));
     int wrong_value = state_is_of_class(run, "22");
+    int too_long = took_too_long(run);
     int for_all = state->refused_making;
     batch_failure_e failure = undo(run);
 
@@ -423,6 +471,10 @@ static batch_failure_e refused(rows_run_t *run, int count)
     }
     if (for_all) {
         refuse_rest(run, words);
+        return BATCH_FAILURE_NONE;
+    }
+    if (too_long && count > 1) {
+        run->most = count / 64 > 0 ? count / 64 : 1;
         return BATCH_FAILURE_NONE;
     }
     if (count == 1) {
@@ -438,11 +490,30 @@ static batch_failure_e refused(rows_run_t *run, int count)
 /* ---- All sets ---------------------------------------------------------------------------------
  */
 
+/* How many rows the statement is expected to manage in that time. */
+static double size_for(const batch_pgsql_statement_t *statement, double left)
+{
+    apr_time_t now = batch_pgsql_ticks();
+    double size;
+
+    if (!statement->rows || now - statement->measured_at >= FORGET) {
+        return FIRST_SET;
+    }
+    left -= statement->fixed;
+    if (left < statement->fixed) {
+        left = statement->fixed; /* it cannot be in time, but it can be worth its round trip */
+    }
+    size = left * (double)statement->rows / (statement->took - statement->fixed);
+    if (size < 2.0 * (double)statement->rows && now - statement->told_apart_at >= FORGET) {
+        size = 2.0 * (double)statement->rows; /* to see what goes with the rows */
+    }
+    return size;
+}
+
 static int next_size(const rows_run_t *run)
 {
     apr_interval_time_t left = run->deadline - apr_time_now();
-    double rate = run->statement->rows_per_microsecond;
-    double size = rate > 0 ? rate * (double)left : FIRST_SET;
+    double size = size_for(run->statement, (double)left);
     int rest = run->count - run->position;
 
     if (run->suspect) {
@@ -493,6 +564,9 @@ static apr_status_t apply(rows_run_t *run, int *done, int count, apr_time_t dead
         return APR_ENOMEM;
     }
     failure = build(run, 0);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = forbid_other_joins(run);
+    }
     while (failure == BATCH_FAILURE_NONE && run->position < count && !is_enough(run, begun)) {
         int size = next_size(run);
 
@@ -531,134 +605,4 @@ apr_status_t batch_pgsql_rows_update(batch_tx_t *tx, int *done, batch_row_outcom
                       .p = ptemp};
 
     return apply(&run, done, count, deadline);
-}
-
-/* ---- Errors ------------------------------------------------------------------------------------
- */
-
-/* Errors of one statement end where they have become so large together. */
-#define ERROR_BYTES (1024 * 1024)
-
-/* The lists of one statement's parameters, in its order. */
-enum { ORDINAL, LINE, ID, FIELD, CODE, MESSAGE, ORIGINAL, LISTS };
-
-static apr_size_t length_of(const char *text)
-{
-    return text ? strlen(text) : 0;
-}
-
-/* Fills the lists with the first errors; returns how many. */
-static int take_errors(const char **lists[LISTS], const batch_item_error_t *errors, int count,
-                       apr_pool_t *p)
-{
-    apr_size_t bytes = 0;
-    int i;
-
-    for (i = 0; i < LISTS; i++) {
-        lists[i] = apr_palloc(p, (apr_size_t)count * sizeof(const char *));
-    }
-    for (i = 0; i < count && bytes < ERROR_BYTES; i++) {
-        const batch_item_error_t *error = &errors[i];
-
-        lists[ORDINAL][i] = apr_psprintf(p, "%" APR_INT64_T_FMT, error->ordinal);
-        lists[LINE][i] = apr_psprintf(p, "%" APR_INT64_T_FMT, error->line);
-        lists[ID][i] = error->id;
-        lists[FIELD][i] = error->field;
-        lists[CODE][i] = error->code;
-        lists[MESSAGE][i] = error->message;
-        lists[ORIGINAL][i] = error->original;
-        bytes += length_of(error->id) + length_of(error->message) + length_of(error->original);
-    }
-    return i;
-}
-
-apr_status_t batch_pgsql_errors_insert(batch_tx_t *tx, const batch_job_t *job,
-                                       const batch_item_error_t *errors, int count)
-{
-    apr_status_t rv = APR_SUCCESS;
-    apr_pool_t *p;
-
-    if (apr_pool_create(&p, tx->p) != APR_SUCCESS) {
-        return APR_ENOMEM;
-    }
-    while (rv == APR_SUCCESS && count > 0) {
-        const char **lists[LISTS];
-        const void *values[LISTS + 1] = {&job->seq};
-        int taken, i;
-
-        apr_pool_clear(p);
-        taken = take_errors(lists, errors, count, p);
-        for (i = 0; i < LISTS; i++) {
-            values[i + 1] = batch_pgsql_array(lists[i], taken, p);
-        }
-        rv = batch_tx_execute_later(tx, BATCH_SQL_ERROR_INSERT, values);
-        errors += taken;
-        count -= taken;
-    }
-    apr_pool_destroy(p);
-    return rv;
-}
-
-/* ---- Forms -------------------------------------------------------------------------------------
- */
-
-/* Sets *found. *old: the table was not looked at in this transaction. */
-static batch_failure_e find_form(batch_connection_t *connection, int *found, int *old,
-                                 const batch_resource_t *resource, const char *organization,
-                                 const char *form_id, apr_pool_t *p)
-{
-    const batch_pgsql_state_t *state = connection->state;
-    batch_pgsql_table_t *table = NULL;
-    sql_builder_t builder;
-    PGresult *result = NULL;
-    batch_failure_e failure = batch_pgsql_table(connection, &table, resource->form_table, 0);
-    int possible;
-
-    *found = 0;
-    *old = table && table->transaction != state->transactions;
-    if (failure != BATCH_FAILURE_NONE) {
-        return failure;
-    }
-    builder_init(&builder, table, resource->form_table, p);
-    add(&builder, "SELECT 1 FROM ");
-    add(&builder, builder.table_name);
-    possible = add_condition(&builder, " WHERE ", resource->form_id, form_id);
-    if (resource->form_scope) {
-        possible = add_condition(&builder, " AND ", resource->form_scope, organization) && possible;
-    }
-    if (!possible) {
-        return BATCH_FAILURE_NONE;
-    }
-    failure = batch_pgsql_queue(
-        connection,
-        batch_pgsql_statement(connection, apr_array_pstrcat(p, builder.pieces, 0),
-                              (const Oid *)builder.types->elts, builder.types->nelts),
-        (const char *const *)builder.values->elts, BATCH_PGSQL_ROWS);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(connection, &result);
-    }
-    *found = failure == BATCH_FAILURE_NONE && PQntuples(result) > 0;
-    return failure;
-}
-
-apr_status_t batch_pgsql_form_check(batch_tx_t *tx, const batch_resource_t *resource,
-                                    const char *organization, const char *form_id)
-{
-    batch_connection_t *connection = tx->connection;
-    int found, old;
-    batch_failure_e failure = find_form(connection, &found, &old, resource, organization, form_id,
-                                        batch_connection_scratch(connection));
-
-    if (failure == BATCH_FAILURE_REFUSED) {
-        const char *code = batch_pgsql_sqlstate(connection);
-        if (!strncmp(code, "22", 2)) {
-            return BATCH_ENOTFOUND; /* no value of the column's type */
-        }
-        /* The table may have been made anew, with other types. */
-        failure = old && !strncmp(code, "42", 2) ? BATCH_FAILURE_OUTDATED : BATCH_FAILURE_STATEMENT;
-    }
-    if (failure != BATCH_FAILURE_NONE) {
-        return batch_tx_fail(tx, failure, "looking for a form");
-    }
-    return found ? APR_SUCCESS : BATCH_ENOTFOUND;
 }

@@ -147,9 +147,16 @@ batch_error_t *batch_tx_error(batch_tx_t *tx);
  */
 apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner);
 
-/** Reads the job with that id if it is this organization's and of this API; strings in p. */
+/**
+ * Reads the job with that id if it is this organization's and of this API; strings in p. A write
+ * transaction keeps others from changing it until it ends; it waits for a worker's chunk.
+ */
 apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
                               const char *organization, batch_api_e api, apr_pool_t *p);
+
+/** The same without waiting, and without keeping others from anything. */
+apr_status_t batch_tx_job_look(batch_tx_t *tx, batch_job_t *job, const char *id,
+                               const char *organization, batch_api_e api, apr_pool_t *p);
 
 /* The order of what clients of the records API see: failed, pending, running, success. */
 #define BATCH_SORT_STATUS_RANK                                                                     \

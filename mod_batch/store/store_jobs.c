@@ -148,6 +148,14 @@ apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
                       1, p);
 }
 
+apr_status_t batch_tx_job_look(batch_tx_t *tx, batch_job_t *job, const char *id,
+                               const char *organization, batch_api_e api, apr_pool_t *p)
+{
+    const void *values[] = {id, organization, batch_api_name(api)};
+
+    return select_job(tx, job, BATCH_SQL_JOB_GET, values, 1, p);
+}
+
 apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p)
 {
     const void *values[] = {&seq};

@@ -131,6 +131,10 @@ DATABASE const char *database_make(const char *folder, apr_pool_t *pool)
     if (!is_pgsql()) {
         return apr_pstrcat(pool, folder, "/batch.db", NULL);
     }
+    if (!params) {
+        fprintf(stderr, "BATCH_TEST_PARAMS is not set: see build-aux/postgres\n");
+        exit(2);
+    }
     schema = apr_psprintf(pool, "unit_%ld", (long)getpid());
     native(params, apr_psprintf(pool,
                                 "SET client_min_messages = error;"

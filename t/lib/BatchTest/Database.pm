@@ -15,7 +15,8 @@ use BatchTest::Config;
 our @EXPORT = qw(
     rows value sql run_sql restore table_hash database_file
     trigger drop_triggers slow_trigger refuse_trigger count_trigger applied
-    hold_lock release_locks sql_at_once
+    hold_lock hold_record release_locks sql_at_once
+    postgres_control
 );
 
 my @tables = qw(records forms contacts groups shipments trackers assets);
@@ -30,17 +31,57 @@ sub _command
         : ('sqlite3', '-batch', '-bail', '-cmd', '.timeout 30000', database_file());
 }
 
+# PostgreSQL's client stays: to connect takes longer than most of what it is asked.
+my $client;
+
+sub _end_client
+{
+    my $ended = $client or return;
+    undef $client;
+    close $ended->{in};
+    local $?;
+    waitpid $ended->{pid}, 0;
+    return;
+}
+
+# What the client prints for the statements; nothing if one of them fails, which ends it.
+sub _ask_client
+{
+    my ($statements) = @_;
+    if (!$client) {
+        my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
+        $in->autoflush(1);
+        $client = {pid => $pid, in => $in, out => $out};
+    }
+    my $text = '';
+    print {$client->{in}} $statements, "\n;SELECT 'that is all';\n";
+    while (defined(my $line = readline $client->{out})) {
+        return ($text, 1) if $line eq "that is all\n";
+        $text .= $line;
+    }
+    _end_client();
+    return ($text, 0);
+}
+
 # Runs the statements; returns what the client printed. Dies if one of them fails.
 sub run_sql
 {
     my ($statements) = @_;
-    my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
-    print {$in} $statements, "\n";
-    close $in;
-    my $text = do { local $/; <$out> }
-        // '';
-    waitpid $pid, 0;
-    die "SQL failed: $text\n  in: ", substr($statements, 0, 400), "\n" if $?;
+    my ($text, $good);
+    if (driver() eq 'pgsql') {
+        local $SIG{PIPE} = 'IGNORE';
+        ($text, $good) = _ask_client($statements);
+    }
+    else {
+        my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
+        print {$in} $statements, "\n";
+        close $in;
+        $text = do { local $/; <$out> }
+            // '';
+        waitpid $pid, 0;
+        $good = !$?;
+    }
+    die "SQL failed: $text\n  in: ", substr($statements, 0, 400), "\n" if !$good;
     return $text;
 }
 
@@ -162,18 +203,25 @@ sub drop_triggers
     return;
 }
 
-# Makes every update or delete of a record expensive: a walk over count * count pairs. Sixty
-# thousand pairs take a few milliseconds.
+# Makes every update or delete of a record take some milliseconds; four times as many for twice the
+# count. SQLite cannot sleep: there it is a walk over count * count pairs. On PostgreSQL rows are
+# changed by sets whose size follows from how long the last ones took; so the connections that know
+# of quicker ones are ended, and the next batch begins with a small set.
 sub slow_trigger
 {
     my ($event, $count) = @_;
-    $count ||= driver() eq 'pgsql' ? 700 : 300;
+    $count ||= 300;
+    if (driver() eq 'pgsql') {
+        my $seconds = 0.015 * ($count / 300)**2;
+        trigger("test_slow_\L$event", 'BEFORE', $event, "PERFORM pg_sleep($seconds)");
+        run_sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity'
+                . " WHERE application_name = 'mod_batch' AND state = 'idle';");
+        return;
+    }
     sql(
         'CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER)',
         'DELETE FROM test_numbers',
-        driver() eq 'pgsql'
-        ? "INSERT INTO test_numbers SELECT generate_series(1, $count)"
-        : "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < $count)"
+        "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < $count)"
             . ' INSERT INTO test_numbers SELECT n FROM c',
         'CREATE TABLE IF NOT EXISTS test_work (pairs INTEGER)',
         'DELETE FROM test_work',
@@ -219,6 +267,21 @@ sub refuse_trigger
     return;
 }
 
+# ---- The server ----------------------------------------------------------------------------------
+
+# pg_ctl: start, or stop or restart with -m immediate or fast.
+sub postgres_control
+{
+    my ($command, @mode) = @_;
+    _end_client();
+    my ($bin) = sort { ($b =~ /(\d+)/)[0] <=> ($a =~ /(\d+)/)[0] } glob '/usr/lib/postgresql/*/bin';
+    my ($folder) = $ENV{BATCH_TEST_PARAMS} =~ /host=(\S+)/;
+    system 'sh', '-c', 'exec "$@" >>"$0/control.log" 2>&1 </dev/null', $folder, "$bin/pg_ctl", '-D',
+        "$folder/data", '-w', '-l', "$folder/log", @mode, $command;
+    die "pg_ctl $command failed\n" if $?;
+    return;
+}
+
 # ---- Locks ---------------------------------------------------------------------------------------
 
 my @locks;
@@ -235,7 +298,7 @@ sub hold_lock
     my $end = time + 60;
     while (time < $end) {
         print {$in} driver() eq 'pgsql'
-            ? "BEGIN; LOCK TABLE records, batch_jobs IN EXCLUSIVE MODE;\nSELECT 'tried';\n"
+            ? "BEGIN; LOCK TABLE batch_jobs, records IN EXCLUSIVE MODE;\nSELECT 'tried';\n"
             : "BEGIN IMMEDIATE;\nSELECT 'tried';\n";
         my $refused;
         while (defined(my $line = <$out>)) {
@@ -247,7 +310,21 @@ sub hold_lock
     die "cannot take the lock\n";
 }
 
-# Runs a statement under such a lock, and lets it go.
+# Another process locks a record and keeps it until release_locks, so that a batch that comes to it
+# stands still in the middle of a chunk. PostgreSQL only: SQLite has no locks of rows.
+sub hold_record
+{
+    my ($id) = @_;
+    my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
+    $in->autoflush(1);
+    push @locks, {pid => $pid, in => $in, out => $out};
+    print {$in} "BEGIN; SELECT 'held' FROM records WHERE id = '$id' FOR UPDATE;\n";
+    my $line = <$out> // '';
+    die "cannot lock the record: $line\n" if $line !~ /^held/;
+    return;
+}
+
+# Runs a statement under the lock of hold_lock, and lets it go.
 sub sql_at_once
 {
     my ($statement) = @_;
