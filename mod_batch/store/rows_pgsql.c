@@ -114,7 +114,7 @@ static int add_where(sql_builder_t *builder, const batch_row_scope_t *scope)
     if (resource->scope) {
         possible = add_condition(builder, " AND ", resource->scope, scope->organization);
     }
-    if (resource->form_column) {
+    if (resource->form_column && scope->form_id) {
         possible =
             add_condition(builder, " AND ", resource->form_column, scope->form_id) && possible;
     }

@@ -6,6 +6,8 @@
 #include "store/types_pgsql.h"
 
 /* As the members of batch_driver_t. */
+batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_facts_t *facts,
+                                  const batch_resource_t *resource, apr_pool_t *p);
 apr_status_t batch_pgsql_form_check(batch_tx_t *tx, const batch_resource_t *resource,
                                     const char *organization, const char *form_id);
 apr_status_t batch_pgsql_errors_insert(batch_tx_t *tx, const batch_job_t *job,
