@@ -73,6 +73,9 @@ unlike($said, qr/warn|error/i, 'without a complaint');
         . resource('BatchTable records', 'BatchKey id client', 'BatchColumn status text',
         'BatchActions update'));
 is($code, 0, 'a resource of one column') or diag($said);
+($code, $said) =
+    configtest("BatchMaxItems 5\nBatchMaxItemSize 64k\nBatchSyncMaxItems 1\n$database");
+is($code, 0, 'limits of the resources API') or diag($said);
 
 # ---- What one directive can see ------------------------------------------------------------------
 
@@ -163,6 +166,19 @@ my @wrong = (
     ['a lease of nothing', "BatchLease 0\n", 1, qr/BatchLease/],
     ['no objects at all', "BatchMaxObjects 0\n", 1, qr/BatchMaxObjects/],
     ['objects that are no number', "BatchMaxObjects ten\n", 1, qr/BatchMaxObjects/],
+    ['no items at all', "BatchMaxItems 0\n", 1, qr/BatchMaxItems/],
+    ['items of the mode sync that are no number', "BatchSyncMaxItems few\n", 1, qr/BatchSyncMaxItems/],
+    ['an item size of an unknown unit', "BatchMaxItemSize 1X\n", 1, qr/BatchMaxItemSize.*K, M or G/],
+    ['an item size of two units', "BatchMaxItemSize 1KM\n", 1, qr/BatchMaxItemSize/],
+    ['an item size that is too small', "BatchMaxItemSize 99\n", 1, qr/BatchMaxItemSize/],
+    ['an item size that is too large', "BatchMaxItemSize 65M\n", 1, qr/BatchMaxItemSize/],
+    [
+        'merge where rows belong to a form',
+        resource(
+            @good, 'BatchForm form_id forms', 'BatchColumn status text', 'BatchActions merge'
+        ),
+        1, qr/thing.*BatchForm/
+    ],
     ['a wrong expression for the user', "BatchUserId \"%{\"\n", 1, qr/BatchUserId/],
     [
         'a wrong expression for the organization', "BatchOrganization \"%{reqenv:\"\n",
