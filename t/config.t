@@ -212,6 +212,17 @@ my @incomplete = (
         1,
         qr/nothing/
     ],
+    [
+        'merge of rows that belong to forms',
+        resource(
+            'BatchTable records',
+            'BatchKey id client',
+            'BatchForm form_id forms',
+            'BatchActions delete merge'
+        ),
+        1,
+        qr/BatchForm/
+    ],
 );
 foreach my $case (@wrong, @incomplete) {
     my ($name, $text, $line, $reason) = @$case;
@@ -284,6 +295,21 @@ BatchActions delete update
 END
 ($code, $said) = startup($sample);
 is($code, undef, 'a resource whose table and columns are there: httpd starts') or diag($said);
+
+my $dubious = <<"END";
+${database}<BatchResource asset>
+BatchTable assets
+BatchKey id generated
+BatchScope organization_id
+BatchMatch item_id
+BatchColumn item_id text required
+BatchActions merge
+</BatchResource>
+END
+($code, $said) = startup($dubious);
+is($code, undef, 'a match without a unique index: httpd starts') or diag($said);
+like($said, qr/MB0209: .*BatchMatch.* no unique index/,  'and warns of it');
+like($said, qr/MB0209: .*BatchTable.*"location_id"/, 'and of a column that nothing fills');
 
 my @missing = (
     ['a missing table', 'BatchTable records', 'BatchTable unicorns', qr/unicorns/],
