@@ -196,7 +196,7 @@ foreach my $way ('the client', 'the server') {
     foreach my $part (0.5, 0.999) {
         my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port')) or die "connect: $!\n";
         local $SIG{PIPE} = 'IGNORE';
-        syswrite $socket, substr $text, 0, int $part * length $text;
+        syswrite $socket, substr $text, 0, int($part * length $text);
         if ($way eq 'the server') {
             my @children = server_children();
             kill 'KILL', @children;

@@ -52,7 +52,7 @@ my @wrong = (
     ['contact', '{"name":"x","updated_at":null}', 'updated_at', 'unknown_member'],
     ['contact', '{"name":"x","rowid":1}', 'rowid', 'unknown_member'],
     ['contact', '{"name":"x","ctid":"(0,1)"}', 'ctid', 'unknown_member'],
-    ['contact', q({"name":"x","email) VALUES (1); --":"y"}), 'email) VALUES (1); --', 'unknown_member'],
+    ['contact', '{"name":"x","email) VALUES (1); --":"y"}', 'email) VALUES (1); --', 'unknown_member'],
     ['shipment', '{"tracking_number":"V-2","quantity":1}', 'quantity', 'unknown_member'],
     # types
     ['contact', '{"name":5}', 'name', 'wrong_type'],
