@@ -21,7 +21,7 @@ sub processed
 foreach my $by (['alice', 'Alice Archer'], ['bob', 'Bob Baker']) {
     my ($as, $name) = @$by;
     restore();
-    on_table('contacts', sub { slow_trigger('INSERT', driver() eq 'pgsql' ? 700 : 300); count_trigger('INSERT') });
+    on_table('contacts', sub { slow_trigger('INSERT'); count_trigger('INSERT') });
     my $batch = accepted(merge('contact', [contact_items(600)]));
     my $now = wait_for('some progress', sub { my $b = resource_batch($batch); processed($b) ? $b : undef });
     my $answer = cancel($batch, as => $as);
@@ -50,7 +50,7 @@ foreach my $by (['alice', 'Alice Archer'], ['bob', 'Bob Baker']) {
 
 restore();
 my $before = table_hash('contacts', "notes IS NULL OR notes <> 'made'");
-on_table('contacts', sub { slow_trigger('INSERT', driver() eq 'pgsql' ? 700 : 300) });
+on_table('contacts', sub { slow_trigger('INSERT') });
 my $batch = accepted(overwrite('contact', [contact_items(600)]));
 wait_for('some progress', sub { processed(resource_batch($batch)) });
 is_refused(cancel($batch, as => 'bob'), 403, 'forbidden', 'bob may not overwrite, nor cancel one');

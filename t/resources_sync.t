@@ -108,7 +108,7 @@ is(value("SELECT count(*) FROM shipments WHERE tracking_number LIKE 'o%' AND rec
 
 # While a large batch runs, small ones do not wait for its end.
 restore();
-on_table('contacts', sub { slow_trigger('INSERT', driver() eq 'pgsql' ? 400 : 200) });
+on_table('contacts', sub { slow_trigger('INSERT', 200) });
 my $large = accepted(merge('contact', [contact_items(1500, 'slow')]));
 my $overtook = 0;
 while (resource_batch($large)->{status} ne 'completed') {
