@@ -16,16 +16,16 @@ my @malformed = (
     ['white space', " \n ", [1, 2], [0, 3]],
     ['half an object', '{"data":', 1, [8, 9]],
     ['a comma too many in the request', '{"data":[],}', 1, 12],
-    ['two documents', "$head\{\"name\":\"x\"}]}{}", 1, 63],
-    ['a word behind the end', "$head\{\"name\":\"x\"}]} x", 1, 64],
-    ['a comma too many in data', "$head\{\"name\":\"x\"},]}", 1, 62],
-    ['a comma missing in data', "$head\{\"name\":\"x\"} {\"name\":\"y\"}]}", 1, 62],
+    ['two documents', "$head\{\"name\":\"x\"}]}{}", 1, 62],
+    ['a word behind the end', "$head\{\"name\":\"x\"}]} x", 1, 63],
+    ['a comma too many in data', "$head\{\"name\":\"x\"},]}", 1, 61],
+    ['a comma missing in data', "$head\{\"name\":\"x\"} {\"name\":\"y\"}]}", 1, 61],
     ['a comma first in data', "$head,{\"name\":\"x\"}]}", 1, 48],
-    ['two commas in data', "$head\{\"name\":\"x\"},,{\"name\":\"y\"}]}", 1, 62],
+    ['two commas in data', "$head\{\"name\":\"x\"},,{\"name\":\"y\"}]}", 1, 61],
     ['data without an end', "$head\{\"name\":\"x\"}", 1, [60, 62]],
     ['the request without an end', "$head\{\"name\":\"x\"}]", 1, [61, 63]],
-    ['data closed by a brace', "$head\{\"name\":\"x\"}}", 1, 61],
-    ['an item closed by a bracket', "$head\{\"name\":\"x\"]]}", 1, 60],
+    ['data closed by a brace', "$head\{\"name\":\"x\"}}", 1, 60],
+    ['an item closed by a bracket', "$head\{\"name\":\"x\"]]}", 1, 59],
     ['an item without an end', "$head\{\"name\":\"x\"", 1, [59, 60]],
     ['an item of one quote', "$head\{\"name\":\"x}]}", 1, undef],
     ['an item of words', "$head\{name:\"x\"}]}", 1, 49],
@@ -44,7 +44,7 @@ my @malformed = (
     ['a line end in a text', "$head\{\"name\":\"a\nb\"}]}", [1, 2], undef],
     ['a control character in a text', "$head\{\"name\":\"a\x02b\"}]}", 1, [57, 58]],
     ['a byte NUL in a text', "$head\{\"name\":\"a\0b\"}]}", 1, [57, 58]],
-    ['a byte NUL between items', "$head\{\"name\":\"x\"}\0]}", 1, 61],
+    ['a byte NUL between items', "$head\{\"name\":\"x\"}\0]}", 1, 60],
     ['a byte that is not UTF-8', "$head\{\"name\":\"\xff\"}]}", 1, [56, 58]],
     ['UTF-8 cut short', "$head\{\"name\":\"\xc3\"}]}", 1, [56, 58]],
     ['UTF-8 in its long form', "$head\{\"name\":\"\xc0\xaf\"}]}", 1, [56, 58]],
@@ -53,7 +53,7 @@ my @malformed = (
     ['brackets that do not fit', "$head\{\"name\":[}]]}", 1, [56, 57]],
     ['on another line', "{\n\"action\":\"merge\",\n\"data\":[\n{\"name\":\"x\"},\n{\"name\":oops}\n]}", 5, 9],
     ['behind many good items', $head . '{"name":"good"},' x 20_000 . '{"name":oops}]}', 1, undef],
-    ['behind data', "$head\{\"name\":\"x\"}],\"mode\":oops}", 1, 70],
+    ['behind data', "$head\{\"name\":\"x\"}],\"mode\":oops}", 1, 69],
 );
 foreach my $case (@malformed) {
     my ($name, $body, $line, $column, $item) = @$case;
@@ -145,7 +145,7 @@ foreach my $path ('/batches/%00', '/batches/%2e%2e/batches', '/batches//', '/bat
     "/batches/00000000-0000-4000-8000-000000000000'--", '/batches?page=' . '9' x 5000, '/batches?' . '&' x 5000)
 {
     my $answer = request('GET', $path);
-    ok($answer->status =~ /^(?:200|400|404|414|422)$/, substr($path, 0, 60)) or diag($answer->status);
+    ok($answer->status =~ /^(?:200|400|403|404|414|422)$/, substr($path, 0, 60)) or diag($answer->status);
 }
 is(table_hash($_), $before{$_}, "$_ are as they were") for sort keys %before;
 is(value('SELECT count(*) FROM batch_items WHERE job NOT IN (SELECT seq FROM batch_jobs)'), 0, 'nothing is left of any');
@@ -153,5 +153,5 @@ is(value('SELECT count(*) FROM batch_items WHERE job NOT IN (SELECT seq FROM bat
 # The body is read again and again where nothing may stay: no child has crashed, and all is well.
 is_result(run_batch(merge('contact', [{name => 'still here'}])), 'completed', {created => 1}, 'the server is well');
 
-tolerate_log(qr/AH01390|zlib|Zlib|deflate/i);
+tolerate_log(qr/AH00127: Cannot map GET|AH01390|deflate/i);
 finish();

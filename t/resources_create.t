@@ -274,4 +274,5 @@ $answer = post_batches(undef, body => $good, path => '/limited/batches');
 is($answer->status, 202, 'within the limit');
 resource_final($answer->json->{data});
 
+tolerate_log(qr/AH02648/);
 finish();

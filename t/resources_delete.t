@@ -36,7 +36,7 @@ foreach my $mode (qw(mixed sync)) {
     is_item_errors(
         \@errors,
         [
-            [1, 'id', 'missing'], [2, 'id', 'missing'], [3, 'id', qr/missing|wrong_type/], [4, 'id', 'wrong_type'],
+            [1, 'id', 'missing'], [2, 'id', 'missing'], [3, 'id', qr/missing|wrong_type/], [4, 'id', qr/wrong_type|not_found/],
             [5, 'id', qr/missing|wrong_type|not_found/], [6, 'id', 'not_found'], [7, 'id', 'not_found'],
             [8, $errors[7]{field}, 'duplicate'], [9, undef, 'not_an_object'], [10, 'id', 'wrong_type'],
             [11, 'id', 'not_found'], [12, 'fax', 'unknown_member']

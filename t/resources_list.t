@@ -50,7 +50,7 @@ is_deeply([$page->{data}, $page->{pagination}], [[], {limit => 10, page => 4, ha
     'a page behind the last');
 is_deeply(list('limit=30')->{pagination}, {limit => 30, page => 1, has_more => FALSE, total_count => 30}, 'all on one');
 is(list('limit=29')->{pagination}{has_more}, TRUE, 'all but one');
-is(list("limit=$_")->{pagination}{limit}, $_ > 1000 ? 1000 : $_, "limit=$_") for 1, 1000, 1001, 99999999999999999999;
+is(list("limit=$_")->{pagination}{limit}, $_ > 1000 ? 1000 : $_, "limit=$_") for 1, 1000, 1001, '99999999999999999999';
 is_envelope(request('GET', '/v1/batches.json?limit=2'), 200, undef, 'by the other path', 'GET /v1/batches.json');
 
 # Filters, alone and together.

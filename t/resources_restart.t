@@ -85,10 +85,10 @@ foreach my $name ('a column was added', 'it was taken away') {
         [
             map {
                 my $n = $_;
-                map { request_text('POST', '/batches', json => $_) } merge('contact', [{name => "$name $n", phone => $n}]),
+                map { request_text('POST', '/batches', json => $_) } merge('contact', [{name => "$name $n", phone => "p$n"}]),
                     merge('shipment', [{tracking_number => "$name $n"}], mode => 'sync'),
                     merge('contact', [{name => "$name sync $n"}], mode => 'sync'),
-                    removal('contact', [{id => 'none'}], mode => 'sync', atomic => FALSE)
+                    removal("contact", [{id => "c0010000-71b9-4000-8000-0242ac120002"}, {id => "none"}], mode => "sync", atomic => FALSE)
             } 1 .. 4
         ]
     );

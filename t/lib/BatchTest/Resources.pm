@@ -118,12 +118,13 @@ sub cancel
 
 # ---- Rows ----------------------------------------------------------------------------------------
 
-# acme's contacts, or those of the condition, in order of name.
+# acme's contacts, or those of the condition, in order of name; as a scalar, how many.
 sub contacts
 {
     my ($where) = @_;
-    return rows('SELECT * FROM contacts WHERE ' .
+    my @rows = rows('SELECT * FROM contacts WHERE ' .
             ($where || "organization_id = 'acme'") . ' ORDER BY name, id');
+    return @rows;
 }
 
 # Items that make count contacts, "PREFIX 0001" and so on.
@@ -268,7 +269,7 @@ sub is_phases
         or diag(JSON::PP->new->canonical->encode($batch->{phases}));
     my $times = join ' ', map { $_ // 'null' } @times;
     my $good = !@extra && !grep { !defined $_ || !/^\d{10}$/ } @times;
-    for my $i (1 .. $good ? $#times : 0) {
+    for my $i (1 .. ($good ? $#times : 0)) {
         $good = 0 if $times[$i] < $times[$i - 1];
     }
     return ok($good, "$name: the times of the phases are in order")
@@ -293,7 +294,7 @@ sub is_item_errors
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my @got = map { [$_->{index}, $_->{field}, $_->{code}] } @$errors;
     my $good = @got == @$wanted;
-    foreach my $i (0 .. $good ? $#got : -1) {
+    foreach my $i (0 .. ($good ? $#got : -1)) {
         my ($index, $field, $code) = @{$wanted->[$i]};
         $good = 0
             if ($got[$i][0] // 'null') ne $index
