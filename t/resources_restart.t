@@ -81,6 +81,7 @@ is_done($batch, 'schema');
 drop_triggers();
 # And after it, on every connection.
 foreach my $name ('a column was added', 'it was taken away') {
+    my @ids = map { $_->{id} } contacts("notes = 'new'");
     my @answers = parallel(
         [
             map {
@@ -88,7 +89,7 @@ foreach my $name ('a column was added', 'it was taken away') {
                 map { request_text('POST', '/batches', json => $_) } merge('contact', [{name => "$name $n", phone => "p$n"}]),
                     merge('shipment', [{tracking_number => "$name $n"}], mode => 'sync'),
                     merge('contact', [{name => "$name sync $n"}], mode => 'sync'),
-                    removal("contact", [{id => "c0010000-71b9-4000-8000-0242ac120002"}, {id => "none"}], mode => "sync", atomic => FALSE)
+                    removal('contact', [{id => $ids[$n]}], mode => 'sync')
             } 1 .. 4
         ]
     );
