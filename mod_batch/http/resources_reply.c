@@ -55,7 +55,9 @@ apr_status_t batch_reply_write_refusal(const batch_sink_t *sink, const batch_exc
                                        const batch_problems_t *problems)
 {
     batch_envelope_t envelope = {
-        .message = message ? message : ap_get_status_line(status) + 4,
+        .message = message                       ? message
+                   : status == HTTP_UNAUTHORIZED ? "authentication is required"
+                                                 : ap_get_status_line(status) + 4,
         .status = status,
         .code = code ? code : code_of(status),
         .endpoint = batch_reply_endpoint(x),

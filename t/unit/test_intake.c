@@ -92,6 +92,7 @@ static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *r
                             const char *const *texts, int count, apr_pool_t *p)
 {
     struct source source = {{next_item, rewind_items, NULL, count}, texts, 0};
+    batch_resources_request_t sent = *request;
     batch_error_t err = {0};
     batch_plan_t plan;
     apr_status_t rv;
@@ -103,7 +104,9 @@ static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *r
     source.source.baton = &source;
     errors = apr_array_make(p, 4, sizeof(batch_item_error_t));
     problems = batch_problems_make(p);
-    batch_resources_check(&plan, &action, problems, &engine, request, p);
+    sent.has_data = 1;
+    sent.count = source.source.count;
+    batch_resources_check(&plan, &action, problems, &engine, &sent, p);
     if (problems->nelts) {
         return BATCH_EINVALID;
     }

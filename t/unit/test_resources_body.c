@@ -150,6 +150,7 @@ static void test_request(void)
                           request->properties->nelts, pool),
               "notes=s:n email=0: a=n:1.50 b=b:true c=j:{\"x\":[1]}", "properties");
     is_number(result.source->count, 1, "one item");
+    is_number(request->count, 1, "which the request counts too");
 
     result = read_text("{}");
     request = &result.request;
