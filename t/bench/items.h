@@ -21,13 +21,14 @@ static inline double bench_milliseconds(void)
     return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* A random UUID, as the server makes one for each new row. */
+/* A new UUID that is greater than those before it, as the server makes one for each new row. */
 static inline void bench_uuid(char *id)
 {
-    unsigned high = (unsigned)random(), low = (unsigned)random();
+    static unsigned number;
 
-    snprintf(id, 37, "%08x-%04x-4%03x-a%03x-%08x%04x", high, low & 0xffff, (low >> 16) & 0xfff,
-             high & 0xfff, (unsigned)random(), (high >> 12) & 0xffff);
+    snprintf(id, 37, "018f0000-%04x-7000-a%03x-%08x%04x", number >> 16, number >> 4 & 0xfff,
+             (unsigned)random(), number & 0xffff);
+    number++;
 }
 
 /* All lines of the file, cut at their tabs; what it allocates is kept until the end. */
