@@ -83,7 +83,9 @@ batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code,
     case SQLITE_RANGE:
     case SQLITE_AUTH:
         return BATCH_FAILURE_STATEMENT;
-    default: /* full, read-only, corrupt, an I/O error, out of memory, … */
+    case SQLITE_READONLY:
+        return BATCH_FAILURE_READ_ONLY;
+    default: /* full, corrupt, an I/O error, out of memory, … */
         return BATCH_FAILURE_LOST;
     }
     return failure;

@@ -26,7 +26,7 @@ const batch_driver_t *batch_driver_find(const char *name)
 /* Only a place is made here, under the list's lock; it is opened by the first who needs it. */
 static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
 {
-    const batch_store_t *store = baton;
+    batch_store_t *store = baton;
     batch_connection_t *connection = apr_pcalloc(p, sizeof(*connection));
 
     connection->logger = store->logger;
@@ -35,6 +35,7 @@ static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
     connection->params = store->params;
     connection->may_create = store->may_create;
     connection->patience = store->patience;
+    batch_gate_add(&store->gate, connection);
     *place = connection;
     return APR_SUCCESS;
 }
@@ -90,6 +91,7 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     store->block_signals = config->block_signals;
     rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers_waiting, store->p);
     if (rv == APR_SUCCESS) {
+        batch_gate_open(&store->gate, most, store->p);
         rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,
                                 store, store->p);
     }
@@ -128,6 +130,7 @@ apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_
     (*store)->p = p;
     rv = fill(*store, config, err, ptemp);
     if (rv != APR_SUCCESS) {
+        batch_gate_close(&(*store)->gate);
         *store = NULL;
         apr_pool_destroy(p);
     }
@@ -136,6 +139,7 @@ apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_
 
 void batch_store_destroy(batch_store_t *store)
 {
+    batch_gate_close(&store->gate);
     apr_pool_destroy(store->p); /* with the list, whose cleanup closes what is idle: all */
 }
 

@@ -5,6 +5,7 @@
 #include <apr_reslist.h>
 
 #include "store/connection.h"
+#include "store/gate.h"
 #include "store/writer.h"
 
 struct batch_store {
@@ -18,6 +19,7 @@ struct batch_store {
     const batch_logger_t *logger;
     batch_writer_t writer;
     apr_reslist_t *connections; /* of batch_connection_t */
+    batch_gate_t gate;          /* knows all of them */
 };
 
 struct batch_tx {
