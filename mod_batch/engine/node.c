@@ -15,6 +15,7 @@ struct shared {
     volatile apr_uint32_t writers_waiting;
     volatile apr_uint64_t polled_at;  /* milliseconds since the epoch */
     volatile apr_uint64_t cleaned_at; /* the same */
+    batch_outages_t outages;
     volatile apr_uint64_t slots[];
 };
 
@@ -74,6 +75,11 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
 volatile apr_uint32_t *batch_node_writers_waiting(batch_node_t *node)
 {
     return &node->shared->writers_waiting;
+}
+
+batch_outages_t *batch_node_outages(batch_node_t *node)
+{
+    return &node->shared->outages;
 }
 
 void batch_node_wake(batch_node_t *node)

@@ -398,10 +398,16 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
 
 static void wait_for_database(struct run *run, apr_interval_time_t *wait, const batch_error_t *err)
 {
+    const char *tag = err->tag ? err->tag : "MB0406";
+    const char *message = err->message ? err->message : "no details";
+    const char *suffix;
+
     if (*wait == 0) {
-        batch_log(run->engine->logger, BATCH_LOG_WARNING, err->tag ? err->tag : "MB0406",
-                  err->status, run->job, "the database is unavailable, the batch waits: %s",
-                  err->message ? err->message : "no details");
+        int due = batch_outage_due(run->engine->outages, &suffix, tag,
+                                   apr_pstrcat(run->chunk_pool, run->job->id, message, NULL),
+                                   run->chunk_pool);
+        batch_log(run->engine->logger, due ? BATCH_LOG_WARNING : BATCH_LOG_DEBUG, tag, err->status,
+                  run->job, "the database is unavailable, the batch waits: %s%s", message, suffix);
     }
     *wait = *wait == 0 ? FIRST_WAIT : (*wait * 2 > LAST_WAIT ? LAST_WAIT : *wait * 2);
     run->runner->pause(run->runner->baton, *wait);

@@ -37,7 +37,7 @@ struct worker {
     batch_workers_t *workers;
     apr_thread_t *thread;
     int slot;
-    int unavailable; /* the last claim failed: say so once, not every second */
+    int unavailable; /* it has logged that claims fail: to be said when they do not any more */
 };
 
 struct batch_workers {
@@ -129,19 +129,24 @@ static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_claim(tx, claim->job, &claim->request, claim->p);
 }
 
-static void report_claim(struct worker *worker, apr_status_t rv, const batch_error_t *err)
+static void report_claim(struct worker *worker, apr_status_t rv, const batch_error_t *err,
+                         apr_pool_t *p)
 {
+    const batch_engine_t *engine = worker->workers->engine;
+    const char *tag = err->tag ? err->tag : "MB0409";
+    const char *message = err->message ? err->message : "no details";
+    const char *suffix;
     int failed = rv != APR_SUCCESS && rv != BATCH_ENOTFOUND;
 
-    if (failed && !worker->unavailable) {
-        batch_log(worker->workers->engine->logger, BATCH_LOG_ERROR, err->tag ? err->tag : "MB0409",
-                  rv, NULL, "cannot look into the queue: %s",
-                  err->message ? err->message : "no details");
+    if (failed && batch_outage_due(engine->outages, &suffix, tag, message, p)) {
+        worker->unavailable = 1;
+        batch_log(engine->logger, BATCH_LOG_ERROR, tag, rv, NULL,
+                  "cannot look into the queue: %s%s", message, suffix);
     } else if (!failed && worker->unavailable) {
-        batch_log(worker->workers->engine->logger, BATCH_LOG_NOTICE, "MB0410", 0, NULL,
+        worker->unavailable = 0;
+        batch_log(engine->logger, BATCH_LOG_NOTICE, "MB0410", 0, NULL,
                   "the queue can be reached again");
     }
-    worker->unavailable = failed;
 }
 
 /* Claims a job and runs it. BATCH_ENOTFOUND: there is none. */
@@ -161,7 +166,7 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
         rv = batch_store_job_stands(workers->engine->store, &job, &err, p);
         rv = rv == BATCH_ECONFLICT ? BATCH_ENOTFOUND : rv;
     }
-    report_claim(worker, rv, &err);
+    report_claim(worker, rv, &err, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }

@@ -24,6 +24,9 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
 /** The shared count of waiting writers, for batch_store_config_t. */
 volatile apr_uint32_t *batch_node_writers_waiting(batch_node_t *node);
 
+/** What the node has logged of late, for batch_engine_t. */
+batch_outages_t *batch_node_outages(batch_node_t *node);
+
 /** Wakes one sleeping worker of the node: there is a job in the queue. Callable anywhere. */
 void batch_node_wake(batch_node_t *node);
 

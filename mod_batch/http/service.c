@@ -119,6 +119,7 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
     made->engine.resources = settings->resources;
     made->engine.limits = settings->limits;
     made->engine.logger = &made->logger;
+    made->engine.outages = batch_node_outages(node);
     service->engine = &made->engine;
     service->node = node;
     service->unchecked = soundness == BATCH_SOUND ? NULL : unchecked_resources(settings, pchild);
