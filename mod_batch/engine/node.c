@@ -12,7 +12,7 @@
 
 /* In memory shared by the children. A slot is 0, or its worker's pid and start time. */
 struct shared {
-    volatile apr_uint32_t writers_waiting;
+    batch_writers_t writers;
     volatile apr_uint64_t polled_at;  /* milliseconds since the epoch */
     volatile apr_uint64_t cleaned_at; /* the same */
     batch_outages_t outages;
@@ -72,9 +72,9 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
     return APR_SUCCESS;
 }
 
-volatile apr_uint32_t *batch_node_writers_waiting(batch_node_t *node)
+batch_writers_t *batch_node_writers(batch_node_t *node)
 {
-    return &node->shared->writers_waiting;
+    return &node->shared->writers;
 }
 
 batch_outages_t *batch_node_outages(batch_node_t *node)

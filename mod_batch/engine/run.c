@@ -413,6 +413,17 @@ static void wait_for_database(struct run *run, apr_interval_time_t *wait, const 
     run->runner->pause(run->runner->baton, *wait);
 }
 
+/* Other programs may want to write, too. */
+static void let_others_write(const struct run *run)
+{
+    const batch_runner_t *runner = run->runner;
+    apr_interval_time_t rest;
+
+    while ((rest = batch_store_rest(run->engine->store)) > 0 && !runner->stopping(runner->baton)) {
+        runner->pause(runner->baton, rest);
+    }
+}
+
 apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_pool_t *p)
 {
     struct run run;
@@ -424,6 +435,7 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
         rv = fail_job(&run, rv, &err);
     }
     while (rv == APR_SUCCESS && job->status == BATCH_STATUS_PROCESSING) {
+        let_others_write(&run);
         if (runner->stopping(runner->baton)) {
             give_back(&run);
             return APR_SUCCESS;
@@ -431,6 +443,7 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
         apr_pool_clear(run.chunk_pool);
         memset(&err, 0, sizeof(err));
         rv = run_chunk(&run, &err);
+        batch_store_chunk_over(run.engine->store);
         if (rv != APR_SUCCESS && rv != BATCH_EUNAVAILABLE && rv != BATCH_EFENCED) {
             rv = fail_job(&run, rv, &err);
         }

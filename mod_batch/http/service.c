@@ -78,7 +78,7 @@ static apr_status_t open_store(engine_with_log_t *made, const batch_settings_t *
         config.patience = PATIENCE;
         config.block_signals = !is_threaded();
         config.writer_mutex = writer_mutex;
-        config.writers_waiting = batch_node_writers_waiting(node);
+        config.writers = batch_node_writers(node);
         config.logger = &made->logger;
         rv = batch_store_create(&made->engine.store, &config, &err, pchild);
     }

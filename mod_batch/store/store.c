@@ -89,7 +89,7 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     store->logger = config->logger;
     store->may_create = config->may_create;
     store->block_signals = config->block_signals;
-    rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers_waiting, store->p);
+    rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers, store->p);
     if (rv == APR_SUCCESS) {
         batch_gate_open(&store->gate, most, store->p);
         rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,
@@ -156,6 +156,18 @@ apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton
                               batch_error_t *err, apr_pool_t *ptemp)
 {
     return batch_store_run(store, BATCH_RUN_READ, fn, baton, err, ptemp);
+}
+
+apr_interval_time_t batch_store_rest(batch_store_t *store)
+{
+    return store->driver->one_writer ? batch_writer_rest(&store->writer) : 0;
+}
+
+void batch_store_chunk_over(batch_store_t *store)
+{
+    if (store->driver->one_writer) {
+        batch_writer_chunk_over(&store->writer);
+    }
 }
 
 /* ---- The module's own tables --------------------------------------------------------------------

@@ -41,6 +41,13 @@
 typedef struct batch_store batch_store_t;
 typedef struct batch_tx batch_tx_t;
 
+/* What writers of one database know of each other; in memory that processes may share, all 0. */
+typedef struct batch_writers {
+    volatile apr_uint32_t waiting;   /* how many wait for their turn */
+    volatile apr_uint64_t rested_at; /* milliseconds: when the last rest was over */
+    volatile apr_uint64_t chunk_end; /* the same: when the last chunk was */
+} batch_writers_t;
+
 typedef struct batch_store_config {
     const char *driver;           /* apr_dbd's name: "sqlite3" or "pgsql" */
     const char *params;           /* apr_dbd's parameter string */
@@ -62,8 +69,8 @@ typedef struct batch_store_config {
      * of polling for the file lock. NULL: none (a process of its own, as the unit tests).
      */
     apr_global_mutex_t *writer_mutex;
-    /* Shared between the processes that share writer_mutex: how many wait for it. NULL: none. */
-    volatile apr_uint32_t *writers_waiting;
+    /* Shared between the processes that share writer_mutex. NULL: none. */
+    batch_writers_t *writers;
     const batch_logger_t *logger;
 } batch_store_config_t;
 
@@ -114,6 +121,17 @@ apr_status_t batch_store_write(batch_store_t *store, batch_tx_fn *fn, void *bato
 /** Runs fn in a read-only transaction: all that it reads is of one moment. */
 apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,
                               batch_error_t *err, apr_pool_t *ptemp);
+
+/**
+ * For whoever runs one transaction behind the other, before each: how long to leave the database to
+ * others. 0: go on; otherwise wait that long, and ask again. Other programs that want to write to
+ * the same SQLite file look for a gap about ten times a second, and would hardly ever hit one: so
+ * all workers together leave one that is long enough for that, every other second.
+ */
+apr_interval_time_t batch_store_rest(batch_store_t *store);
+
+/** The same, behind each. */
+void batch_store_chunk_over(batch_store_t *store);
 
 /**
  * For a write that returned BATCH_EINDOUBT: APR_SUCCESS if the stored job is in the very state that

@@ -34,7 +34,7 @@ static int mount_small(const char *place)
          !write_file("/proc/self/gid_map", apr_psprintf(pool, "0 %u 1", group)))) {
         return 0;
     }
-    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+    return mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("tmpfs", place, "tmpfs", 0, "size=1m") == 0;
 }
 
