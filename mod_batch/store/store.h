@@ -158,18 +158,14 @@ apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job);
 apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
                               const char *organization, batch_api_e api, apr_pool_t *p);
 
-/* The order of what clients of the records API see: failed, pending, running, success. */
-#define BATCH_SORT_STATUS_RANK                                                                     \
-    "CASE WHEN status IN ('failed', 'timed_out', 'expired') THEN 1 WHEN status = 'pending' THEN 2" \
-    " WHEN status = 'completed' THEN 4 ELSE 3 END"
-
-/** The orders that a list can have. X(SYMBOL, "word as the API says it", "SQL over batch_jobs"). */
+/** The orders that a list can have. X(SYMBOL, "word as the API says it", "column of batch_jobs").
+ */
 #define BATCH_SORT_LIST(X)                                                                         \
     X(BATCH_SORT_CREATED_AT, "created_at", "created_at")                                           \
     X(BATCH_SORT_UPDATED_AT, "updated_at", "updated_at")                                           \
     X(BATCH_SORT_STARTED_AT, "started_at", "queued_at")                                            \
     X(BATCH_SORT_COMPLETED_AT, "completed_at", "completed_at")                                     \
-    X(BATCH_SORT_STATUS, "status", BATCH_SORT_STATUS_RANK)                                         \
+    X(BATCH_SORT_STATUS, "status", "status_rank")                                                  \
     X(BATCH_SORT_OBJECTS_TOTAL, "objects_total", "total")
 #define BATCH_SORT_ENTRY(symbol, word, column) symbol,
 typedef enum { BATCH_SORT_LIST(BATCH_SORT_ENTRY) BATCH_SORT_COUNT } batch_sort_e;

@@ -81,6 +81,9 @@ apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_st
 
 /* store_jobs.c, for the queue */
 
+/** The place of a status in the order of a list: what is stored as status_rank. */
+const apr_int64_t *batch_status_rank(batch_status_e status);
+
 /** Reads a job by its seq in p, without settings and operations. BATCH_ENOTFOUND */
 apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p);
 
