@@ -43,6 +43,7 @@ sub processes
 
 tolerate_log(qr/AH00045: child process \d+ still did not exit/);
 my @readers = readers();
+my $slow = 0;
 foreach my $round (1 .. 5) {
     my $log = log_size();
     wait_for('the readers to read', sub { server_is_up() && request('GET', '/batch')->status == 200 });
@@ -53,8 +54,12 @@ foreach my $round (1 .. 5) {
     $reminded{$_}++ for log_text($log) =~ /AH00045: child process (\d+) still/g;
     ok(!(grep { $_ > 1 } values %reminded), "stop $round: within five seconds")
         or diag(log_text($log));
+    $slow++ if %reminded;
     ok(server_start(), "start $round");
 }
+# A child that waits for itself is only ended by the limit of that wait, behind the first reminder.
+ok($ENV{SANITIZE} || $slow < 2, 'no child waits for a lock that it holds itself')
+    or diag("$slow of 5 stops took longer than three seconds");
 kill 'KILL', @readers;
 waitpid $_, 0 for @readers;
 is(request('GET', '/batch')->json->{total_count}, 60, 'all batches are there');
