@@ -297,7 +297,8 @@ static apr_status_t look_at(table_columns_t *columns, batch_tx_t *tx, const char
         return batch_tx_fail(tx, failure, "looking at a table");
     }
     if (!columns->names->nelts) {
-        batch_problem_add(problems, directive, "there is no table \"%s\"", table);
+        batch_problem_add(problems, directive, "there is no table \"%s\" (a view will not do)",
+                          table);
     }
     return APR_SUCCESS;
 }
