@@ -28,6 +28,7 @@
     X(TEXT, form_id, form_id)                                                                      \
     X(TEXT, warnings, warnings)                                                                    \
     X(STATUS, status, status)                                                                      \
+    X(RANK, status_rank, status)                                                                   \
     X(TEXT, reason, reason)                                                                        \
     X(NUMBER, total, total)                                                                        \
     X(NUMBER, cursor, cursor)                                                                      \
@@ -57,6 +58,7 @@
 #define BATCH_FORMAT_API                          "%s"
 #define BATCH_FORMAT_ACTION                       "%s"
 #define BATCH_FORMAT_STATUS                       "%s"
+#define BATCH_FORMAT_RANK                         "%lld"
 
 /* What is read: without what may be large, and with it. */
 #define BATCH_JOB_COLUMNS     BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "seq"
@@ -114,7 +116,8 @@
 #define BATCH_SQL_TEXT_FINISH                                                                      \
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
-    " claims = 0, updated_at = %lld, revision = revision + 1, completed_at = %lld,"                \
+    " status_rank = %lld, claims = 0, updated_at = %lld, revision = revision + 1,"                 \
+    " completed_at = %lld,"                                                                        \
     " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                     \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
 
@@ -139,11 +142,12 @@
     OWN(BATCH_SQL_JOBS_BY_SEQS, NULL,                                                              \
         "SELECT " BATCH_JOB_COLUMNS " FROM unnest(%s::bigint[]) WITH ORDINALITY"                   \
         " AS wanted (wanted_seq, place) JOIN batch_jobs ON seq = wanted_seq ORDER BY place")       \
-    SAME(BATCH_SQL_JOB_COUNT,                                                                      \
-         "SELECT count(*) FROM batch_jobs WHERE organization = %s AND api = %s")                   \
+    OWN(BATCH_SQL_JOB_COUNT, "SELECT jobs FROM batch_counts WHERE organization = %s AND api = %s", \
+        "SELECT count(*) FROM batch_jobs WHERE organization = %s AND api = %s")                    \
     SAME(BATCH_SQL_JOB_UPDATE,                                                                     \
          "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"          \
-         " operations = %s, warnings = %s, status = %s, total = %lld, queued_at = %lld,"           \
+         " operations = %s, warnings = %s, status = %s, status_rank = %lld, total = %lld,"         \
+         " queued_at = %lld,"                                                                      \
          " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"        \
          " WHERE seq = %lld AND id = %s AND revision = %lld")                                      \
     SAME(BATCH_SQL_JOB_DELETE, "DELETE FROM batch_jobs WHERE seq = %lld AND id = %s")              \
@@ -217,12 +221,19 @@
         " (SELECT rowid FROM batch_errors WHERE job = %lld LIMIT %lld)",                           \
         "DELETE FROM batch_errors WHERE job = %lld")
 
-/* One for each order of a list: ascending at BATCH_SQL_LIST + 2 * sort, descending behind it. */
-#define BATCH_LIST_SQL(order)                                                                      \
-    "SELECT seq FROM batch_jobs WHERE organization = %s AND api = %s"                              \
-    " ORDER BY " order " LIMIT %lld OFFSET %lld"
+/*
+ * Four for each order of a list: from a place (value, seq) on those of the same value, and those of
+ * a value behind it; ascending at BATCH_SQL_LIST + 4 * sort, descending behind them. Two, since
+ * SQLite does not find a place by both in an index.
+ */
+#define BATCH_LIST_SQL(column, condition, direction)                                               \
+    "SELECT seq, " column " FROM batch_jobs WHERE organization = %s AND api = %s AND " condition   \
+    " ORDER BY " column direction ", seq" direction " LIMIT %lld OFFSET %lld",
 #define BATCH_LIST_ENTRY(symbol, word, column)                                                     \
-    BATCH_LIST_SQL(column ", seq"), BATCH_LIST_SQL(column " DESC, seq DESC"),
+    BATCH_LIST_SQL(column, column " = %lld AND seq > %lld", "")                                    \
+    BATCH_LIST_SQL(column, column " > %lld", "")                                                   \
+    BATCH_LIST_SQL(column, column " = %lld AND seq < %lld", " DESC")                               \
+    BATCH_LIST_SQL(column, column " < %lld", " DESC")
 
 #define BATCH_SYMBOL_SAME(symbol, text)            symbol,
 #define BATCH_SYMBOL_OWN(symbol, sqlite3, pgsql)   symbol,
@@ -234,11 +245,16 @@
 
 typedef enum {
     BATCH_STATEMENT_LIST(BATCH_SYMBOL_SAME, BATCH_SYMBOL_OWN) BATCH_SQL_LIST,
-    BATCH_SQL_COUNT = BATCH_SQL_LIST + 2 * BATCH_SORT_COUNT
+    BATCH_SQL_COUNT = BATCH_SQL_LIST + 4 * BATCH_SORT_COUNT
 } batch_statement_e;
 
 /* ---- The tables, version by version -----------------------------------------------------------
  */
+
+/* An index for one of the orders of a list. */
+#define BATCH_INDEX(column)                                                                        \
+    "CREATE INDEX IF NOT EXISTS batch_jobs_by_" #column                                            \
+    " ON batch_jobs (organization, api, " #column ", seq)"
 
 /*
  * What leads to a version of the tables from the one before; ends with NULL. The steps to version 1
@@ -255,6 +271,7 @@ typedef enum {
     " form_id TEXT,"                                                                               \
     " warnings TEXT,"                                                                              \
     " status TEXT NOT NULL,"                                                                       \
+    " status_rank INTEGER NOT NULL,"                                                               \
     " reason TEXT,"                                                                                \
     " total INTEGER NOT NULL,"                                                                     \
     " cursor INTEGER NOT NULL,"                                                                    \
@@ -282,8 +299,8 @@ typedef enum {
     " lease_until INTEGER NOT NULL DEFAULT 0,"                                                     \
     " settings TEXT,"                                                                              \
     " operations TEXT)",                                                                           \
-        "CREATE INDEX IF NOT EXISTS batch_jobs_list"                                               \
-        " ON batch_jobs (organization, api, created_at)",                                          \
+        BATCH_INDEX(created_at), BATCH_INDEX(updated_at), BATCH_INDEX(queued_at),                  \
+        BATCH_INDEX(completed_at), BATCH_INDEX(status_rank), BATCH_INDEX(total),                   \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
         " WHERE status IN ('queued', 'processing')",                                               \
         "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \
@@ -304,7 +321,23 @@ typedef enum {
         " code TEXT NOT NULL,"                                                                     \
         " message TEXT NOT NULL,"                                                                  \
         " original TEXT,"                                                                          \
-        " PRIMARY KEY (job, ordinal, number))",                                                    \
+        " PRIMARY KEY (job, ordinal, number))", /* How many jobs there are; whoever adds or        \
+                                                   removes one. */                                 \
+        "CREATE TABLE IF NOT EXISTS batch_counts ("                                                \
+        " organization TEXT NOT NULL,"                                                             \
+        " api TEXT NOT NULL,"                                                                      \
+        " jobs INTEGER NOT NULL,"                                                                  \
+        " PRIMARY KEY (organization, api)) WITHOUT ROWID",                                         \
+        "CREATE TRIGGER IF NOT EXISTS batch_jobs_added AFTER INSERT ON batch_jobs BEGIN"           \
+        " INSERT INTO batch_counts (organization, api, jobs) VALUES (new.organization, new.api, "  \
+        "1)"                                                                                       \
+        " ON CONFLICT (organization, api) DO UPDATE SET jobs = jobs + 1; END",                     \
+        "CREATE TRIGGER IF NOT EXISTS batch_jobs_removed AFTER DELETE ON batch_jobs BEGIN"         \
+        " UPDATE batch_counts SET jobs = jobs - 1"                                                 \
+        " WHERE organization = old.organization AND api = old.api; END",                           \
+        "DELETE FROM batch_counts",                                                                \
+        "INSERT INTO batch_counts SELECT organization, api, count(*) FROM batch_jobs GROUP BY 1, " \
+        "2",                                                                                       \
         NULL
 
 /* data is not compressed: ids hardly can be, and it is read once and thrown away. */
@@ -319,6 +352,7 @@ typedef enum {
     " form_id text,"                                                                               \
     " warnings text,"                                                                              \
     " status text NOT NULL,"                                                                       \
+    " status_rank bigint NOT NULL,"                                                                \
     " reason text,"                                                                                \
     " total bigint NOT NULL,"                                                                      \
     " cursor bigint NOT NULL,"                                                                     \
@@ -346,8 +380,8 @@ typedef enum {
     " lease_until bigint NOT NULL DEFAULT 0,"                                                      \
     " settings text,"                                                                              \
     " operations text) WITH (fillfactor = 70)",                                                    \
-        "CREATE INDEX IF NOT EXISTS batch_jobs_list"                                               \
-        " ON batch_jobs (organization, api, created_at)",                                          \
+        BATCH_INDEX(created_at), BATCH_INDEX(queued_at), BATCH_INDEX(completed_at),                \
+        BATCH_INDEX(status_rank), BATCH_INDEX(total),                                              \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
         " WHERE status IN ('queued', 'processing')",                                               \
         "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \

@@ -9,7 +9,14 @@
 /* ---- Columns and members ----------------------------------------------------------------------
  */
 
-typedef enum { KIND_NUMBER, KIND_TEXT, KIND_API, KIND_ACTION, KIND_STATUS } column_kind_e;
+typedef enum {
+    KIND_NUMBER,
+    KIND_TEXT,
+    KIND_API,
+    KIND_ACTION,
+    KIND_STATUS,
+    KIND_RANK
+} column_kind_e;
 
 typedef struct column_member {
     column_kind_e kind;
@@ -19,6 +26,24 @@ typedef struct column_member {
 #define COLUMN_MEMBER(kind, column, member) {KIND_##kind, offsetof(batch_job_t, member)},
 static const column_member_t members[] = {BATCH_JOB_COLUMN_LIST(COLUMN_MEMBER)};
 #define MEMBER_COUNT ((int)(sizeof(members) / sizeof(members[0])))
+
+const apr_int64_t *batch_status_rank(batch_status_e status)
+{
+    static const apr_int64_t failed = 1, pending = 2, running = 3, success = 4;
+
+    switch (status) {
+    case BATCH_STATUS_FAILED:
+    case BATCH_STATUS_TIMED_OUT:
+    case BATCH_STATUS_EXPIRED:
+        return &failed;
+    case BATCH_STATUS_PENDING:
+        return &pending;
+    case BATCH_STATUS_COMPLETED:
+        return &success;
+    default:
+        return &running;
+    }
+}
 
 static const void *member_value(const batch_job_t *job, const column_member_t *member)
 {
@@ -33,6 +58,8 @@ static const void *member_value(const batch_job_t *job, const column_member_t *m
         return batch_action_name(*(const batch_action_e *)at);
     case KIND_STATUS:
         return batch_status_name(*(const batch_status_e *)at);
+    case KIND_RANK:
+        return batch_status_rank(*(const batch_status_e *)at);
     default:
         return *(const char *const *)at;
     }
@@ -61,6 +88,8 @@ static int read_member(batch_job_t *job, const column_member_t *member, const ch
         symbol = batch_status_parse(text);
         *(batch_status_e *)at = (batch_status_e)symbol;
         break;
+    case KIND_RANK: /* follows from the status */
+        break;
     default:
         *(const char **)at = text;
         break;
@@ -77,7 +106,7 @@ static apr_status_t read_job(batch_tx_t *tx, batch_job_t *job, batch_row_t *row,
 
     memset(job, 0, sizeof(*job));
     for (i = 0; i < MEMBER_COUNT; i++) {
-        int is_number = members[i].kind == KIND_NUMBER;
+        int is_number = members[i].kind == KIND_NUMBER || members[i].kind == KIND_RANK;
         const char *text = is_number ? NULL : batch_row_text(connection, row, i, p);
         apr_int64_t number = is_number ? batch_row_number(connection, row, i) : 0;
         if (!read_member(job, &members[i], text, number)) {
@@ -207,6 +236,7 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
                             job->operations,
                             job->warnings,
                             batch_status_name(job->status),
+                            batch_status_rank(job->status),
                             &job->total,
                             &job->queued_at,
                             job->updated_by,
@@ -295,6 +325,13 @@ apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_tim
 /* Jobs that are read before their memory is given back. */
 #define LIST_WINDOW 64
 
+/* Jobs that one statement walks over, and that it gives, where others wait for its end. */
+#define SKIPPED_AT_ONCE 2000
+#define LISTED_AT_ONCE  500
+
+/* Between two of them. APR's mutex around SQLite is not fair: who waits for it must be awake. */
+#define PART_PAUSE 50
+
 static apr_status_t count_jobs(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
@@ -310,24 +347,110 @@ static apr_status_t count_jobs(batch_tx_t *tx, apr_int64_t *total, const batch_j
     return rv;
 }
 
-/*
- * Which jobs, in order. The order is made once, over the keys alone: the rows follow in windows, so
- * that neither time nor memory grows with the page.
- */
-static apr_status_t order_jobs(batch_tx_t *tx, apr_array_header_t **seqs,
-                               const batch_job_query_t *query, apr_pool_t *ptemp)
+/* Where a list has come to: what follows is behind it. */
+typedef struct list_place {
+    apr_int64_t value;
+    apr_int64_t seq;
+} list_place_t;
+
+/* One statement's part of a list. Adds the jobs to seqs, and moves place to the last one. */
+static apr_status_t order_part(batch_tx_t *tx, apr_array_header_t *seqs, list_place_t *place,
+                               const batch_job_query_t *query, int behind, apr_int64_t limit,
+                               apr_int64_t offset)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    batch_statement_e statement = BATCH_SQL_LIST + 2 * query->sort + (query->descending ? 1 : 0);
-    const void *values[] = {query->organization, batch_api_name(query->api), &query->limit,
-                            &query->offset};
+    batch_statement_e statement =
+        BATCH_SQL_LIST + 4 * query->sort + (query->descending ? 2 : 0) + behind;
+    list_place_t from = *place;
+    const void *values[7];
     batch_results_t *results;
     batch_row_t *row = NULL;
-    apr_status_t rv = batch_tx_select(tx, &results, statement, values, scratch);
+    apr_status_t rv;
+    int count = 0;
+
+    values[count++] = query->organization;
+    values[count++] = batch_api_name(query->api);
+    values[count++] = &from.value;
+    if (!behind) {
+        values[count++] = &from.seq;
+    }
+    values[count++] = &limit;
+    values[count++] = &offset;
+    rv = batch_tx_select(tx, &results, statement, values, scratch);
+    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
+        place->seq = batch_row_number(tx->connection, row, 0);
+        place->value = batch_row_number(tx->connection, row, 1);
+        APR_ARRAY_PUSH(seqs, apr_int64_t) = place->seq;
+    }
+    return rv;
+}
+
+/* Goes on from place by count jobs, and adds them to seqs; fewer at the end. */
+static apr_status_t order_next(batch_tx_t *tx, apr_array_header_t *seqs, list_place_t *place,
+                               const batch_job_query_t *query, int count)
+{
+    int before = seqs->nelts;
+    apr_status_t rv = order_part(tx, seqs, place, query, 0, count, 0);
+
+    count -= seqs->nelts - before;
+    return rv == APR_SUCCESS && count > 0 ? order_part(tx, seqs, place, query, 1, count, 0) : rv;
+}
+
+/* Moves place on by count jobs; *there: 0 if there are not so many. seqs is empty before and after.
+ */
+static apr_status_t order_skip(batch_tx_t *tx, apr_array_header_t *seqs, list_place_t *place,
+                               const batch_job_query_t *query, int count, int *there)
+{
+    apr_status_t rv = order_part(tx, seqs, place, query, 0, 1, count - 1);
+    int part = LISTED_AT_ONCE;
+
+    if (seqs->nelts == 0) { /* the same value has fewer: how many? */
+        while (rv == APR_SUCCESS && part == LISTED_AT_ONCE) {
+            apr_array_clear(seqs);
+            rv = order_part(tx, seqs, place, query, 0, LISTED_AT_ONCE, 0);
+            part = seqs->nelts;
+            count -= part;
+        }
+        apr_array_clear(seqs);
+        if (rv == APR_SUCCESS) {
+            rv = order_part(tx, seqs, place, query, 1, 1, count - 1);
+        }
+    }
+    *there = seqs->nelts == 1;
+    apr_array_clear(seqs);
+    return rv;
+}
+
+/*
+ * Which jobs, in order: over an index, in parts of which none keeps others from the database for
+ * long, however many jobs there are; or at once where that keeps nobody. The rows follow in
+ * windows, so that memory does not grow with the page.
+ */
+static apr_status_t order_jobs(batch_tx_t *tx, apr_array_header_t **seqs,
+                               const batch_job_query_t *query, apr_int64_t total, apr_pool_t *ptemp)
+{
+    apr_int64_t end = query->descending ? APR_INT64_MAX : APR_INT64_MIN;
+    list_place_t place = {end, end};
+    apr_int64_t left = query->offset;
+    apr_status_t rv = APR_SUCCESS;
+    int more = left < total;
+    int part;
 
     *seqs = apr_array_make(ptemp, LIST_WINDOW, sizeof(apr_int64_t));
-    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
-        APR_ARRAY_PUSH(*seqs, apr_int64_t) = batch_row_number(tx->connection, row, 0);
+    if (more && tx->connection->driver->sets) {
+        return order_part(tx, *seqs, &place, query, 1, query->limit, left);
+    }
+    for (; rv == APR_SUCCESS && left > 0 && more; left -= part) {
+        part = left < SKIPPED_AT_ONCE ? (int)left : SKIPPED_AT_ONCE;
+        rv = order_skip(tx, *seqs, &place, query, part, &more);
+        apr_sleep(PART_PAUSE);
+    }
+    for (left = query->limit; rv == APR_SUCCESS && left > 0 && more; left -= part) {
+        int before = (*seqs)->nelts;
+
+        part = left < LISTED_AT_ONCE ? (int)left : LISTED_AT_ONCE;
+        rv = order_next(tx, *seqs, &place, query, part);
+        more = (*seqs)->nelts - before == part;
     }
     return rv;
 }
@@ -386,7 +509,7 @@ apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_j
     int i;
 
     if (rv == APR_SUCCESS) {
-        rv = order_jobs(tx, &seqs, query, ptemp);
+        rv = order_jobs(tx, &seqs, query, *total, ptemp);
     }
     if (rv == APR_SUCCESS) {
         rv = apr_pool_create(&window, ptemp);

@@ -5,6 +5,7 @@
 #include <apr_reslist.h>
 
 #include "store/connection.h"
+#include "store/gate.h"
 #include "store/writer.h"
 
 struct batch_store {
@@ -18,6 +19,7 @@ struct batch_store {
     const batch_logger_t *logger;
     batch_writer_t writer;
     apr_reslist_t *connections; /* of batch_connection_t */
+    batch_gate_t gate;          /* knows all of them */
 };
 
 struct batch_tx {
@@ -78,6 +80,9 @@ apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_st
                              const void **values, apr_pool_t *p);
 
 /* store_jobs.c, for the queue */
+
+/** The place of a status in the order of a list: what is stored as status_rank. */
+const apr_int64_t *batch_status_rank(batch_status_e status);
 
 /** Reads a job by its seq in p, without settings and operations. BATCH_ENOTFOUND */
 apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p);
