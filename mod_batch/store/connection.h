@@ -18,6 +18,7 @@ struct batch_connection {
     const char *params;
     int may_create;               /* batch_store_config_t */
     apr_interval_time_t patience; /* how long one statement may wait for a lock */
+    int in_use;                   /* the gate's */
     /* From here on: as long as it is open. handle is NULL while it is closed. */
     apr_pool_t *p;       /* with an allocator of its own, which gives memory back */
     apr_pool_t *scratch; /* what one statement needs: batch_connection_scratch */

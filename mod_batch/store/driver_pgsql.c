@@ -23,8 +23,8 @@
 /* Held while the module's own tables are made: "mod_batc". */
 #define SCHEMA_LOCK "7885631833384252515"
 
-static const char *const statements[BATCH_SQL_COUNT] = {
-    BATCH_STATEMENT_LIST(BATCH_TEXT_SAME, BATCH_TEXT_PGSQL) BATCH_SORT_LIST(BATCH_LIST_ENTRY)};
+static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
+    BATCH_TEXT_SAME, BATCH_TEXT_PGSQL) BATCH_SORT_LIST(BATCH_LIST_ENTRY_PGSQL)};
 
 static const char *const schema_1[] = {BATCH_SCHEMA_1_PGSQL};
 static const char *const *const schema[BATCH_SCHEMA_VERSION] = {schema_1};

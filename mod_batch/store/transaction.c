@@ -83,6 +83,7 @@ static apr_status_t fail(batch_tx_t *tx, batch_failure_e failure, const char *wo
                                "module knows",
                                BATCH_SCHEMA_VERSION);
     case BATCH_FAILURE_LOST:
+    case BATCH_FAILURE_READ_ONLY:
     case BATCH_FAILURE_IN_DOUBT:
         return batch_error_set(error, status, "MB0105", tx->p, "the database failed: %s (%s)",
                                words, doing);
@@ -197,7 +198,8 @@ static apr_status_t open_connection(batch_run_t *run)
         return APR_SUCCESS;
     }
     if (failure != BATCH_FAILURE_LOCKED) {
-        run->tx.failure = BATCH_FAILURE_LOST;
+        run->tx.failure =
+            failure == BATCH_FAILURE_READ_ONLY ? BATCH_FAILURE_READ_ONLY : BATCH_FAILURE_LOST;
         return batch_error_set(&run->tx.error, BATCH_EUNAVAILABLE, "MB0101", run->tx.p,
                                "cannot open the database: %s", words);
     }
@@ -309,6 +311,7 @@ static int once_more(batch_run_t *run)
         return reopen(run) && !was_fresh;
     }
     case BATCH_FAILURE_IN_DOUBT:
+    case BATCH_FAILURE_READ_ONLY: /* again, but behind the gate: batch_store_run */
         batch_connection_close(run->tx.connection);
         return 0;
     case BATCH_FAILURE_LOCKED:
@@ -335,6 +338,7 @@ static void let_go(batch_run_t *run, int entered, int quiet)
             batch_connection_close(connection);
         }
     }
+    batch_gate_leave(connection);
     apr_reslist_release(run->store->connections, connection);
 }
 
@@ -358,6 +362,7 @@ static apr_status_t run_attempts(batch_run_t *run)
                                "all connections to the database are in use");
     }
     run->tx.connection = connection;
+    batch_gate_enter(connection);
     do {
         rv = attempt(run);
     } while (rv != APR_SUCCESS && once_more(run));
@@ -401,6 +406,10 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     }
     held = hold_signals(store, &before);
     rv = run_attempts(&run);
+    if (rv != APR_SUCCESS && run.tx.failure == BATCH_FAILURE_READ_ONLY &&
+        batch_gate_renew(run.deadline)) {
+        rv = run_attempts(&run);
+    }
     if (held) {
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
