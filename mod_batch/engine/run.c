@@ -151,12 +151,16 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
                                apr_pool_t *ptemp)
 {
     apr_time_t deadline = apr_time_now() + run->engine->limits.chunk_time;
+    int i;
 
     if (run->refused) {
         outcomes[0].result = BATCH_ROW_REFUSED;
         outcomes[0].message = run->refused;
         *done = 1;
         return APR_SUCCESS;
+    }
+    for (i = 0; i < count; i++) {
+        BATCH_POINT_ITEM(items[i].key);
     }
     if (run->job->action == BATCH_ACTION_UPDATE) {
         return batch_tx_rows_update(tx, done, outcomes, &run->scope, run->values, run->value_count,
