@@ -242,7 +242,8 @@ static int wait_for_result(batch_connection_t *connection, apr_time_t deadline)
             return 0;
         }
         if (left <= 0) {
-            lose(connection, "the server does not answer");
+            lose(connection, batch_hurry_is_on(connection->hurry) ? "this process is to end"
+                                                                  : "the server does not answer");
             return 0;
         }
         left = left < BATCH_HURRY_SLICE ? left : BATCH_HURRY_SLICE;
