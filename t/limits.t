@@ -19,7 +19,7 @@ sub with_directives
 
 # Under prefork each child has threads that could work, and there are six children at least.
 with_directives('BatchWorkers 2');
-slow_trigger('UPDATE');
+slow_trigger('UPDATE', 600);
 count_trigger('UPDATE');
 my @batches = map { create(update_ids({status => "batch $_"}, @ids[10 * $_ .. 10 * $_ + 9])) } 0 .. 7;
 my %at_once;
@@ -43,7 +43,7 @@ is_deeply(applied(), {touched => 80, ids => 80, most => 1}, 'and each item is ap
 
 restore();
 with_directives('BatchTimeout 1s');
-slow_trigger('UPDATE', driver() eq 'pgsql' ? () : 900);
+slow_trigger('UPDATE', 600);
 count_trigger('UPDATE');
 my $batch = finished(create(update_ids({status => 'late'}, @ids)));
 my $done = $batch->{objects_success};
