@@ -159,6 +159,9 @@ static void report_claim(struct worker *worker, apr_status_t rv, const batch_err
     const char *suffix;
     int failed = rv != APR_SUCCESS && rv != BATCH_ENOTFOUND;
 
+    if (failed && is_stopping(worker)) {
+        return; /* the store gives up early when the process is to end */
+    }
     if (failed && batch_outage_due(engine->outages, &suffix, tag, message, p)) {
         worker->unavailable = 1;
         batch_log(engine->logger, BATCH_LOG_ERROR, tag, rv, NULL,
