@@ -55,16 +55,9 @@ static int is_kept(const batch_cleanup_t *cleanup, const char *key)
  */
 static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 {
-    int generated = cleanup->application->scope.resource->key_generated;
+    int certain = item->kind == BATCH_ITEM_KEY || item->kind == BATCH_ITEM_NEW;
 
-    switch (item->kind) {
-    case BATCH_ITEM_KEY:
-        return !generated;
-    case BATCH_ITEM_NEW:
-        return !generated;
-    default:
-        return 1;
-    }
+    return !certain || !cleanup->application->scope.resource->key_generated;
 }
 
 /* Keeps the rows of items that were looked for. */
