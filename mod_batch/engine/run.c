@@ -521,6 +521,21 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
     return rv;
 }
 
+/*
+ * The failed chunk took the renewal of the lease with it. Whoever waits lives: were others to claim
+ * the job each time that the lease runs out, its next item would end as one that kills its workers.
+ */
+static apr_status_t stay_owner(struct run *run)
+{
+    batch_error_t err = {0};
+    apr_status_t rv = BATCH_EINDOUBT;
+
+    if (!run->in_doubt) {
+        rv = batch_store_write(run->engine->store, fence_body, run, &err, run->chunk_pool);
+    }
+    return rv == BATCH_EFENCED ? rv : APR_SUCCESS; /* unavailable: so it is for the others */
+}
+
 static void wait_for_database(struct run *run, apr_interval_time_t *wait, const batch_error_t *err)
 {
     const char *tag = err->tag ? err->tag : "MB0406";
@@ -573,8 +588,8 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
             rv = fail_job(&run, rv, &err);
         }
         if (rv == BATCH_EUNAVAILABLE || rv == BATCH_EINDOUBT) {
+            rv = stay_owner(&run);
             wait_for_database(&run, &wait, &err);
-            rv = APR_SUCCESS;
         } else if (rv == APR_SUCCESS) {
             wait = 0;
         }

@@ -148,9 +148,13 @@ static int is_owner_gone(void *baton, const batch_owner_t *owner)
 static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct claim *claim = baton;
+    apr_status_t rv = batch_tx_claim(tx, claim->job, &claim->request, claim->p);
 
     (void)ptemp;
-    return batch_tx_claim(tx, claim->job, &claim->request, claim->p);
+    if (rv == APR_SUCCESS) {
+        BATCH_POINT("claiming");
+    }
+    return rv;
 }
 
 static void report_claim(struct worker *worker, apr_status_t rv, const batch_error_t *err,
@@ -162,6 +166,9 @@ static void report_claim(struct worker *worker, apr_status_t rv, const batch_err
     const char *suffix;
     int failed = rv != APR_SUCCESS && rv != BATCH_ENOTFOUND;
 
+    if (failed && is_stopping(worker)) {
+        return; /* the store gives up early when the process is to end */
+    }
     if (failed && batch_outage_due(engine->outages, &suffix, tag, message, p)) {
         worker->unavailable = 1;
         batch_log(engine->logger, BATCH_LOG_ERROR, tag, rv, NULL,

@@ -36,6 +36,7 @@ static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
     connection->may_create = store->may_create;
     connection->patience = store->patience;
     batch_gate_add(&store->gate, connection);
+    connection->hurry = &store->hurry;
     *place = connection;
     return APR_SUCCESS;
 }
@@ -89,6 +90,7 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     store->logger = config->logger;
     store->may_create = config->may_create;
     store->block_signals = config->block_signals;
+    store->hurry.by_signals = config->block_signals;
     rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers, store->p);
     if (rv == APR_SUCCESS) {
         batch_gate_open(&store->gate, most, store->p);
@@ -135,6 +137,11 @@ apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_
         apr_pool_destroy(p);
     }
     return rv;
+}
+
+void batch_store_hurry(batch_store_t *store, apr_interval_time_t patience)
+{
+    batch_hurry_begin(&store->hurry, patience);
 }
 
 void batch_store_destroy(batch_store_t *store)

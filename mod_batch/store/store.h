@@ -89,6 +89,15 @@ apr_status_t batch_store_prepare(apr_pool_t *p);
 apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
                                 batch_error_t *err, apr_pool_t *ptemp);
 
+/**
+ * The process is to end: from now on no call waits longer than patience for a lock, a turn to
+ * write or a reply, and what cannot be had by then is BATCH_EUNAVAILABLE. Calls that begin later
+ * still work, for example to give a job back. Returns at once; callable in any thread and in a
+ * signal handler, more than once (the first counts). With block_signals a signal that is held back
+ * has this effect by itself.
+ */
+void batch_store_hurry(batch_store_t *store, apr_interval_time_t patience);
+
 /** Closes all connections. No call may be under way. */
 void batch_store_destroy(batch_store_t *store);
 

@@ -17,6 +17,7 @@ struct batch_store {
     int may_create;
     int block_signals;
     const batch_logger_t *logger;
+    batch_hurry_t hurry;
     batch_writer_t writer;
     apr_reslist_t *connections; /* of batch_connection_t */
     batch_gate_t gate;          /* knows all of them */

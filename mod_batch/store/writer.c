@@ -74,20 +74,31 @@ static apr_status_t try_for(apr_global_mutex_t *mutex, apr_interval_time_t patie
     return rv;
 }
 
-int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience)
+static apr_status_t lock(batch_writer_t *writer, apr_interval_time_t patience)
 {
     apr_status_t rv;
 
+    if (!writer->global) {
+        return apr_thread_mutex_timedlock(writer->local, patience);
+    }
+    rv = apr_global_mutex_timedlock(writer->global, patience);
+    return APR_STATUS_IS_ENOTIMPL(rv) ? try_for(writer->global, patience) : rv;
+}
+
+int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry)
+{
+    apr_time_t since = batch_hurry_clock();
+    apr_status_t rv = APR_TIMEUP;
+    apr_interval_time_t left;
+
     let_others_go_first(writer);
     apr_atomic_inc32(&writer->shared->waiting);
-    if (!writer->global) {
-        rv = apr_thread_mutex_timedlock(writer->local, patience);
-    } else {
-        rv = apr_global_mutex_timedlock(writer->global, patience);
-        if (APR_STATUS_IS_ENOTIMPL(rv)) {
-            rv = try_for(writer->global, patience);
+    do {
+        left = batch_hurry_left(hurry, since, since + patience - batch_hurry_clock());
+        if (left > 0) {
+            rv = lock(writer, left < BATCH_HURRY_SLICE ? left : BATCH_HURRY_SLICE);
         }
-    }
+    } while (left > 0 && (APR_STATUS_IS_TIMEUP(rv) || APR_STATUS_IS_EBUSY(rv)));
     apr_atomic_dec32(&writer->shared->waiting);
     return rv == APR_SUCCESS;
 }

@@ -10,6 +10,7 @@
 #include <apr_global_mutex.h>
 #include <apr_thread_mutex.h>
 
+#include "store/hurry.h"
 #include "store/store.h"
 
 typedef struct batch_writer {
@@ -24,8 +25,8 @@ typedef struct batch_writer {
 apr_status_t batch_writer_init(batch_writer_t *writer, apr_global_mutex_t *global,
                                batch_writers_t *shared, apr_pool_t *p);
 
-/** Waits for a turn, at most patience. 1: it is ours; 0: it could not be had. */
-int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience);
+/** Waits for a turn, at most patience, less in a hurry. 1: it is ours; 0: it could not be had. */
+int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry);
 
 /** Ends a turn that was had. */
 void batch_writer_leave(batch_writer_t *writer);
