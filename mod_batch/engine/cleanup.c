@@ -55,9 +55,15 @@ static int is_kept(const batch_cleanup_t *cleanup, const char *key)
  */
 static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 {
-    int certain = item->kind == BATCH_ITEM_KEY || item->kind == BATCH_ITEM_NEW;
+    int generated = cleanup->application->scope.resource->key_generated;
 
-    return !certain || !cleanup->application->scope.resource->key_generated;
+    switch (item->kind) {
+    case BATCH_ITEM_KEY:
+    case BATCH_ITEM_NEW:
+        return !generated;
+    default:
+        return 1;
+    }
 }
 
 /* Keeps the rows of items that were looked for. */

@@ -65,8 +65,8 @@ static apr_status_t process(batch_tx_t *tx, batch_intake_state_t *intake, apr_po
     while (rv == APR_SUCCESS && job->cursor < job->stored) {
         apr_pool_clear(pool);
         rv = next_items(tx, &items, &request.count, intake, job->cursor, pool);
-        request.items = items;
         if (rv == APR_SUCCESS) {
+            request.items = items;
             rv = batch_apply(tx, &tried, &request, pool);
         }
     }
