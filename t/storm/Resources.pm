@@ -207,7 +207,8 @@ sub at_point
         sleep $self->{lease} + 1;
         kill 'CONT', map { $_->children } @nodes;
     }
-    push @faults, 'the batch did not end' if !$self->{await}->(40);
+    # What is left of one that was not received is removed when its time comes: nobody sees it.
+    push @faults, 'the batch did not end' if $batch && !$self->{await}->(40);
     # Those who slept must have had their chance to do harm.
     $_->stop foreach @nodes;
     push @faults, $self->faults($batch ? $batch : ());
