@@ -35,6 +35,7 @@ APLOG_USE_MODULE(batch);
 #define SAYS_SOUND       'S'
 #define SAYS_UNREACHABLE 'U'
 #define SAYS_WRONG       'W'
+#define SAYS_DOUBTFUL    'D'
 
 /* ---- In the child ---------------------------------------------------------------------------- */
 
@@ -111,21 +112,33 @@ static void reset_signals(void)
     alarm((unsigned)apr_time_sec(PARENT_PATIENCE) + 1);
 }
 
-/* Says all that is wrong with one resource: 1 sound, 0 not. */
+static void say_problems(const struct report *report, char what, const batch_resource_t *resource,
+                         const batch_problems_t *problems)
+{
+    int i;
+
+    for (i = 0; i < problems->nelts; i++) {
+        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
+        say(report, what,
+            apr_psprintf(report->ptemp, "%s:%d: <BatchResource %s>: %s: %s", resource->file,
+                         resource->line, resource->name, problem->field, problem->message));
+    }
+}
+
+/* Says all that is wrong with one resource, or may be: 1 sound, 0 not. */
 static int check_resource(const struct report *report, batch_store_t *store,
                           const batch_resource_t *resource)
 {
     batch_problems_t *problems = batch_problems_make(report->ptemp);
     batch_error_t err = {0};
+    batch_problems_t *doubts = batch_problems_make(report->ptemp);
     apr_status_t rv;
-    int i;
 
     rv = batch_store_check_resource(store, resource, problems, &err, report->ptemp);
-    for (i = 0; i < problems->nelts; i++) {
-        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
-        say(report, SAYS_WRONG,
-            apr_psprintf(report->ptemp, "%s:%d: <BatchResource %s>: %s: %s", resource->file,
-                         resource->line, resource->name, problem->field, problem->message));
+    say_problems(report, SAYS_WRONG, resource, problems);
+    if (rv == APR_SUCCESS && !problems->nelts) {
+        rv = batch_store_doubt_resource(store, resource, doubts, &err, report->ptemp);
+        say_problems(report, SAYS_DOUBTFUL, resource, doubts);
     }
     if (rv != APR_SUCCESS && !problems->nelts) {
         say(report, SAYS_UNREACHABLE, err.message ? err.message : "unknown reason");
@@ -233,6 +246,10 @@ static int judge_line(batch_soundness_e *soundness, const char *line, int count,
     if (rest[1] == SAYS_WRONG) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "MB0205: %s", rest + 3);
         return 1;
+    }
+    if (rest[1] == SAYS_DOUBTFUL) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "MB0209: %s", rest + 3);
+        return 0;
     }
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                  "MB0206: the database cannot be asked about the resources, batches are refused "

@@ -51,6 +51,9 @@ batch_failure_e batch_connection_open(batch_connection_t *connection, const char
 void batch_connection_close(batch_connection_t *connection)
 {
     if (connection->handle) {
+        if (connection->driver->close) {
+            connection->driver->close(connection);
+        }
         apr_dbd_close(connection->dbd, connection->handle);
     }
     if (connection->p) {

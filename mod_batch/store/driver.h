@@ -37,6 +37,14 @@ typedef enum {
     BATCH_FAILURE_IN_DOUBT   /* the same, and it was lost in a COMMIT, which may have been done */
 } batch_failure_e;
 
+/* What a table promises, and asks for. */
+typedef struct batch_table_facts {
+    int key_takes_uuid;         /* the key's column can hold a UUID */
+    int key_unique;             /* a unique index: one row at most, in a scope, has a key */
+    int match_unique;           /* a unique index: one row at most has the values of match */
+    apr_array_header_t *needed; /* of const char *: columns that are NOT NULL without a default */
+} batch_table_facts_t;
+
 struct batch_driver {
     const char *name;                 /* as BatchDBDriver says it */
     const char *const *statements;    /* by batch_statement_e */
@@ -53,6 +61,9 @@ struct batch_driver {
      * connection->native. On failure all is closed, and *words (in p) are the database's own.
      */
     batch_failure_e (*open)(batch_connection_t *connection, const char **words, apr_pool_t *p);
+
+    /** What the driver has to let go of before connection->handle is closed; NULL: nothing. */
+    void (*close)(batch_connection_t *connection);
 
     /**
      * Starts a transaction that may write (or only reads). own: the module's own tables must be of
@@ -116,6 +127,10 @@ struct batch_driver {
     batch_failure_e (*columns)(batch_connection_t *connection, apr_array_header_t **names,
                                int *ignore_case, const char *table, apr_pool_t *p);
 
+    /** Looks at a resource's table, which is there with all its columns; strings in p. */
+    batch_failure_e (*facts)(batch_connection_t *connection, batch_table_facts_t *facts,
+                             const batch_resource_t *resource, apr_pool_t *p);
+
     /* Whole operations, as store.h describes them. */
     apr_status_t (*form_check)(batch_tx_t *tx, const batch_resource_t *resource,
                                const char *organization, const char *form_id);
@@ -128,6 +143,15 @@ struct batch_driver {
                                 const batch_row_scope_t *scope, const batch_value_t *values,
                                 int value_count, const batch_item_t *items, int count,
                                 apr_time_t deadline, apr_pool_t *ptemp);
+    /* NULL where there are none: the store then says that it cannot. */
+    apr_status_t (*rows_merge)(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                               const batch_row_scope_t *scope, const batch_item_t *items, int count,
+                               apr_time_t deadline, apr_pool_t *ptemp);
+    apr_status_t (*rows_look)(batch_tx_t *tx, batch_row_look_t *looks,
+                              const batch_row_scope_t *scope, const batch_item_t *items, int count,
+                              apr_pool_t *p);
+    apr_status_t (*keys_walk)(batch_tx_t *tx, const char **after, const batch_row_scope_t *scope,
+                              int limit, batch_key_fn *fn, void *baton, apr_pool_t *p);
 };
 
 /** The driver of that name, or NULL. */

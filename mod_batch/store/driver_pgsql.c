@@ -532,6 +532,7 @@ const batch_driver_t batch_driver_pgsql = {
     .text = pg_text,
     .execute_later = pg_execute_later,
     .columns = pg_columns,
+    .facts = batch_pgsql_facts,
     .form_check = batch_pgsql_form_check,
     .errors_insert = batch_pgsql_errors_insert,
     .rows_delete = batch_pgsql_rows_delete,

@@ -17,6 +17,7 @@
 #include <apr_strings.h>
 
 #include "store/connection.h"
+#include "store/plans_sqlite3.h"
 #include "store/rows_sqlite3.h"
 
 /*
@@ -459,6 +460,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .commit_again = 1,
     .check_params = sqlite_check_params,
     .open = sqlite_open,
+    .close = batch_sqlite3_plans_close,
     .begin = sqlite_begin,
     .begin_schema = sqlite_begin_schema,
     .commit = sqlite_commit,
@@ -474,8 +476,12 @@ const batch_driver_t batch_driver_sqlite3 = {
     .number = sqlite_number,
     .text = sqlite_text,
     .columns = sqlite_columns,
+    .facts = batch_sqlite3_facts,
     .form_check = batch_sqlite3_form_check,
     .errors_insert = batch_sqlite3_errors_insert,
     .rows_delete = batch_sqlite3_rows_delete,
     .rows_update = batch_sqlite3_rows_update,
+    .rows_merge = batch_sqlite3_rows_merge,
+    .rows_look = batch_sqlite3_rows_look,
+    .keys_walk = batch_sqlite3_keys_walk,
 };

@@ -74,7 +74,7 @@ static int add_where(batch_pgsql_builder_t *builder, const batch_row_scope_t *sc
         possible =
             batch_pgsql_add_condition(builder, " AND ", resource->scope, scope->organization);
     }
-    if (resource->form_column) {
+    if (resource->form_column && scope->form_id) {
         possible =
             batch_pgsql_add_condition(builder, " AND ", resource->form_column, scope->form_id) &&
             possible;

@@ -5,7 +5,11 @@
 #include "store/tx.h"
 #include "store/builder_pgsql.h"
 
-/* As the members of batch_driver_t. In items_pgsql.c: */
+/* As the members of batch_driver_t. In facts_pgsql.c: */
+batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_facts_t *facts,
+                                  const batch_resource_t *resource, apr_pool_t *p);
+
+/* In items_pgsql.c: */
 apr_status_t batch_pgsql_form_check(batch_tx_t *tx, const batch_resource_t *resource,
                                     const char *organization, const char *form_id);
 apr_status_t batch_pgsql_errors_insert(batch_tx_t *tx, const batch_job_t *job,

@@ -68,7 +68,7 @@ static int add_where(sql_builder_t *builder, const batch_row_scope_t *scope)
     if (resource->scope) {
         add_condition(builder, " AND ", resource->table, resource->scope, scope->organization);
     }
-    if (resource->form_column) {
+    if (resource->form_column && scope->form_id) {
         add_condition(builder, " AND ", resource->table, resource->form_column, scope->form_id);
     }
     return key;
@@ -112,11 +112,25 @@ static void add_typed(sql_builder_t *builder, const batch_resource_t *resource,
     }
 }
 
-/* The first use of a connection for rows, and the first after each change of the schema. */
-static void get_ready(batch_connection_t *connection)
+/* 1 if some word stands in the schema, or if that cannot be told. */
+static int schema_says(batch_connection_t *connection, const char *pattern)
+{
+    sqlite3_stmt *statement = NULL;
+    int says = 1;
+
+    if (sqlite3_prepare_v2(connection->native,
+                           "SELECT 1 FROM sqlite_master WHERE upper(sql) || ' ' GLOB ?1 LIMIT 1",
+                           -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_bind_text(statement, 1, pattern, -1, SQLITE_STATIC) == SQLITE_OK) {
+        says = sqlite3_step(statement) != SQLITE_DONE;
+    }
+    sqlite3_finalize(statement);
+    return says;
+}
+
+void batch_sqlite3_rows_ready(batch_connection_t *connection)
 {
     batch_sqlite3_state_t *state = connection->state;
-    sqlite3_stmt *statement = NULL;
 
     if (state->rows_ready) {
         return;
@@ -132,14 +146,8 @@ static void get_ready(batch_connection_t *connection)
      * Where the schema has that word each row gets a savepoint; elsewhere it would cost for
      * nothing.
      */
-    state->savepoints = 1;
-    if (sqlite3_prepare_v2(connection->native,
-                           "SELECT 1 FROM sqlite_master WHERE upper(sql) || ' ' GLOB"
-                           " '*[^A-Z0-9_]FAIL[^A-Z0-9_]*' LIMIT 1",
-                           -1, &statement, NULL) == SQLITE_OK) {
-        state->savepoints = sqlite3_step(statement) != SQLITE_DONE;
-    }
-    sqlite3_finalize(statement);
+    state->savepoints = schema_says(connection, "*[^A-Z0-9_]FAIL[^A-Z0-9_]*");
+    state->ignores = schema_says(connection, "*[^A-Z0-9_]IGNORE[^A-Z0-9_]*");
     state->rows_ready = 1;
 }
 
@@ -149,19 +157,19 @@ static batch_failure_e native_run(batch_connection_t *connection, const char *sq
                                   sqlite3_exec(connection->native, sql, NULL, NULL, NULL), 0);
 }
 
-/* How one item's statement ended. message: the database's words, in p, where it was refused. */
-static batch_failure_e apply_item(batch_connection_t *connection, int *rows, const char **message,
-                                  batch_prepared_t *prepared, const void **values, apr_pool_t *p)
+batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection)
 {
     int savepoints = ((batch_sqlite3_state_t *)connection->state)->savepoints;
-    batch_failure_e failure = BATCH_FAILURE_NONE, undone;
 
-    if (savepoints) {
-        failure = native_run(connection, "SAVEPOINT batch_row");
-    }
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_connection_execute(connection, rows, prepared, values, 0, p);
-    }
+    return savepoints ? native_run(connection, "SAVEPOINT batch_row") : BATCH_FAILURE_NONE;
+}
+
+batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
+                                      batch_failure_e failure, apr_pool_t *p)
+{
+    int savepoints = ((batch_sqlite3_state_t *)connection->state)->savepoints;
+    batch_failure_e undone;
+
     if (failure == BATCH_FAILURE_STATEMENT || failure == BATCH_FAILURE_REFUSED) {
         *message = apr_pstrdup(p, connection->driver->words(connection));
         failure = sqlite3_get_autocommit(connection->native) ? BATCH_FAILURE_ENDED
@@ -176,6 +184,19 @@ static batch_failure_e apply_item(batch_connection_t *connection, int *rows, con
         failure = undone == BATCH_FAILURE_NONE ? failure : undone;
     }
     return failure;
+}
+
+/* How one item's statement ended. message: the database's words, in p, where it was refused. */
+static batch_failure_e apply_item(batch_connection_t *connection, int *rows, const char **message,
+                                  batch_prepared_t *prepared, const void **values, apr_pool_t *p)
+{
+    batch_failure_e failure = batch_sqlite3_row_begin(connection);
+
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    failure = batch_connection_execute(connection, rows, prepared, values, 0, p);
+    return batch_sqlite3_row_end(connection, message, failure, p);
 }
 
 static void refuse_all(batch_row_outcome_t *outcomes, int count, const char *words)
@@ -201,7 +222,7 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
     int i, rows;
 
     *done = 0;
-    get_ready(connection);
+    batch_sqlite3_rows_ready(connection);
     ((batch_sqlite3_state_t *)connection->state)->rows_used = 1;
     failure = batch_connection_prepare(connection, &prepared, sql);
     if (failure == BATCH_FAILURE_STATEMENT) {

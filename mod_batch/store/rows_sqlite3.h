@@ -8,11 +8,13 @@
 
 /* What the driver knows of an open connection. */
 typedef struct batch_sqlite3_state {
-    char journal[BATCH_SQLITE3_WORD]; /* the journal mode that the database has */
-    int log_pages;                    /* in the write-ahead log at the last commit */
-    int rows_ready;                   /* the next is known, and the cache is large */
-    int savepoints;                   /* each row needs one: see rows_sqlite3.c */
-    int rows_used;                    /* this transaction has changed rows */
+    char journal[BATCH_SQLITE3_WORD];  /* the journal mode that the database has */
+    int log_pages;                     /* in the write-ahead log at the last commit */
+    int rows_ready;                    /* the next is known, and the cache is large */
+    int savepoints;                    /* each row needs one: see rows_sqlite3.c */
+    int ignores;                       /* the schema may leave a row out without an error */
+    int rows_used;                     /* this transaction has changed rows */
+    struct batch_sqlite3_plans *plans; /* see plans_sqlite3.h; NULL: none yet */
 } batch_sqlite3_state_t;
 
 /**
@@ -20,6 +22,19 @@ typedef struct batch_sqlite3_state {
  * the connection. own: the statement was one of the module's own tables.
  */
 batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own);
+
+/** Before the first use of a connection for rows, and the first after each change of the schema. */
+void batch_sqlite3_rows_ready(batch_connection_t *connection);
+
+/** Before the statements on a row. */
+batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection);
+
+/**
+ * Behind them, the last of which returned failure. BATCH_FAILURE_REFUSED if the database refused
+ * the row: then nothing is left of it, and *message has the words, in p.
+ */
+batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
+                                      batch_failure_e failure, apr_pool_t *p);
 
 /* As the members of batch_driver_t. */
 apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,
@@ -33,5 +48,14 @@ apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outc
                                        const batch_row_scope_t *scope, const batch_value_t *values,
                                        int value_count, const batch_item_t *items, int count,
                                        apr_time_t deadline, apr_pool_t *ptemp);
+apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                      const batch_row_scope_t *scope, const batch_item_t *items,
+                                      int count, apr_time_t deadline, apr_pool_t *ptemp);
+apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
+                                     const batch_row_scope_t *scope, const batch_item_t *items,
+                                     int count, apr_pool_t *p);
+apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
+                                     const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
+                                     void *baton, apr_pool_t *p);
 
 #endif

@@ -309,6 +309,43 @@ static void check_columns(const inspection_t *inspection, const table_columns_t 
     require_column(problems, "BatchForm", columns, resource->form_column);
 }
 
+/* 1 if batches can make rows of this resource. */
+static int makes_rows(const batch_resource_t *resource)
+{
+    return (resource->actions & (1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE)) != 0;
+}
+
+static apr_status_t ask_facts(batch_tx_t *tx, batch_table_facts_t *facts,
+                              const batch_resource_t *resource, apr_pool_t *p)
+{
+    batch_connection_t *connection = tx->connection;
+    batch_failure_e failure = connection->driver->facts(connection, facts, resource, p);
+
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
+                                         : batch_tx_fail(tx, failure, "looking at a table");
+}
+
+/* What the columns themselves rule out, once they are known to be there. */
+static apr_status_t check_facts(batch_tx_t *tx, const inspection_t *inspection, apr_pool_t *p)
+{
+    const batch_resource_t *resource = inspection->resource;
+    batch_table_facts_t facts;
+    apr_status_t rv;
+
+    if (inspection->problems->nelts > inspection->kept || !resource->key_generated ||
+        !makes_rows(resource)) {
+        return APR_SUCCESS;
+    }
+    rv = ask_facts(tx, &facts, resource, p);
+    if (rv == APR_SUCCESS && !facts.key_takes_uuid) {
+        batch_problem_add(inspection->problems, "BatchKey",
+                          "column \"%s\" of table \"%s\" is one of numbers: it cannot hold the "
+                          "UUIDs that \"generated\" makes",
+                          resource->key, resource->table);
+    }
+    return rv;
+}
+
 static apr_status_t inspect(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     inspection_t *inspection = baton;
@@ -323,7 +360,8 @@ static apr_status_t inspect(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         return rv;
     }
     check_columns(inspection, &columns);
-    if (resource->form_column) {
+    rv = check_facts(tx, inspection, ptemp);
+    if (rv == APR_SUCCESS && resource->form_column) {
         rv = look_at(&columns, tx, resource->form_table, "BatchForm", problems, ptemp);
         if (rv == APR_SUCCESS) {
             require_column(problems, "BatchForm", &columns, resource->form_id);
@@ -341,4 +379,85 @@ apr_status_t batch_store_check_resource(batch_store_t *store, const batch_resour
     inspection_t inspection = {resource, problems, problems->nelts};
 
     return batch_store_run(store, BATCH_RUN_INSPECT, inspect, &inspection, err, ptemp);
+}
+
+/* ---- What is not wrong, but may surprise
+ * --------------------------------------------------------- */
+
+/* 1 if a new row of the resource has a value for that column, by whoever. */
+static int is_filled(const batch_resource_t *resource, const char *column, int ignore_case)
+{
+    const char *const set[] = {resource->key,           resource->scope,
+                               resource->created_at,    resource->updated_at,
+                               resource->created_by_id, resource->updated_by_id};
+    apr_size_t i;
+    int j;
+
+    for (i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
+        if (set[i] && !(ignore_case ? strcasecmp(set[i], column) : strcmp(set[i], column))) {
+            return 1;
+        }
+    }
+    for (j = 0; resource->columns && j < resource->columns->nelts; j++) {
+        const batch_column_t *declared = &APR_ARRAY_IDX(resource->columns, j, batch_column_t);
+
+        if (!declared->readonly &&
+            !(ignore_case ? strcasecmp(declared->name, column) : strcmp(declared->name, column))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static apr_status_t doubt(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    inspection_t *inspection = baton;
+    const batch_resource_t *resource = inspection->resource;
+    batch_problems_t *doubts = inspection->problems;
+    batch_table_facts_t facts;
+    table_columns_t columns;
+    apr_status_t rv;
+    int i;
+
+    doubts->nelts = inspection->kept;
+    rv = look_at(&columns, tx, resource->table, "BatchTable", doubts, ptemp);
+    if (rv == APR_SUCCESS) {
+        rv = ask_facts(tx, &facts, resource, ptemp);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!facts.key_unique) {
+        batch_problem_add(doubts, "BatchKey",
+                          "table \"%s\" has no unique index on \"%s\": an item is applied to all "
+                          "rows with its key, and finding them may read the whole table",
+                          resource->table, resource->key);
+    }
+    if (resource->match && resource->match->nelts && makes_rows(resource) && !facts.match_unique) {
+        batch_problem_add(doubts, "BatchMatch",
+                          "table \"%s\" has no unique index on these columns%s: two batches at "
+                          "once may create the same row twice",
+                          resource->table, resource->scope ? " and the one of BatchScope" : "");
+    }
+    for (i = 0; makes_rows(resource) && i < facts.needed->nelts; i++) {
+        const char *column = APR_ARRAY_IDX(facts.needed, i, const char *);
+
+        if (!is_filled(resource, column, columns.ignore_case)) {
+            batch_problem_add(doubts, "BatchTable",
+                              "column \"%s\" of table \"%s\" must not be NULL, has no default, and "
+                              "no BatchColumn declares it as writable: rows can be created only if "
+                              "a trigger fills it",
+                              column, resource->table);
+        }
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_store_doubt_resource(batch_store_t *store, const batch_resource_t *resource,
+                                        batch_problems_t *doubts, batch_error_t *err,
+                                        apr_pool_t *ptemp)
+{
+    inspection_t inspection = {resource, doubts, doubts->nelts};
+
+    return batch_store_run(store, BATCH_RUN_INSPECT, doubt, &inspection, err, ptemp);
 }

@@ -94,10 +94,20 @@ apr_status_t batch_store_migrate(batch_store_t *store, batch_error_t *err, apr_p
 
 /**
  * Compares a resource with the real tables: table, key, match, scope, stamps, columns, and the
- * form's table. Adds a problem (field: the directive's name) for each thing that is not there.
+ * form's table. Adds a problem (field: the directive's name) for each thing that is not there, or
+ * that can never work: a generated key in a column of numbers.
  */
 apr_status_t batch_store_check_resource(batch_store_t *store, const batch_resource_t *resource,
                                         batch_problems_t *problems, batch_error_t *err,
+                                        apr_pool_t *ptemp);
+
+/**
+ * Looks at the table of a resource that has no problems for what may surprise: a key or match
+ * without a unique index, a column that must have a value and that no batch can give one. Adds a
+ * sentence to doubts for each, in the form of a problem.
+ */
+apr_status_t batch_store_doubt_resource(batch_store_t *store, const batch_resource_t *resource,
+                                        batch_problems_t *doubts, batch_error_t *err,
                                         apr_pool_t *ptemp);
 
 /**
@@ -322,7 +332,7 @@ apr_status_t batch_tx_errors_read(batch_tx_t *tx, int *count, const batch_job_t 
 typedef enum {
     BATCH_ROW_APPLIED,   /* exactly one row was deleted or changed */
     BATCH_ROW_NOT_FOUND, /* no such row in this organization (and form) */
-    BATCH_ROW_REFUSED,   /* the database refused: message says why; the transaction goes on */
+    BATCH_ROW_REFUSED,   /* it was not applied: message says why; the transaction goes on */
     BATCH_ROW_CREATED,   /* a merge made a row */
     BATCH_ROW_AMBIGUOUS  /* a merge's match values are those of several rows: none was changed */
 } batch_row_result_e;
@@ -367,7 +377,10 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t
  * A change sets the item's values (columns that the item lacks stay as they are; immutable ones and
  * those that it was matched by are left alone) and the stamps of an update. A new row gets the
  * item's values, key, scope, and all stamps; what is left gets the table's defaults. An item
- * without anything to set still finds its row. Rest as batch_tx_rows_delete.
+ * without anything to set still finds its row. Refused without the database's words is what a
+ * trigger leaves out or as it was, without an error; and an item that the callers are not to make:
+ * with a column that is not declared, readonly or the module's own, or without its key or match.
+ * Rest as batch_tx_rows_delete.
  */
 apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                  const batch_row_scope_t *scope, const batch_item_t *items,
