@@ -489,8 +489,8 @@ static batch_failure_e read_keys(merge_run_t *run, apr_array_header_t *keys, con
     int parameters = run->resource->columns->nelts;
     sqlite3_stmt *statement;
     batch_failure_e failure = get_statement(run, &statement, plan, BATCH_PLAN_FIND);
+    int code = SQLITE_ROW;
     int seen = 0;
-    int code;
 
     *last = NULL;
     if (failure != BATCH_FAILURE_NONE) {
@@ -512,7 +512,7 @@ static batch_failure_e read_keys(merge_run_t *run, apr_array_header_t *keys, con
     if (keys->nelts < limit && seen < WALK_ROWS) {
         *last = NULL; /* that was all */
     }
-    return end_statement(run, statement, keys->nelts < limit ? code : SQLITE_ROW);
+    return end_statement(run, statement, code);
 }
 
 apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
