@@ -157,6 +157,7 @@ static batch_failure_e build(batch_pgsql_sets_t *sets, int fresh)
     run->parameters = (const char **)builder.values->elts;
     run->statement = batch_pgsql_built(sets->connection, &builder);
     sets->pace = &run->statement->pace;
+    sets->settings = settings;
     return BATCH_FAILURE_NONE;
 }
 
@@ -257,7 +258,7 @@ apr_status_t batch_pgsql_rows_delete(batch_tx_t *tx, int *done, batch_row_outcom
     rows_run_t run = {
         .sets = {tx, scope, items, outcomes, ptemp, build, run_set, probe, excuse_key}};
 
-    return batch_pgsql_sets_apply(&run.sets, done, count, deadline, settings);
+    return batch_pgsql_sets_apply(&run.sets, done, count, deadline);
 }
 
 apr_status_t batch_pgsql_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
@@ -271,5 +272,5 @@ apr_status_t batch_pgsql_rows_update(batch_tx_t *tx, int *done, batch_row_outcom
         .values = values,
         .value_count = value_count};
 
-    return batch_pgsql_sets_apply(&run.sets, done, count, deadline, settings);
+    return batch_pgsql_sets_apply(&run.sets, done, count, deadline);
 }

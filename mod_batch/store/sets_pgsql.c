@@ -184,7 +184,11 @@ static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
 
     if (failure == BATCH_FAILURE_NONE && sets->again) {
         sets->again = 0;
-        halve(sets, count);
+        if (count > 1) {
+            halve(sets, count);
+        } else {
+            refuse_next(sets, 1, "the database does not say what became of the row");
+        }
         return BATCH_FAILURE_NONE;
     }
     if (failure == BATCH_FAILURE_NONE && wrong_value && sets->alike && sets->probe) {
@@ -330,7 +334,7 @@ static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
 }
 
 apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets, int *done, int count,
-                                    apr_time_t deadline, const char *settings)
+                                    apr_time_t deadline)
 {
     apr_time_t begun = apr_time_now();
     batch_failure_e failure;
@@ -345,7 +349,7 @@ apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets, int *done, int cou
     }
     failure = sets->build(sets, 0);
     if (failure == BATCH_FAILURE_NONE) {
-        failure = queue_text(sets, settings);
+        failure = queue_text(sets, sets->settings);
     }
     while (failure == BATCH_FAILURE_NONE && sets->position < count && !is_enough(sets, begun)) {
         int size = next_size(sets);

@@ -22,7 +22,8 @@ struct batch_pgsql_sets {
     batch_row_outcome_t *outcomes;
     apr_pool_t *p;
 
-    /** Makes what belongs to the table, and key and pace: as it is known, or, if fresh, as it is.
+    /** Makes what belongs to the table, and key, pace and settings: as it is known, or, if fresh,
+     * as it is.
      */
     batch_failure_e (*build)(batch_pgsql_sets_t *sets, int fresh);
 
@@ -45,6 +46,7 @@ struct batch_pgsql_sets {
     batch_pgsql_table_t *table;
     const batch_pgsql_column_t *key;
     batch_pgsql_pace_t *pace;
+    const char *settings; /* SQL that is run first */
 
     /* Set by run: */
     int asked; /* the server has been asked at all */
@@ -62,9 +64,9 @@ struct batch_pgsql_sets {
     int suspect;          /* there is one to refuse among the next so many; 0 = not known of any */
 };
 
-/** Works on all items, until the deadline. settings: SQL that is run first. */
+/** Works on all items, until the deadline. */
 apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets, int *done, int count,
-                                    apr_time_t deadline, const char *settings);
+                                    apr_time_t deadline);
 
 /** Queues a savepoint, and for more than one row a time limit of its own. */
 batch_failure_e batch_pgsql_sets_begin(const batch_pgsql_sets_t *sets, int count);
