@@ -235,20 +235,6 @@ static void add_member(batch_pgsql_group_t *group, int i, apr_pool_t *p)
     group->members[group->count++] = i;
 }
 
-/* 1 if an item by its key changes what others are matched by. */
-static int moves_match(const batch_pgsql_merge_t *merge, const batch_item_t *item)
-{
-    const batch_resource_t *resource = merge->sets.scope->resource;
-    int i;
-
-    for (i = 0; item->kind == BATCH_ITEM_KEY && i < item->value_count; i++) {
-        if (batch_pgsql_is_match(resource, item->values[i].name)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /*
  * Puts the items from `from` on into groups, up to where the order of the groups would matter: the
  * number of the first item behind them.
@@ -267,7 +253,7 @@ static int gather(batch_pgsql_merge_t *merge, int from, int count)
         if (merge->decided[i]) {
             continue;
         }
-        moved = moved || moves_match(merge, item);
+        moved = moved || (merge->moves && merge->moves[i]);
         matched = matched || item->kind == BATCH_ITEM_MATCH;
         if (moved && matched) {
             break;
@@ -540,6 +526,7 @@ static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
         apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count * sizeof(*merge->group_of));
     merge->groups = apr_array_make(sets->set_pool, 4, sizeof(batch_pgsql_group_t *));
     merge->rows = apr_hash_make(sets->set_pool);
+    merge->moves = NULL;
     merge->disordered = 0;
     for (i = 0; i < count; i++) {
         decide_alone(merge, i, list_columns(columns, merge, &merge->items[i]) ? columns : NULL,
@@ -552,7 +539,7 @@ static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
 /* Applies all groups of the set. */
 static batch_failure_e run_groups(batch_pgsql_merge_t *merge, int count)
 {
-    batch_failure_e failure = BATCH_FAILURE_NONE;
+    batch_failure_e failure = batch_pgsql_merge_find_movers(merge, count);
     int from = 0;
     int next = 0;
 

@@ -32,6 +32,7 @@ typedef struct batch_pgsql_merge {
     batch_pgsql_group_t **group_of;  /* each item's */
     apr_array_header_t *groups;      /* of batch_pgsql_group_t *, of all items */
     const batch_pgsql_group_t *last; /* whose statement was the last one */
+    char *moves;                     /* of each: it may change what others are matched by */
     apr_hash_t *rows;                /* the key of a row -> the last item that was applied to it */
     int disordered;                  /* two items were applied to one row in the wrong order */
 } batch_pgsql_merge_t;
@@ -57,6 +58,12 @@ typedef enum {
 batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
                                         const batch_pgsql_group_t *group, const int *members,
                                         int count, batch_pgsql_care_e care);
+
+/**
+ * Finds out which of the set's items, of which there are count, would change the match values of a
+ * row that others may find by them: merge->moves. In merge_order_pgsql.c.
+ */
+batch_failure_e batch_pgsql_merge_find_movers(batch_pgsql_merge_t *merge, int count);
 
 /** 1 if name is a column of match. */
 int batch_pgsql_is_match(const batch_resource_t *resource, const char *name);
