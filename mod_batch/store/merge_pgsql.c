@@ -536,6 +536,13 @@ static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
     return asked;
 }
 
+/* 1 if all items of the set are of one group. */
+static int is_uniform(const batch_pgsql_merge_t *merge, int count)
+{
+    return merge->groups->nelts == 1 &&
+           APR_ARRAY_IDX(merge->groups, 0, batch_pgsql_group_t *)->count == count;
+}
+
 /* Applies all groups of the set. */
 static batch_failure_e run_groups(batch_pgsql_merge_t *merge, int count)
 {
@@ -545,7 +552,7 @@ static batch_failure_e run_groups(batch_pgsql_merge_t *merge, int count)
 
     while (failure == BATCH_FAILURE_NONE && from < count) {
         from = gather(merge, from, count);
-        merge->sets.alike = from == count && merge->groups->nelts == 1 ? count : 0;
+        merge->sets.alike = is_uniform(merge, count) ? count : 0;
         for (; failure == BATCH_FAILURE_NONE && next < merge->groups->nelts; next++) {
             failure = run_group(merge, APR_ARRAY_IDX(merge->groups, next, batch_pgsql_group_t *));
         }
