@@ -149,7 +149,10 @@ lint:
 bench:
 	@build-aux/deps test
 	@$(again) module benches
-	@t/bench/bench $(module) $(out)/bench/bare_delete$(if $(filter pgsql,$(DRIVER)),_pgsql) $(ROUNDS)
+	@$(if $(or $(if $(BENCH),,all),$(filter records,$(BENCH))),t/bench/bench $(module) \
+	    $(out)/bench/bare_delete$(if $(filter pgsql,$(DRIVER)),_pgsql) $(ROUNDS),:)
+	@$(if $(or $(if $(BENCH),,all),$(filter-out records,$(BENCH))),t/bench/resources $(module) \
+	    $(out)/bench $(filter-out records,$(BENCH)),:)
 
 storm:
 	@build-aux/deps test

@@ -73,6 +73,9 @@ unlike($said, qr/warn|error/i, 'without a complaint');
         . resource('BatchTable records', 'BatchKey id client', 'BatchColumn status text',
         'BatchActions update'));
 is($code, 0, 'a resource of one column') or diag($said);
+($code, $said) =
+    configtest("BatchMaxItems 5\nBatchMaxItemSize 64k\nBatchSyncMaxItems 1\n$database");
+is($code, 0, 'limits of the resources API') or diag($said);
 
 # ---- What one directive can see ------------------------------------------------------------------
 
@@ -163,6 +166,19 @@ my @wrong = (
     ['a lease of nothing', "BatchLease 0\n", 1, qr/BatchLease/],
     ['no objects at all', "BatchMaxObjects 0\n", 1, qr/BatchMaxObjects/],
     ['objects that are no number', "BatchMaxObjects ten\n", 1, qr/BatchMaxObjects/],
+    ['no items at all', "BatchMaxItems 0\n", 1, qr/BatchMaxItems/],
+    ['items of the mode sync that are no number', "BatchSyncMaxItems few\n", 1, qr/BatchSyncMaxItems/],
+    ['an item size of an unknown unit', "BatchMaxItemSize 1X\n", 1, qr/BatchMaxItemSize.*K, M or G/],
+    ['an item size of two units', "BatchMaxItemSize 1KM\n", 1, qr/BatchMaxItemSize/],
+    ['an item size that is too small', "BatchMaxItemSize 99\n", 1, qr/BatchMaxItemSize/],
+    ['an item size that is too large', "BatchMaxItemSize 65M\n", 1, qr/BatchMaxItemSize/],
+    [
+        'merge where rows belong to a form',
+        resource(
+            @good, 'BatchForm form_id forms', 'BatchColumn status text', 'BatchActions merge'
+        ),
+        1, qr/thing.*BatchForm/
+    ],
     ['a wrong expression for the user', "BatchUserId \"%{\"\n", 1, qr/BatchUserId/],
     [
         'a wrong expression for the organization', "BatchOrganization \"%{reqenv:\"\n",
@@ -195,6 +211,17 @@ my @incomplete = (
         ),
         1,
         qr/nothing/
+    ],
+    [
+        'merge of rows that belong to forms',
+        resource(
+            'BatchTable records',
+            'BatchKey id client',
+            'BatchForm form_id forms',
+            'BatchActions delete merge'
+        ),
+        1,
+        qr/BatchForm/
     ],
 );
 foreach my $case (@wrong, @incomplete) {
@@ -268,6 +295,21 @@ BatchActions delete update
 END
 ($code, $said) = startup($sample);
 is($code, undef, 'a resource whose table and columns are there: httpd starts') or diag($said);
+
+my $dubious = <<"END";
+${database}<BatchResource asset>
+BatchTable assets
+BatchKey id generated
+BatchScope organization_id
+BatchMatch item_id
+BatchColumn item_id text required
+BatchActions merge
+</BatchResource>
+END
+($code, $said) = startup($dubious);
+is($code, undef, 'a match without a unique index: httpd starts') or diag($said);
+like($said, qr/MB0209: .*BatchMatch.* no unique index/,  'and warns of it');
+like($said, qr/MB0209: .*BatchTable.*"location_id"/, 'and of a column that nothing fills');
 
 my @missing = (
     ['a missing table', 'BatchTable records', 'BatchTable unicorns', qr/unicorns/],

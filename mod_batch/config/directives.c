@@ -25,6 +25,8 @@ static const char *set_setting(cmd_parms *cmd, void *directory, const char *word
     }
     if (spec->kind == BATCH_SETTING_NUMBER) {
         wrong = batch_number_parse(&setting->number, word, spec, cmd->pool);
+    } else if (spec->kind == BATCH_SETTING_BYTES) {
+        wrong = batch_bytes_parse(&setting->number, word, spec, cmd->pool);
     } else if (spec->kind == BATCH_SETTING_INTERVAL) {
         wrong = batch_interval_parse(&setting->number, word, spec, cmd->pool);
     } else if (!*word) {

@@ -17,11 +17,13 @@ extern module AP_MODULE_DECLARE_DATA batch_module;
 #define BATCH_MILLISECOND (APR_USEC_PER_SEC / 1000)
 #define BATCH_SECOND      APR_USEC_PER_SEC
 #define BATCH_HOUR        (APR_USEC_PER_SEC * 3600)
+#define BATCH_MEBIBYTE    (1024 * 1024)
 
 /*
  * The directives that take one value in server context, the only source of their names, kinds,
  * defaults and bounds: X(SYMBOL, "Directive", KIND, default text, default number, least, greatest,
- * "what it takes"). TEXT has a default text, NUMBER and INTERVAL (microseconds) a default number.
+ * "what it takes"). TEXT has a default text; NUMBER, BYTES and INTERVAL (microseconds) have a
+ * default number.
  */
 #define BATCH_SETTING_LIST(X)                                                                      \
     X(DRIVER, "BatchDBDriver", TEXT, "sqlite3", 0, 0, 0, "the name of an apr_dbd driver")          \
@@ -38,11 +40,18 @@ extern module AP_MODULE_DECLARE_DATA batch_module;
     X(RETENTION, "BatchRetention", INTERVAL, NULL, 30 * 24 * BATCH_HOUR, BATCH_SECOND,             \
       100 * 365 * 24 * BATCH_HOUR, "how long a batch is kept when it has ended")                   \
     X(MAX_OBJECTS, "BatchMaxObjects", NUMBER, NULL, 10000, 1, 10000000,                            \
-      "records API: distinct objects in one batch")
+      "records API: distinct objects in one batch")                                                \
+    X(MAX_ITEMS, "BatchMaxItems", NUMBER, NULL, 1000000, 1, 50000000,                              \
+      "resources API: items in one batch")                                                         \
+    X(MAX_ITEM_SIZE, "BatchMaxItemSize", BYTES, NULL, BATCH_MEBIBYTE, 100, 64 * BATCH_MEBIBYTE,    \
+      "resources API: bytes of one item")                                                          \
+    X(SYNC_MAX_ITEMS, "BatchSyncMaxItems", NUMBER, NULL, 1000, 1, 100000,                          \
+      "resources API: items in one batch with the mode sync")
 
 typedef enum {
     BATCH_SETTING_TEXT,
     BATCH_SETTING_NUMBER,
+    BATCH_SETTING_BYTES,
     BATCH_SETTING_INTERVAL
 } batch_setting_kind_e;
 
@@ -110,11 +119,14 @@ typedef struct batch_permissions {
 batch_server_config_t *batch_server_config(const server_rec *s);
 
 /**
- * Reads a whole number or a time. number: the value, for a time in microseconds. Returns NULL, or
- * the sentence that says what is wrong with the word and what is allowed, in p.
+ * Reads a whole number, a size or a time. number: the value, for a size in bytes, for a time in
+ * microseconds. Returns NULL, or the sentence that says what is wrong with the word and what is
+ * allowed, in p.
  */
 const char *batch_number_parse(apr_int64_t *number, const char *word,
                                const batch_setting_spec_t *spec, apr_pool_t *p);
+const char *batch_bytes_parse(apr_int64_t *bytes, const char *word,
+                              const batch_setting_spec_t *spec, apr_pool_t *p);
 const char *batch_interval_parse(apr_int64_t *interval, const char *word,
                                  const batch_setting_spec_t *spec, apr_pool_t *p);
 

@@ -1,5 +1,8 @@
-/* Numbers and times as directives take them: strict, with errors that say what is allowed. */
+/* Numbers, sizes and times as directives take them: strict, with errors that say what is allowed.
+ */
 #include "config/private.h"
+
+#include <string.h>
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -50,6 +53,43 @@ const char *batch_number_parse(apr_int64_t *number, const char *word,
         p, "%s: '%s' is not a whole number from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT,
         spec->directive, word, spec->least, spec->greatest);
 }
+
+/* ---- Sizes --------------------------------------------------------------------------------------
+ */
+
+/* By how many bits the suffix of a size moves it to the left; -1 if it is none. */
+static int size_shift(const char *suffix)
+{
+    static const char letters[] = "KMG";
+    const char *letter;
+
+    if (!*suffix) {
+        return 0;
+    }
+    letter = strchr(letters, apr_toupper(*suffix));
+    return letter && !suffix[1] ? 10 * (int)(letter - letters + 1) : -1;
+}
+
+const char *batch_bytes_parse(apr_int64_t *bytes, const char *word,
+                              const batch_setting_spec_t *spec, apr_pool_t *p)
+{
+    const char *rest;
+    int shift = leading_number(bytes, &rest, word) ? size_shift(rest) : -1;
+
+    if (shift >= 0) {
+        *bytes <<= shift;
+        if (*bytes >= spec->least && *bytes <= spec->greatest) {
+            return NULL;
+        }
+    }
+    return apr_psprintf(p,
+                        "%s: '%s' is not a size from %" APR_INT64_T_FMT " to %" APR_INT64_T_FMT
+                        ": give a whole number of bytes, or one with the unit K, M or G",
+                        spec->directive, word, spec->least, spec->greatest);
+}
+
+/* ---- Times --------------------------------------------------------------------------------------
+ */
 
 /* interval in the greatest unit that shows it exactly, in p. */
 static const char *interval_text(apr_int64_t interval, apr_pool_t *p)

@@ -375,30 +375,6 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
  * ----------------------------------------------------------------------------------
  */
 
-static apr_status_t check_count(const batch_engine_t *engine, const batch_plan_t *plan,
-                                apr_int64_t count, batch_problems_t *problems)
-{
-    const batch_limits_t *limits = &engine->limits;
-
-    if (!count && !(plan->action == BATCH_ACTION_OVERWRITE && plan->allow_empty)) {
-        batch_problem_add(problems, "data", "must have at least one item");
-    } else if (plan->mode == BATCH_MODE_SYNC && count > limits->sync_max_items) {
-        batch_problem_add(problems, "data",
-                          "has %" APR_INT64_T_FMT
-                          " items: with the mode sync it may have %" APR_INT64_T_FMT
-                          ", so send less or use the mode mixed",
-                          count, limits->sync_max_items);
-    } else if (count > limits->max_items) {
-        batch_problem_add(problems, "data",
-                          "has %" APR_INT64_T_FMT " items: it may have %" APR_INT64_T_FMT
-                          ", so send several batches",
-                          count, limits->max_items);
-    } else {
-        return APR_SUCCESS;
-    }
-    return BATCH_EINVALID;
-}
-
 static void describe_job(batch_job_t *job, const batch_plan_t *plan, const batch_actor_t *actor,
                          apr_pool_t *p)
 {
@@ -434,10 +410,10 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
                                    .job = job,
                                    .p = p,
                                    .errors = errors};
-    apr_status_t rv = check_count(engine, plan, source->count, problems);
+    apr_status_t rv;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (!batch_resources_check_count(problems, &engine->limits, plan, source->count)) {
+        return BATCH_EINVALID;
     }
     describe_job(&intake.before, plan, actor, p);
     *job = intake.before;

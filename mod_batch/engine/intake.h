@@ -21,7 +21,8 @@ typedef struct batch_resources_request {
     int save_upload;                /* 1 when absent */
     int atomic;                     /* 1 when absent; for the mode sync */
     int allow_empty;                /* 0 when absent; for overwrite */
-    int has_data;                   /* items were sent */
+    int has_data;                   /* items were sent, or an empty list of them */
+    apr_int64_t count;              /* of the items */
     apr_array_header_t *properties; /* of batch_value_t, in the order sent; NULL = none */
     batch_via_e via;
     const char *checksum; /* SHA-256 of the body, hex */
@@ -43,14 +44,18 @@ typedef struct batch_plan {
 } batch_plan_t;
 
 /**
- * Judges all of a request but its items: adds a problem for everything that is wrong, fields as
- * "resource" and "properties.name"; each says what is allowed instead. Only a plan without problems
- * may be used; plan->resource (NULL = none) and *action (-1 = none) are set as far as they are
- * known, so that who may not do it hears that first.
+ * Judges all of a request but what its items are: adds a problem for everything that is wrong,
+ * fields as "resource" and "properties.name"; each says what is allowed instead. Only a plan
+ * without problems may be used; plan->resource (NULL = none) and *action (-1 = none) are set as far
+ * as they are known, so that who may not do it hears that first.
  */
 void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *problems,
                            const batch_engine_t *engine, const batch_resources_request_t *request,
                            apr_pool_t *p);
+
+/** 1 if a batch may have so many items; else adds a problem. */
+int batch_resources_check_count(batch_problems_t *problems, const batch_limits_t *limits,
+                                const batch_plan_t *plan, apr_int64_t count);
 
 /**
  * What a source gives for one item: values as the client sent them (the key among them, under its

@@ -152,6 +152,31 @@ static int check_action(batch_problems_t *problems, const batch_resource_t *reso
     return -1;
 }
 
+/* ---- Items -------------------------------------------------------------------------------------
+ */
+
+int batch_resources_check_count(batch_problems_t *problems, const batch_limits_t *limits,
+                                const batch_plan_t *plan, apr_int64_t count)
+{
+    if (!count && !(plan->action == BATCH_ACTION_OVERWRITE && plan->allow_empty)) {
+        batch_problem_add(problems, "data", "must have at least one item");
+    } else if (plan->mode == BATCH_MODE_SYNC && count > limits->sync_max_items) {
+        batch_problem_add(problems, "data",
+                          "has %" APR_INT64_T_FMT
+                          " items: with the mode sync it may have %" APR_INT64_T_FMT
+                          ", so send less or use the mode mixed",
+                          count, limits->sync_max_items);
+    } else if (count > limits->max_items) {
+        batch_problem_add(problems, "data",
+                          "has %" APR_INT64_T_FMT " items: it may have %" APR_INT64_T_FMT
+                          ", so send several batches",
+                          count, limits->max_items);
+    } else {
+        return 1;
+    }
+    return 0;
+}
+
 /* ---- Properties ---------------------------------------------------------------------------------
  */
 
@@ -207,15 +232,20 @@ void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *pr
     duplicates = check_word(problems, "duplicate_handling", request->duplicate_handling,
                             BATCH_DUPLICATES_USE_FIRST, duplicates_word, BATCH_DUPLICATES_COUNT, p);
     check_properties(plan, *action, problems, request, p);
-    if (*action < 0 || mode < 0 || duplicates < 0) {
-        return;
-    }
-    plan->action = (batch_action_e)*action;
-    plan->mode = (batch_mode_e)mode;
-    plan->duplicate_handling = (batch_duplicates_e)duplicates;
+    /* What is not known is what it is when absent; the plan is not used then. */
+    plan->action = *action < 0 ? BATCH_ACTION_MERGE : (batch_action_e)*action;
+    plan->mode = mode < 0 ? BATCH_MODE_MIXED : (batch_mode_e)mode;
+    plan->duplicate_handling =
+        duplicates < 0 ? BATCH_DUPLICATES_USE_FIRST : (batch_duplicates_e)duplicates;
     plan->via = request->via;
     plan->save_upload = request->save_upload;
     plan->atomic = request->atomic;
     plan->allow_empty = request->allow_empty;
     plan->checksum = request->checksum;
+    /* Without data an overwrite that may be empty would remove everything by an oversight. */
+    if (request->has_data) {
+        batch_resources_check_count(problems, &engine->limits, plan, request->count);
+    } else if (!is_reported(problems, "data")) {
+        batch_problem_add(problems, "data", "is required: an array of objects");
+    }
 }

@@ -12,8 +12,6 @@
 #include <http_request.h>
 #include <util_filter.h>
 
-#include "payload/records_json.h"
-
 APLOG_USE_MODULE(batch);
 
 static ap_filter_rec_t *error_filter;
@@ -56,11 +54,10 @@ static const char *meaning(int status)
 /* Puts the reply in front of the end of the brigade, and sets its headers. */
 static apr_status_t compose(request_rec *r, apr_bucket_brigade *brigade)
 {
-    batch_exchange_t x = {.r = r};
+    batch_exchange_t x = {.r = r, .api = batch_route_api(r->uri, r->pool)};
     batch_sink_t sink = batch_reply_sink(brigade);
     apr_off_t length;
-    apr_status_t rv = batch_records_write_error(&sink, r->status, ap_get_status_line(r->status) + 4,
-                                                meaning(r->status), r->pool);
+    apr_status_t rv = batch_reply_write_error(&sink, &x, r->status, meaning(r->status));
 
     if (rv == APR_SUCCESS) {
         rv = apr_brigade_length(brigade, 1, &length);

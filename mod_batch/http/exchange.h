@@ -18,7 +18,8 @@ typedef struct batch_exchange {
     request_rec *r;
     const batch_service_t *service;
     batch_actor_t actor;
-    const char *prefix; /* of the path, before "/batch"; "" where there is none */
+    batch_api_e api;    /* by the path: in its shape the reply is made, errors included */
+    const char *prefix; /* of the path, before "/batch" or "/batches"; "" where there is none */
     const char *id;     /* of the batch, lower case; NULL in the route of the list */
     int dot_json;       /* the path ended with .json */
     int body_begun;     /* reading the request's body has begun */
@@ -45,6 +46,9 @@ typedef struct batch_route batch_route_t;
  */
 const batch_route_t *batch_route_find(batch_exchange_t *x);
 
+/** The API that a path belongs to, whether it has a route or not; path may be NULL. */
+batch_api_e batch_route_api(const char *path, apr_pool_t *p);
+
 /** The endpoint of the request's method (HEAD as GET), or NULL if the route does not have it. */
 batch_endpoint_fn *batch_route_endpoint(const batch_route_t *route, const request_rec *r);
 
@@ -62,6 +66,64 @@ int batch_records_start(batch_exchange_t *x);
 int batch_records_delete(batch_exchange_t *x);
 int batch_records_errors_json(batch_exchange_t *x);
 int batch_records_errors_csv(batch_exchange_t *x);
+
+/* ---- Endpoints of the resources API -----------------------------------------------------------
+ */
+
+int batch_resources_create(batch_exchange_t *x);
+int batch_resources_list(batch_exchange_t *x);
+int batch_resources_get(batch_exchange_t *x);
+int batch_resources_cancel(batch_exchange_t *x);
+
+/* ---- What the endpoints of both APIs share (endpoint.c) ----------------------------------------
+ */
+
+/**
+ * A resource that could not be compared with the database when httpd started is compared when a
+ * batch first needs it. 1: it may be used. 0 after the reply was made, with *code for httpd.
+ */
+int batch_endpoint_resource_is_sound(batch_exchange_t *x, const batch_resource_t *resource,
+                                     int *code);
+
+/**
+ * The batch that the path names, if it is of this organization and of this API. 0 after the reply
+ * was made, with *code for httpd.
+ */
+int batch_endpoint_find_job(batch_exchange_t *x, batch_job_t *job, int *code);
+
+/** Sets Location to the URL of a new batch. */
+void batch_endpoint_set_location(batch_exchange_t *x, const batch_job_t *job);
+
+/** Answers a GET of a batch, with its ETag; 304 where the client has it already. */
+int batch_endpoint_show(batch_exchange_t *x, const batch_job_t *job);
+
+/**
+ * Answers 202 for a batch that is in the queue. Only when the client has the reply is a worker
+ * told, so that the work never comes before the answer.
+ */
+int batch_endpoint_queued(batch_exchange_t *x, const batch_job_t *job);
+
+/* ---- The query string (query_string.c) ----------------------------------------------------------
+ */
+
+/**
+ * The value of a parameter, decoded, in the request's pool; NULL where there is none. "" where its
+ * encoding is wrong, which no parameter of ours may be. The last one of a name counts.
+ */
+const char *batch_parameter(const batch_exchange_t *x, const char *name);
+
+/**
+ * A parameter that is a whole number from 1 to most, absent where it is not there; more than most
+ * is most if clamped. Adds a problem where it is none.
+ */
+apr_int64_t batch_parameter_number(const batch_exchange_t *x, const char *name, apr_int64_t absent,
+                                   apr_int64_t most, int clamped, batch_problems_t *problems);
+
+/** A parameter that is true or false, 0 where it is not there. Adds a problem where it is none. */
+int batch_parameter_flag(const batch_exchange_t *x, const char *name, batch_problems_t *problems);
+
+/** The page of a list. */
+apr_int64_t batch_parameter_page(const batch_exchange_t *x, batch_problems_t *problems);
 
 /* ---- Request bodies (body.c) ------------------------------------------------------------------
  */
@@ -104,13 +166,17 @@ int batch_reply_send(batch_exchange_t *x, int status, apr_bucket_brigade *brigad
 /** Sends all that was passed on to the client now, so that what follows happens after it. */
 void batch_reply_flush(const batch_exchange_t *x);
 
+/** Writes an error in the API's shape; message for people, NULL for none. */
+apr_status_t batch_reply_write_error(const batch_sink_t *sink, const batch_exchange_t *x,
+                                     int status, const char *message);
+
 /** An error in the API's shape; message for people, NULL for none. */
 int batch_reply_error(batch_exchange_t *x, int status, const char *message);
 
 /** 422 with all problems. */
 int batch_reply_problems(batch_exchange_t *x, const batch_problems_t *problems);
 
-/** {"batch":{…}}. */
+/** The batch in the API's shape, as a success. */
 int batch_reply_job(batch_exchange_t *x, int status, const batch_job_t *job);
 
 /** The reply to a call of the engine or of a parser that failed with rv. problems may be NULL. */
@@ -119,6 +185,24 @@ int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_
 
 /** Retry-After for a batch that is on its way. */
 void batch_reply_retry_after(batch_exchange_t *x, const batch_job_t *job);
+
+/* ---- Replies of the resources API (resources_reply.c) ----------------------------------------
+ */
+
+/** Method and path, as the envelope shows them, in the request's pool. */
+const char *batch_reply_endpoint(const batch_exchange_t *x);
+
+/**
+ * Writes the envelope of a refusal. code: the word for it, NULL = the one of the
+ * status. message: NULL = httpd's words for the status. problems: what is wrong, or NULL.
+ */
+apr_status_t batch_reply_write_refusal(const batch_sink_t *sink, const batch_exchange_t *x,
+                                       int status, const char *code, const char *message,
+                                       const batch_problems_t *problems);
+
+/** A batch in its envelope. errors: of batch_item_error_t; code NULL: a success. */
+int batch_reply_batch(batch_exchange_t *x, int status, const char *code, const batch_job_t *job,
+                      const apr_array_header_t *errors);
 
 /* ---- Hooks (authentication.c, error_filter.c) -------------------------------------------------
  */

@@ -72,6 +72,7 @@ static int handle(request_rec *r)
     }
     x.r = r;
     x.prefix = "";
+    x.api = batch_route_api(r->uri, r->pool);
     x.service = service_of(r);
     status = batch_config_actor(&x.actor, r);
     if (status == HTTP_UNAUTHORIZED) {

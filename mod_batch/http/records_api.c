@@ -3,18 +3,10 @@
 
 #include <string.h>
 
-#include <apr_atomic.h>
-#include <apr_strings.h>
-#include <http_log.h>
-#include <http_protocol.h>
-#include <http_request.h>
-
 #include "config/config.h"
 #include "engine/status.h"
 #include "payload/operations.h"
 #include "payload/records_json.h"
-
-APLOG_USE_MODULE(batch);
 
 /* ---- A request's operations -------------------------------------------------------------------
  */
@@ -57,46 +49,6 @@ static int read_request(batch_exchange_t *x, batch_operations_request_t *request
 }
 
 /*
- * A resource that could not be compared with the database when httpd started is compared when a
- * batch first needs it. 0 after the reply was made, with *code for httpd.
- */
-static int resource_is_sound(batch_exchange_t *x, const batch_resource_t *resource, int *code)
-{
-    request_rec *r = x->r;
-    batch_problems_t *problems;
-    batch_error_t err = {0};
-    volatile apr_uint32_t *sound;
-    apr_status_t rv;
-    int i;
-
-    sound = x->service->unchecked
-                ? apr_hash_get(x->service->unchecked, resource->name, APR_HASH_KEY_STRING)
-                : NULL;
-    if (!sound || apr_atomic_read32(sound)) {
-        return 1;
-    }
-    problems = batch_problems_make(r->pool);
-    rv = batch_store_check_resource(x->service->engine->store, resource, problems, &err, r->pool);
-    for (i = 0; i < problems->nelts; i++) {
-        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "MB0306: %s:%d: <BatchResource %s>: %s: %s",
-                      resource->file, resource->line, resource->name, problem->field,
-                      problem->message);
-    }
-    if (problems->nelts) {
-        *code = batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE,
-                                  "this resource cannot be used at the moment");
-        return 0;
-    }
-    if (rv != APR_SUCCESS) {
-        *code = batch_reply_failure(x, rv, &err, NULL);
-        return 0;
-    }
-    apr_atomic_set32(sound, 1);
-    return 1;
-}
-
-/*
  * Reads and judges a request's operations: who may not do it hears that first, then what is wrong.
  * 0 after the reply was made, with *code for httpd.
  */
@@ -118,7 +70,7 @@ static int accept_request(batch_exchange_t *x, batch_operations_request_t *reque
         *code = batch_reply_error(x, HTTP_FORBIDDEN, "you may not do that to this resource");
         return 0;
     }
-    if (resource && !resource_is_sound(x, resource, code)) {
+    if (resource && !batch_endpoint_resource_is_sound(x, resource, code)) {
         return 0;
     }
     if (problems->nelts && resource) {
@@ -135,35 +87,6 @@ static int accept_request(batch_exchange_t *x, batch_operations_request_t *reque
         return 0;
     }
     return 1;
-}
-
-/* The batch that the path names, if it is of this organization. 0 after the reply was made. */
-static int find_job(batch_exchange_t *x, batch_job_t *job, int *code)
-{
-    batch_error_t err = {0};
-    apr_status_t rv = batch_job_get(job, x->service->engine, &x->actor, BATCH_API_RECORDS, x->id,
-                                    &err, x->r->pool);
-
-    if (rv == APR_SUCCESS) {
-        return 1;
-    }
-    *code = batch_reply_failure(x, rv, &err, NULL);
-    return 0;
-}
-
-/*
- * The reply for a batch that is now in the queue. Only when the client has it is a worker told, so
- * that the work never comes before the answer.
- */
-static int reply_queued(batch_exchange_t *x, const batch_job_t *job)
-{
-    int code;
-
-    batch_reply_retry_after(x, job);
-    code = batch_reply_job(x, HTTP_ACCEPTED, job);
-    batch_reply_flush(x);
-    batch_node_wake(x->service->node);
-    return code;
 }
 
 /* ---- Endpoints --------------------------------------------------------------------------------
@@ -186,33 +109,17 @@ int batch_records_create(batch_exchange_t *x)
     if (rv != APR_SUCCESS) {
         return batch_reply_failure(x, rv, &err, problems);
     }
-    apr_table_setn(r->headers_out, "Location",
-                   ap_os_escape_path(r->pool,
-                                     apr_pstrcat(r->pool, x->prefix, "/batch/", job.id,
-                                                 x->dot_json ? ".json" : "", NULL),
-                                     1));
-    return job.status == BATCH_STATUS_QUEUED ? reply_queued(x, &job)
+    batch_endpoint_set_location(x, &job);
+    return job.status == BATCH_STATUS_QUEUED ? batch_endpoint_queued(x, &job)
                                              : batch_reply_job(x, HTTP_CREATED, &job);
 }
 
 int batch_records_get(batch_exchange_t *x)
 {
-    request_rec *r = x->r;
     batch_job_t job;
     int code;
 
-    if (!find_job(x, &job, &code)) {
-        return code;
-    }
-    apr_table_setn(r->headers_out, "ETag",
-                   apr_psprintf(r->pool, "\"%s-%" APR_INT64_T_FMT "\"", job.id, job.revision));
-    apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
-    batch_reply_retry_after(x, &job);
-    /* There is no modification date to compare with: a second is too long (RFC 9110, 13.1.3). */
-    apr_table_unset(r->headers_in, "If-Modified-Since");
-    apr_table_unset(r->headers_in, "If-Unmodified-Since");
-    code = ap_meets_conditions(r);
-    return code == OK ? batch_reply_job(x, HTTP_OK, &job) : code;
+    return batch_endpoint_find_job(x, &job, &code) ? batch_endpoint_show(x, &job) : code;
 }
 
 static int reply_operations(batch_exchange_t *x, const batch_job_t *job,
@@ -248,7 +155,7 @@ int batch_records_set_operations(batch_exchange_t *x)
     int code;
 
     /* Another organization's batch is 404, one that is not pending 409, whatever the body is. */
-    if (!find_job(x, &job, &code)) {
+    if (!batch_endpoint_find_job(x, &job, &code)) {
         return code;
     }
     rv = batch_status_next(&next, job.status, BATCH_EVENT_SET_OPERATIONS, &err, x->r->pool);
@@ -273,15 +180,16 @@ int batch_records_start(batch_exchange_t *x)
     apr_status_t rv;
     int code;
 
-    if (!find_job(x, &job, &code)) {
+    if (!batch_endpoint_find_job(x, &job, &code)) {
         return code;
     }
     resource = batch_engine_resource(x->service->engine, job.resource);
-    if (resource && !resource_is_sound(x, resource, &code)) {
+    if (resource && !batch_endpoint_resource_is_sound(x, resource, &code)) {
         return code;
     }
     rv = batch_job_start(&job, x->service->engine, &x->actor, x->id, problems, &err, x->r->pool);
-    return rv == APR_SUCCESS ? reply_queued(x, &job) : batch_reply_failure(x, rv, &err, problems);
+    return rv == APR_SUCCESS ? batch_endpoint_queued(x, &job)
+                             : batch_reply_failure(x, rv, &err, problems);
 }
 
 int batch_records_delete(batch_exchange_t *x)

@@ -3,16 +3,12 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "payload/records_json.h"
 
 #define DEFAULT_PER_PAGE 1000
 #define MOST_PER_PAGE    20000
-
-/* Pages beyond this are not numbers of pages; keeps page * per_page far from overflowing. */
-#define MOST_PAGE 1000000000000
 
 /* ---- The query string -------------------------------------------------------------------------
  */
@@ -21,62 +17,11 @@
 #define SORT_NAME(symbol, word, column) word,
 static const char *const sort_names[] = {BATCH_SORT_LIST(SORT_NAME)};
 
-/*
- * The value of a parameter in the query string, decoded, in p; NULL where there is none. "" where
- * its encoding is wrong, which no parameter of ours may be. The last one of a name counts.
- */
-static const char *parameter(const char *query, const char *name, apr_pool_t *p)
+static void read_order(batch_job_query_t *query, batch_problems_t *problems,
+                       const batch_exchange_t *x)
 {
-    const char *value = NULL;
-
-    while (query && *query) {
-        const char *pair = ap_getword(p, &query, '&');
-        char *key = ap_getword(p, &pair, '=');
-        char *text = apr_pstrdup(p, pair);
-
-        if (ap_unescape_urlencoded(key) == OK && !strcmp(key, name)) {
-            value = ap_unescape_urlencoded(text) == OK ? text : "";
-        }
-    }
-    return value;
-}
-
-/* Reads a number from 1 on; more than most is most if clamped, else wrong. */
-static int read_number(apr_int64_t *number, const char *text, apr_int64_t most, int clamped)
-{
-    *number = 0;
-    for (; apr_isdigit(*text); text++) {
-        *number = *number > most ? *number : *number * 10 + (*text - '0');
-    }
-    if (*text || *number < 1 || (*number > most && !clamped)) {
-        return 0;
-    }
-    if (*number > most) {
-        *number = most;
-    }
-    return 1;
-}
-
-static void read_paging(apr_int64_t *page, apr_int64_t *per_page, batch_problems_t *problems,
-                        request_rec *r)
-{
-    const char *text = parameter(r->args, "page", r->pool);
-
-    *page = 1;
-    if (text && !read_number(page, text, MOST_PAGE, 0)) {
-        batch_problem_add(problems, "page", "must be a whole number from 1 on");
-    }
-    *per_page = DEFAULT_PER_PAGE;
-    text = parameter(r->args, "per_page", r->pool);
-    if (text && !read_number(per_page, text, MOST_PER_PAGE, 1)) {
-        batch_problem_add(problems, "per_page", "must be a whole number from 1 to %d",
-                          MOST_PER_PAGE);
-    }
-}
-
-static void read_order(batch_job_query_t *query, batch_problems_t *problems, request_rec *r)
-{
-    const char *text = parameter(r->args, "sort", r->pool);
+    apr_pool_t *p = x->r->pool;
+    const char *text = batch_parameter(x, "sort");
     int i;
 
     query->sort = BATCH_SORT_CREATED_AT;
@@ -87,12 +32,12 @@ static void read_order(batch_job_query_t *query, batch_problems_t *problems, req
         if (i == BATCH_SORT_COUNT) {
             const char *names = sort_names[0];
             for (i = 1; i < BATCH_SORT_COUNT; i++) {
-                names = apr_pstrcat(r->pool, names, ", ", sort_names[i], NULL);
+                names = apr_pstrcat(p, names, ", ", sort_names[i], NULL);
             }
             batch_problem_add(problems, "sort", "must be one of %s", names);
         }
     }
-    text = parameter(r->args, "sort_direction", r->pool);
+    text = batch_parameter(x, "sort_direction");
     query->descending = !text || !strcasecmp(text, "desc");
     if (text && !query->descending && strcasecmp(text, "asc") != 0) {
         batch_problem_add(problems, "sort_direction", "must be asc or desc");
@@ -140,8 +85,10 @@ int batch_records_list(batch_exchange_t *x)
     apr_int64_t total;
     apr_status_t rv;
 
-    read_paging(&page, &query.limit, problems, r);
-    read_order(&query, problems, r);
+    page = batch_parameter_page(x, problems);
+    query.limit =
+        batch_parameter_number(x, "per_page", DEFAULT_PER_PAGE, MOST_PER_PAGE, 1, problems);
+    read_order(&query, problems, x);
     if (problems->nelts) {
         return batch_reply_problems(x, problems);
     }

@@ -8,6 +8,7 @@
 #include <http_protocol.h>
 
 #include "payload/records_json.h"
+#include "payload/resources_json.h"
 
 APLOG_USE_MODULE(batch);
 
@@ -107,36 +108,62 @@ void batch_reply_flush(const batch_exchange_t *x)
     apr_brigade_destroy(brigade);
 }
 
-int batch_reply_error(batch_exchange_t *x, int status, const char *message)
+/* Sends an error that is complete in the brigade. */
+static int send_error(batch_exchange_t *x, int status, apr_bucket_brigade *brigade, apr_status_t rv)
 {
-    request_rec *r = x->r;
-    apr_bucket_brigade *brigade = batch_reply_brigade(x);
-    batch_sink_t sink = batch_reply_sink(brigade);
-    /* "404 Not Found": the words behind the number. */
-    const char *reason = ap_get_status_line(status) + 4;
-    apr_status_t rv = batch_records_write_error(&sink, status, reason, message, r->pool);
-
     if (status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_TOO_MANY_REQUESTS) {
-        apr_table_setn(r->headers_out, "Retry-After", "2");
+        apr_table_setn(x->r->headers_out, "Retry-After", "2");
     }
     return batch_reply_send(x, status, brigade, rv);
+}
+
+apr_status_t batch_reply_write_error(const batch_sink_t *sink, const batch_exchange_t *x,
+                                     int status, const char *message)
+{
+    if (x->api == BATCH_API_RESOURCES) {
+        return batch_reply_write_refusal(sink, x, status, NULL, message, NULL);
+    }
+    /* "404 Not Found": the words behind the number. */
+    return batch_records_write_error(sink, status, ap_get_status_line(status) + 4, message,
+                                     x->r->pool);
+}
+
+int batch_reply_error(batch_exchange_t *x, int status, const char *message)
+{
+    apr_bucket_brigade *brigade = batch_reply_brigade(x);
+    batch_sink_t sink = batch_reply_sink(brigade);
+
+    return send_error(x, status, brigade, batch_reply_write_error(&sink, x, status, message));
 }
 
 int batch_reply_problems(batch_exchange_t *x, const batch_problems_t *problems)
 {
     apr_bucket_brigade *brigade = batch_reply_brigade(x);
     batch_sink_t sink = batch_reply_sink(brigade);
-    apr_status_t rv = batch_records_write_problems(&sink, problems, x->r->pool);
+    const int status = HTTP_UNPROCESSABLE_ENTITY;
+    apr_status_t rv;
 
-    return batch_reply_send(x, HTTP_UNPROCESSABLE_ENTITY, brigade, rv);
+    if (x->api == BATCH_API_RESOURCES) {
+        rv = batch_reply_write_refusal(&sink, x, status, NULL,
+                                       "the request cannot be taken: see errors", problems);
+    } else {
+        rv = batch_records_write_problems(&sink, problems, x->r->pool);
+    }
+    return batch_reply_send(x, status, brigade, rv);
 }
 
 int batch_reply_job(batch_exchange_t *x, int status, const batch_job_t *job)
 {
-    apr_bucket_brigade *brigade = batch_reply_brigade(x);
-    batch_sink_t sink = batch_reply_sink(brigade);
-    apr_status_t rv = batch_reply_put(brigade, "{\"batch\":");
+    apr_bucket_brigade *brigade;
+    batch_sink_t sink;
+    apr_status_t rv;
 
+    if (x->api == BATCH_API_RESOURCES) {
+        return batch_reply_batch(x, status, NULL, job, NULL);
+    }
+    brigade = batch_reply_brigade(x);
+    sink = batch_reply_sink(brigade);
+    rv = batch_reply_put(brigade, "{\"batch\":");
     if (rv == APR_SUCCESS) {
         rv = batch_records_write_job(&sink, job, x->r->pool);
     }
@@ -164,6 +191,14 @@ static int reply_malformed(batch_exchange_t *x, const batch_error_t *err)
         message =
             apr_psprintf(x->r->pool, "%s (line %" APR_INT64_T_FMT ", column %" APR_INT64_T_FMT ")",
                          message, err->line, err->column);
+    }
+    if (x->api == BATCH_API_RESOURCES) {
+        apr_bucket_brigade *brigade = batch_reply_brigade(x);
+        batch_sink_t sink = batch_reply_sink(brigade);
+        apr_status_t rv =
+            batch_reply_write_refusal(&sink, x, HTTP_BAD_REQUEST, "invalid_json", message, NULL);
+
+        return send_error(x, HTTP_BAD_REQUEST, brigade, rv);
     }
     return batch_reply_error(x, HTTP_BAD_REQUEST, message);
 }

@@ -26,6 +26,9 @@ static const batch_route_t routes[] = {
     {"batch", 1, "errors.csv", batch_records_errors_csv, NULL, NULL},
     {"batch", 1, NULL, batch_records_get, NULL, batch_records_delete},
     {"batch", 0, NULL, batch_records_list, batch_records_create, NULL},
+    {"batches", 1, "cancel", NULL, batch_resources_cancel, NULL},
+    {"batches", 1, NULL, batch_resources_get, NULL, NULL},
+    {"batches", 0, NULL, batch_resources_list, batch_resources_create, NULL},
 };
 
 #define ROUTE_COUNT      (sizeof(routes) / sizeof(*routes))
@@ -65,6 +68,28 @@ static int route_fits(const batch_route_t *route, const char **id, char *path)
     }
     segment = cut_segment(path);
     return segment && !strcmp(segment, route->root);
+}
+
+batch_api_e batch_route_api(const char *path, apr_pool_t *p)
+{
+    char *rest = apr_pstrdup(p, path ? path : "");
+    char *segment;
+
+    /* The last segment that is a root: what stands before it is the prefix. */
+    while ((segment = cut_segment(rest))) {
+        char *extension = strstr(segment, EXTENSION);
+
+        if (extension && !extension[EXTENSION_LENGTH]) {
+            *extension = '\0';
+        }
+        if (!strcmp(segment, "batches")) {
+            return BATCH_API_RESOURCES;
+        }
+        if (!strcmp(segment, "batch")) {
+            return BATCH_API_RECORDS;
+        }
+    }
+    return BATCH_API_RECORDS;
 }
 
 const batch_route_t *batch_route_find(batch_exchange_t *x)

@@ -113,6 +113,7 @@ apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
         }
         return status;
     }
+    request->count = body->count;
     request->checksum = digest_end(body);
     return request->checksum ? APR_SUCCESS
                              : batch_error_set(err, APR_EGENERAL, NULL, body->p, "SHA-256 failed");

@@ -144,7 +144,7 @@ static phase_t phase_processing(const batch_job_t *job)
 static phase_t phase_cleanup(const batch_job_t *job)
 {
     phase_t phase = {job->mode == BATCH_MODE_SYNC,
-                     job->cleanup_total,
+                     job->cleanup_total > 0 ? job->cleanup_total : 0, /* below 0: not counted yet */
                      job->counts.overwritten,
                      job->cleanup_done - job->counts.overwritten,
                      job->processed_at,

@@ -1,4 +1,4 @@
-# What every .t file of this suite uses: a client of the records API, a look into the database, a
+# What every .t file of this suite uses: clients of both APIs, a look into the database, a
 # hold on the server, and a watch over the error log.
 #
 # A file begins with `use BatchTest;` (which brings the sample's data back to what it was) and ends
@@ -19,6 +19,7 @@ use BatchTest::Config;
 use BatchTest::Http;
 use BatchTest::Database;
 use BatchTest::Log;
+use BatchTest::Resources;
 use BatchTest::Server;
 
 our @EXPORT = (
@@ -27,6 +28,7 @@ our @EXPORT = (
     @BatchTest::Http::EXPORT,
     @BatchTest::Database::EXPORT,
     @BatchTest::Log::EXPORT,
+    @BatchTest::Resources::EXPORT,
     @BatchTest::Server::EXPORT,
     qw(TESTING_APP HYDRANTS DEADLINE
         wait_for operation delete_ids update_ids post_batch create pending start batch finished

@@ -9,6 +9,7 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "source_items.h"
 #include "tap.h"
 
 static batch_resource_t resource;
@@ -30,30 +31,6 @@ static void make_resource(apr_pool_t *p)
         column->name = names[i];
         APR_ARRAY_PUSH(resource.match, const char *) = names[i];
     }
-}
-
-/* An item of "name=value" words; a word without "=" is a member that is null. */
-static batch_source_item_t item(const char *text, apr_pool_t *p)
-{
-    batch_source_item_t made = {0};
-    char *words = apr_pstrdup(p, text);
-    char *state = NULL;
-    char *word;
-
-    made.values = apr_pcalloc(p, 8 * sizeof(batch_value_t));
-    while ((word = apr_strtok(words, " ", &state))) {
-        char *equals = strchr(word, '=');
-        batch_value_t *value = &made.values[made.value_count++];
-
-        words = NULL;
-        value->name = word;
-        value->kind = equals ? BATCH_KIND_STRING : BATCH_KIND_NULL;
-        if (equals) {
-            *equals = '\0';
-            value->value = equals + 1;
-        }
-    }
-    return made;
 }
 
 /* Which of the items (NULL at the end) are dropped, as "-x-x". */

@@ -150,6 +150,7 @@ static void test_request(void)
                           request->properties->nelts, pool),
               "notes=s:n email=0: a=n:1.50 b=b:true c=j:{\"x\":[1]}", "properties");
     is_number(result.source->count, 1, "one item");
+    is_number(request->count, 1, "which the request counts too");
 
     result = read_text("{}");
     request = &result.request;
@@ -358,7 +359,7 @@ static int count_items(const batch_item_source_t *source, int size)
 
     apr_pool_create(&p, pool);
     while (source->next(source->baton, &item, &err, p) == APR_SUCCESS && !item.wrong &&
-           item.value_count == 2 && atoi(item.values[0].value) == count &&
+           item.value_count == 2 && apr_atoi64(item.values[0].value) == count &&
            strlen(item.values[1].value) == (size_t)size &&
            item.values[1].value[size - 1] == 'a' + count % 26) {
         count++;

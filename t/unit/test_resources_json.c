@@ -210,6 +210,9 @@ static void test_phases(void)
               "processing asynchronous processing 90 45 40 5 4 null \n"
               "cleanup asynchronous pending 0 0 0 0 null null ",
               "while it is processed");
+    job.cleanup_total = -1;
+    ok(strstr(show_phases(&job), "\ncleanup asynchronous pending 0 0 0 0 null null "),
+       "what cleanup has to remove is not counted yet");
     job.processed_at = apr_time_from_sec(5);
     job.counts.updated = 75;
     job.counts.overwritten = 20;

@@ -14,7 +14,7 @@ use BatchTest::Config;
 
 our @EXPORT = qw(
     rows value sql run_sql restore table_hash database_file
-    trigger drop_triggers slow_trigger refuse_trigger count_trigger applied
+    on_table trigger drop_triggers slow_trigger refuse_trigger count_trigger applied
     hold_lock hold_record release_locks sql_at_once
     postgres_control
 );
@@ -160,9 +160,18 @@ sub table_hash
 # ---- Triggers ------------------------------------------------------------------------------------
 
 my %triggers;
+our $trigger_table = 'records';
 
-# Makes a trigger on records: event is UPDATE or DELETE, timing BEFORE or AFTER. body is SQL for
-# both drivers, or {sqlite3 => …, pgsql => …}; condition for WHEN.
+# Runs the code; the triggers and locks that it makes are on that table instead of records.
+sub on_table
+{
+    my ($name, $code) = @_;
+    local $trigger_table = $name;
+    return $code->();
+}
+
+# Makes a trigger: event is INSERT, UPDATE or DELETE, timing BEFORE or AFTER. body is SQL for both
+# drivers, or {sqlite3 => …, pgsql => …}; condition for WHEN.
 sub trigger
 {
     my ($name, $timing, $event, $body, $condition) = @_;
@@ -172,11 +181,11 @@ sub trigger
         my $back = $timing eq 'BEFORE' && $event eq 'DELETE' ? 'OLD' : 'NEW';
         run_sql("CREATE FUNCTION $name() RETURNS trigger LANGUAGE plpgsql AS"
                 . " \$\$ BEGIN $body; RETURN $back; END \$\$;\n"
-                . "CREATE TRIGGER $name $timing $event ON records FOR EACH ROW $when"
+                . "CREATE TRIGGER $name $timing $event ON $trigger_table FOR EACH ROW $when"
                 . " EXECUTE FUNCTION $name();");
     }
     else {
-        run_sql("CREATE TRIGGER $name $timing $event ON records $when BEGIN $body; END;");
+        run_sql("CREATE TRIGGER $name $timing $event ON $trigger_table $when BEGIN $body; END;");
     }
     $triggers{$name} = 1;
     return;
@@ -203,7 +212,7 @@ sub drop_triggers
     return;
 }
 
-# Makes every update or delete of a record take some milliseconds; four times as many for twice the
+# Makes every such event take some milliseconds; four times as many for twice the
 # count. SQLite cannot sleep: there it is a walk over count * count pairs. On PostgreSQL rows are
 # changed by sets whose size follows from how long the last ones took; so the connections that know
 # of quicker ones are ended, and the next batch begins with a small set.
@@ -298,7 +307,7 @@ sub hold_lock
     my $end = time + 60;
     while (time < $end) {
         print {$in} driver() eq 'pgsql'
-            ? "BEGIN; LOCK TABLE batch_jobs, records IN EXCLUSIVE MODE;\nSELECT 'tried';\n"
+            ? "BEGIN; LOCK TABLE batch_jobs, $trigger_table IN EXCLUSIVE MODE;\nSELECT 'tried';\n"
             : "BEGIN IMMEDIATE;\nSELECT 'tried';\n";
         my $refused;
         while (defined(my $line = <$out>)) {

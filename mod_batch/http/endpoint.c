@@ -1,0 +1,95 @@
+/* What the endpoints of both APIs share. */
+#include "http/exchange.h"
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_protocol.h>
+
+APLOG_USE_MODULE(batch);
+
+int batch_endpoint_resource_is_sound(batch_exchange_t *x, const batch_resource_t *resource,
+                                     int *code)
+{
+    request_rec *r = x->r;
+    batch_problems_t *problems;
+    batch_error_t err = {0};
+    volatile apr_uint32_t *sound;
+    apr_status_t rv;
+    int i;
+
+    sound = x->service->unchecked
+                ? apr_hash_get(x->service->unchecked, resource->name, APR_HASH_KEY_STRING)
+                : NULL;
+    if (!sound || apr_atomic_read32(sound)) {
+        return 1;
+    }
+    problems = batch_problems_make(r->pool);
+    rv = batch_store_check_resource(x->service->engine->store, resource, problems, &err, r->pool);
+    for (i = 0; i < problems->nelts; i++) {
+        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "MB0306: %s:%d: <BatchResource %s>: %s: %s",
+                      resource->file, resource->line, resource->name, problem->field,
+                      problem->message);
+    }
+    if (problems->nelts) {
+        *code = batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE,
+                                  "this resource cannot be used at the moment");
+        return 0;
+    }
+    if (rv != APR_SUCCESS) {
+        *code = batch_reply_failure(x, rv, &err, NULL);
+        return 0;
+    }
+    apr_atomic_set32(sound, 1);
+    return 1;
+}
+
+int batch_endpoint_find_job(batch_exchange_t *x, batch_job_t *job, int *code)
+{
+    batch_error_t err = {0};
+    apr_status_t rv =
+        batch_job_get(job, x->service->engine, &x->actor, x->api, x->id, &err, x->r->pool);
+
+    if (rv == APR_SUCCESS) {
+        return 1;
+    }
+    *code = batch_reply_failure(x, rv, &err, NULL);
+    return 0;
+}
+
+void batch_endpoint_set_location(batch_exchange_t *x, const batch_job_t *job)
+{
+    apr_pool_t *p = x->r->pool;
+    const char *root = x->api == BATCH_API_RESOURCES ? "/batches/" : "/batch/";
+    const char *path = apr_pstrcat(p, x->prefix, root, job->id, x->dot_json ? ".json" : "", NULL);
+
+    apr_table_setn(x->r->headers_out, "Location", ap_os_escape_path(p, path, 1));
+}
+
+int batch_endpoint_show(batch_exchange_t *x, const batch_job_t *job)
+{
+    request_rec *r = x->r;
+    int code;
+
+    apr_table_setn(r->headers_out, "ETag",
+                   apr_psprintf(r->pool, "\"%s-%" APR_INT64_T_FMT "\"", job->id, job->revision));
+    apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");
+    batch_reply_retry_after(x, job);
+    /* There is no modification date to compare with: a second is too long (RFC 9110, 13.1.3). */
+    apr_table_unset(r->headers_in, "If-Modified-Since");
+    apr_table_unset(r->headers_in, "If-Unmodified-Since");
+    code = ap_meets_conditions(r);
+    return code == OK ? batch_reply_job(x, HTTP_OK, job) : code;
+}
+
+int batch_endpoint_queued(batch_exchange_t *x, const batch_job_t *job)
+{
+    int code;
+
+    batch_reply_retry_after(x, job);
+    code = batch_reply_job(x, HTTP_ACCEPTED, job);
+    batch_reply_flush(x);
+    batch_node_wake(x->service->node);
+    return code;
+}

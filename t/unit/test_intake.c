@@ -1,0 +1,375 @@
+/* Batches of the resources API, from their intake to their end, on a real database. */
+#include "engine/intake.h"
+#include "engine/cleanup.h"
+
+#include "engine_fixture.h"
+#include "source_items.h"
+
+static batch_resource_t place;
+
+/* ---- Tables, items, requests --------------------------------------------------------------------
+ */
+
+static batch_column_t *declare(const char *name, batch_type_e type)
+{
+    batch_column_t *column = apr_array_push(place.columns);
+
+    memset(column, 0, sizeof(*column));
+    column->name = name;
+    column->type = type;
+    return column;
+}
+
+static void make_places(apr_pool_t *p)
+{
+    sql(p, "CREATE TABLE places (id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, name TEXT NOT "
+           "NULL, kind TEXT NOT NULL DEFAULT 'shop', size INTEGER CHECK (size < 100), updated_at "
+           "TEXT, UNIQUE (organization_id, name, kind));");
+    place.name = "place";
+    place.table = "places";
+    place.key = "id";
+    place.key_generated = 1;
+    place.scope = "organization_id";
+    place.updated_at = "updated_at";
+    place.actions =
+        1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE;
+    place.match = apr_array_make(p, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(place.match, const char *) = "name";
+    APR_ARRAY_PUSH(place.match, const char *) = "kind";
+    place.columns = apr_array_make(p, 3, sizeof(batch_column_t));
+    declare("name", BATCH_TYPE_TEXT)->required = 1;
+    declare("kind", BATCH_TYPE_TEXT)->immutable = 1;
+    declare("size", BATCH_TYPE_INTEGER);
+    apr_hash_set(engine.resources, "place", APR_HASH_KEY_STRING, &place);
+    engine.limits.max_items = 100000;
+    engine.limits.max_item_size = 1024 * 1024;
+    engine.limits.sync_max_items = 1000;
+}
+
+static void empty(apr_pool_t *p)
+{
+    sql(p, "DELETE FROM places; INSERT INTO places VALUES ('p1', 'acme', 'one', 'shop', 1, NULL), "
+           "('p2', 'acme', 'two', 'shop', 2, NULL), ('p3', 'acme', 'three', 'shop', 3, NULL), "
+           "('g1', 'globex', 'one', 'shop', 1, NULL)");
+}
+
+struct source {
+    batch_item_source_t source;
+    const char *const *texts; /* NULL: numbered items */
+    int at;
+};
+
+static apr_status_t next_item(void *baton, batch_source_item_t *out, batch_error_t *err,
+                              apr_pool_t *p)
+{
+    struct source *source = baton;
+
+    (void)err;
+    if (source->at >= source->source.count) {
+        return APR_EOF;
+    }
+    *out = item(source->texts
+                    ? source->texts[source->at]
+                    : apr_psprintf(p, "name=n%d kind=shop size=%d", source->at, source->at % 50),
+                p);
+    source->at++;
+    return APR_SUCCESS;
+}
+
+static apr_status_t rewind_items(void *baton, batch_error_t *err)
+{
+    struct source *source = baton;
+
+    (void)err;
+    source->at = 0;
+    return APR_SUCCESS;
+}
+
+static apr_array_header_t *errors;
+static batch_problems_t *problems;
+
+static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *request,
+                            const char *const *texts, int count, apr_pool_t *p)
+{
+    struct source source = {{next_item, rewind_items, NULL, count}, texts, 0};
+    batch_resources_request_t sent = *request;
+    batch_error_t err = {0};
+    batch_plan_t plan;
+    apr_status_t rv;
+    int action;
+
+    while (texts && texts[source.source.count]) {
+        source.source.count++;
+    }
+    source.source.baton = &source;
+    errors = apr_array_make(p, 4, sizeof(batch_item_error_t));
+    problems = batch_problems_make(p);
+    sent.has_data = 1;
+    sent.count = source.source.count;
+    batch_resources_check(&plan, &action, problems, &engine, &sent, p);
+    if (problems->nelts) {
+        return BATCH_EINVALID;
+    }
+    rv = batch_intake(job, errors, &engine, &alice, &plan, &source.source, problems, &err, p);
+    if (rv != APR_SUCCESS && err.message) {
+        printf("# %s\n", err.message);
+    }
+    return rv;
+}
+
+#define ITEMS(...) ((const char *const[]){__VA_ARGS__, NULL}), 0
+
+static batch_resources_request_t asking(const char *action, const char *mode)
+{
+    batch_resources_request_t made = {
+        .mode = mode, .action = action, .resource = "place", .save_upload = 1, .atomic = 1};
+
+    return made;
+}
+
+/* Counts as "created/updated/deleted/overwritten/duplicates/errors". */
+static const char *counts_of(const batch_job_t *job, apr_pool_t *p)
+{
+    const batch_counts_t *counts = &job->counts;
+
+    return apr_psprintf(p, "%d/%d/%d/%d/%d/%d", (int)counts->created, (int)counts->updated,
+                        (int)counts->deleted, (int)counts->overwritten, (int)counts->duplicates,
+                        (int)counts->errors);
+}
+
+/* The job as another look finds it. */
+static batch_job_t again(const batch_job_t *job, apr_pool_t *p)
+{
+    batch_error_t err = {0};
+    batch_job_t found = {0};
+
+    batch_job_get(&found, &engine, &alice, BATCH_API_RESOURCES, job->id, &err, p);
+    return found;
+}
+
+static const char *acme(apr_pool_t *p)
+{
+    return sql(p,
+               by_driver("SELECT group_concat(name || ':' || coalesce(size, '-'), ' ') FROM "
+                         "(SELECT name, size FROM places WHERE organization_id = 'acme' ORDER BY "
+                         "name)",
+                         "SELECT string_agg(name || ':' || coalesce(size::text, '-'), ' ' ORDER "
+                         "BY name COLLATE \"C\") FROM places WHERE organization_id = 'acme'"));
+}
+
+static void run_to_end(batch_job_t *job, apr_pool_t *p)
+{
+    while (run_next(job, -1, p) == APR_SUCCESS) {
+    }
+}
+
+/* ---- Tests --------------------------------------------------------------------------------------
+ */
+
+static void test_merge(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("merge", "mixed");
+    batch_job_t job, ran;
+
+    empty(p);
+    is_number(
+        take_in(&job, &request,
+                ITEMS("name=one size=10", "id=p2 size=20", "name=new kind=shop", "id=g1 size=5",
+                      "id=p2 size=21", "size=7", "name=four kind=shop size=x"),
+                p),
+        APR_SUCCESS, "a merge is taken in");
+    is_number(job.status, BATCH_STATUS_QUEUED, "and queued");
+    is_string(counts_of(&job, p), "0/0/0/0/1/3", "duplicates and errors are known");
+    is_number(job.received, 7, "what was sent is counted");
+    is_number(job.total, 3, "and what is to be applied");
+    is_string(acme(p), "one:1 three:3 two:2", "no row has changed");
+    is_number(run_next(&ran, -1, p), APR_SUCCESS, "a worker runs it");
+    is_number(ran.status, BATCH_STATUS_COMPLETED, "to its end");
+    is_string(counts_of(&ran, p), "1/1/0/0/1/4", "the counts are exact");
+    is_string(acme(p), "new:- one:1 three:3 two:20",
+              "an item without a kind would have made a row, which the table refuses");
+    is_string(sql(p, "SELECT size FROM places WHERE id = 'g1'"), "1",
+              "the other organization's is left");
+    is_string(
+        errors_of(&ran, p),
+        "0:(null):refused 3:g1:not_found 4:p2:duplicate 5:(null):missing 6:(null):wrong_type ",
+        "each that was dropped says why");
+}
+
+static void test_overwrite(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("overwrite", "mixed");
+    batch_job_t job, ran;
+
+    empty(p);
+    take_in(&job, &request,
+            ITEMS("name=one kind=shop size=9", "name=new kind=shop", "id=p3 size=x"), p);
+    is_number(run_next(&ran, -1, p), APR_SUCCESS, "an overwrite runs");
+    is_number(ran.status, BATCH_STATUS_COMPLETED, "to its end");
+    is_string(counts_of(&ran, p), "1/1/0/1/0/1", "one row is removed");
+    is_string(acme(p), "new:- one:9 three:3", "not the one that an invalid item names");
+    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'globex'"), "1",
+              "nor one of another organization");
+    is_number(ran.cleanup_total, 1, "the rows to be removed were counted");
+    take_in(&job, &request, ITEMS("id=nobody size=3"), p);
+    is_number(job.status, BATCH_STATUS_FAILED, "an overwrite without a valid item fails at once");
+    request.allow_empty = 1;
+    is_number(take_in(&job, &request, NULL, 0, p), APR_SUCCESS, "one of nothing can be allowed");
+    run_to_end(&ran, p);
+    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "0",
+              "and removes everything");
+}
+
+static void test_delete(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("delete", "mixed");
+    batch_job_t job, ran;
+
+    empty(p);
+    request.save_upload = 0;
+    take_in(&job, &request, ITEMS("id=p1", "id=g1", "name=two kind=shop", "id=p3 name=whatever"),
+            p);
+    is_number(run_next(&ran, -1, p), APR_SUCCESS, "a delete runs");
+    is_string(counts_of(&ran, p), "0/0/2/0/0/2", "ids that are there are deleted");
+    is_string(acme(p), "two:2", "an item without id is not");
+    is_string(
+        sql(p, apr_psprintf(p, "SELECT count(*) FROM batch_items WHERE job = %d", (int)job.seq)),
+        "0", "items that are not to be kept are gone");
+}
+
+static void test_sync(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("merge", "sync");
+    batch_job_t job;
+
+    empty(p);
+    take_in(&job, &request, ITEMS("name=one kind=shop size=9", "name=new kind=shop size=8"), p);
+    is_number(job.status, BATCH_STATUS_COMPLETED, "a sync batch is done at once");
+    is_string(counts_of(&job, p), "1/1/0/0/0/0", "with its counts");
+    is_string(acme(p), "new:8 one:9 three:3 two:2", "and its rows");
+    take_in(&job, &request, ITEMS("name=one kind=shop size=50", "name=bad kind=shop size=500"), p);
+    is_number(job.status, BATCH_STATUS_FAILED, "a row that the database refuses fails it");
+    is_string(acme(p), "new:8 one:9 three:3 two:2", "and nothing has changed");
+    is_string(counts_of(&job, p), "0/0/0/0/0/1", "its counts say so");
+    is_number(errors->nelts, 1, "the error is listed");
+    is_string(errors_of(&job, p), "1:(null):refused ", "and stored");
+    take_in(&job, &request, ITEMS("name=one kind=shop size=50", "id=nobody"), p);
+    is_number(job.status, BATCH_STATUS_FAILED, "so does an invalid item");
+    request.atomic = 0;
+    take_in(&job, &request,
+            ITEMS("name=one kind=shop size=50", "id=nobody", "name=bad kind=shop size=500"), p);
+    is_number(job.status, BATCH_STATUS_COMPLETED, "unless it need not be atomic");
+    is_string(counts_of(&job, p), "0/1/0/0/0/2", "then what can be done is done");
+    is_string(acme(p), "new:8 one:50 three:3 two:2", "in the table too");
+    request = asking("overwrite", "sync");
+    take_in(&job, &request, ITEMS("id=p2 size=1"), p);
+    is_string(counts_of(&job, p), "0/1/0/3/0/0", "a sync overwrite cleans up at once");
+    is_string(acme(p), "two:1", "in the table too");
+}
+
+static void test_many(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("merge", "mixed");
+    batch_job_t job, ran;
+    int runs = 0;
+
+    empty(p);
+    is_number(take_in(&job, &request, NULL, 5000, p), APR_SUCCESS, "a batch of several groups");
+    is_number(job.total, 5000, "is taken in whole");
+    is_number(job.stored, 5000, "and stored whole");
+    engine.limits.chunk_time = apr_time_from_msec(1);
+    do { /* each worker stops after a few chunks */
+        runs++;
+    } while (run_next(&ran, 3, p) == APR_SUCCESS && ran.status == BATCH_STATUS_PROCESSING);
+    is_number(ran.status, BATCH_STATUS_COMPLETED, "it ends, whoever goes on with it");
+    ok(runs > 1, "several workers had their hands in it");
+    is_string(counts_of(&ran, p), "5000/0/0/0/0/0", "each item is counted once");
+    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "5003",
+              "and made once");
+    request = asking("overwrite", "mixed");
+    request.duplicate_handling = "use_last";
+    take_in(&job, &request, NULL, 2500, p);
+    runs = 0;
+    do { /* enough to see what is kept, and to remove a part */
+        runs++;
+    } while (run_next(&ran, 20, p) == APR_SUCCESS && ran.status == BATCH_STATUS_PROCESSING);
+    is_string(counts_of(&ran, p), "0/2500/0/2503/0/0", "so is each row that a cleanup removes");
+    ok(runs > 1, "by several workers");
+    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "2500",
+              "the named ones stay");
+    is_number(ran.cleanup_total, 2503, "and all were foreseen");
+    engine.limits.chunk_time = apr_time_from_sec(10);
+}
+
+static void test_cancel(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("merge", "mixed");
+    batch_error_t err = {0};
+    batch_job_t job, ran, cancelled;
+
+    empty(p);
+    take_in(&job, &request, NULL, 3000, p);
+    engine.limits.chunk_time = apr_time_from_msec(1);
+    run_next(&ran, 2, p);
+    is_number(batch_job_cancel(&cancelled, &engine, &carol, job.id, &err, p), BATCH_ENOTFOUND,
+              "another organization finds nothing to cancel");
+    is_number(batch_job_cancel(&cancelled, &engine, &alice, job.id, &err, p), APR_SUCCESS,
+              "a running batch is cancelled");
+    cancelled = again(&job, p);
+    is_number(cancelled.status, BATCH_STATUS_FAILED, "it has failed");
+    is_string(cancelled.reason, "cancelled by Alice", "and says by whom");
+    is_number(atoi(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'")),
+              3 + cancelled.counts.created, "what was committed stays and is counted");
+    ok(cancelled.counts.created > 0 && cancelled.counts.created < 3000, "that is a part");
+    is_number(run_next(&ran, -1, p), BATCH_ENOTFOUND, "nobody goes on with it");
+    is_number(batch_job_cancel(&cancelled, &engine, &alice, job.id, &err, p), BATCH_ECONFLICT,
+              "it cannot be cancelled twice");
+    engine.limits.chunk_time = apr_time_from_sec(10);
+}
+
+static void test_refused(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("merge", "sync");
+    batch_job_t job;
+
+    is_number(take_in(&job, &request, NULL, 0, p), BATCH_EINVALID, "no item at all is refused");
+    is_number(take_in(&job, &request, NULL, 1001, p), BATCH_EINVALID, "so are too many for sync");
+    request = asking("update", "later");
+    request.resource = "place";
+    is_number(take_in(&job, &request, NULL, 1, p), BATCH_EINVALID, "and words that are none");
+    is_number(problems->nelts, 2, "all of them are named");
+    is_string(APR_ARRAY_IDX(problems, 0, batch_problem_t).message,
+              "the resource place takes merge, overwrite or delete", "with what is allowed");
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    atexit(apr_terminate);
+    apr_pool_create(&p, NULL);
+    batch_store_prepare(p);
+    snprintf(directory, sizeof(directory), "%s/batch-intake.XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    if (!mkdtemp(directory)) {
+        perror(directory);
+        return 1;
+    }
+    database = database_make(directory, p);
+    make_tables(p);
+    make_engine(database, p);
+    make_places(p);
+    test_merge(p);
+    test_overwrite(p);
+    test_delete(p);
+    test_sync(p);
+    test_many(p);
+    test_cancel(p);
+    test_refused(p);
+    batch_store_destroy(engine.store);
+    database_remove(p);
+    apr_pool_destroy(p);
+    rmdir(directory);
+    return tap_end();
+}

@@ -1,0 +1,313 @@
+/* The administrator's tables: rows that are looked for and walked over; what start-up says of one.
+ */
+#include "store_parts.h"
+
+/* ---- Looks -------------------------------------------------------------------------------------
+ */
+
+typedef struct looking {
+    work_t *work;
+    char text[600];
+} looking_t;
+
+static apr_status_t look_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    looking_t *looking = baton;
+    batch_row_scope_t scope = {&resource, organization, NULL, NULL};
+    batch_row_look_t *looks = apr_pcalloc(ptemp, sizeof(*looks) * MOST);
+    apr_status_t rv =
+        batch_tx_rows_look(tx, looks, &scope, looking->work->items, looking->work->count, ptemp);
+    int i;
+
+    looking->text[0] = '\0';
+    for (i = 0; rv == APR_SUCCESS && i < looking->work->count; i++) {
+        const char *one = apr_psprintf(ptemp, "%s%d %s %s", i ? "; " : "", looks[i].found,
+                                       looks[i].key ? looks[i].key : "-",
+                                       looks[i].immutable ? looks[i].immutable : "-");
+
+        apr_cpystrn(looking->text + strlen(looking->text), one,
+                    sizeof(looking->text) - strlen(looking->text));
+    }
+    return rv;
+}
+
+static const char *look(work_t *work)
+{
+    looking_t looking = {.work = work};
+    apr_status_t rv = batch_store_read(store, look_body, &looking, &err, pool);
+
+    return rv == APR_SUCCESS ? apr_pstrdup(pool, looking.text)
+                             : apr_psprintf(pool, "status %d: %s", rv, err.message);
+}
+
+static void test_look(void)
+{
+    work_t work = {.count = 0};
+
+    make_table("TEXT PRIMARY KEY", "");
+    add_rows();
+    native(path, "INSERT INTO parts (id, org, code) VALUES ('a4', 'acme', 'c2')");
+    add_item(&work, BATCH_ITEM_KEY, "a1", "name=q", "kind=x", NULL);
+    add_item(&work, BATCH_ITEM_KEY, "a1", "name=q", "kind=z", NULL);
+    add_item(&work, BATCH_ITEM_KEY, "a1", "kind", NULL);
+    add_item(&work, BATCH_ITEM_KEY, "g1", NULL);
+    add_item(&work, BATCH_ITEM_KEY, "nowhere", NULL);
+    is_string(look(&work), "1 a1 -; 1 a1 kind; 1 a1 kind; 0 - -; 0 - -", "a look by keys");
+    work.count = 0;
+    add_item(&work, BATCH_ITEM_MATCH, NULL, "code=c1", "kind=z", NULL);
+    add_item(&work, BATCH_ITEM_MATCH, NULL, "code=c2", "kind=z", NULL);
+    add_item(&work, BATCH_ITEM_MATCH, NULL, "code=c9", NULL);
+    add_item(&work, BATCH_ITEM_NEW, NULL, "name=q", NULL);
+    add_item(&work, BATCH_ITEM_MATCH, NULL, "code", NULL);
+    add_item(&work, BATCH_ITEM_NEW, NULL, "code=c3", "kind=y", NULL);
+    add_item(&work, BATCH_ITEM_MATCH, "a3", "code=c1", "kind=y", NULL);
+    is_string(look(&work), "1 a1 kind; 2 - -; 0 - -; 0 - -; 0 - -; 1 a3 -; 1 a3 -",
+              "by match, where there is no key");
+    ok(theirs_are_untouched() && number("SELECT count(*) FROM parts") == 6, "changes nothing");
+    native(path, "UPDATE parts SET kind = NULL WHERE id = 'a1'");
+    work.count = 0;
+    add_item(&work, BATCH_ITEM_KEY, "a1", "kind", NULL);
+    add_item(&work, BATCH_ITEM_KEY, "a1", "kind=", NULL);
+    is_string(look(&work), "1 a1 -; 1 a1 kind", "NULL is the same as NULL only");
+    match_by(NULL, NULL);
+    work.count = 0;
+    add_item(&work, BATCH_ITEM_NEW, NULL, "code=c1", NULL);
+    is_string(look(&work), "0 - -", "a resource without match");
+    make_resource();
+    resource.table = "nowhere";
+    is_number(batch_store_read(store, look_body, &(looking_t){.work = &work}, &err, pool),
+              BATCH_EUNAVAILABLE, "a table that is not there");
+    make_resource();
+}
+
+/* ---- Walks -------------------------------------------------------------------------------------
+ */
+
+typedef struct walk {
+    const char *after;
+    const char *form_id;
+    int limit;
+    apr_array_header_t *keys;
+    int stop_at;
+    int seen;
+    apr_status_t rv;
+} walk_t;
+
+static apr_status_t note_key(void *baton, const char *key)
+{
+    walk_t *walk = baton;
+
+    walk->seen++;
+    APR_ARRAY_PUSH(walk->keys, const char *) = apr_pstrdup(pool, key);
+    return walk->seen == walk->stop_at ? APR_EGENERAL : APR_SUCCESS;
+}
+
+static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    walk_t *walk = baton;
+    batch_row_scope_t scope = {&resource, organization, walk->form_id, NULL};
+
+    (void)ptemp;
+    walk->seen = 0;
+    return batch_tx_keys_walk(tx, &walk->after, &scope, walk->limit, note_key, walk, pool);
+}
+
+/* Walks to the end: the keys, in their order. *calls: how many it took; -1 if one went wrong. */
+static const char *walk_all(int *calls, int limit, const char *form_id)
+{
+    walk_t walk = {.limit = limit, .form_id = form_id};
+
+    walk.keys = apr_array_make(pool, 16, sizeof(const char *));
+    *calls = 0;
+    do {
+        (*calls)++;
+        if (batch_store_read(store, walk_body, &walk, &err, pool) != APR_SUCCESS ||
+            walk.seen > limit || *calls > 100000) {
+            *calls = -1;
+            return err.message ? err.message : "too much";
+        }
+    } while (walk.after);
+    return apr_array_pstrcat(pool, walk.keys, ',');
+}
+
+static void test_walk(void)
+{
+    int calls;
+    walk_t walk = {.limit = 10, .stop_at = 2, .after = "a1"};
+
+    make_parts();
+    is_string(walk_all(&calls, 100, NULL), "a1,a2,a3", "a walk over an organization's rows");
+    is_string(walk_all(&calls, 1, NULL), "a1,a2,a3", "one at a time");
+    is_string(walk_all(&calls, 2, NULL), "a1,a2,a3", "two at a time");
+    walk.keys = apr_array_make(pool, 16, sizeof(const char *));
+    is_number(batch_store_read(store, walk_body, &walk, &err, pool), APR_EGENERAL,
+              "the caller's function can stop it");
+    is_string(apr_array_pstrcat(pool, walk.keys, ','), "a2,a3", "where it began behind a key");
+    organization = "nobody";
+    is_string(walk_all(&calls, 100, NULL), "", "an organization without rows");
+    organization = "acme";
+    resource.scope = NULL;
+    is_string(walk_all(&calls, 100, NULL), "a1,a2,a3,g1,g2", "a resource without a scope");
+    make_resource();
+    resource.form_column = "kind";
+    is_string(walk_all(&calls, 100, "x"), "a1,a2", "of one form");
+    is_string(walk_all(&calls, 100, NULL), "a1,a2,a3", "of any form");
+    make_resource();
+    native(path, "DELETE FROM parts");
+    is_string(walk_all(&calls, 100, NULL), "", "an empty table");
+}
+
+static void fill(const char *key)
+{
+    const char *numbers =
+        by_driver("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)",
+                  "WITH n(i) AS (SELECT generate_series(1, 9000))");
+
+    native(path, apr_psprintf(pool,
+                              "DELETE FROM parts; INSERT INTO parts (id, org, kind) %s SELECT %s, "
+                              "CASE WHEN i %% 3000 = 0 THEN 'acme' ELSE 'globex' END, 'f1' FROM n",
+                              numbers, key));
+}
+
+static void test_walk_far(void)
+{
+    int calls;
+
+    make_parts();
+    fill(by_driver("printf('k%05d', i)", "'k' || lpad(i::text, 5, '0')"));
+    is_string(walk_all(&calls, 10, NULL), "k03000,k06000,k09000", "few rows among many of others");
+    ok(calls > 2, "take several calls, of bounded work");
+    make_table("INTEGER PRIMARY KEY", "");
+    fill("i");
+    is_string(walk_all(&calls, 2, NULL), "3000,6000,9000", "keys that are numbers, in their order");
+    native(path, "DELETE FROM parts WHERE org = 'globex'; INSERT INTO parts (id, org) VALUES (20, "
+                 "'acme'), (100, 'acme'), (3, 'acme')");
+    is_string(walk_all(&calls, 1, NULL), "3,20,100,3000,6000,9000", "which is not that of texts");
+    make_table("TEXT", ", PRIMARY KEY (org, id)");
+    add_rows();
+    native(path, "INSERT INTO parts (id, org) VALUES ('a1', 'globex'), ('a2', 'globex'), ('g1', "
+                 "'acme')");
+    is_string(walk_all(&calls, 1, NULL), "a1,a2,a3,g1", "keys that others have too");
+    make_table("TEXT NOT NULL", "");
+    add_rows();
+    native(path, "INSERT INTO parts (id, org) VALUES ('a1', 'globex'), ('a2', 'globex'), ('g1', "
+                 "'acme')");
+    is_string(walk_all(&calls, 1, NULL), "a1,a2,a3,g1", "without an index either");
+    fill("'z'");
+    is_string(walk_all(&calls, 10, NULL), "z,z,z", "however many others have that one");
+}
+
+/* ---- Forms -------------------------------------------------------------------------------------
+ */
+
+static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    work_t *work = baton;
+    batch_row_scope_t scope = {&resource, organization, work->form_id, "alice-id"};
+    batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
+
+    return batch_tx_rows_delete(tx, &work->done, outcomes, &scope, work->items, work->count,
+                                apr_time_now() + apr_time_from_sec(600), ptemp);
+}
+
+static void test_any_form(void)
+{
+    work_t work = {.form_id = "y"};
+
+    make_parts();
+    resource.form_column = "kind";
+    add_item(&work, BATCH_ITEM_KEY, "a1", NULL);
+    add_item(&work, BATCH_ITEM_KEY, "a3", NULL);
+    add_item(&work, BATCH_ITEM_KEY, "g1", NULL);
+    batch_store_write(store, delete_body, &work, &err, pool);
+    is_number(number("SELECT count(*) FROM parts"), 4, "a delete in one form");
+    work.form_id = NULL;
+    batch_store_write(store, delete_body, &work, &err, pool);
+    is_number(number("SELECT count(*) FROM parts"), 3, "a delete in any form");
+    ok(theirs_are_untouched(), "of the organization");
+    make_resource();
+}
+
+/* ---- Start-up ----------------------------------------------------------------------------------
+ */
+
+static const char *said(apr_status_t rv, const batch_problems_t *problems)
+{
+    const char *text = "";
+    int i;
+
+    if (rv != APR_SUCCESS) {
+        return err.message;
+    }
+    for (i = 0; i < problems->nelts; i++) {
+        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
+        text = apr_pstrcat(pool, text, i ? "; " : "", problem->field, ": ", problem->message, NULL);
+    }
+    return text;
+}
+
+static const char *problems(void)
+{
+    batch_problems_t *list = batch_problems_make(pool);
+
+    return said(batch_store_check_resource(store, &resource, list, &err, pool), list);
+}
+
+static const char *doubts(void)
+{
+    batch_problems_t *list = batch_problems_make(pool);
+
+    return said(batch_store_doubt_resource(store, &resource, list, &err, pool), list);
+}
+
+static void test_start_up(void)
+{
+    make_parts();
+    is_string(problems(), "", "a table that fits");
+    is_string(doubts(), "", "and leaves nothing to doubt");
+    make_table(by_driver("INTEGER PRIMARY KEY", "bigint PRIMARY KEY"), ", UNIQUE (org, code)");
+    ok(strstr(problems(), "BatchKey: column \"id\" of table \"parts\" is one of numbers"),
+       "a key that cannot hold a UUID");
+    resource.key_generated = 0;
+    is_string(problems(), "", "which the client's need not be");
+    resource.key_generated = 1;
+    resource.actions = 1u << BATCH_ACTION_DELETE;
+    is_string(problems(), "", "nor where no row is made");
+    make_resource();
+    make_table("TEXT NOT NULL", ", owner TEXT NOT NULL, colour TEXT NOT NULL DEFAULT 'red'");
+    ok(strstr(doubts(), "BatchKey: table \"parts\" has no unique index on \"id\"") &&
+           strstr(doubts(),
+                  "BatchMatch: table \"parts\" has no unique index on these columns and") &&
+           strstr(doubts(), "BatchTable: column \"owner\" of table \"parts\" must not be NULL") &&
+           !strstr(doubts(), "colour") && !strstr(doubts(), "column \"id\""),
+       "what may surprise");
+    is_string(problems(), "", "is no reason not to start");
+    resource.actions = 1u << BATCH_ACTION_DELETE;
+    ok(strstr(doubts(), "BatchKey") && !strstr(doubts(), "BatchMatch") &&
+           !strstr(doubts(), "BatchTable"),
+       "where no row is made only the key matters");
+    make_resource();
+    native(path,
+           "CREATE UNIQUE INDEX parts_id ON parts (org, id); CREATE UNIQUE INDEX parts_code ON "
+           "parts (code); ALTER TABLE parts DROP COLUMN owner");
+    is_string(doubts(), "", "indexes over fewer or more columns do");
+}
+
+int main(int argc, char **argv)
+{
+    int code;
+
+    if (!fixture_begin(&code, argc, argv)) {
+        return code;
+    }
+    make_resource();
+    store = open_store(path, 5000);
+    batch_store_migrate(store, &err, pool);
+    test_look();
+    test_walk();
+    test_walk_far();
+    test_any_form();
+    test_start_up();
+    batch_store_destroy(store);
+    return fixture_end();
+}
