@@ -359,23 +359,29 @@ static batch_failure_e look_closely(const look_run_t *run, int by_match, int mem
     return failure;
 }
 
-/* Looks for the rows of these items, by halves where one has a wrong value. */
+/* Looks for the rows of these items, in smaller sets where one has a wrong value. */
 static batch_failure_e look_all(const look_run_t *run, int by_match, const int *members, int count)
 {
-    int wrong = 0;
-    batch_failure_e failure =
-        count > 0 ? look_at(run, &wrong, by_match, ALL, members, count) : BATCH_FAILURE_NONE;
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    int size = count;
+    int from = 0;
 
-    if (failure != BATCH_FAILURE_NONE || !wrong) {
-        return failure;
+    while (failure == BATCH_FAILURE_NONE && from < count) {
+        int wrong = 0;
+
+        size = size < count - from ? size : count - from;
+        failure = look_at(run, &wrong, by_match, ALL, members + from, size);
+        if (failure == BATCH_FAILURE_NONE && wrong && size > 1) {
+            size /= 2;
+            continue;
+        }
+        if (failure == BATCH_FAILURE_NONE && wrong) {
+            failure = look_closely(run, by_match, members[from]);
+        }
+        from += size;
+        size *= 2;
     }
-    if (count == 1) {
-        return look_closely(run, by_match, *members);
-    }
-    failure = look_all(run, by_match, members, count / 2);
-    return failure == BATCH_FAILURE_NONE
-               ? look_all(run, by_match, members + count / 2, count - count / 2)
-               : failure;
+    return failure;
 }
 
 /* Lists the items that can find a row by their key, or by match. Returns how many. */
