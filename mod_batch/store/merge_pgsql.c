@@ -465,6 +465,10 @@ static batch_failure_e try_alone(batch_pgsql_merge_t *merge, int i)
     if (failure == BATCH_FAILURE_NONE) {
         failure = run_statement(merge, &findings, merge->group_of[i], &i, 1, BATCH_PGSQL_FINAL);
     }
+    if (failure == BATCH_FAILURE_NONE && !merge->decided[i] && findings.there[0]) {
+        /* Somebody else has just changed it; now nobody does. */
+        failure = run_statement(merge, &findings, merge->group_of[i], &i, 1, BATCH_PGSQL_FINAL);
+    }
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }

@@ -24,6 +24,7 @@ typedef struct merge_sql {
     int updates;
     int inserts;
     int careful;
+    int locks;
     int plain;
     int list; /* items of the list that is being built */
 } merge_sql_t;
@@ -169,6 +170,37 @@ static void add_finder(merge_sql_t *sql)
 }
 
 /*
+ * Joins each item to its row, by a limit that keeps the planner from the other way round: it may
+ * know no better than that the scope has few rows, and look at all of them for each item. Whoever
+ * is careful locks the row, so that nobody changes it before the next try.
+ */
+static void add_lookup(merge_sql_t *sql)
+{
+    int many = sql->group->kind == BATCH_ITEM_KEY && !sql->merge->rules->key_unique;
+
+    add(sql, " LEFT JOIN LATERAL (SELECT ");
+    add(sql, sql->builder.table_name);
+    add(sql, ".ctid AS place, ");
+    add(sql, sql->builder.table_name);
+    add(sql, ".tableoid AS part FROM ");
+    add(sql, sql->builder.table_name);
+    add_condition(sql);
+    add(sql, many ? " OFFSET 0" : " LIMIT 1");
+    add(sql, sql->locks ? " FOR NO KEY UPDATE" : "");
+    add(sql, ") AS batch_place ON true");
+}
+
+/* The row that was found; nobody has changed it since, or it is left over. */
+static void add_place(merge_sql_t *sql)
+{
+    add(sql, " WHERE ");
+    add(sql, sql->builder.table_name);
+    add(sql, ".ctid = batch_item.place AND ");
+    add(sql, sql->builder.table_name);
+    add(sql, ".tableoid = batch_item.part");
+}
+
+/*
  * The arrays come out of subqueries, so that the planner cannot see how long they are: it takes
  * them for short, and fetches the rows one by one through the index.
  */
@@ -178,6 +210,7 @@ static void add_items(merge_sql_t *sql, const int *members, int count)
     int i;
 
     add(sql, "WITH batch_item AS MATERIALIZED (SELECT batch_item.*");
+    add(sql, sql->updates ? ", batch_place.*" : "");
     if (sql->careful) {
         add(sql, ", (SELECT count(*) FROM (SELECT FROM ");
         add(sql, sql->builder.table_name);
@@ -195,7 +228,11 @@ static void add_items(merge_sql_t *sql, const int *members, int count)
     for (i = 0; i < sql->group->column_count; i++) {
         add(sql, apr_psprintf(sql->builder.p, ", c%d", i));
     }
-    add(sql, ", number) ORDER BY ");
+    add(sql, ", number)");
+    if (sql->updates) {
+        add_lookup(sql);
+    }
+    add(sql, " ORDER BY ");
     add_finder(sql);
     add(sql, ", number)");
 }
@@ -278,7 +315,7 @@ static void add_update(merge_sql_t *sql)
         add(sql, "::text AS key FROM batch_item, ");
         add(sql, sql->builder.table_name);
     }
-    add_condition(sql);
+    add_place(sql);
     if (sql->careful && sql->group->kind == BATCH_ITEM_MATCH) {
         add(sql, " AND batch_item.found = 1");
     }
@@ -455,6 +492,7 @@ batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
     sql.updates = group->kind != BATCH_ITEM_NEW;
     sql.inserts = batch_pgsql_may_insert(scope->resource, group->kind);
     sql.careful = sql.updates && (care != BATCH_PGSQL_QUICK || !is_unique(merge, group->kind));
+    sql.locks = care != BATCH_PGSQL_QUICK;
     sql.plain = care == BATCH_PGSQL_FINAL || merge->plain;
     batch_pgsql_builder_init(&sql.builder, merge->sets.table, scope->resource->table,
                              merge->sets.set_pool);
