@@ -533,6 +533,7 @@ const batch_driver_t batch_driver_pgsql = {
     .execute_later = pg_execute_later,
     .columns = pg_columns,
     .form_check = batch_pgsql_form_check,
+    .walk = batch_pgsql_walk,
     .errors_insert = batch_pgsql_errors_insert,
     .rows_delete = batch_pgsql_rows_delete,
     .rows_update = batch_pgsql_rows_update,

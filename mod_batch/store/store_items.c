@@ -132,6 +132,12 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t
                                                items, count, deadline, ptemp);
 }
 
+apr_status_t batch_tx_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
+                           apr_pool_t *ptemp)
+{
+    return tx->connection->driver->walk(tx, walk, fn, baton, ptemp);
+}
+
 /* ---- Forms -------------------------------------------------------------------------------------
  */
 
