@@ -25,7 +25,7 @@ json_flags  := $(shell pkg-config --cflags json-c 2>/dev/null)
 # Debian keeps this header in a folder of its own.
 pq_flags    := $(or $(shell pkg-config --cflags libpq 2>/dev/null),\
                  $(addprefix -I,$(shell pg_config --includedir 2>/dev/null)))
-libs        := -ljson-c -lcsv -lsqlite3 -lpq -lcrypto
+libs        := -ljson-c -lcsv -lsqlite3 -lpq -lcrypto -lm
 
 ifeq ($(BUILD),normal)
 CFLAGS    ?= -O2 -g
@@ -125,7 +125,7 @@ fuzzers: $(fuzzers:%=build/fuzz/%)
 build/fuzz/%: t/fuzz/%.c $(core) $(wildcard mod_batch/*.h mod_batch/*/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"
-	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch $(apr_flags) $(json_flags) $(pq_flags) \
+	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch -I t/fuzz $(apr_flags) $(json_flags) $(pq_flags) \
 	    -o $@ $< $(core) $(libs) $(apr_libs)
 
 # ---- Things to do --------------------------------------------------------------------------------

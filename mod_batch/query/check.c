@@ -321,6 +321,34 @@ static int check_like(const checker_t *checker, batch_node_t *node)
     return 1;
 }
 
+/* member > '9': as texts, 10 would be below 9, which nobody means. */
+static int check_quoted_numbers(const checker_t *checker, const batch_node_t *node)
+{
+    batch_query_room_t room = {.p = checker->text->p, .most = MOST_FOLDING};
+    int members = 0, i;
+
+    if (node->type == BATCH_NODE_COMPARE ? node->op < BATCH_COMPARE_LESS
+                                         : node->type != BATCH_NODE_BETWEEN) {
+        return 1;
+    }
+    for (i = 0; i < node->count; i++) {
+        members += node->children[i]->kind == BATCH_QUERY_MEMBER;
+    }
+    for (i = 0; members && i < node->count; i++) {
+        const batch_node_t *child = node->children[i];
+
+        if (child->kind == BATCH_QUERY_LITERAL &&
+            batch_query_convert(&child->value, BATCH_QUERY_NUMBER, &room).kind ==
+                BATCH_QUERY_NUMBER) {
+            return batch_query_fault(checker->text, child->at,
+                                     "found '%s', which is a text: say the number without quotes, "
+                                     "or CAST(… AS text) if texts are to be compared",
+                                     apr_pstrndup(checker->text->p, child->value.text, 40));
+        }
+    }
+    return 1;
+}
+
 static int is_time(batch_query_kind_e kind)
 {
     return kind == BATCH_QUERY_DATE || kind == BATCH_QUERY_TIMESTAMP;
@@ -472,7 +500,7 @@ static int check_operator(checker_t *checker, batch_node_t *node)
         sort_in(node);
         return 1;
     default:
-        return unify(checker, node, &kind);
+        return check_quoted_numbers(checker, node) && unify(checker, node, &kind);
     }
 }
 

@@ -112,9 +112,8 @@ static void set_limits(sqlite3 *database)
     }
 }
 
-static int harden(sandbox_t *sandbox)
+int batch_sandbox_harden(sqlite3 *database)
 {
-    sqlite3 *database = sandbox->database;
     static const struct {
         int option;
         int value;
@@ -129,15 +128,19 @@ static int harden(sandbox_t *sandbox)
         code = sqlite3_db_config(database, options[i].option, options[i].value, NULL);
     }
     set_limits(database);
-    if (code == SQLITE_OK) {
-        code = sqlite3_exec(database,
+    return code == SQLITE_OK ? sqlite3_set_authorizer(database, authorize, NULL) : code;
+}
+
+static int set_up(sandbox_t *sandbox)
+{
+    int code = sqlite3_exec(sandbox->database,
                             apr_psprintf(sandbox->run->p,
                                          "PRAGMA temp_store = MEMORY; PRAGMA journal_mode = OFF;"
                                          "PRAGMA max_page_count = %" APR_INT64_T_FMT,
                                          sandbox->run->query->limits->query_memory / PAGE_SIZE),
                             NULL, NULL, NULL);
-    }
-    return code == SQLITE_OK ? batch_sandbox_functions(database, &sandbox->room) : code;
+
+    return code == SQLITE_OK ? batch_sandbox_functions(sandbox->database, &sandbox->room) : code;
 }
 
 /* What a code of SQLite's means that is not the query's fault. */
@@ -548,7 +551,9 @@ static apr_status_t run_statement(sandbox_t *sandbox)
     if (texts_meet_numbers(sandbox)) {
         return BATCH_EINVALID;
     }
-    sqlite3_set_authorizer(sandbox->database, authorize, sandbox);
+    if (batch_sandbox_harden(sandbox->database) != SQLITE_OK) {
+        return failed(sandbox, SQLITE_ERROR);
+    }
     if (sqlite3_prepare_v3(sandbox->database, sandbox->text.sql, -1, 0, &statement, &tail) !=
             SQLITE_OK ||
         !statement || (tail && *tail) || !sqlite3_stmt_readonly(statement)) {
@@ -575,7 +580,7 @@ static apr_status_t open_and_run(sandbox_t *sandbox, apr_pool_t *ptemp)
     apr_status_t rv;
 
     if (code == SQLITE_OK) {
-        code = harden(sandbox);
+        code = set_up(sandbox);
     }
     if (code != SQLITE_OK) {
         return failed(sandbox, code);

@@ -41,6 +41,12 @@ int batch_sandbox_compose(batch_sandbox_text_t *text, batch_query_run_t *run);
 /** Gives the functions of the language to a database; room is theirs while they run. */
 int batch_sandbox_functions(sqlite3 *database, batch_query_room_t *room);
 
+/**
+ * From here on the database only answers: the authorizer, SQLite's limits, and what it has of
+ * hardening. Returns SQLite's code.
+ */
+int batch_sandbox_harden(sqlite3 *database);
+
 /** Binds a value. */
 int batch_sandbox_bind(sqlite3_stmt *statement, int number, const batch_query_value_t *value);
 
