@@ -139,7 +139,7 @@ foreach my $query (@refused) {
     my ($answer, $took) = attack($query);
     push @accepted, shown($query) . ' => ' . $answer->status if $answer->status != 422;
     push @late, shown($query) . " => $took s" if $took > LIMIT;
-    push @named, shown($query) . ' => ' . $answer->body if $answer->body =~ /globex(?!["'\\ .])|\bsecret\b.*did you mean|MB0|sqlite_|pg_/ && $query !~ /globex|sqlite_|pg_/;
+    push @named, shown($query) . ' => ' . $answer->body if grep { index($answer->body, $_) >= 0 && index($query, $_) < 0 } 'globex', $globex->{id}, 'serial', 'weight', 'sqlite_', 'records', 'pg_';
     push @odd, shown($query) . ' => ' . substr($answer->body, 0, 200) if $answer->status == 422 && !eval { @{$answer->json->{batch}{errors}{'operations[0].query'}} };
 }
 is_deeply(\@accepted, [], 'what asks for too much is refused');

@@ -53,6 +53,17 @@ static const char *shown(const char *text, int length, apr_pool_t *p)
     return apr_pstrcat(p, apr_pstrmemdup(p, text, (apr_size_t)cut), cut < length ? "…" : "", NULL);
 }
 
+/* The character at text. */
+static const char *shown_character(const char *text, apr_pool_t *p)
+{
+    int length = 1;
+
+    while (((unsigned char)text[length] & 0xc0) == 0x80) {
+        length++;
+    }
+    return apr_pstrmemdup(p, text, (apr_size_t)length);
+}
+
 const char *batch_query_found(const batch_query_text_t *query, const batch_token_t *token)
 {
     if (token->kind == BATCH_TOKEN_END) {
@@ -169,7 +180,8 @@ static int read_number(batch_query_text_t *query, batch_token_t *token)
     }
     if (begins_name(*end) || *end == '.') {
         return batch_query_fault(query, token->end, "found \"%s\" right behind the number %s",
-                                 shown(end, 1, query->p), shown(from, (int)(end - from), query->p));
+                                 shown_character(end, query->p),
+                                 shown(from, (int)(end - from), query->p));
     }
     if (!isfinite(strtod(token->text, NULL))) {
         return batch_query_fault(query, token->at, "this number is too large");
@@ -202,7 +214,7 @@ static int read_symbol(batch_query_text_t *query, batch_token_t *token)
     return batch_query_fault(query, token->at,
                              "found \"%s\", which is neither a name, a value nor an operator of "
                              "this language",
-                             shown(from, 1, query->p));
+                             shown_character(from, query->p));
 }
 
 static int read_token(batch_query_text_t *query, batch_token_t *token)

@@ -19,6 +19,7 @@
 #define MOST_PER_RECORD ((apr_size_t)16 * 1024 * 1024)
 #define MOST_LENGTH     (1024 * 1024) /* of a text */
 #define PAGE_SIZE       4096
+#define TRIM_BEYOND     (2 * 1024 * 1024)
 #define MOST_NEAR       2000 /* names of members that are offered */
 
 /* What values a member has had. */
@@ -32,6 +33,7 @@ typedef struct sandbox {
     batch_sandbox_text_t text;
     sqlite3 *database;
     batch_query_room_t room;  /* of one record, then of one function's call */
+    sqlite3_int64 peak;       /* of what it took beside that, as far as it was seen */
     sqlite3_int64 memory;     /* that SQLite had before */
     apr_status_t stopped;     /* why the progress handler stopped it */
     apr_int64_t rows;         /* copied so far */
@@ -58,10 +60,11 @@ static batch_sandbox_name_t *name_at(const sandbox_t *sandbox, int name)
 static int watch(void *baton)
 {
     sandbox_t *sandbox = baton;
+    sqlite3_int64 used = sqlite3_memory_used() - sandbox->memory;
 
+    sandbox->peak = used > sandbox->peak ? used : sandbox->peak;
     sandbox->stopped = batch_tx_go_on(sandbox->tx, sandbox->run->deadline);
-    if (sandbox->stopped == APR_SUCCESS &&
-        sqlite3_memory_used() - sandbox->memory > sandbox->run->query->limits->query_memory) {
+    if (sandbox->stopped == APR_SUCCESS && used > sandbox->run->query->limits->query_memory) {
         sandbox->stopped = BATCH_ETOOLARGE;
     }
     return sandbox->stopped != APR_SUCCESS;
@@ -620,8 +623,8 @@ apr_status_t batch_query_sandbox(batch_query_run_t *run, batch_tx_t *tx, apr_poo
     rv = open_and_run(sandbox, ptemp);
     sqlite3_close(sandbox->database);
 #ifdef __GLIBC__
-    if (sandbox->rows > 1000) {
-        malloc_trim(0); /* what the copies took goes back to the system */
+    if (sandbox->peak > TRIM_BEYOND) {
+        malloc_trim(0); /* the library keeps what is free between what is used */
     }
 #endif
     return rv;
