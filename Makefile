@@ -150,6 +150,7 @@ bench:
 	@build-aux/deps test
 	@$(again) module benches
 	@t/bench/bench $(module) $(out)/bench/bare_delete$(if $(filter pgsql,$(DRIVER)),_pgsql) $(ROUNDS)
+	@$(if $(filter pgsql,$(DRIVER)),:,t/bench/bench_query $(module) $(out)/bench/select_query $(ROUNDS))
 
 storm:
 	@build-aux/deps test

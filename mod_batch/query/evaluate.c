@@ -425,12 +425,13 @@ static void add_where(apr_array_header_t *wheres, const batch_select_t *select,
     const batch_node_t *column = node->count ? node->children[0] : NULL;
     batch_where_t where;
 
-    if (node->type == BATCH_NODE_COMPARE && node->op == BATCH_COMPARE_EQUAL &&
+    if (column && node->type == BATCH_NODE_COMPARE && node->op == BATCH_COMPARE_EQUAL &&
         column->type == BATCH_NODE_VALUE) {
         batch_node_t *turned[] = {node->children[1], node->children[0]};
         batch_node_t copy = *node;
 
         copy.children = turned;
+        copy.count = 2;
         if (turned[0]->type != BATCH_NODE_VALUE) {
             add_where(wheres, select, &copy, p);
         }

@@ -27,39 +27,38 @@ static const char *skip_string(const char *at, const char *end)
     return at < end ? at + 1 : NULL;
 }
 
+/* Behind the number or word that begins at at. */
+static const char *skip_word(const char *at, const char *end)
+{
+    while (at < end && (apr_isalnum(*at) || *at == '+' || *at == '-' || *at == '.')) {
+        at++;
+    }
+    return at;
+}
+
 /* Behind the value that begins at at, or NULL. */
 static const char *skip_value(const char *at, const char *end)
 {
     int depth = 0;
 
-    while (at < end) {
-        if (*at == '"') {
+    while (at && at < end) {
+        int opens = *at == '{' || *at == '[', closes = *at == '}' || *at == ']';
+
+        if (opens || closes) {
+            depth += opens ? 1 : -1;
+            at++;
+        } else if (*at == '"') {
             at = skip_string(at, end);
-            if (!at) {
-                return NULL;
-            }
-        } else if (*at == '{' || *at == '[') {
-            if (++depth > MOST_DEPTH) {
-                return NULL;
-            }
-            at++;
-        } else if (*at == '}' || *at == ']') {
-            if (--depth < 0) {
-                return NULL;
-            }
-            at++;
-        } else if (depth && (*at == ',' || *at == ':')) {
-            at++;
-            continue;
         } else if (apr_isalnum(*at) || *at == '-') {
-            while (at < end && (apr_isalnum(*at) || strchr("+-.", *at))) {
-                at++;
-            }
-        } else if (!depth) {
-            return NULL;
-        } else {
-            at++;
+            at = skip_word(at, end);
+        } else if (depth) {
+            at++; /* what separates values */
             continue;
+        } else {
+            return NULL;
+        }
+        if (depth < 0 || depth > MOST_DEPTH) {
+            return NULL;
         }
         if (!depth) {
             return at;

@@ -15,7 +15,7 @@ static batch_node_t *parse_product(batch_parser_t *parser)
                     batch_token_is(parser->next, "%"))) {
         batch_node_t *product = batch_parser_make(parser, BATCH_NODE_ARITHMETIC, parser->next->at);
 
-        product->op = *parser->next++->text;
+        product->op = (unsigned char)*parser->next++->text;
         node = batch_parser_with_two(parser, product, node, batch_parse_unary(parser));
     }
     return node;
@@ -28,7 +28,7 @@ static batch_node_t *parse_term(batch_parser_t *parser)
     while (node && (batch_token_is(parser->next, "+") || batch_token_is(parser->next, "-"))) {
         batch_node_t *sum = batch_parser_make(parser, BATCH_NODE_ARITHMETIC, parser->next->at);
 
-        sum->op = *parser->next++->text;
+        sum->op = (unsigned char)*parser->next++->text;
         node = batch_parser_with_two(parser, sum, node, parse_product(parser));
     }
     return node;

@@ -167,9 +167,8 @@ static int parse_type(batch_parser_t *parser, batch_query_kind_e *kind)
     }
     parser->next++;
     *kind = types[found].kind;
-    if (!strcmp(types[found].name, "double") && is_text(parser, "precision")) {
-        parser->next++;
-    } else if (!strcmp(types[found].name, "character") && is_text(parser, "varying")) {
+    if ((!strcmp(types[found].name, "double") && is_text(parser, "precision")) ||
+        (!strcmp(types[found].name, "character") && is_text(parser, "varying"))) {
         parser->next++;
     } else if (*kind == BATCH_QUERY_TIMESTAMP && batch_parser_is(parser, BATCH_WORD_WITH) &&
                parser->next[1].kind == BATCH_TOKEN_NAME && !strcmp(parser->next[1].text, "time") &&

@@ -412,7 +412,7 @@ static const char *translate(const sandbox_t *sandbox, const char *words, int *n
     for (; *words; words++) {
         int begins = *words == 'n' && apr_isdigit(words[1]) &&
                      (words == from || !(apr_isalnum(words[-1]) || words[-1] == '_'));
-        int number = begins ? atoi(words + 1) : -1;
+        int number = begins ? (int)strtol(words + 1, NULL, 10) : -1;
         const char *end = words + 1;
 
         if (!begins || number >= sandbox->text.names->nelts) {
