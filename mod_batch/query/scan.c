@@ -193,7 +193,7 @@ static apr_status_t collect(scan_t *scan, const batch_query_value_t *id,
         found.order[i] = batch_query_evaluate(APR_ARRAY_IDX(order, i, batch_select_order_t).node,
                                               record, &scan->room);
     }
-    if (scan->room.over) {
+    if (!found.order || scan->room.over) {
         return APR_SUCCESS; /* said by the caller */
     }
     keep_found(scan, &found);
