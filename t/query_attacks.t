@@ -90,11 +90,27 @@ my @refused = (
     "SELECT max(_record_id) AS id FROM $app WHERE " . join(' AND ', ('_version = 1') x 1500),
     # Nests of nests, which double with each level
     'SELECT x.id FROM ' . '(SELECT * FROM ' x 30 . "($select) y" . ') z' x 30 . ' x',
-    "SELECT max(a.v) AS id FROM " . '(SELECT v + v AS v FROM ' x 20 . "(SELECT _version AS v FROM $app) q" . ') q' x 20 . ' a',
+    "SELECT max(v) AS id FROM " . '(SELECT v + v AS v FROM ' x 20 . "(SELECT _version AS v FROM $app) q" . ') q' x 20,
 );
+
+# What multiplies in each of few SELECTs, so that nothing is too many but what comes of it.
+my $eight = join ' + ', ('v') x 8;
+my $inner = "(SELECT _version AS v FROM $app) q";
 
 # May be run or be refused, but must end: they are slow, or large.
 my @slow = (
+    (map { "SELECT max(v) AS id FROM " . "(SELECT $eight AS v FROM " x $_ . $inner . ') q' x $_ } 4, 6, 13),
+    "SELECT max(v) AS id FROM " . "(SELECT $eight AS v FROM " x 13 . $inner . ' LIMIT 5) q' x 13,
+    "SELECT max(v) AS id FROM " . "(SELECT $eight AS v FROM (" x 10 . $inner . ')) q' x 10,
+    "SELECT max(v) AS id FROM " . "(SELECT $eight AS v FROM " x 12 . $inner . ') q' x 12 . " WHERE v > 1 AND v < 5 OR v = 7",
+    "SELECT max(v) AS id FROM " . "(SELECT coalesce(" . join(', ', ('v') x 30) . ") AS v FROM " x 12 . $inner . ') q' x 12,
+    "SELECT _record_id AS id FROM $app WHERE _version IN (SELECT v FROM " . "(SELECT $eight AS v FROM " x 12 . $inner . ') q' x 12 . ')',
+    "SELECT _record_id AS id FROM $app WHERE EXISTS (SELECT v FROM " . "(SELECT $eight AS v FROM " x 12 . $inner . ') q' x 12 . ' WHERE v > 1)',
+    "SELECT max(v) AS id FROM " . "(SELECT $eight AS v FROM " x 7 . $inner . ' UNION ALL SELECT 1) q' x 7,
+    "SELECT _record_id AS id, " . join(' + ', ('_version') x 90) . " AS x FROM $app WHERE " . join(' AND ', map { 'coalesce(' . join(', ', ('x') x 30) . ") > $_" } 1 .. 20) . ' GROUP BY 1',
+    "SELECT _record_id AS id, " . join(', ', map {"sum(_version) OVER (PARTITION BY _version + $_ ORDER BY _status) AS w$_"} 1 .. 9) . " FROM $app",
+    "SELECT max(a0._record_id) AS id FROM " . join(', ', map {"$app a$_"} 0 .. 15) . ' WHERE ' . join(' AND ', map { "a$_._version = a" . (($_ * 7 + 3) % 16) . '._version' } 0 .. 15),
+    "SELECT max(a._record_id) AS id FROM $app a, $app b WHERE " . join(' OR ', map {"(a._version = b._version + $_ AND (a._status = b._status OR a._project_id = b._status))"} 1 .. 40),
     "SELECT max(a._record_id) AS id FROM $app a, $app b, $app c, $app d WHERE a._status <> b._status OR c._version > d._version",
     "SELECT max(a._record_id || b._record_id || c._record_id) AS id FROM $app a, $app b, $app c GROUP BY a._record_id, b._record_id, c._record_id",
     "SELECT DISTINCT a._record_id || b._record_id AS id FROM $app a, $app b, $app c ORDER BY 1",

@@ -423,7 +423,8 @@ static const char *translate(const sandbox_t *sandbox, const char *words, int *n
             end++;
         }
         *name = number;
-        result = apr_pstrcat(p, result, "\"", name_at(sandbox, number)->name, "\"", NULL);
+        result = apr_pstrcat(p, result, *end == '"' ? "" : "\"", name_at(sandbox, number)->name,
+                             *end == '"' ? "" : "\"", NULL);
         words = end - 1;
     }
     return result;
@@ -560,7 +561,8 @@ static apr_status_t run_statement(sandbox_t *sandbox)
     if (sqlite3_prepare_v3(sandbox->database, sandbox->text.sql, -1, 0, &statement, &tail) !=
             SQLITE_OK ||
         !statement || (tail && *tail) || !sqlite3_stmt_readonly(statement)) {
-        rv = wrong(sandbox);
+        rv = sqlite3_errcode(sandbox->database) == SQLITE_NOMEM ? failed(sandbox, SQLITE_NOMEM)
+                                                                : wrong(sandbox);
         goto cleanup;
     }
     column = id_column(sandbox, statement);

@@ -10,11 +10,12 @@
 #include <apr_strings.h>
 
 /* What SQLite's parser and planner are given at most: it cannot be stopped while it prepares. */
-#define MOST_TOKENS  4000
+#define MOST_TOKENS  2000
 #define MOST_NAMES   200
 #define MOST_SELECTS 16
 #define MOST_SOURCES 16
 #define MOST_OPEN    40
+#define MOST_WINDOWS 10
 #define MOST_TERMS                                                                                 \
     500 /* AND, OR, CASE, LIKE, BETWEEN, IN, … of them each costs the planner time               \
          */
@@ -26,7 +27,10 @@ typedef struct composer {
     int open;                    /* parentheses */
     char is_cast[MOST_OPEN + 1]; /* the parenthesis is CAST's, and waits for its AS */
     char in_from[MOST_OPEN + 1]; /* commas separate forms here */
-    int selects, terms;
+    char is_form[MOST_OPEN + 1]; /* the parenthesis is a SELECT that stands for a form */
+    char has_limit[MOST_OPEN + 1];
+    char has_offset[MOST_OPEN + 1];
+    int selects, terms, windows;
 } composer_t;
 
 /* ---- Pieces ---------------------------------------------------------------------------------- */
@@ -188,13 +192,22 @@ static int note_word(composer_t *composer)
         /* IS DISTINCT FROM is followed by a value. */
         composer->in_from[composer->open] |= !is_word(before(composer), BATCH_WORD_DISTINCT);
         return 1;
+    case BATCH_WORD_OFFSET:
+        composer->has_offset[composer->open] = 1;
+        return 1;
+    case BATCH_WORD_LIMIT:
+        composer->has_limit[composer->open] = 1;
+        composer->in_from[composer->open] = 0;
+        return 1;
     case BATCH_WORD_WHERE:
     case BATCH_WORD_GROUP:
     case BATCH_WORD_HAVING:
     case BATCH_WORD_ORDER:
-    case BATCH_WORD_LIMIT:
         composer->in_from[composer->open] = 0;
         return 1;
+    case BATCH_WORD_OVER:
+        return ++composer->windows <= MOST_WINDOWS ||
+               fault(composer, "but a query can have " APR_STRINGIFY(MOST_WINDOWS) " windows only");
     case BATCH_WORD_AND:
     case BATCH_WORD_OR:
     case BATCH_WORD_WHEN:
@@ -401,6 +414,41 @@ static int emit_name(composer_t *composer)
 
 /* ---- Symbols --------------------------------------------------------------------------------- */
 
+static int open_parenthesis(composer_t *composer)
+{
+    /* Wherever a form can be. One SELECT more that cannot be merged does no harm elsewhere. */
+    int is_form = is_word(composer->token + 1, BATCH_WORD_SELECT);
+
+    emit(composer, "(");
+    if (++composer->open > MOST_OPEN) {
+        return fault(composer, "but parentheses are nested too deeply here");
+    }
+    composer->is_cast[composer->open] = (char)is_word(before(composer), BATCH_WORD_CAST);
+    composer->is_form[composer->open] = (char)is_form;
+    composer->in_from[composer->open] = 0;
+    composer->has_limit[composer->open] = 0;
+    composer->has_offset[composer->open] = 0;
+    return 1;
+}
+
+/*
+ * A SELECT in parentheses gets an OFFSET. Without one SQLite would put the expressions of a SELECT
+ * in FROM wherever the outer query uses their names: v + v over v + v over …, ten SELECTs deep, are
+ * a thousand copies, made while it prepares, when neither clock nor memory is looked at.
+ */
+static int close_parenthesis(composer_t *composer)
+{
+    if (!composer->open) {
+        return fault(composer, "but no parenthesis is open");
+    }
+    if (composer->is_form[composer->open] && !composer->has_offset[composer->open]) {
+        emit(composer, composer->has_limit[composer->open] ? "OFFSET 0" : "LIMIT -1 OFFSET 0");
+    }
+    emit(composer, ")");
+    composer->open--;
+    return 1;
+}
+
 static int emit_symbol(composer_t *composer)
 {
     const batch_token_t *token = composer->token;
@@ -412,16 +460,13 @@ static int emit_symbol(composer_t *composer)
     if (batch_token_is(token, ";")) {
         return fault(composer, "expected one SELECT only");
     }
-    emit(composer, token->text);
     if (batch_token_is(token, "(")) {
-        if (++composer->open > MOST_OPEN) {
-            return fault(composer, "but parentheses are nested too deeply here");
-        }
-        composer->is_cast[composer->open] = (char)is_word(before(composer), BATCH_WORD_CAST);
-        composer->in_from[composer->open] = 0;
-    } else if (batch_token_is(token, ")") && --composer->open < 0) {
-        return fault(composer, "but no parenthesis is open");
+        return open_parenthesis(composer);
     }
+    if (batch_token_is(token, ")")) {
+        return close_parenthesis(composer);
+    }
+    emit(composer, token->text);
     return 1;
 }
 
