@@ -94,12 +94,12 @@ static batch_query_value_t parse_number(const batch_query_value_t *text)
     }
     for (; length && from[length - 1] == ' '; length--) {
     }
-    /* strtod would take hexadecimal, "nan" and "infinity" as well. */
-    if (!length || length > MOST_DIGITS || memchr(from, '\0', length) ||
-        strspn(memcpy(copy, from, length), "+-.0123456789eE") < length) {
+    if (!length || length > MOST_DIGITS) {
         return nothing;
     }
+    memcpy(copy, from, length);
     copy[length] = '\0';
+    /* strtod would take hexadecimal, "nan" and "infinity" as well. */
     if (strspn(copy, "+-.0123456789eE") != length) {
         return nothing;
     }
