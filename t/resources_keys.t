@@ -14,15 +14,18 @@ END { eval { sql('DROP TABLE IF EXISTS batchless_numbers', 'DROP TABLE IF EXISTS
 sql('CREATE TABLE batchless_numbers (id INTEGER PRIMARY KEY, organization_id TEXT NOT NULL, label TEXT)',
     'CREATE TABLE batchless_words (id ' . ($pgsql ? 'UUID' : 'TEXT COLLATE NOCASE')
         . ' PRIMARY KEY, organization_id TEXT NOT NULL, label TEXT)');
+my $common = join "\n", 'BatchScope organization_id', 'BatchColumn label text', 'BatchActions merge overwrite delete',
+    '</BatchResource>';
 configure(
-    map {
-        (
-            "<BatchResource $_>", "BatchTable batchless_${_}s", 'BatchKey id client', 'BatchScope organization_id',
-            'BatchColumn label text', 'BatchActions merge overwrite delete', '</BatchResource>'
-        )
-    } qw(number word)
+    '<BatchResource number>', 'BatchTable batchless_numbers', 'BatchKey id client', $common,
+    '<BatchResource word>', 'BatchTable batchless_words', 'BatchKey id client', $common,
+    '<BatchResource term>', 'BatchTable batchless_words', 'BatchKey id generated', $common,
+    # Contacts that are found by their names, which are not unique.
+    '<BatchResource person>', 'BatchTable contacts', 'BatchKey id generated', 'BatchMatch name',
+    'BatchScope organization_id', 'BatchColumn name text required', 'BatchColumn phone text',
+    'BatchStamp created_at updated_at', 'BatchActions merge overwrite', '</BatchResource>'
 );
-tolerate_log(qr/batchless_/);
+tolerate_log(qr/batchless_|contacts/);
 server_stop();
 ok(server_start(), 'with resources of such keys') or BAIL_OUT('the server does not start');
 
@@ -84,10 +87,21 @@ foreach my $mode (qw(mixed sync)) {
     $batch = run_in($mode, overwrite('number', [{id => '010', label => 'stolen'}, {id => '10', label => 'stolen'}, {id => '7'}]));
     is(value('SELECT label FROM batchless_numbers WHERE id = 10'), 'ten', "$mode: globex's number is untouched");
 
-    fill();
-    $batch = run_in($mode, overwrite('word', [{id => uc $uuid, label => 'tea'}]));
-    is_result($batch, 'completed', {updated => 1}, "$mode: an id in capitals");
-    is(labels('batchless_words'), "$uuid=tea", "$mode: names a row that is kept");
+    foreach my $resource (qw(word term)) {
+        fill();
+        $batch = run_in($mode, overwrite($resource, [{id => uc $uuid, label => 'tea'}]));
+        is_result($batch, 'completed', {updated => 1}, "$mode, $resource: an id in capitals");
+        is(labels('batchless_words'), "$uuid=tea", "$mode, $resource: names a row that is kept");
+    }
+    # A name that several rows have: none is changed, and none removed, since one of them is meant.
+    restore();
+    my $dana = 'c0010000-71b9-4000-8000-0242ac120002';
+    sql("UPDATE contacts SET name = 'Twin' WHERE id IN ('$dana', 'c0020000-71b9-4000-8000-0242ac120002')");
+    $batch = run_in($mode, overwrite('person', [{name => 'Twin', phone => 'x'}, {name => 'Zoe'}]));
+    is_result($batch, 'completed', {created => 1, overwritten => 2, errors => 1}, "$mode: a name that two rows have");
+    is_item_errors([stored_errors($batch)], [[0, undef, 'ambiguous']], "$mode: is ambiguous") if $batch->{stats}{errors} == 1;
+    is(join(' ', map { $_->{name} } contacts()), 'Twin Twin Zoe', "$mode: both are kept");
+    is(scalar(contacts("phone = 'x'")), 0, "$mode: as they were");
     fill();
     $batch = run_in($mode, removal('word', [{id => uc $uuid}]));
     is_result($batch, 'completed', {deleted => 1}, "$mode: and deletes it");
