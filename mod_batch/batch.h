@@ -206,7 +206,7 @@ typedef enum {
     BATCH_KIND_STRING,
     BATCH_KIND_NUMBER, /* any JSON number */
     BATCH_KIND_BOOLEAN,
-    BATCH_KIND_JSON, /* an object or an array, as JSON text */
+    BATCH_KIND_JSON, /* an object or an array, or a string of a json column, as JSON text */
     BATCH_KIND_CELL  /* text of a format without types (CSV): its column's type decides */
 } batch_kind_e;
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <apr_atomic.h>
 #include <apr_strings.h>
 #include <ap_mpm.h>
 #include <httpd.h>
@@ -34,6 +35,9 @@ APLOG_USE_MODULE(batch);
 /* The ending of a child takes no longer; httpd sends the next signal after 5 s at the latest. */
 #define STOP_PATIENCE apr_time_from_msec(4500)
 
+/* What a request, or a worker's chunk, may still wait for a lock when the process is to end. */
+#define LAST_PATIENCE apr_time_from_sec(2)
+
 /* A server with an engine of its own: the main server, and virtual hosts with directives of ours.
  */
 typedef struct site {
@@ -53,6 +57,9 @@ typedef struct site {
  * first. */
 static site_t *sites;
 static int site_count;
+
+/* When this child was told to end; 0 = not yet. */
+static volatile apr_uint64_t stopping_since;
 
 static apr_status_t forget_sites(void *data)
 {
@@ -203,10 +210,13 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
     int i;
 
     (void)pchild;
-    (void)graceful;
+    (void)apr_atomic_cas64(&stopping_since, (apr_uint64_t)apr_time_now(), 0);
     for (i = 0; i < site_count; i++) {
         if (sites[i].workers) {
             batch_workers_stop(sites[i].workers);
+        }
+        if (sites[i].ready && !graceful) {
+            batch_store_hurry(sites[i].service.engine->store, LAST_PATIENCE);
         }
     }
 }
@@ -238,11 +248,13 @@ static void leave_soon(void)
 /* Runs before anything of the child is destroyed; under prefork it may run in a signal handler. */
 static apr_status_t end_workers(void *data)
 {
-    apr_time_t deadline = apr_time_now() + STOP_PATIENCE;
+    apr_time_t deadline;
     int i;
 
     (void)data;
     child_stopping(NULL, 0);
+    /* Under event and worker the requests' threads have had a part of it already. */
+    deadline = (apr_time_t)apr_atomic_read64(&stopping_since) + STOP_PATIENCE;
     for (i = 0; i < site_count; i++) {
         apr_interval_time_t left = deadline - apr_time_now();
 

@@ -334,6 +334,13 @@ foreach my $case (@missing) {
     ok($found, "$name: with file and line") or diag($said);
 }
 
+# A view does not say which rows were changed through it.
+sql('CREATE VIEW test_view AS SELECT * FROM records');
+($code, $said) = startup($sample =~ s/BatchTable records/BatchTable test_view/r);
+sql('DROP VIEW test_view');
+ok($code, 'a view instead of a table is refused at start-up');
+like($said, qr/MB0205: .*BatchTable.*test_view/, 'a view: with the reason');
+
 ($code, $said) = startup($sample =~ s/BatchDBDriver \w+/BatchDBDriver oracle9/r);
 ok($code, 'a driver that there is not is refused');
 like($said, qr/oracle9/, 'a driver that there is not: with its name');

@@ -97,6 +97,15 @@ foreach my $sort (qw(status started_at completed_at updated_at)) {
 }
 is(ids(list('sort=updated_at&per_page=2')), join(' ', @made[4, 2]), 'the ones that changed last');
 
+is(
+    value(
+        "SELECT count(*) FROM batch_jobs WHERE status_rank <> CASE status WHEN 'failed' THEN 1"
+            . " WHEN 'pending' THEN 2 WHEN 'completed' THEN 4 ELSE 3 END"
+    ),
+    0,
+    'the order by status goes by the status as it is'
+);
+
 # Pages of an order are disjoint and whole.
 my @paged = map { split / /, ids(list("page=$_&per_page=2&sort=status")) } 1 .. 4;
 is(join(' ', sort @paged), join(' ', sort @made), 'pages neither repeat nor lose a batch');

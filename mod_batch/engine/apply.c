@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "engine/judgement.h"
+#include "engine/points.h"
 
 apr_status_t batch_application_make(batch_application_t *application, const batch_job_t *job,
                                     const batch_resource_t *resource, apr_pool_t *p)
@@ -192,12 +193,16 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
                                int count, apr_pool_t *ptemp)
 {
     const batch_application_t *application = request->application;
+    int i;
 
     if (request->refused) {
         outcomes[0].result = BATCH_ROW_REFUSED;
         outcomes[0].message = request->refused;
         *done = 1;
         return APR_SUCCESS;
+    }
+    for (i = 0; i < count; i++) {
+        BATCH_POINT_ITEM(items[i].key);
     }
     switch (request->job->action) {
     case BATCH_ACTION_DELETE:

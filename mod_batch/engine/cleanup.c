@@ -59,7 +59,6 @@ static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 
     switch (item->kind) {
     case BATCH_ITEM_KEY:
-        return !generated;
     case BATCH_ITEM_NEW:
         return !generated;
     default:

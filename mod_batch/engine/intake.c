@@ -7,6 +7,7 @@
 #include "engine/change.h"
 #include "engine/cleanup.h"
 #include "engine/host.h"
+#include "engine/points.h"
 
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000
@@ -30,8 +31,9 @@ static apr_status_t judge_next(batch_intake_state_t *intake, const batch_source_
         dropped = batch_duplicates_dropped(intake->duplicates, ordinal);
     }
     if (rv == APR_SUCCESS) {
-        batch_judge(&intake->judged[intake->count++], intake->plan, item, ordinal, dropped,
+        batch_judge(&intake->judged[intake->count], intake->plan, item, ordinal, dropped,
                     intake->group_pool);
+        intake->unnamed += intake->judged[intake->count++].unnamed;
     }
     return rv;
 }
@@ -242,6 +244,13 @@ static apr_status_t end_intake(batch_tx_t *tx, batch_intake_state_t *intake, apr
     job->queued_at = job->parsed_at = job->validated_at = batch_tx_now(tx);
     if (!job->total && !intake->undone) {
         conclude_empty(intake);
+    } else if (job->action == BATCH_ACTION_OVERWRITE && intake->unnamed) {
+        job->status = BATCH_STATUS_FAILED;
+        job->reason = apr_psprintf(intake->p,
+                                   "%" APR_INT64_T_FMT " of %" APR_INT64_T_FMT
+                                   " items cannot be read, so it is not known which rows they "
+                                   "name: nothing was changed",
+                                   intake->unnamed, job->received);
     }
     if (job->status == BATCH_STATUS_QUEUED && intake->plan->mode == BATCH_MODE_SYNC) {
         rv = batch_intake_run_sync(tx, intake, ptemp);
@@ -329,6 +338,7 @@ static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, ba
         }
         rv = batch_job_change(intake->job, intake->engine, body, intake, 0, NULL, err, intake->p);
     }
+    BATCH_POINT("received");
     return rv;
 }
 
@@ -349,6 +359,7 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
         intake->before = *intake->job;
         apr_pool_clear(ptemp);
         rv = batch_store_write(store, group_body, intake, err, ptemp);
+        BATCH_POINT("receiving");
         if (rv != APR_SUCCESS || intake->ended) {
             break;
         }

@@ -22,7 +22,8 @@ typedef struct batch_intake_state {
     apr_pool_t *group_pool;
     batch_judged_t *judged;
     int count;
-    int ended; /* the source has no more items */
+    int ended;           /* the source has no more items */
+    apr_int64_t unnamed; /* items so far of which nobody knows which row they name */
     /* Sync. */
     apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
     int undone;                   /* processing was undone: the job is stored as failed */

@@ -13,6 +13,7 @@
 
 #include "batch.h"
 #include "engine/operation.h"
+#include "engine/outage.h"
 #include "store/store.h"
 
 /** One store with the resources and limits that apply to it. Lives as long as the process. */
@@ -21,6 +22,7 @@ typedef struct batch_engine {
     apr_hash_t *resources; /* name -> const batch_resource_t * */
     batch_limits_t limits;
     const batch_logger_t *logger;
+    batch_outages_t *outages; /* what has been logged of late; NULL: everything is logged */
 } batch_engine_t;
 
 /** The resource of that name, or NULL (also for a NULL name). */

@@ -276,14 +276,13 @@ void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
     judged->item.ordinal = ordinal;
     judged->item.line = source->line;
     judged->item.original = source->original;
-    if (source->wrong) {
-        judged->item.kind = BATCH_ITEM_DROPPED;
-        add_error(judged, source->field, source->wrong, source->message);
-        return;
-    }
     judged->item.values = apr_palloc(p, (apr_size_t)source->value_count * sizeof(batch_value_t));
     judge_values(judged, plan, source, p);
-    if (duplicate) {
+    if (source->wrong) {
+        judged->error_count = 0;
+        add_error(judged, source->field, source->wrong, source->message);
+        judged->unnamed = !source->original && !judged->item.key && !has_match(judged, plan);
+    } else if (duplicate) {
         judged->duplicate = 1;
         judged->error_count = 0;
         add_error(judged, NULL, "duplicate", "is a duplicate of another item of this batch");

@@ -18,6 +18,7 @@ typedef struct batch_judged {
     int duplicate;     /* it is dropped by parsing */
     int look;          /* batch_judge_finish needs a look at its row */
     int lacks;         /* it lacks members that a new row must have */
+    int unnamed;       /* it is wrong, and which row it names cannot be known */
     int error_count;   /* 0: it is accepted, so far */
     batch_item_error_t errors[BATCH_ITEM_PROBLEMS];
 } batch_judged_t;

@@ -12,17 +12,18 @@
 
 /* In memory shared by the children. A slot is 0, or its worker's pid and start time. */
 struct shared {
-    volatile apr_uint32_t writers_waiting;
+    batch_writers_t writers;
     volatile apr_uint64_t polled_at;  /* milliseconds since the epoch */
     volatile apr_uint64_t cleaned_at; /* the same */
+    batch_outages_t outages;
     volatile apr_uint64_t slots[];
 };
 
 struct batch_node {
     struct shared *shared;
     int slot_count;
-    int wake_read;
-    int wake_write;
+    int wake[2]; /* pipes: read and write end */
+    int vacancy[2];
 };
 
 /* A pid has at most 22 bits on Linux; of the start time 32 bits tell processes of one pid apart. */
@@ -36,12 +37,14 @@ static int slot_owner_gone(apr_uint64_t word)
     return batch_host_process_gone((apr_int64_t)(word >> 32), (apr_uint32_t)word);
 }
 
-static apr_status_t close_pipe(void *data)
+static apr_status_t close_pipes(void *data)
 {
     batch_node_t *node = data;
 
-    close(node->wake_read);
-    close(node->wake_write);
+    close(node->wake[0]);
+    close(node->wake[1]);
+    close(node->vacancy[0]);
+    close(node->vacancy[1]);
     return APR_SUCCESS;
 }
 
@@ -51,7 +54,6 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
     batch_node_t *made = apr_pcalloc(p, sizeof(*made));
     apr_shm_t *shm;
     apr_status_t rv;
-    int ends[2];
 
     rv = apr_shm_create(&shm, size, NULL, p);
     if (rv != APR_SUCCESS) {
@@ -61,45 +63,74 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
     made->shared = apr_shm_baseaddr_get(shm);
     memset(made->shared, 0, size);
     made->slot_count = workers;
-    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC)) {
+    if (pipe2(made->wake, O_NONBLOCK | O_CLOEXEC)) {
         return batch_error_set(err, errno, "MB0402", p, "cannot make the workers' pipe");
     }
-    made->wake_read = ends[0];
-    made->wake_write = ends[1];
-    apr_pool_cleanup_register(p, made, close_pipe, apr_pool_cleanup_null);
+    if (pipe2(made->vacancy, O_NONBLOCK | O_CLOEXEC)) {
+        rv = errno;
+        close(made->wake[0]);
+        close(made->wake[1]);
+        return batch_error_set(err, rv, "MB0402", p, "cannot make the workers' pipe");
+    }
+    apr_pool_cleanup_register(p, made, close_pipes, apr_pool_cleanup_null);
     *node = made;
     return APR_SUCCESS;
 }
 
-volatile apr_uint32_t *batch_node_writers_waiting(batch_node_t *node)
+batch_writers_t *batch_node_writers(batch_node_t *node)
 {
-    return &node->shared->writers_waiting;
+    return &node->shared->writers;
 }
 
-void batch_node_wake(batch_node_t *node)
+batch_outages_t *batch_node_outages(batch_node_t *node)
+{
+    return &node->shared->outages;
+}
+
+static void put_byte(int fd)
 {
     ssize_t written;
 
     do {
-        written = write(node->wake_write, "", 1);
+        written = write(fd, "", 1);
     } while (written < 0 && errno == EINTR);
     /* A full pipe (EAGAIN) has wake-ups enough: a worker that wakes runs all that is queued. */
 }
 
-int batch_node_wake_fd(const batch_node_t *node)
-{
-    return node->wake_read;
-}
-
-int batch_node_wake_take(batch_node_t *node)
+static int take_byte(int fd)
 {
     char byte;
     ssize_t got;
 
     do {
-        got = read(node->wake_read, &byte, 1);
+        got = read(fd, &byte, 1);
     } while (got < 0 && errno == EINTR);
     return got == 1;
+}
+
+void batch_node_wake(batch_node_t *node)
+{
+    put_byte(node->wake[1]);
+}
+
+int batch_node_wake_fd(const batch_node_t *node)
+{
+    return node->wake[0];
+}
+
+int batch_node_wake_take(batch_node_t *node)
+{
+    return take_byte(node->wake[0]);
+}
+
+int batch_node_vacancy_fd(const batch_node_t *node)
+{
+    return node->vacancy[0];
+}
+
+int batch_node_vacancy_take(batch_node_t *node)
+{
+    return take_byte(node->vacancy[0]);
 }
 
 int batch_node_slot_count(const batch_node_t *node)
@@ -126,6 +157,7 @@ int batch_node_slot_take(batch_node_t *node, const batch_owner_t *owner)
 void batch_node_slot_release(batch_node_t *node, int slot, const batch_owner_t *owner)
 {
     apr_atomic_cas64(&node->shared->slots[slot], 0, slot_word(owner));
+    put_byte(node->vacancy[1]);
 }
 
 /* 1 for one caller in each interval: the one that moves the time of the last one on. */

@@ -13,7 +13,7 @@
  */
 int batch_node_slot_take(batch_node_t *node, const batch_owner_t *owner);
 
-/** Gives the slot back. */
+/** Gives the slot back, and wakes those that wait for one. */
 void batch_node_slot_release(batch_node_t *node, int slot, const batch_owner_t *owner);
 
 /** How many slots there are. */
@@ -33,5 +33,11 @@ int batch_node_wake_fd(const batch_node_t *node);
 
 /** Takes one wake-up from the pipe, if there is one: 1 = yes. */
 int batch_node_wake_take(batch_node_t *node);
+
+/** The same for slots: readable when one has been given back since. */
+int batch_node_vacancy_fd(const batch_node_t *node);
+
+/** Takes one such notice: 1 = there was one. Others may have been quicker with the slot. */
+int batch_node_vacancy_take(batch_node_t *node);
 
 #endif

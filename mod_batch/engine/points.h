@@ -12,8 +12,13 @@
  */
 void batch_point_reached(const char *name);
 #define BATCH_POINT(name) batch_point_reached(name)
+
+/** If that folder has a file POISON-KEY, ends this process, each time: the item is poison. */
+void batch_point_item(const char *key);
+#define BATCH_POINT_ITEM(key) batch_point_item(key)
 #else
-#define BATCH_POINT(name) ((void)0)
+#define BATCH_POINT(name)     ((void)0)
+#define BATCH_POINT_ITEM(key) ((void)0)
 #endif
 
 #endif

@@ -521,15 +521,47 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
     return rv;
 }
 
+/*
+ * The failed chunk took the renewal of the lease with it. Whoever waits lives: were others to claim
+ * the job each time that the lease runs out, its next item would end as one that kills its workers.
+ */
+static apr_status_t stay_owner(struct run *run)
+{
+    batch_error_t err = {0};
+    apr_status_t rv = BATCH_EINDOUBT;
+
+    if (!run->in_doubt) {
+        rv = batch_store_write(run->engine->store, fence_body, run, &err, run->chunk_pool);
+    }
+    return rv == BATCH_EFENCED ? rv : APR_SUCCESS; /* unavailable: so it is for the others */
+}
+
 static void wait_for_database(struct run *run, apr_interval_time_t *wait, const batch_error_t *err)
 {
+    const char *tag = err->tag ? err->tag : "MB0406";
+    const char *message = err->message ? err->message : "no details";
+    const char *suffix;
+
     if (*wait == 0) {
-        batch_log(run->engine->logger, BATCH_LOG_WARNING, err->tag ? err->tag : "MB0406",
-                  err->status, run->job, "the database is unavailable, the batch waits: %s",
-                  err->message ? err->message : "no details");
+        int due = batch_outage_due(run->engine->outages, &suffix, tag,
+                                   apr_pstrcat(run->chunk_pool, run->job->id, message, NULL),
+                                   run->chunk_pool);
+        batch_log(run->engine->logger, due ? BATCH_LOG_WARNING : BATCH_LOG_DEBUG, tag, err->status,
+                  run->job, "the database is unavailable, the batch waits: %s%s", message, suffix);
     }
     *wait = *wait == 0 ? FIRST_WAIT : (*wait * 2 > LAST_WAIT ? LAST_WAIT : *wait * 2);
     run->runner->pause(run->runner->baton, *wait);
+}
+
+/* Other programs may want to write, too. */
+static void let_others_write(const struct run *run)
+{
+    const batch_runner_t *runner = run->runner;
+    apr_interval_time_t rest;
+
+    while ((rest = batch_store_rest(run->engine->store)) > 0 && !runner->stopping(runner->baton)) {
+        runner->pause(runner->baton, rest);
+    }
 }
 
 apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_pool_t *p)
@@ -543,6 +575,7 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
         rv = fail_job(&run, rv, &err);
     }
     while (rv == APR_SUCCESS && job->status == BATCH_STATUS_PROCESSING) {
+        let_others_write(&run);
         if (runner->stopping(runner->baton)) {
             give_back(&run);
             return APR_SUCCESS;
@@ -550,12 +583,13 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
         apr_pool_clear(run.chunk_pool);
         memset(&err, 0, sizeof(err));
         rv = run_chunk(&run, &err);
+        batch_store_chunk_over(run.engine->store);
         if (rv != APR_SUCCESS && rv != BATCH_EUNAVAILABLE && rv != BATCH_EFENCED) {
             rv = fail_job(&run, rv, &err);
         }
         if (rv == BATCH_EUNAVAILABLE || rv == BATCH_EINDOUBT) {
+            rv = stay_owner(&run);
             wait_for_database(&run, &wait, &err);
-            rv = APR_SUCCESS;
         } else if (rv == APR_SUCCESS) {
             wait = 0;
         }

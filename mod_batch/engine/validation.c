@@ -198,6 +198,9 @@ const char *batch_value_check(const batch_column_t *column, const batch_value_t 
         wrong = check_date(value);
         break;
     case BATCH_TYPE_JSON:
+        /* A text that has lost its quotes is no JSON text. */
+        wrong = value->kind == BATCH_KIND_STRING ? "must be an object or an array" : NULL;
+        break;
     case BATCH_TYPE_COUNT:
         break;
     }

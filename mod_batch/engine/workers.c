@@ -21,7 +21,8 @@
 /* How often a node looks into the queue unasked: for batches of other nodes and of dead owners. */
 #define POLL_INTERVAL apr_time_from_sec(1)
 
-/* A thread without a slot looks for one that often, and a sleeping worker wakes that often. */
+/* A thread without a slot looks at least that often for one whose holder has died, and a sleeping
+ * worker wakes that often. */
 #define NAP apr_time_from_sec(1)
 
 /* How often a node looks for jobs that are past their retention. */
@@ -44,7 +45,7 @@ struct worker {
     batch_workers_t *workers;
     apr_thread_t *thread;
     int slot;
-    int unavailable; /* the last claim failed: say so once, not every second */
+    int unavailable; /* it has logged that claims fail: to be said when they do not any more */
 };
 
 struct batch_workers {
@@ -84,25 +85,41 @@ static int with_jitter(apr_interval_time_t duration)
 }
 
 /*
- * Sleeps until the workers are to stop, the node is woken (for_job), or duration is over. Returns 1
- * if a wake-up was taken.
+ * Sleeps until the workers are to stop, fd (-1: none) becomes readable, or duration is over.
+ * Returns 1 if it was fd.
  */
-static int sleep_for(struct worker *worker, apr_interval_time_t duration, int for_job)
+static int sleep_for(struct worker *worker, apr_interval_time_t duration, int fd)
 {
-    batch_workers_t *workers = worker->workers;
-    struct pollfd fds[2] = {{workers->stop_read, POLLIN, 0},
-                            {batch_node_wake_fd(workers->node), POLLIN, 0}};
-    int ready = poll(fds, for_job ? 2 : 1, with_jitter(duration));
+    struct pollfd fds[2] = {{worker->workers->stop_read, POLLIN, 0}, {fd, POLLIN, 0}};
+    int ready = poll(fds, fd < 0 ? 1 : 2, with_jitter(duration));
 
     if (ready < 0 && errno != EINTR) {
         apr_sleep(duration); /* poll itself failing must not make this a busy loop */
     }
-    return ready > 0 && for_job && (fds[1].revents & POLLIN) && batch_node_wake_take(workers->node);
+    return ready > 0 && (fds[1].revents & POLLIN);
+}
+
+/* The same, until there is a job: 1 if a wake-up was taken. */
+static int sleep_for_job(struct worker *worker)
+{
+    batch_node_t *node = worker->workers->node;
+
+    return sleep_for(worker, NAP, batch_node_wake_fd(node)) && batch_node_wake_take(node);
+}
+
+/* The same, until somebody gives a slot back. */
+static void sleep_for_slot(struct worker *worker)
+{
+    batch_node_t *node = worker->workers->node;
+
+    if (sleep_for(worker, NAP, batch_node_vacancy_fd(node))) {
+        (void)batch_node_vacancy_take(node);
+    }
 }
 
 static void pause_worker(void *baton, apr_interval_time_t duration)
 {
-    sleep_for(baton, duration, 0);
+    sleep_for(baton, duration, -1);
 }
 
 /* ---- Claiming
@@ -131,24 +148,36 @@ static int is_owner_gone(void *baton, const batch_owner_t *owner)
 static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct claim *claim = baton;
+    apr_status_t rv = batch_tx_claim(tx, claim->job, &claim->request, claim->p);
 
     (void)ptemp;
-    return batch_tx_claim(tx, claim->job, &claim->request, claim->p);
+    if (rv == APR_SUCCESS) {
+        BATCH_POINT("claiming");
+    }
+    return rv;
 }
 
-static void report_claim(struct worker *worker, apr_status_t rv, const batch_error_t *err)
+static void report_claim(struct worker *worker, apr_status_t rv, const batch_error_t *err,
+                         apr_pool_t *p)
 {
+    const batch_engine_t *engine = worker->workers->engine;
+    const char *tag = err->tag ? err->tag : "MB0409";
+    const char *message = err->message ? err->message : "no details";
+    const char *suffix;
     int failed = rv != APR_SUCCESS && rv != BATCH_ENOTFOUND;
 
-    if (failed && !worker->unavailable) {
-        batch_log(worker->workers->engine->logger, BATCH_LOG_ERROR, err->tag ? err->tag : "MB0409",
-                  rv, NULL, "cannot look into the queue: %s",
-                  err->message ? err->message : "no details");
+    if (failed && is_stopping(worker)) {
+        return; /* the store gives up early when the process is to end */
+    }
+    if (failed && batch_outage_due(engine->outages, &suffix, tag, message, p)) {
+        worker->unavailable = 1;
+        batch_log(engine->logger, BATCH_LOG_ERROR, tag, rv, NULL,
+                  "cannot look into the queue: %s%s", message, suffix);
     } else if (!failed && worker->unavailable) {
-        batch_log(worker->workers->engine->logger, BATCH_LOG_NOTICE, "MB0410", 0, NULL,
+        worker->unavailable = 0;
+        batch_log(engine->logger, BATCH_LOG_NOTICE, "MB0410", 0, NULL,
                   "the queue can be reached again");
     }
-    worker->unavailable = failed;
 }
 
 /* Claims a job and runs it. BATCH_ENOTFOUND: there is none. */
@@ -168,7 +197,7 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
         rv = batch_store_job_stands(workers->engine->store, &job, &err, p);
         rv = rv == BATCH_ECONFLICT ? BATCH_ENOTFOUND : rv;
     }
-    report_claim(worker, rv, &err);
+    report_claim(worker, rv, &err, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -190,7 +219,7 @@ static void run_all(struct worker *worker, apr_pool_t *p)
     }
     apr_pool_clear(p);
     if (rv != BATCH_ENOTFOUND && rv != APR_SUCCESS) {
-        sleep_for(worker, FAILURE_NAP, 0);
+        sleep_for(worker, FAILURE_NAP, -1);
     }
 }
 
@@ -259,7 +288,7 @@ static void work(struct worker *worker, apr_pool_t *p)
             worker->slot = batch_node_slot_take(workers->node, &workers->owner);
         }
         if (worker->slot == BATCH_NO_SLOT) {
-            sleep_for(worker, NAP, 0);
+            sleep_for_slot(worker);
             continue;
         }
         if (woken || batch_node_poll_due(workers->node, POLL_INTERVAL)) {
@@ -268,7 +297,7 @@ static void work(struct worker *worker, apr_pool_t *p)
         if (batch_node_cleaning_due(workers->node, CLEANING_INTERVAL)) {
             clean(worker, p);
         }
-        woken = sleep_for(worker, NAP, 1);
+        woken = sleep_for_job(worker);
     }
     if (worker->slot != BATCH_NO_SLOT) {
         batch_node_slot_release(workers->node, worker->slot, &workers->owner);

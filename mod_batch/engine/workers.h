@@ -21,8 +21,11 @@ typedef struct batch_workers batch_workers_t; /* the threads of one child */
  */
 apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *err, apr_pool_t *p);
 
-/** The shared count of waiting writers, for batch_store_config_t. */
-volatile apr_uint32_t *batch_node_writers_waiting(batch_node_t *node);
+/** What the node's writers share, for batch_store_config_t. */
+batch_writers_t *batch_node_writers(batch_node_t *node);
+
+/** What the node has logged of late, for batch_engine_t. */
+batch_outages_t *batch_node_outages(batch_node_t *node);
 
 /** Wakes one sleeping worker of the node: there is a job in the queue. Callable anywhere. */
 void batch_node_wake(batch_node_t *node);

@@ -72,8 +72,17 @@ struct reading {
     apr_off_t count;
     int ended;       /* the end of the body was seen */
     int too_large;   /* more than limit came */
+    int compressed;  /* it came with a Content-Encoding, which a filter may have taken off */
     apr_status_t rv; /* what fn returned */
 };
+
+/* 1 if the header Content-Encoding is still there: no filter has taken the encoding off. */
+static int is_encoded(const request_rec *r)
+{
+    const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
+
+    return encoding && *encoding && strcasecmp(encoding, "identity") != 0;
+}
 
 static int reply_too_large(batch_exchange_t *x)
 {
@@ -83,7 +92,7 @@ static int reply_too_large(batch_exchange_t *x)
                              "the body is larger than this server takes");
 }
 
-static int reply_unreadable(batch_exchange_t *x, apr_status_t rv)
+static int reply_unreadable(batch_exchange_t *x, apr_status_t rv, int compressed)
 {
     int status = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
 
@@ -95,17 +104,20 @@ static int reply_unreadable(batch_exchange_t *x, apr_status_t rv)
     if (status == HTTP_REQUEST_ENTITY_TOO_LARGE) {
         return reply_too_large(x); /* mod_deflate counts too */
     }
+    if (compressed && APR_STATUS_IS_EINVAL(rv) &&
+        !apr_table_get(x->r->headers_in, "Transfer-Encoding")) {
+        /* mod_deflate's DeflateInflateRatioLimit; httpd means malformed chunks by it, too */
+        return batch_reply_error(x, HTTP_REQUEST_ENTITY_TOO_LARGE,
+                                 "the compressed body becomes so much larger by inflating it that "
+                                 "this server does not take it: send it uncompressed");
+    }
+    if (status == HTTP_REQUEST_TIME_OUT) {
+        return batch_reply_error(x, status, "the body did not arrive in time");
+    }
     return batch_reply_error(x, status,
-                             status == HTTP_REQUEST_TIME_OUT ? "the body did not arrive in time"
-                                                             : "the body did not arrive whole");
-}
-
-/* 1 if the header Content-Encoding is still there: no filter has taken the encoding off. */
-static int is_encoded(const request_rec *r)
-{
-    const char *encoding = apr_table_get(r->headers_in, "Content-Encoding");
-
-    return encoding && *encoding && strcasecmp(encoding, "identity") != 0;
+                             compressed ? "the body did not arrive whole, or is not what its "
+                                          "Content-Encoding says, or becomes too much larger by it"
+                                        : "the body did not arrive whole");
 }
 
 /* Hands the buckets of a brigade to fn, and empties it. */
@@ -156,11 +168,12 @@ int batch_body_read(batch_exchange_t *x, batch_body_fn *fn, void *baton, apr_sta
 {
     request_rec *r = x->r;
     apr_bucket_brigade *brigade = batch_reply_brigade(x);
-    struct reading reading = {x, fn, baton, ap_get_limit_req_body(r), 0, 0, 0, APR_SUCCESS};
+    struct reading reading = {.x = x, .fn = fn, .baton = baton, .limit = ap_get_limit_req_body(r)};
     apr_status_t read_rv = APR_SUCCESS;
     int encoded = 0;
 
     *rv = APR_SUCCESS;
+    reading.compressed = is_encoded(r);
     reading.too_large = declared_too_large(&reading);
     while (!reading.too_large && !reading.ended && !encoded && read_rv == APR_SUCCESS &&
            reading.rv == APR_SUCCESS) {
@@ -179,7 +192,7 @@ int batch_body_read(batch_exchange_t *x, batch_body_fn *fn, void *baton, apr_sta
     if (reading.too_large) {
         *code = reply_too_large(x);
     } else if (read_rv != APR_SUCCESS) {
-        *code = reply_unreadable(x, read_rv);
+        *code = reply_unreadable(x, read_rv, reading.compressed);
     } else if (encoded) {
         *code = batch_reply_error(x, HTTP_UNSUPPORTED_MEDIA_TYPE,
                                   "this server does not take bodies with that Content-Encoding");

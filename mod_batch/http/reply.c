@@ -209,6 +209,8 @@ int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_
     request_rec *r = x->r;
     const char *tag = err->tag ? err->tag : "MB0304";
     const char *message = err->message ? err->message : "no details";
+    const char *suffix;
+    int level;
 
     switch (rv) {
     case BATCH_ENOTFOUND:
@@ -230,7 +232,10 @@ int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_
                                  err->message ? err->message : "the body is too large");
     case BATCH_EUNAVAILABLE:
     case BATCH_EREFUSED: /* of the module's own rows: something is wrong with the database */
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "%s: %s", tag, message);
+        level = batch_outage_due(x->service->engine->outages, &suffix, tag, message, r->pool)
+                    ? APLOG_ERR
+                    : APLOG_DEBUG;
+        ap_log_rerror(APLOG_MARK, level, 0, r, "%s: %s%s", tag, message, suffix);
         return batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE,
                                  "the database cannot be used at the moment");
     default:

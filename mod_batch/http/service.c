@@ -78,7 +78,7 @@ static apr_status_t open_store(engine_with_log_t *made, const batch_settings_t *
         config.patience = PATIENCE;
         config.block_signals = !is_threaded();
         config.writer_mutex = writer_mutex;
-        config.writers_waiting = batch_node_writers_waiting(node);
+        config.writers = batch_node_writers(node);
         config.logger = &made->logger;
         rv = batch_store_create(&made->engine.store, &config, &err, pchild);
     }
@@ -119,6 +119,7 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
     made->engine.resources = settings->resources;
     made->engine.limits = settings->limits;
     made->engine.logger = &made->logger;
+    made->engine.outages = batch_node_outages(node);
     service->engine = &made->engine;
     service->node = node;
     service->unchecked = soundness == BATCH_SOUND ? NULL : unchecked_resources(settings, pchild);

@@ -13,6 +13,7 @@ typedef struct known_name {
     const char *quoted; /* as JSON writes it, if nothing in it needs an escape */
     apr_size_t quoted_length;
     apr_uint64_t seen; /* the last item that had it */
+    int is_json;       /* its values are JSON texts, strings included */
 } known_name_t;
 
 struct batch_item_parser {
@@ -33,11 +34,12 @@ typedef struct reading {
     char *end;           /* of the copy that is read in place */
     apr_hash_t *unknown; /* names that the resource does not have; NULL = none yet */
     int wrapped;         /* 1: "item" may be the item itself */
+    int is_json;         /* the value that is read next is a JSON text */
 } reading_t;
 
 /* ---- Names ---------------------------------------------------------------------------------- */
 
-static void name_add(batch_item_parser_t *parser, const char *name, apr_pool_t *p)
+static void name_add(batch_item_parser_t *parser, const char *name, int is_json, apr_pool_t *p)
 {
     known_name_t *known;
 
@@ -46,6 +48,7 @@ static void name_add(batch_item_parser_t *parser, const char *name, apr_pool_t *
     }
     known = apr_pcalloc(p, sizeof(*known));
     known->name = name;
+    known->is_json = is_json;
     known->quoted = apr_pstrcat(p, "\"", name, "\"", NULL);
     known->quoted_length = strlen(known->quoted);
     apr_hash_set(parser->names, name, APR_HASH_KEY_STRING, known);
@@ -60,15 +63,17 @@ batch_item_parser_t *batch_item_parser_make(const batch_resource_t *resource, ap
     parser->max_size = (apr_size_t)max_size;
     parser->names = apr_hash_make(p);
     parser->values = apr_array_make(p, 16, sizeof(batch_value_t));
-    name_add(parser, resource->key, p);
+    name_add(parser, resource->key, 0, p);
     for (int i = 0; i < resource->columns->nelts; i++) {
-        name_add(parser, APR_ARRAY_IDX(resource->columns, i, batch_column_t).name, p);
+        const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
+
+        name_add(parser, column->name, column->type == BATCH_TYPE_JSON, p);
     }
-    name_add(parser, resource->scope, p);
-    name_add(parser, resource->created_at, p);
-    name_add(parser, resource->updated_at, p);
-    name_add(parser, resource->created_by_id, p);
-    name_add(parser, resource->updated_by_id, p);
+    name_add(parser, resource->scope, 0, p);
+    name_add(parser, resource->created_at, 0, p);
+    name_add(parser, resource->updated_at, 0, p);
+    name_add(parser, resource->created_by_id, 0, p);
+    name_add(parser, resource->updated_by_id, 0, p);
     parser->guess_count = (int)apr_hash_count(parser->names);
     parser->guesses = apr_pcalloc(p, sizeof(*parser->guesses) * (size_t)parser->guess_count);
     return parser;
@@ -110,6 +115,7 @@ static const char *name_read(reading_t *reading, char **at, int place)
     const char *from = *at;
     apr_size_t length;
 
+    reading->is_json = 0;
     if (known && (apr_size_t)(reading->end - from) > known->quoted_length &&
         !memcmp(from, known->quoted, known->quoted_length)) {
         *at += known->quoted_length;
@@ -133,6 +139,7 @@ static const char *name_read(reading_t *reading, char **at, int place)
         return NULL;
     }
     known->seen = parser->turn;
+    reading->is_json = known->is_json;
     return known->name;
 }
 
@@ -166,7 +173,7 @@ static char *value_read(reading_t *reading, batch_value_t *value, char *at)
 
     /* A comma or the bracket at the end, which the NUL may take the place of. */
     next += next < reading->end;
-    if (first == '"') {
+    if (first == '"' && !reading->is_json) {
         string_read(reading, value, at, end);
         return next;
     }
@@ -174,7 +181,7 @@ static char *value_read(reading_t *reading, batch_value_t *value, char *at)
     value->value = first == 'n' ? NULL : at;
     value->kind = first == 'n'                   ? BATCH_KIND_NULL
                   : first == 't' || first == 'f' ? BATCH_KIND_BOOLEAN
-                  : first == '{' || first == '[' ? BATCH_KIND_JSON
+                  : strchr("{[\"", first)        ? BATCH_KIND_JSON
                                                  : BATCH_KIND_NUMBER;
     return next;
 }
@@ -256,7 +263,7 @@ static const char *size_message(const batch_item_parser_t *parser, apr_pool_t *p
 static int item_read(batch_source_item_t *item, batch_item_parser_t *parser, const char *text,
                      apr_size_t length, int may_wrap, apr_pool_t *p)
 {
-    reading_t reading = {parser, item, p, NULL, NULL, may_wrap};
+    reading_t reading = {parser, item, p, NULL, NULL, may_wrap, 0};
     char *original;
     char *copy;
 

@@ -3,6 +3,7 @@
 #define BATCH_STORE_CONNECTION_H
 
 #include "store/driver.h"
+#include "store/hurry.h"
 
 /* Statements on the administrator's tables that a connection keeps, at the end of a transaction. */
 #define BATCH_CONNECTION_STATEMENTS 64
@@ -18,6 +19,8 @@ struct batch_connection {
     const char *params;
     int may_create;               /* batch_store_config_t */
     apr_interval_time_t patience; /* how long one statement may wait for a lock */
+    int in_use;                   /* the gate's */
+    batch_hurry_t *hurry;         /* the store's */
     /* From here on: as long as it is open. handle is NULL while it is closed. */
     apr_pool_t *p;       /* with an allocator of its own, which gives memory back */
     apr_pool_t *scratch; /* what one statement needs: batch_connection_scratch */

@@ -34,6 +34,7 @@ typedef enum {
     BATCH_FAILURE_STATEMENT, /* the statement does not fit the tables, or failed while it ran */
     BATCH_FAILURE_FENCED,    /* batch_tx_execute_one: not exactly one row */
     BATCH_FAILURE_LOST,      /* the connection is of no more use; nothing was committed */
+    BATCH_FAILURE_READ_ONLY, /* the same, for it may not write: others of this process neither */
     BATCH_FAILURE_IN_DOUBT   /* the same, and it was lost in a COMMIT, which may have been done */
 } batch_failure_e;
 

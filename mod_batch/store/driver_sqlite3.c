@@ -36,8 +36,8 @@
 /* Bytes of pages that a connection may keep in memory while it is not in a job. */
 #define IDLE_CACHE (512 * 1024)
 
-static const char *const statements[BATCH_SQL_COUNT] = {
-    BATCH_STATEMENT_LIST(BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY)};
+static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
+    BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY_SQLITE3)};
 
 static const char *const schema_1[] = {BATCH_SCHEMA_1_SQLITE3};
 static const char *const *const schema[BATCH_SCHEMA_VERSION] = {schema_1};
@@ -46,7 +46,17 @@ static const char *const *const schema[BATCH_SCHEMA_VERSION] = {schema_1};
 
 static const char *sqlite_words(batch_connection_t *connection)
 {
-    return sqlite3_errmsg(connection->native);
+    const char *words = sqlite3_errmsg(connection->native);
+    int code = sqlite3_errcode(connection->native) & 0xff;
+    int reason = sqlite3_system_errno(connection->native);
+    char text[128];
+
+    /* SQLite's own words ("disk I/O error") do not say that the disk is full. */
+    if (reason && (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)) {
+        return apr_pstrcat(connection->p, words, ": ", apr_strerror(reason, text, sizeof(text)),
+                           NULL);
+    }
+    return words;
 }
 
 static batch_failure_e classify_error(batch_connection_t *connection, int own)
@@ -84,7 +94,9 @@ batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code,
     case SQLITE_RANGE:
     case SQLITE_AUTH:
         return BATCH_FAILURE_STATEMENT;
-    default: /* full, read-only, corrupt, an I/O error, out of memory, … */
+    case SQLITE_READONLY:
+        return BATCH_FAILURE_READ_ONLY;
+    default: /* full, corrupt, an I/O error, out of memory, … */
         return BATCH_FAILURE_LOST;
     }
     return failure;

@@ -228,10 +228,12 @@ static void judge(batch_connection_t *connection, PGresult *result,
 static int wait_for_result(batch_connection_t *connection, apr_time_t deadline)
 {
     PGconn *native = connection->native;
+    apr_time_t since = batch_hurry_clock();
 
     while (PQisBusy(native)) {
         int unsent = PQflush(native);
-        apr_time_t left = deadline - batch_pgsql_ticks();
+        apr_interval_time_t left =
+            batch_hurry_left(connection->hurry, since, deadline - batch_pgsql_ticks());
         struct pollfd fd = {PQsocket(native), POLLIN | (unsent > 0 ? POLLOUT : 0), 0};
         int ready;
 
@@ -240,9 +242,11 @@ static int wait_for_result(batch_connection_t *connection, apr_time_t deadline)
             return 0;
         }
         if (left <= 0) {
-            lose(connection, "the server does not answer");
+            lose(connection, batch_hurry_is_on(connection->hurry) ? "this process is to end"
+                                                                  : "the server does not answer");
             return 0;
         }
+        left = left < BATCH_HURRY_SLICE ? left : BATCH_HURRY_SLICE;
         ready = poll(&fd, 1, (int)apr_time_as_msec(left) + 1);
         if (ready < 0 && errno != EINTR) {
             lose(connection, "cannot wait for the server");

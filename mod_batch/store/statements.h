@@ -28,6 +28,7 @@
     X(TEXT, form_id, form_id)                                                                      \
     X(TEXT, warnings, warnings)                                                                    \
     X(STATUS, status, status)                                                                      \
+    X(RANK, status_rank, status)                                                                   \
     X(TEXT, reason, reason)                                                                        \
     X(NUMBER, total, total)                                                                        \
     X(NUMBER, stored, stored)                                                                      \
@@ -74,6 +75,7 @@
 #define BATCH_FORMAT_MODE                         "%s"
 #define BATCH_FORMAT_VIA                          "%s"
 #define BATCH_FORMAT_DUPLICATES                   "%s"
+#define BATCH_FORMAT_RANK                         "%lld"
 
 /* What is read: without what may be large, and with it. */
 #define BATCH_JOB_COLUMNS     BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "seq"
@@ -135,7 +137,8 @@
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
     " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " claims = 0, updated_at = %lld, revision = revision + 1, completed_at = %lld,"                \
+    " status_rank = %lld, claims = 0, updated_at = %lld, revision = revision + 1,"                 \
+    " completed_at = %lld,"                                                                        \
     " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                     \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
 
@@ -148,12 +151,13 @@
     "SELECT seq, id, created_at, owner_pid, owner_start_time, owner_host FROM batch_jobs"          \
     " WHERE api = 'none' AND (created_at, seq) > (%lld, %lld) ORDER BY created_at, seq LIMIT %lld"
 
-/* The filters of a list: each value twice. */
-#define BATCH_SQL_TEXT_FILTER(column) " AND (%s IS NULL OR " column " = %s)"
-#define BATCH_SQL_TEXT_LISTED                                                                      \
-    " FROM batch_jobs WHERE organization = %s AND api = %s" BATCH_SQL_TEXT_FILTER("resource")      \
-        BATCH_SQL_TEXT_FILTER("mode") BATCH_SQL_TEXT_FILTER("via") BATCH_SQL_TEXT_FILTER("status") \
-            BATCH_SQL_TEXT_FILTER("action")
+/* The jobs of a list, and which of them its filters let through: the value of each twice. */
+#define BATCH_SQL_TEXT_LISTED         "organization = %s AND api = %s"
+#define BATCH_SQL_TEXT_FILTER(column) "(%s IS NULL OR " column " = %s)"
+#define BATCH_SQL_TEXT_FITS                                                                        \
+    BATCH_SQL_TEXT_FILTER("resource")                                                              \
+    " AND " BATCH_SQL_TEXT_FILTER("mode") " AND " BATCH_SQL_TEXT_FILTER(                           \
+        "via") " AND " BATCH_SQL_TEXT_FILTER("status") " AND " BATCH_SQL_TEXT_FILTER("action")
 
 /*
  * One statement an entry: SAME(SYMBOL, text) where both drivers take the same, else
@@ -176,15 +180,19 @@
     OWN(BATCH_SQL_JOBS_BY_SEQS, NULL,                                                              \
         "SELECT " BATCH_JOB_COLUMNS " FROM unnest(%s::bigint[]) WITH ORDINALITY"                   \
         " AS wanted (wanted_seq, place) JOIN batch_jobs ON seq = wanted_seq ORDER BY place")       \
-    SAME(BATCH_SQL_JOB_COUNT, "SELECT count(*)" BATCH_SQL_TEXT_LISTED)                             \
+    /* With filters, sqlite3 counts while it walks. */                                             \
+    OWN(BATCH_SQL_JOB_COUNT, "SELECT jobs FROM batch_counts WHERE organization = %s AND api = %s", \
+        "SELECT count(*) FROM batch_jobs WHERE " BATCH_SQL_TEXT_LISTED                             \
+        " AND " BATCH_SQL_TEXT_FITS)                                                               \
     SAME(BATCH_SQL_JOB_UPDATE,                                                                     \
          "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"          \
-         " operations = %s, warnings = %s, status = %s, total = %lld, stored = %lld, queued_at = " \
-         "%lld,"                                                                                   \
+         " operations = %s, warnings = %s, status = %s, status_rank = %lld, total = %lld,"         \
+         " stored = %lld, queued_at = %lld,"                                                       \
          " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"        \
          " WHERE seq = %lld AND id = %s AND revision = %lld")                                      \
     SAME(BATCH_SQL_JOB_RECEIVED,                                                                   \
-         "UPDATE batch_jobs SET api = %s, status = %s, reason = %s, created = %lld,"               \
+         "UPDATE batch_jobs SET api = %s, status = %s, status_rank = %lld, reason = %s, created "  \
+         "= %lld,"                                                                                 \
          " updated = %lld, deleted = %lld, overwritten = %lld, duplicates = %lld, errors = %lld,"  \
          " total = %lld, stored = %lld, received = %lld, invalid = %lld, queued_at = %lld,"        \
          " cursor = %lld, cleanup_total = %lld, cleanup_done = %lld, started_at = %lld,"           \
@@ -193,7 +201,8 @@
          " owner_start_time = 0"                                                                   \
          " WHERE seq = %lld AND id = %s AND revision = %lld AND api = 'none'")                     \
     SAME(BATCH_SQL_JOB_CANCEL,                                                                     \
-         "UPDATE batch_jobs SET status = %s, reason = %s, updated_by = %s, updated_by_id = %s,"    \
+         "UPDATE batch_jobs SET status = %s, status_rank = %lld, reason = %s, updated_by = %s, "   \
+         "updated_by_id = %s,"                                                                     \
          " epoch = epoch + 1, completed_at = %lld, updated_at = %lld, revision = revision + 1,"    \
          " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                \
          " WHERE seq = %lld AND id = %s AND revision = %lld AND completed_at = 0"                  \
@@ -262,27 +271,58 @@
         " (SELECT rowid FROM batch_errors WHERE job = %lld LIMIT %lld)",                           \
         "DELETE FROM batch_errors WHERE job = %lld")
 
-/* One for each order of a list: ascending at BATCH_SQL_LIST + 2 * sort, descending behind it. */
-#define BATCH_LIST_SQL(order)                                                                      \
-    "SELECT seq" BATCH_SQL_TEXT_LISTED " ORDER BY " order " LIMIT %lld OFFSET %lld"
-#define BATCH_LIST_ENTRY(symbol, word, column)                                                     \
-    BATCH_LIST_SQL(column ", seq"), BATCH_LIST_SQL(column " DESC, seq DESC"),
+/*
+ * Four for each order of a list: from a place (value, seq) on those of the same value, and those of
+ * a value behind it; ascending at BATCH_SQL_LIST + 4 * sort, descending behind them. Two, since
+ * SQLite does not find a place by both in an index. sqlite3 walks over all jobs, and says of each
+ * whether the filters let it through; to pgsql they are conditions.
+ */
+#define BATCH_LIST_SQLITE3(column, condition, direction)                                           \
+    "SELECT seq, " column ", " BATCH_SQL_TEXT_FITS " FROM batch_jobs WHERE " BATCH_SQL_TEXT_LISTED \
+    " AND " condition                                                                              \
+    BATCH_LIST_ORDER(column, direction),
+#define BATCH_LIST_PGSQL(column, condition, direction)                                             \
+    "SELECT seq, " column " FROM batch_jobs WHERE " BATCH_SQL_TEXT_FITS                            \
+    " AND " BATCH_SQL_TEXT_LISTED " AND " condition                                                \
+    BATCH_LIST_ORDER(column, direction),
+#define BATCH_LIST_ORDER(column, direction)                                                        \
+    " ORDER BY " column direction ", seq" direction " LIMIT %lld OFFSET %lld"
+#define BATCH_LIST_ENTRY(SQL, column)                                                              \
+    SQL(column, column " = %lld AND seq > %lld", "")                                               \
+    SQL(column, column " > %lld", "")                                                              \
+    SQL(column, column " = %lld AND seq < %lld", " DESC")                                          \
+    SQL(column, column " < %lld", " DESC")
+#define BATCH_LIST_ENTRY_SQLITE3(symbol, word, column) BATCH_LIST_ENTRY(BATCH_LIST_SQLITE3, column)
+#define BATCH_LIST_ENTRY_PGSQL(symbol, word, column)   BATCH_LIST_ENTRY(BATCH_LIST_PGSQL, column)
 
-#define BATCH_SYMBOL_SAME(symbol, text)            symbol,
-#define BATCH_SYMBOL_OWN(symbol, sqlite3, pgsql)   symbol,
-#define BATCH_NAME_SAME(symbol, text)              #symbol,
-#define BATCH_NAME_OWN(symbol, sqlite3, pgsql)     #symbol,
-#define BATCH_TEXT_SAME(symbol, text)              text,
-#define BATCH_TEXT_SQLITE3(symbol, sqlite3, pgsql) sqlite3,
-#define BATCH_TEXT_PGSQL(symbol, sqlite3, pgsql)   pgsql,
+#define BATCH_SYMBOL_SAME(symbol, text)                symbol,
+#define BATCH_SYMBOL_OWN(symbol, sqlite3, pgsql)       symbol,
+#define BATCH_NAME_SAME(symbol, text)                  #symbol,
+#define BATCH_NAME_OWN(symbol, sqlite3, pgsql)         #symbol,
+#define BATCH_TEXT_SAME(symbol, text)                  text,
+#define BATCH_TEXT_SQLITE3(symbol, sqlite3, pgsql)     sqlite3,
+#define BATCH_TEXT_PGSQL(symbol, sqlite3, pgsql)       pgsql,
 
 typedef enum {
     BATCH_STATEMENT_LIST(BATCH_SYMBOL_SAME, BATCH_SYMBOL_OWN) BATCH_SQL_LIST,
-    BATCH_SQL_COUNT = BATCH_SQL_LIST + 2 * BATCH_SORT_COUNT
+    BATCH_SQL_COUNT = BATCH_SQL_LIST + 4 * BATCH_SORT_COUNT
 } batch_statement_e;
 
 /* ---- The tables, version by version -----------------------------------------------------------
  */
+
+/* An index for one of the orders of a list. */
+#define BATCH_INDEX(column)                                                                        \
+    "CREATE INDEX IF NOT EXISTS batch_jobs_by_" #column                                            \
+    " ON batch_jobs (organization, api, " #column ", seq)"
+
+/* SQLite: what triggers do to the count of an organization's jobs in an API. */
+#define BATCH_COUNT_ADDED                                                                          \
+    " INSERT INTO batch_counts (organization, api, jobs) VALUES (new.organization, new.api, 1)"    \
+    " ON CONFLICT (organization, api) DO UPDATE SET jobs = jobs + 1;"
+#define BATCH_COUNT_REMOVED                                                                        \
+    " UPDATE batch_counts SET jobs = jobs - 1"                                                     \
+    " WHERE organization = old.organization AND api = old.api;"
 
 /*
  * What leads to a version of the tables from the one before; ends with NULL. The steps to version 1
@@ -299,6 +339,7 @@ typedef enum {
     " form_id TEXT,"                                                                               \
     " warnings TEXT,"                                                                              \
     " status TEXT NOT NULL,"                                                                       \
+    " status_rank INTEGER NOT NULL,"                                                               \
     " reason TEXT,"                                                                                \
     " total INTEGER NOT NULL,"                                                                     \
     " stored INTEGER NOT NULL,"                                                                    \
@@ -340,9 +381,8 @@ typedef enum {
     " lease_until INTEGER NOT NULL DEFAULT 0,"                                                     \
     " settings TEXT,"                                                                              \
     " operations TEXT)",                                                                           \
-        "CREATE INDEX IF NOT EXISTS batch_jobs_list"                                               \
-        " ON batch_jobs (organization, api, created_at, seq, resource, mode, via, status, "        \
-        "action)",                                                                                 \
+        BATCH_INDEX(created_at), BATCH_INDEX(updated_at), BATCH_INDEX(queued_at),                  \
+        BATCH_INDEX(completed_at), BATCH_INDEX(status_rank), BATCH_INDEX(total),                   \
         "CREATE INDEX IF NOT EXISTS batch_jobs_receiving ON batch_jobs (created_at)"               \
         " WHERE api = 'none'",                                                                     \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
@@ -365,7 +405,22 @@ typedef enum {
         " code TEXT NOT NULL,"                                                                     \
         " message TEXT NOT NULL,"                                                                  \
         " original TEXT,"                                                                          \
-        " PRIMARY KEY (job, ordinal, number))",                                                    \
+        " PRIMARY KEY (job, ordinal, number))", /* How many jobs there are, whoever adds or        \
+                                                   removes one. */                                 \
+        "CREATE TABLE IF NOT EXISTS batch_counts ("                                                \
+        " organization TEXT NOT NULL,"                                                             \
+        " api TEXT NOT NULL,"                                                                      \
+        " jobs INTEGER NOT NULL,"                                                                  \
+        " PRIMARY KEY (organization, api)) WITHOUT ROWID",                                         \
+        "CREATE TRIGGER IF NOT EXISTS batch_jobs_added AFTER INSERT ON batch_jobs "                \
+        "BEGIN" BATCH_COUNT_ADDED " END",                                                          \
+        "CREATE TRIGGER IF NOT EXISTS batch_jobs_removed AFTER DELETE ON batch_jobs "              \
+        "BEGIN" BATCH_COUNT_REMOVED " END",                                                        \
+        "CREATE TRIGGER IF NOT EXISTS batch_jobs_received AFTER UPDATE OF api ON batch_jobs"       \
+        " WHEN new.api <> old.api BEGIN" BATCH_COUNT_REMOVED BATCH_COUNT_ADDED " END",             \
+        "DELETE FROM batch_counts",                                                                \
+        "INSERT INTO batch_counts SELECT organization, api, count(*) FROM batch_jobs GROUP BY 1, " \
+        "2",                                                                                       \
         NULL
 
 /* data is not compressed: ids hardly can be, and it is read once and thrown away. */
@@ -380,6 +435,7 @@ typedef enum {
     " form_id text,"                                                                               \
     " warnings text,"                                                                              \
     " status text NOT NULL,"                                                                       \
+    " status_rank bigint NOT NULL,"                                                                \
     " reason text,"                                                                                \
     " total bigint NOT NULL,"                                                                      \
     " stored bigint NOT NULL,"                                                                     \
@@ -421,9 +477,8 @@ typedef enum {
     " lease_until bigint NOT NULL DEFAULT 0,"                                                      \
     " settings text,"                                                                              \
     " operations text) WITH (fillfactor = 70)",                                                    \
-        "CREATE INDEX IF NOT EXISTS batch_jobs_list"                                               \
-        " ON batch_jobs (organization, api, created_at, seq, resource, mode, via, status, "        \
-        "action)",                                                                                 \
+        BATCH_INDEX(created_at), BATCH_INDEX(queued_at), BATCH_INDEX(completed_at),                \
+        BATCH_INDEX(status_rank), BATCH_INDEX(total),                                              \
         "CREATE INDEX IF NOT EXISTS batch_jobs_receiving ON batch_jobs (created_at)"               \
         " WHERE api = 'none'",                                                                     \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \

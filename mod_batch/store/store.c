@@ -26,7 +26,7 @@ const batch_driver_t *batch_driver_find(const char *name)
 /* Only a place is made here, under the list's lock; it is opened by the first who needs it. */
 static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
 {
-    const batch_store_t *store = baton;
+    batch_store_t *store = baton;
     batch_connection_t *connection = apr_pcalloc(p, sizeof(*connection));
 
     connection->logger = store->logger;
@@ -35,6 +35,8 @@ static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
     connection->params = store->params;
     connection->may_create = store->may_create;
     connection->patience = store->patience;
+    batch_gate_add(&store->gate, connection);
+    connection->hurry = &store->hurry;
     *place = connection;
     return APR_SUCCESS;
 }
@@ -88,8 +90,10 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     store->logger = config->logger;
     store->may_create = config->may_create;
     store->block_signals = config->block_signals;
-    rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers_waiting, store->p);
+    store->hurry.by_signals = config->block_signals;
+    rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers, store->p);
     if (rv == APR_SUCCESS) {
+        batch_gate_open(&store->gate, most, store->p);
         rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,
                                 store, store->p);
     }
@@ -128,14 +132,21 @@ apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_
     (*store)->p = p;
     rv = fill(*store, config, err, ptemp);
     if (rv != APR_SUCCESS) {
+        batch_gate_close(&(*store)->gate);
         *store = NULL;
         apr_pool_destroy(p);
     }
     return rv;
 }
 
+void batch_store_hurry(batch_store_t *store, apr_interval_time_t patience)
+{
+    batch_hurry_begin(&store->hurry, patience);
+}
+
 void batch_store_destroy(batch_store_t *store)
 {
+    batch_gate_close(&store->gate);
     apr_pool_destroy(store->p); /* with the list, whose cleanup closes what is idle: all */
 }
 
@@ -152,6 +163,18 @@ apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton
                               batch_error_t *err, apr_pool_t *ptemp)
 {
     return batch_store_run(store, BATCH_RUN_READ, fn, baton, err, ptemp);
+}
+
+apr_interval_time_t batch_store_rest(batch_store_t *store)
+{
+    return store->driver->one_writer ? batch_writer_rest(&store->writer) : 0;
+}
+
+void batch_store_chunk_over(batch_store_t *store)
+{
+    if (store->driver->one_writer) {
+        batch_writer_chunk_over(&store->writer);
+    }
 }
 
 /* ---- The module's own tables --------------------------------------------------------------------
@@ -281,7 +304,8 @@ static apr_status_t look_at(table_columns_t *columns, batch_tx_t *tx, const char
         return batch_tx_fail(tx, failure, "looking at a table");
     }
     if (!columns->names->nelts) {
-        batch_problem_add(problems, directive, "there is no table \"%s\"", table);
+        batch_problem_add(problems, directive, "there is no table \"%s\" (a view will not do)",
+                          table);
     }
     return APR_SUCCESS;
 }

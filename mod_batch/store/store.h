@@ -41,6 +41,13 @@
 typedef struct batch_store batch_store_t;
 typedef struct batch_tx batch_tx_t;
 
+/* What writers of one database know of each other; in memory that processes may share, all 0. */
+typedef struct batch_writers {
+    volatile apr_uint32_t waiting;   /* how many wait for their turn */
+    volatile apr_uint64_t rested_at; /* milliseconds: when the last rest was over */
+    volatile apr_uint64_t chunk_end; /* the same: when the last chunk was */
+} batch_writers_t;
+
 typedef struct batch_store_config {
     const char *driver;           /* apr_dbd's name: "sqlite3" or "pgsql" */
     const char *params;           /* apr_dbd's parameter string */
@@ -62,8 +69,8 @@ typedef struct batch_store_config {
      * of polling for the file lock. NULL: none (a process of its own, as the unit tests).
      */
     apr_global_mutex_t *writer_mutex;
-    /* Shared between the processes that share writer_mutex: how many wait for it. NULL: none. */
-    volatile apr_uint32_t *writers_waiting;
+    /* Shared between the processes that share writer_mutex. NULL: none. */
+    batch_writers_t *writers;
     const batch_logger_t *logger;
 } batch_store_config_t;
 
@@ -81,6 +88,15 @@ apr_status_t batch_store_prepare(apr_pool_t *p);
  */
 apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
                                 batch_error_t *err, apr_pool_t *ptemp);
+
+/**
+ * The process is to end: from now on no call waits longer than patience for a lock, a turn to
+ * write or a reply, and what cannot be had by then is BATCH_EUNAVAILABLE. Calls that begin later
+ * still work, for example to give a job back. Returns at once; callable in any thread and in a
+ * signal handler, more than once (the first counts). With block_signals a signal that is held back
+ * has this effect by itself.
+ */
+void batch_store_hurry(batch_store_t *store, apr_interval_time_t patience);
 
 /** Closes all connections. No call may be under way. */
 void batch_store_destroy(batch_store_t *store);
@@ -126,6 +142,17 @@ apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton
                               batch_error_t *err, apr_pool_t *ptemp);
 
 /**
+ * For whoever runs one transaction behind the other, before each: how long to leave the database to
+ * others. 0: go on; otherwise wait that long, and ask again. Other programs that want to write to
+ * the same SQLite file look for a gap about ten times a second, and would hardly ever hit one: so
+ * all workers together leave one that is long enough for that, every other second.
+ */
+apr_interval_time_t batch_store_rest(batch_store_t *store);
+
+/** The same, behind each. */
+void batch_store_chunk_over(batch_store_t *store);
+
+/**
  * For a write that returned BATCH_EINDOUBT: APR_SUCCESS if the stored job is in the very state that
  * the write has left in *job (seq, epoch, cursor, revision, updated_at), BATCH_ECONFLICT if it is
  * in another, BATCH_ENOTFOUND if it is not there. Waits for a transaction that is still changing
@@ -168,18 +195,14 @@ apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
 apr_status_t batch_tx_job_look(batch_tx_t *tx, batch_job_t *job, const char *id,
                                const char *organization, batch_api_e api, apr_pool_t *p);
 
-/* The order of what clients of the records API see: failed, pending, running, success. */
-#define BATCH_SORT_STATUS_RANK                                                                     \
-    "CASE WHEN status IN ('failed', 'timed_out', 'expired') THEN 1 WHEN status = 'pending' THEN 2" \
-    " WHEN status = 'completed' THEN 4 ELSE 3 END"
-
-/** The orders that a list can have. X(SYMBOL, "word as the API says it", "SQL over batch_jobs"). */
+/** The orders that a list can have. X(SYMBOL, "word as the API says it", "column of batch_jobs").
+ */
 #define BATCH_SORT_LIST(X)                                                                         \
     X(BATCH_SORT_CREATED_AT, "created_at", "created_at")                                           \
     X(BATCH_SORT_UPDATED_AT, "updated_at", "updated_at")                                           \
     X(BATCH_SORT_STARTED_AT, "started_at", "queued_at")                                            \
     X(BATCH_SORT_COMPLETED_AT, "completed_at", "completed_at")                                     \
-    X(BATCH_SORT_STATUS, "status", BATCH_SORT_STATUS_RANK)                                         \
+    X(BATCH_SORT_STATUS, "status", "status_rank")                                                  \
     X(BATCH_SORT_OBJECTS_TOTAL, "objects_total", "total")
 #define BATCH_SORT_ENTRY(symbol, word, column) symbol,
 typedef enum { BATCH_SORT_LIST(BATCH_SORT_ENTRY) BATCH_SORT_COUNT } batch_sort_e;

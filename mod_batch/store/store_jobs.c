@@ -17,7 +17,8 @@ typedef enum {
     KIND_STATUS,
     KIND_MODE,
     KIND_VIA,
-    KIND_DUPLICATES
+    KIND_DUPLICATES,
+    KIND_RANK
 } column_kind_e;
 
 typedef struct column_member {
@@ -28,6 +29,24 @@ typedef struct column_member {
 #define COLUMN_MEMBER(kind, column, member) {KIND_##kind, offsetof(batch_job_t, member)},
 static const column_member_t members[] = {BATCH_JOB_COLUMN_LIST(COLUMN_MEMBER)};
 #define MEMBER_COUNT ((int)(sizeof(members) / sizeof(members[0])))
+
+const apr_int64_t *batch_status_rank(batch_status_e status)
+{
+    static const apr_int64_t failed = 1, pending = 2, running = 3, success = 4;
+
+    switch (status) {
+    case BATCH_STATUS_FAILED:
+    case BATCH_STATUS_TIMED_OUT:
+    case BATCH_STATUS_EXPIRED:
+        return &failed;
+    case BATCH_STATUS_PENDING:
+        return &pending;
+    case BATCH_STATUS_COMPLETED:
+        return &success;
+    default:
+        return &running;
+    }
+}
 
 static const void *member_value(const batch_job_t *job, const column_member_t *member)
 {
@@ -48,6 +67,8 @@ static const void *member_value(const batch_job_t *job, const column_member_t *m
         return batch_via_name(*(const batch_via_e *)at);
     case KIND_DUPLICATES:
         return batch_duplicates_name(*(const batch_duplicates_e *)at);
+    case KIND_RANK:
+        return batch_status_rank(*(const batch_status_e *)at);
     default:
         return *(const char *const *)at;
     }
@@ -88,6 +109,8 @@ static int read_member(batch_job_t *job, const column_member_t *member, const ch
         symbol = batch_duplicates_parse(text);
         *(batch_duplicates_e *)at = (batch_duplicates_e)symbol;
         break;
+    case KIND_RANK: /* follows from the status */
+        break;
     default:
         *(const char **)at = text;
         break;
@@ -95,16 +118,15 @@ static int read_member(batch_job_t *job, const column_member_t *member, const ch
     return symbol >= 0;
 }
 
-/* A row of BATCH_JOB_COLUMNS or, if all, BATCH_JOB_COLUMNS_ALL; strings copied into p. */
-static apr_status_t read_job(batch_tx_t *tx, batch_job_t *job, batch_row_t *row, int all,
-                             apr_pool_t *p)
+apr_status_t batch_tx_job_read(batch_tx_t *tx, batch_job_t *job, batch_row_t *row, int all,
+                               apr_pool_t *p)
 {
     const batch_connection_t *connection = tx->connection;
     int i;
 
     memset(job, 0, sizeof(*job));
     for (i = 0; i < MEMBER_COUNT; i++) {
-        int is_number = members[i].kind == KIND_NUMBER;
+        int is_number = members[i].kind == KIND_NUMBER || members[i].kind == KIND_RANK;
         const char *text = is_number ? NULL : batch_row_text(connection, row, i, p);
         apr_int64_t number = is_number ? batch_row_number(connection, row, i) : 0;
         if (!read_member(job, &members[i], text, number)) {
@@ -136,7 +158,7 @@ static apr_status_t select_job(batch_tx_t *tx, batch_job_t *job, batch_statement
     if (!batch_connection_row(tx->connection, &row, results, scratch)) {
         return BATCH_ENOTFOUND;
     }
-    return read_job(tx, job, row, all, p);
+    return batch_tx_job_read(tx, job, row, all, p);
 }
 
 apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
@@ -240,6 +262,7 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
                             job->operations,
                             job->warnings,
                             batch_status_name(job->status),
+                            batch_status_rank(job->status),
                             &job->total,
                             &job->stored,
                             &job->queued_at,
@@ -286,6 +309,7 @@ apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job)
     apr_time_t completed_at = batch_status_is_final(job->status) ? now : 0;
     const void *values[] = {batch_api_name(job->api),
                             batch_status_name(job->status),
+                            batch_status_rank(job->status),
                             job->reason,
                             &counts->created,
                             &counts->updated,
@@ -329,6 +353,7 @@ apr_status_t batch_tx_job_cancel(batch_tx_t *tx, batch_job_t *job)
 {
     apr_time_t now = batch_tx_now(tx);
     const void *values[] = {batch_status_name(job->status),
+                            batch_status_rank(job->status),
                             job->reason,
                             job->updated_by,
                             job->updated_by_id,
@@ -409,127 +434,5 @@ apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_tim
         rv = batch_tx_job_delete(tx, &job);
         (*removed)++;
     }
-    return rv;
-}
-
-/* ---- Lists --------------------------------------------------------------------------------------
- */
-
-/* Jobs that are read before their memory is given back. */
-#define LIST_WINDOW 64
-
-/* The values of BATCH_SQL_TEXT_LISTED. */
-#define LISTED_VALUES(query)                                                                       \
-    (query)->organization, batch_api_name((query)->api), (query)->resource, (query)->resource,     \
-        (query)->mode, (query)->mode, (query)->via, (query)->via, (query)->status,                 \
-        (query)->status, (query)->action, (query)->action
-
-static apr_status_t count_jobs(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query)
-{
-    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    const void *values[] = {LISTED_VALUES(query)};
-    batch_results_t *results;
-    batch_row_t *row = NULL;
-    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_COUNT, values, scratch);
-
-    *total = 0;
-    if (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
-        *total = batch_row_number(tx->connection, row, 0);
-    }
-    return rv;
-}
-
-/*
- * Which jobs, in order. The order is made once, over the keys alone: the rows follow in windows, so
- * that neither time nor memory grows with the page.
- */
-static apr_status_t order_jobs(batch_tx_t *tx, apr_array_header_t **seqs,
-                               const batch_job_query_t *query, apr_pool_t *ptemp)
-{
-    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    batch_statement_e statement = BATCH_SQL_LIST + 2 * query->sort + (query->descending ? 1 : 0);
-    const void *values[] = {LISTED_VALUES(query), &query->limit, &query->offset};
-    batch_results_t *results;
-    batch_row_t *row = NULL;
-    apr_status_t rv = batch_tx_select(tx, &results, statement, values, scratch);
-
-    *seqs = apr_array_make(ptemp, LIST_WINDOW, sizeof(apr_int64_t));
-    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
-        APR_ARRAY_PUSH(*seqs, apr_int64_t) = batch_row_number(tx->connection, row, 0);
-    }
-    return rv;
-}
-
-/* One window of a list, by as many statements as jobs. */
-static apr_status_t list_one_by_one(batch_tx_t *tx, const apr_int64_t *seqs, int count,
-                                    batch_job_fn *fn, void *baton, apr_pool_t *window)
-{
-    apr_status_t rv = APR_SUCCESS;
-    int i;
-
-    for (i = 0; rv == APR_SUCCESS && i < count; i++) {
-        batch_job_t job;
-
-        rv = batch_tx_job_by_seq(tx, &job, seqs[i], window);
-        if (rv == APR_SUCCESS) {
-            rv = fn(baton, &job);
-        }
-    }
-    return rv;
-}
-
-/* The same by one statement. */
-static apr_status_t list_window(batch_tx_t *tx, const apr_int64_t *seqs, int count,
-                                batch_job_fn *fn, void *baton, apr_pool_t *window)
-{
-    apr_array_header_t *texts = apr_array_make(window, LIST_WINDOW, sizeof(const char *));
-    const void *values[1];
-    batch_results_t *results;
-    batch_row_t *row = NULL;
-    apr_status_t rv;
-    int i;
-
-    for (i = 0; i < count; i++) {
-        APR_ARRAY_PUSH(texts, const char *) = apr_psprintf(window, "%" APR_INT64_T_FMT, seqs[i]);
-    }
-    values[0] = apr_pstrcat(window, "{", apr_array_pstrcat(window, texts, ','), "}", NULL);
-    rv = batch_tx_select(tx, &results, BATCH_SQL_JOBS_BY_SEQS, values, window);
-    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, window)) {
-        batch_job_t job;
-
-        rv = read_job(tx, &job, row, 0, window);
-        if (rv == APR_SUCCESS) {
-            rv = fn(baton, &job);
-        }
-    }
-    return rv;
-}
-
-apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query,
-                               batch_job_fn *fn, void *baton, apr_pool_t *ptemp)
-{
-    apr_array_header_t *seqs;
-    apr_pool_t *window;
-    apr_status_t rv = count_jobs(tx, total, query);
-    int i;
-
-    if (rv == APR_SUCCESS) {
-        rv = order_jobs(tx, &seqs, query, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = apr_pool_create(&window, ptemp);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    for (i = 0; rv == APR_SUCCESS && i < seqs->nelts; i += LIST_WINDOW) {
-        const apr_int64_t *first = &APR_ARRAY_IDX(seqs, i, apr_int64_t);
-        int count = seqs->nelts - i < LIST_WINDOW ? seqs->nelts - i : LIST_WINDOW;
-
-        apr_pool_clear(window);
-        rv = tx->connection->driver->sets ? list_window(tx, first, count, fn, baton, window)
-                                          : list_one_by_one(tx, first, count, fn, baton, window);
-    }
-    apr_pool_destroy(window);
     return rv;
 }

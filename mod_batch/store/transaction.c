@@ -23,6 +23,7 @@ typedef struct batch_run {
     batch_tx_t tx;
     apr_pool_t *attempt; /* what fn gets as ptemp */
     apr_time_t deadline;
+    apr_time_t since; /* of batch_hurry_clock */
     apr_interval_time_t pause;
     unsigned seed;   /* of the jitter */
     int reopened;    /* times */
@@ -83,6 +84,7 @@ static apr_status_t fail(batch_tx_t *tx, batch_failure_e failure, const char *wo
                                "module knows",
                                BATCH_SCHEMA_VERSION);
     case BATCH_FAILURE_LOST:
+    case BATCH_FAILURE_READ_ONLY:
     case BATCH_FAILURE_IN_DOUBT:
         return batch_error_set(error, status, "MB0105", tx->p, "the database failed: %s (%s)",
                                words, doing);
@@ -179,6 +181,14 @@ batch_error_t *batch_tx_error(batch_tx_t *tx)
     return &tx->error;
 }
 
+/* 1 if there is no more time to wait for what others hold. */
+static int is_out_of_time(const batch_run_t *run)
+{
+    apr_interval_time_t left = run->deadline - apr_time_now();
+
+    return batch_hurry_left(&run->store->hurry, run->since, left > 0 ? left : 0) == 0;
+}
+
 /* ---- One attempt ------------------------------------------------------------------------------
  */
 
@@ -197,7 +207,8 @@ static apr_status_t open_connection(batch_run_t *run)
         return APR_SUCCESS;
     }
     if (failure != BATCH_FAILURE_LOCKED) {
-        run->tx.failure = BATCH_FAILURE_LOST;
+        run->tx.failure =
+            failure == BATCH_FAILURE_READ_ONLY ? BATCH_FAILURE_READ_ONLY : BATCH_FAILURE_LOST;
         return batch_error_set(&run->tx.error, BATCH_EUNAVAILABLE, "MB0101", run->tx.p,
                                "cannot open the database: %s", words);
     }
@@ -236,7 +247,7 @@ static apr_status_t commit(batch_run_t *run)
     batch_failure_e failure;
 
     while ((failure = connection->driver->commit(connection)) == BATCH_FAILURE_LOCKED &&
-           connection->driver->commit_again && apr_time_now() < run->deadline) {
+           connection->driver->commit_again && !is_out_of_time(run)) {
         pause_a_little(run);
     }
     if (failure == BATCH_FAILURE_IN_DOUBT && run->how != BATCH_RUN_WRITE) {
@@ -306,13 +317,14 @@ static int once_more(batch_run_t *run)
     case BATCH_FAILURE_LOST: {
         /* The file may have been replaced, the server restarted. */
         int was_fresh = run->fresh;
-        return reopen(run) && !was_fresh;
+        return reopen(run) && !was_fresh && !batch_hurry_is_on(&run->store->hurry);
     }
     case BATCH_FAILURE_IN_DOUBT:
+    case BATCH_FAILURE_READ_ONLY: /* again, but behind the gate: batch_store_run */
         batch_connection_close(run->tx.connection);
         return 0;
     case BATCH_FAILURE_LOCKED:
-        if (apr_time_now() >= run->deadline) {
+        if (is_out_of_time(run)) {
             return 0;
         }
         pause_a_little(run);
@@ -335,6 +347,7 @@ static void let_go(batch_run_t *run, int entered, int quiet)
             batch_connection_close(connection);
         }
     }
+    batch_gate_leave(connection);
     apr_reslist_release(run->store->connections, connection);
 }
 
@@ -347,7 +360,7 @@ static apr_status_t run_attempts(batch_run_t *run)
 
     /* First the turn, then the connection: writers that wait must not keep it from readers. */
     if (store->driver->one_writer && run->tx.write) {
-        entered = batch_writer_enter(&store->writer, store->patience);
+        entered = batch_writer_enter(&store->writer, store->patience, &store->hurry);
     }
     rv = apr_reslist_acquire(store->connections, &connection);
     if (rv != APR_SUCCESS) {
@@ -358,6 +371,7 @@ static apr_status_t run_attempts(batch_run_t *run)
                                "all connections to the database are in use");
     }
     run->tx.connection = connection;
+    batch_gate_enter(connection);
     do {
         rv = attempt(run);
     } while (rv != APR_SUCCESS && once_more(run));
@@ -394,6 +408,7 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     run.tx.write = how == BATCH_RUN_WRITE || how == BATCH_RUN_SETTLE;
     run.tx.p = ptemp;
     run.deadline = apr_time_now() + store->patience;
+    run.since = batch_hurry_clock();
     run.seed = (unsigned)run.deadline ^ (unsigned)(apr_uintptr_t)&run;
     rv = apr_pool_create(&run.attempt, ptemp);
     if (rv != APR_SUCCESS) {
@@ -401,6 +416,10 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     }
     held = hold_signals(store, &before);
     rv = run_attempts(&run);
+    if (rv != APR_SUCCESS && run.tx.failure == BATCH_FAILURE_READ_ONLY &&
+        batch_gate_renew(run.deadline)) {
+        rv = run_attempts(&run);
+    }
     if (held) {
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }

@@ -5,6 +5,7 @@
 #include <apr_reslist.h>
 
 #include "store/connection.h"
+#include "store/gate.h"
 #include "store/writer.h"
 
 struct batch_store {
@@ -16,8 +17,10 @@ struct batch_store {
     int may_create;
     int block_signals;
     const batch_logger_t *logger;
+    batch_hurry_t hurry;
     batch_writer_t writer;
     apr_reslist_t *connections; /* of batch_connection_t */
+    batch_gate_t gate;          /* knows all of them */
 };
 
 struct batch_tx {
@@ -77,7 +80,14 @@ apr_status_t batch_tx_execute_later(batch_tx_t *tx, batch_statement_e statement,
 apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_statement_e statement,
                              const void **values, apr_pool_t *p);
 
-/* store_jobs.c, for the queue */
+/* store_jobs.c, for the queue and the lists */
+
+/** The place of a status in the order of a list: what is stored as status_rank. */
+const apr_int64_t *batch_status_rank(batch_status_e status);
+
+/** A row of BATCH_JOB_COLUMNS or, if all, BATCH_JOB_COLUMNS_ALL; strings are copied into p. */
+apr_status_t batch_tx_job_read(batch_tx_t *tx, batch_job_t *job, batch_row_t *row, int all,
+                               apr_pool_t *p);
 
 /** Reads a job by its seq in p, without settings and operations. BATCH_ENOTFOUND */
 apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p);

@@ -21,6 +21,8 @@ static const char look_up[] =
     "WITH RECURSIVE found (place, name, type) AS ("
     "SELECT attnum, attname::text, atttypid FROM pg_attribute"
     " WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped"
+    /* a table, or one of partitions: a view would not say which rows it changed */
+    " AND (SELECT relkind FROM pg_class AS c WHERE c.oid = attrelid) IN ('r', 'p')"
     " UNION ALL SELECT found.place, found.name, pg_type.typbasetype FROM found"
     " JOIN pg_type ON pg_type.oid = found.type AND pg_type.typtype = 'd')"
     " SELECT found.name, pg_type.oid, pg_type.typarray, pg_type.typcategory FROM found"

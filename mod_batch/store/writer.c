@@ -1,5 +1,7 @@
 #include "store/writer.h"
 
+#include <string.h>
+
 #include <apr_atomic.h>
 #include <apr_portable.h>
 #include <apr_time.h>
@@ -8,16 +10,26 @@
 #define YIELD_PAUSE  apr_time_from_msec(1) / 5
 #define YIELD_ROUNDS 25
 
+/*
+ * Workers that write all the time rest that often, so that the others that write to the file have
+ * to wait no longer than that; ...
+ */
+#define REST_INTERVAL 2000 /* milliseconds */
+
+/* ... and that long: SQLite's own busy handler looks every 100 ms when it has waited for a while.
+ */
+#define REST 120
+
 /* How often the mutex is tried where the platform's cannot wait for a limited time. */
 #define TRY_PAUSE apr_time_from_msec(2)
 
 apr_status_t batch_writer_init(batch_writer_t *writer, apr_global_mutex_t *global,
-                               volatile apr_uint32_t *waiting, apr_pool_t *p)
+                               batch_writers_t *shared, apr_pool_t *p)
 {
     writer->global = global;
     writer->local = NULL;
-    writer->own_count = 0;
-    writer->waiting = waiting ? waiting : &writer->own_count;
+    memset(&writer->own, 0, sizeof(writer->own));
+    writer->shared = shared ? shared : &writer->own;
     writer->last = NULL;
     if (global) {
         return APR_SUCCESS;
@@ -37,7 +49,7 @@ static void *this_thread(void)
  */
 static void let_others_go_first(batch_writer_t *writer)
 {
-    apr_uint32_t waiting = apr_atomic_read32(writer->waiting);
+    apr_uint32_t waiting = apr_atomic_read32(&writer->shared->waiting);
     int round;
 
     if (apr_atomic_casptr((volatile void **)&writer->last, NULL, NULL) != this_thread()) {
@@ -45,7 +57,7 @@ static void let_others_go_first(batch_writer_t *writer)
     }
     for (round = 0; waiting && round < YIELD_ROUNDS; round++) {
         apr_sleep(YIELD_PAUSE);
-        if (apr_atomic_read32(writer->waiting) < waiting) {
+        if (apr_atomic_read32(&writer->shared->waiting) < waiting) {
             break;
         }
     }
@@ -62,21 +74,32 @@ static apr_status_t try_for(apr_global_mutex_t *mutex, apr_interval_time_t patie
     return rv;
 }
 
-int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience)
+static apr_status_t lock(batch_writer_t *writer, apr_interval_time_t patience)
 {
     apr_status_t rv;
 
-    let_others_go_first(writer);
-    apr_atomic_inc32(writer->waiting);
     if (!writer->global) {
-        rv = apr_thread_mutex_timedlock(writer->local, patience);
-    } else {
-        rv = apr_global_mutex_timedlock(writer->global, patience);
-        if (APR_STATUS_IS_ENOTIMPL(rv)) {
-            rv = try_for(writer->global, patience);
-        }
+        return apr_thread_mutex_timedlock(writer->local, patience);
     }
-    apr_atomic_dec32(writer->waiting);
+    rv = apr_global_mutex_timedlock(writer->global, patience);
+    return APR_STATUS_IS_ENOTIMPL(rv) ? try_for(writer->global, patience) : rv;
+}
+
+int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry)
+{
+    apr_time_t since = batch_hurry_clock();
+    apr_status_t rv = APR_TIMEUP;
+    apr_interval_time_t left;
+
+    let_others_go_first(writer);
+    apr_atomic_inc32(&writer->shared->waiting);
+    do {
+        left = batch_hurry_left(hurry, since, since + patience - batch_hurry_clock());
+        if (left > 0) {
+            rv = lock(writer, left < BATCH_HURRY_SLICE ? left : BATCH_HURRY_SLICE);
+        }
+    } while (left > 0 && (APR_STATUS_IS_TIMEUP(rv) || APR_STATUS_IS_EBUSY(rv)));
+    apr_atomic_dec32(&writer->shared->waiting);
     return rv == APR_SUCCESS;
 }
 
@@ -88,4 +111,31 @@ void batch_writer_leave(batch_writer_t *writer)
     } else {
         apr_thread_mutex_unlock(writer->local);
     }
+}
+
+static apr_uint64_t now_ms(void)
+{
+    return (apr_uint64_t)apr_time_as_msec(apr_time_now());
+}
+
+apr_interval_time_t batch_writer_rest(batch_writer_t *writer)
+{
+    apr_uint64_t now = now_ms();
+    apr_uint64_t rested = now - apr_atomic_read64(&writer->shared->rested_at);
+    apr_uint64_t quiet = now - apr_atomic_read64(&writer->shared->chunk_end);
+
+    /* A clock that was set back makes a difference large, which is as good as a rest. */
+    if (rested < REST_INTERVAL) {
+        return 0;
+    }
+    if (quiet < REST) {
+        return apr_time_from_msec((apr_interval_time_t)(REST - quiet));
+    }
+    apr_atomic_set64(&writer->shared->rested_at, now);
+    return 0;
+}
+
+void batch_writer_chunk_over(batch_writer_t *writer)
+{
+    apr_atomic_set64(&writer->shared->chunk_end, now_ms());
 }

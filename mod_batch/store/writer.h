@@ -10,24 +10,31 @@
 #include <apr_global_mutex.h>
 #include <apr_thread_mutex.h>
 
-#include "batch.h"
+#include "store/hurry.h"
+#include "store/store.h"
 
 typedef struct batch_writer {
-    apr_global_mutex_t *global;      /* of all processes, NULL = none */
-    apr_thread_mutex_t *local;       /* of this process, where there is no global one */
-    volatile apr_uint32_t *waiting;  /* how many wait, of those that share the mutex */
-    volatile apr_uint32_t own_count; /* what waiting points to where nobody gives one */
-    void *last;                      /* the thread of this process that had the last turn */
+    apr_global_mutex_t *global; /* of all processes, NULL = none */
+    apr_thread_mutex_t *local;  /* of this process, where there is no global one */
+    batch_writers_t *shared;    /* between those that share the mutex */
+    batch_writers_t own;        /* what it points to where nobody shares any */
+    void *last;                 /* the thread of this process that had the last turn */
 } batch_writer_t;
 
-/** Sets up writer in p. global and waiting may be NULL. */
+/** Sets up writer in p. global and shared may be NULL. */
 apr_status_t batch_writer_init(batch_writer_t *writer, apr_global_mutex_t *global,
-                               volatile apr_uint32_t *waiting, apr_pool_t *p);
+                               batch_writers_t *shared, apr_pool_t *p);
 
-/** Waits for a turn, at most patience. 1: it is ours; 0: it could not be had. */
-int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience);
+/** Waits for a turn, at most patience, less in a hurry. 1: it is ours; 0: it could not be had. */
+int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry);
 
 /** Ends a turn that was had. */
 void batch_writer_leave(batch_writer_t *writer);
+
+/** batch_store_rest */
+apr_interval_time_t batch_writer_rest(batch_writer_t *writer);
+
+/** batch_store_chunk_over */
+void batch_writer_chunk_over(batch_writer_t *writer);
 
 #endif

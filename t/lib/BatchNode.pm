@@ -14,6 +14,7 @@ use Time::HiRes qw(time sleep);
 
 my $modules = '/usr/lib/apache2/modules';
 my ($httpd) = grep { -x } qw(/usr/sbin/apache2 /usr/sbin/httpd);
+my $next_port = $$ * 20;    # of two storms at once, each begins at another
 my ($account) = grep { getpwnam $_ } qw(www-data nobody);    # whom root's children become
 
 sub top { return abs_path(dirname(__FILE__) . '/../..') }
@@ -26,10 +27,14 @@ sub give_away
     return;
 }
 
+# A port that nobody listens at, and that the system does not give to clients while a node is down.
 sub free_port
 {
-    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die "no port: $!\n";
-    return $socket->sockport;
+    foreach (1 .. 1_000) {
+        my $port = 20_000 + $next_port++ % 10_000;
+        return $port if IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => $port);
+    }
+    die "no port: $!\n";
 }
 
 # dir: a folder of its own; module: the .so; driver, params: the database; mpm; directives: more lines.
@@ -105,6 +110,27 @@ sub start
     die "httpd does not answer: " . `tail -5 '$self->{dir}/error_log'`;
 }
 
+# The state of a process as proc(5) has it, "X" where it is gone.
+sub state_of
+{
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/stat" or return 'X';
+    my ($state) = (<$file> // '') =~ /^\d+ \(.*\) (\S)/;
+    return $state // 'X';
+}
+
+# Waits until the process is in one of the states.
+sub await_state
+{
+    my ($pid, $states) = @_;
+    my $end = time + 30;
+    while (state_of($pid) !~ /[$states]/) {
+        die "process $pid is not in one of the states $states\n" if time > $end;
+        sleep 0.001;
+    }
+    return;
+}
+
 sub children
 {
     my ($self) = @_;
@@ -129,13 +155,16 @@ sub stop
     return;
 }
 
-# kill -9 of all its processes at once.
+# kill -9 of all its processes at once. All of them are gone then, and what they had open is closed.
 sub kill_all
 {
     my ($self) = @_;
     kill 'STOP', $self->{pid};
-    kill 'KILL', $self->children, $self->{pid};
+    await_state($self->{pid}, 'TtZX');    # it forks no more
+    my @children = $self->children;
+    kill 'KILL', @children, $self->{pid};
     waitpid $self->{pid}, 0;
+    await_state($_, 'ZX') foreach @children;
     delete $self->{pid};
     delete $self->{socket};
     return;

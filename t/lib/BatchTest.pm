@@ -33,7 +33,7 @@ our @EXPORT = (
     qw(TESTING_APP HYDRANTS DEADLINE
         wait_for operation delete_ids update_ids post_batch create pending start batch finished
         record_ids unknown_ids is_error is_unprocessable is_batch_counts utc_time
-        expect_log tolerate_log finish)
+        expect_log tolerate_log announce_crash finish)
 );
 
 use constant TESTING_APP => '81413088-71b9-11ee-b962-0242ac120002';
@@ -243,7 +243,7 @@ sub utc_time { return qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/ }
 
 # ---- The error log -------------------------------------------------------------------------------
 
-my (@expected, @tolerated);
+my (@expected, @tolerated, %crashing);
 my $log_begin = log_watched();
 
 # The server will log this, at any level: fails if it does not.
@@ -252,6 +252,16 @@ sub expect_log { push @expected, @_; return }
 # The server may log this at level warn or above.
 sub tolerate_log { push @tolerated, @_; return }
 
+# This process of httpd is about to be ended by SIGSEGV, by the test itself.
+sub announce_crash { $crashing{$_} = 1 for @_; return }
+
+sub _was_announced
+{
+    my ($line) = @_;
+    my ($pid) = $line =~ /child pid (\d+) exit signal Segmentation fault/;
+    return $pid && $crashing{$pid};
+}
+
 # Whatever stands in the log at level warn or above, or in no format of httpd's at all (a sanitizer,
 # an assertion, the C library), and is not announced.
 sub unexpected_log
@@ -259,7 +269,8 @@ sub unexpected_log
     my @bad = grep { line_is_bad($_) } split /\n/, log_text($log_begin);
     return grep {
         my $line = $_;
-        line_is_crash($line) || !grep { $line =~ $_ } @expected, @tolerated;
+        !_was_announced($line)
+            && (line_is_crash($line) || !grep { $line =~ $_ } @expected, @tolerated);
     } @bad;
 }
 

@@ -90,20 +90,27 @@ ENGINE void add_column(const char *name, apr_pool_t *p)
     column->type = BATCH_TYPE_TEXT;
 }
 
-/* params: the store's. */
-ENGINE void make_engine(const char *params, apr_pool_t *p)
+ENGINE batch_store_t *store_make(const char *params, apr_interval_time_t patience, apr_pool_t *p)
 {
     batch_store_config_t config = {0};
     batch_error_t err = {0};
+    batch_store_t *store;
 
     config.driver = database_driver();
     config.params = params;
     config.max_connections = 4;
-    config.patience = apr_time_from_sec(5);
-    if (batch_store_create(&engine.store, &config, &err, p) != APR_SUCCESS) {
+    config.patience = patience;
+    if (batch_store_create(&store, &config, &err, p) != APR_SUCCESS) {
         fprintf(stderr, "store: %s\n", err.message);
         exit(1);
     }
+    return store;
+}
+
+/* params: the store's. */
+ENGINE void make_engine(const char *params, apr_pool_t *p)
+{
+    engine.store = store_make(params, apr_time_from_sec(5), p);
     record.name = "record";
     record.table = "records";
     record.key = "id";
@@ -183,6 +190,12 @@ ENGINE int stopping(void *baton)
 {
     (void)baton;
     return chunks_until_stop-- == 0;
+}
+
+ENGINE int never_stopping(void *baton)
+{
+    (void)baton;
+    return 0;
 }
 
 ENGINE void pause_briefly(void *baton, apr_interval_time_t duration)

@@ -14,10 +14,15 @@
 __attribute__((unused)) static batch_source_item_t item(const char *text, apr_pool_t *p)
 {
     batch_source_item_t made = {0};
-    char *words = apr_pstrdup(p, text);
+    char *words = apr_pstrdup(p, *text == '!' ? "" : text);
     char *state = NULL;
     char *word;
 
+    if (*text == '!') {
+        made.wrong = "too_large";
+        made.message = "is too large";
+        return made;
+    }
     made.original = apr_pstrcat(p, "\"", text, "\"", NULL);
     made.values = apr_pcalloc(p, 8 * sizeof(batch_value_t));
     while ((word = apr_strtok(words, " ", &state))) {

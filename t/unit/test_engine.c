@@ -161,7 +161,10 @@ static void test_slots(apr_pool_t *p)
     is_number(batch_node_slot_take(node, &self), 0, "the slot of a dead process is free");
     is_number(batch_node_slot_take(node, &self), 1, "so is the second");
     is_number(batch_node_slot_take(node, &self), BATCH_NO_SLOT, "there are no more");
+    ok(!batch_node_vacancy_take(node), "nobody has given one back");
     batch_node_slot_release(node, 0, &self);
+    ok(batch_node_vacancy_take(node) && !batch_node_vacancy_take(node),
+       "whoever waits hears of it when one is given back");
     is_number(batch_node_slot_take(node, &self), 0, "until one is given back");
 
     ok(batch_node_poll_due(node, apr_time_from_sec(3600)), "the first look into the queue is due");

@@ -213,6 +213,10 @@ static void test_overwrite(apr_pool_t *p)
     is_number(ran.cleanup_total, 1, "the rows to be removed were counted");
     take_in(&job, &request, ITEMS("id=nobody size=3"), p);
     is_number(job.status, BATCH_STATUS_FAILED, "an overwrite without a valid item fails at once");
+    take_in(&job, &request, ITEMS("id=p3 size=3", "!"), p);
+    is_number(job.status, BATCH_STATUS_FAILED, "so does one with an item that nobody can read");
+    ok(run_next(&ran, -1, p) == BATCH_ENOTFOUND && !strcmp(acme(p), "new:- one:9 three:3"),
+       "since it may name any row");
     request.allow_empty = 1;
     is_number(take_in(&job, &request, NULL, 0, p), APR_SUCCESS, "one of nothing can be allowed");
     run_to_end(&ran, p);

@@ -222,6 +222,56 @@ static void test_poison(apr_pool_t *p)
     lease = apr_time_from_sec(30);
 }
 
+struct blocked {
+    apr_pool_t *p;
+    PGconn *other;       /* holds the lock that the worker waits for */
+    const char *claimed; /* lease_until as the claim left it */
+    int pauses;
+    int renewed;
+};
+
+static void pause_blocked(void *baton, apr_interval_time_t duration)
+{
+    struct blocked *blocked = baton;
+
+    pause_briefly(NULL, duration);
+    blocked->renewed += apr_atoi64(sql(blocked->p, "SELECT lease_until FROM batch_jobs")) >
+                        apr_atoi64(blocked->claimed);
+    if (++blocked->pauses == 3) {
+        PQfinish(blocked->other);
+    }
+}
+
+/*
+ * A row that somebody else has locked for long. A worker that waits for it lives: were its lease to
+ * run out, others would claim the job again and again, until the row passed for poison.
+ */
+static void test_heartbeat(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    struct blocked blocked = {.p = p};
+    batch_runner_t runner = {&engine, never_stopping, pause_blocked, &blocked};
+    batch_store_t *patient = engine.store;
+    batch_job_t job;
+
+    fill(p);
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items; DELETE FROM batch_errors");
+    engine.store = store_make(database, apr_time_from_msec(200), p);
+    create(&job, &alice, request("update", "r%03d", 1, 10, p), problems, p);
+    claim(&job, p);
+    blocked.claimed = sql(p, "SELECT lease_until FROM batch_jobs");
+    blocked.other = connect_pgsql(database);
+    PQclear(PQexec(blocked.other, "BEGIN; UPDATE records SET status = 'locked' WHERE id = 'r005'"));
+    is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a worker that waits for a row's lock");
+    is_number(blocked.pauses, 3, "tries again");
+    is_number(blocked.renewed, 3, "and renews its lease all the time");
+    is_number(job.status, BATCH_STATUS_COMPLETED, "when the lock is gone the job goes on");
+    is_number(job.counts.updated, 10, "with every row");
+    is_number(job.epoch, 1, "and nobody has claimed it meanwhile");
+    batch_store_destroy(engine.store);
+    engine.store = patient;
+}
+
 static void test_timeout(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
@@ -319,6 +369,9 @@ int main(void)
     test_refused("a deferred foreign key", "INSERT INTO notes VALUES ('r001'), ('r050')", p);
     test_stop_and_go_on(p);
     test_poison(p);
+    if (is_pgsql()) {
+        test_heartbeat(p);
+    }
     test_timeout(p);
     test_removed(p);
     test_retention(p);

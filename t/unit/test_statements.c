@@ -15,6 +15,8 @@ static const struct {
 #define NAMED_OWN(symbol, sqlite3, pgsql) {#symbol, sqlite3},
     BATCH_STATEMENT_LIST(NAMED, NAMED_OWN)};
 
+static const char *const lists[] = {BATCH_SORT_LIST(BATCH_LIST_ENTRY_SQLITE3)};
+
 static const char *const schema[] = {BATCH_SCHEMA_1_SQLITE3};
 
 /* apr_dbd's parameters as SQLite's. */
@@ -82,6 +84,9 @@ int main(void)
         if (strcmp(statements[i].name, "BATCH_SQL_VERSION") != 0 && statements[i].text) {
             is_number(scans(db, statements[i].text), 0, statements[i].name);
         }
+    }
+    for (i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        is_number(scans(db, lists[i]), 0, "a list");
     }
     sqlite3_close(db);
     return tap_end();

@@ -195,6 +195,8 @@ static void test_list(void)
     native(path, "UPDATE batch_jobs SET status = CASE seq % 5 WHEN 0 THEN 'completed' WHEN 1 THEN "
                  "'failed' WHEN 2 THEN 'pending' WHEN 3 THEN 'processing' ELSE 'timed_out' END "
                  "WHERE organization = 'listed'");
+    native(path, "UPDATE batch_jobs SET status_rank = CASE status WHEN 'completed' THEN 4 WHEN "
+                 "'pending' THEN 2 WHEN 'processing' THEN 3 ELSE 1 END");
     ok(list(&listing, BATCH_SORT_STATUS, 0, 0, 1000) && listing.count == 200, "by status");
     for (i = 1; i < listing.count; i++) {
         static const int rank[] = {4, 1, 2, 3, 1};

@@ -413,7 +413,7 @@ static void test_migrating_at_once(void)
 
 /* What the writing processes share. */
 typedef struct shared {
-    apr_uint32_t waiting;
+    batch_writers_t writers;
     apr_uint32_t chunks; /* of the greedy process */
     apr_uint32_t over;   /* it may stop */
     apr_uint32_t turns;  /* chunks that went by while each small write waited, in all */
@@ -440,7 +440,7 @@ static void be_writer(int greedy)
                                    .max_connections = 2,
                                    .patience = apr_time_from_sec(30),
                                    .writer_mutex = mutex,
-                                   .writers_waiting = &shared->waiting};
+                                   .writers = &shared->writers};
     batch_job_t job = new_job(greedy ? "greedy" : "small");
     int i, failed = 0;
 
@@ -489,7 +489,7 @@ static void test_processes(void)
     is_number(number("SELECT count(*) FROM batch_jobs WHERE organization = 'small'"), 60, "all");
     is_number(number("SELECT count(*) FROM batch_jobs WHERE organization = 'greedy'"),
               shared->chunks, "each once");
-    is_number(shared->waiting, 0, "nobody waits any more");
+    is_number(shared->writers.waiting, 0, "nobody waits any more");
     /* Three small writers and one that never pauses: a small write waits for one chunk or two. */
     if (!ok(shared->turns <= 60 * 3,
             "a writer that never pauses lets the others have their turn")) {

@@ -44,6 +44,14 @@ static apr_status_t write_with(batch_tx_fn *fn, batch_job_t *job)
     return batch_store_write(store, fn, job, &err, pool);
 }
 
+/* Jobs whose place in the order by status is not that of their status. */
+static long long misplaced(void)
+{
+    return number("SELECT count(*) FROM batch_jobs WHERE status_rank <> CASE WHEN status IN"
+                  " ('failed', 'timed_out', 'expired') THEN 1 WHEN status = 'pending' THEN 2"
+                  " WHEN status = 'completed' THEN 4 ELSE 3 END");
+}
+
 static batch_job_t resources_job(const char *organization, batch_api_e api, batch_status_e status)
 {
     batch_job_t job = new_job(organization);
@@ -207,6 +215,7 @@ static void test_receiving(void)
     ok(found.status == BATCH_STATUS_FAILED && found.completed_at > 0 &&
            found.completed_at == job.completed_at && !strcmp(found.reason, "no item is valid"),
        "is final");
+    is_number(misplaced(), 0, "and in its place among the statuses");
     native(path, "DELETE FROM batch_jobs");
 }
 
@@ -318,6 +327,7 @@ static void test_cancel(void)
     job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_QUEUED);
     put(&job);
     is_number(write_with(cancel_body, &job), BATCH_ECONFLICT, "of one that is being received");
+    is_number(misplaced(), 0, "each is in its place among the statuses");
     native(path, "DELETE FROM batch_jobs");
 }
 
@@ -346,6 +356,7 @@ static void test_cleanup_progress(void)
     ok(found.cleanup_done == 5 && !found.cleanup_key && found.processed_at == 77 &&
            found.status == BATCH_STATUS_COMPLETED && found.completed_at > 0,
        "too");
+    is_number(misplaced(), 0, "and its place among the statuses");
     native(path, "DELETE FROM batch_jobs");
 }
 

@@ -529,11 +529,13 @@ static void test_check_resource(void)
     is_string(problems_of(&checked), "", "a resource that fits");
     checked.table = "RECORDS";
     checked.key = "ID";
-    is_string(problems_of(&checked), by_driver("", "BatchTable: there is no table \"RECORDS\""),
+    is_string(problems_of(&checked),
+              by_driver("", "BatchTable: there is no table \"RECORDS\" (a view will not do)"),
               "in any case of letters, as SQLite has it; in exactly these with PostgreSQL");
     checked = resource;
     checked.table = "nowhere";
-    is_string(problems_of(&checked), "BatchTable: there is no table \"nowhere\"", "no table");
+    is_string(problems_of(&checked),
+              "BatchTable: there is no table \"nowhere\" (a view will not do)", "no table");
     checked = resource;
     checked.key = "key";
     checked.scope = "scope";
@@ -555,7 +557,8 @@ static void test_check_resource(void)
               "everything that is missing is named");
     checked = resource;
     checked.form_table = "templates";
-    is_string(problems_of(&checked), "BatchForm: there is no table \"templates\"", "no forms");
+    is_string(problems_of(&checked),
+              "BatchForm: there is no table \"templates\" (a view will not do)", "no forms");
 }
 
 typedef struct form_question {

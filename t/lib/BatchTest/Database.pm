@@ -16,7 +16,7 @@ our @EXPORT = qw(
     rows value sql run_sql restore table_hash database_file
     on_table trigger drop_triggers slow_trigger refuse_trigger count_trigger applied
     hold_lock hold_record release_locks sql_at_once
-    postgres_control
+    postgres_control restart_database
 );
 
 my @tables = qw(records forms contacts groups shipments trackers assets);
@@ -155,6 +155,43 @@ sub table_hash
     require Digest::SHA;
     return Digest::SHA::sha256_hex(
         run_sql("SELECT * FROM $table WHERE " . ($where || '1 = 1') . " ORDER BY $order;"));
+}
+
+# Stops the PostgreSQL server and starts it again. how: fast, immediate (as after a crash), or kill
+# (SIGKILL to all of its processes).
+sub restart_database
+{
+    my ($how) = @_;
+    my ($folder) = $ENV{BATCH_TEST_PARAMS} =~ /host=(\S+)/;
+    my ($bin) = sort { ($b =~ /(\d+)/)[0] <=> ($a =~ /(\d+)/)[0] } glob '/usr/lib/postgresql/*/bin';
+    my @control = ("$bin/pg_ctl", '-s', '-w', '-D', "$folder/data");
+    if ($how eq 'kill') {
+        open my $file, '<', "$folder/data/postmaster.pid" or die "postmaster.pid: $!\n";
+        my ($pid) = <$file> =~ /(\d+)/;
+        kill 'STOP', $pid;
+        my @all = map { m{/(\d+)/stat$} && _parent_of($1) == $pid ? $1 : () } glob '/proc/[0-9]*/stat';
+        kill 'KILL', $pid, @all;
+        my $end = time + 30;
+        sleep 0.01 while time < $end && grep { _parent_of($_) } $pid, @all;
+        # Where nobody buries the dead, its pid file would name a server that seems to run.
+        unlink "$folder/data/postmaster.pid", glob "$folder/.s.PGSQL.*.lock";
+    }
+    else {
+        system(@control, '-m', $how, 'stop') == 0 or die "PostgreSQL does not stop\n";
+    }
+    system('sh', '-c', 'exec "$@" >/dev/null 2>&1', 'sh', @control, '-l', "$folder/log", '-o',
+        "-c listen_addresses='' -c unix_socket_directories=$folder", 'start') == 0
+        or die "PostgreSQL does not start\n";
+    return;
+}
+
+# The parent of a process, 0 where it is gone.
+sub _parent_of
+{
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/stat" or return 0;
+    my ($state, $parent) = (<$file> // '') =~ /^\d+ \(.*\) (\S) (\d+)/ or return 0;
+    return $state =~ /[ZX]/ ? 0 : $parent;
 }
 
 # ---- Triggers ------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ my $patience = $ENV{SANITIZE} ? 120 : 60;
 
 sub wait_until
 {
-    my ($what, $code) = @_;
-    my $end = time + $patience;
+    my ($what, $code, $deadline) = @_;
+    my $end = time + ($deadline || $patience);
     while (!$code->()) {
         die "waited in vain for $what\n" if time > $end;
         sleep 0.02;
@@ -98,17 +98,20 @@ sub server_start
     return 1;
 }
 
-# Stops httpd as `apachectl stop` does, and waits until all its processes are gone.
+# Stops httpd as `apachectl stop` does, and waits until all its processes are gone. signal: another
+# one than TERM; within: seconds after which it dies, and all is as it was found then.
 sub server_stop
 {
+    my (%option) = @_;
     my $pid = server_pid() or return;
     my @all = ($pid, server_children($pid));
-    kill 'TERM', $pid;
+    kill $option{signal} || 'TERM', $pid;
     wait_until(
         'httpd to stop',
         sub {
             !grep { _alive($_) } @all;
-        }
+        },
+        $option{within}
     );
     return;
 }
