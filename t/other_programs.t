@@ -19,7 +19,7 @@ foreach my $batch (@batches) {
     wait_for('progress', sub { batch($batch)->{objects_success} > 0 });
 }
 foreach my $n (1 .. 3) {
-    my $said = eval { run_sql(".timeout 10000\nINSERT INTO test_beside VALUES ($n);"); 'done' };
+    my $said = eval { run_sql(".timeout 60000\nINSERT INTO test_beside VALUES ($n);"); 'done' };
     is($said // $@, 'done', "another program writes: $n");
 }
 is(value('SELECT count(*) FROM test_beside'), 3, 'what it wrote is there');
