@@ -25,7 +25,7 @@ json_flags  := $(shell pkg-config --cflags json-c 2>/dev/null)
 # Debian keeps this header in a folder of its own.
 pq_flags    := $(or $(shell pkg-config --cflags libpq 2>/dev/null),\
                  $(addprefix -I,$(shell pg_config --includedir 2>/dev/null)))
-libs        := -ljson-c -lcsv -lsqlite3 -lpq -lcrypto
+libs        := -ljson-c -lcsv -lsqlite3 -lpq -lcrypto -lm
 
 ifeq ($(BUILD),normal)
 CFLAGS    ?= -O2 -g
@@ -52,7 +52,7 @@ link_flags  := $(LDFLAGS) -Wl,--as-needed
 # ---- What is built from what ---------------------------------------------------------------------
 
 # The core knows no httpd: it is compiled without httpd's headers, and links into programs of its own.
-core        := mod_batch/batch.c $(wildcard $(addprefix mod_batch/,engine/*.c payload/*.c store/*.c))
+core        := mod_batch/batch.c $(wildcard $(addprefix mod_batch/,engine/*.c payload/*.c query/*.c store/*.c))
 glue        := mod_batch/mod_batch.c $(wildcard $(addprefix mod_batch/,config/*.c http/*.c))
 unit_tests  := $(patsubst t/unit/%.c,%,$(wildcard t/unit/test_*.c))
 unit_common := $(filter-out t/unit/test_%,$(wildcard t/unit/*.c))
@@ -125,7 +125,7 @@ fuzzers: $(fuzzers:%=build/fuzz/%)
 build/fuzz/%: t/fuzz/%.c $(core) $(wildcard mod_batch/*.h mod_batch/*/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"
-	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch $(apr_flags) $(json_flags) $(pq_flags) \
+	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch -I t/fuzz $(apr_flags) $(json_flags) $(pq_flags) \
 	    -o $@ $< $(core) $(libs) $(apr_libs)
 
 # ---- Things to do --------------------------------------------------------------------------------
@@ -153,6 +153,7 @@ bench:
 	    $(out)/bench/bare_delete$(if $(filter pgsql,$(DRIVER)),_pgsql) $(ROUNDS),:)
 	@$(if $(or $(if $(BENCH),,all),$(filter-out records,$(BENCH))),t/bench/resources $(module) \
 	    $(out)/bench $(filter-out records,$(BENCH)),:)
+	@$(if $(or $(BENCH),$(filter pgsql,$(DRIVER))),:,t/bench/bench_query $(module) $(out)/bench/select_query $(ROUNDS))
 
 storm:
 	@build-aux/deps test

@@ -168,6 +168,12 @@ typedef struct batch_column {
     apr_array_header_t *words; /* of const char *: the values allowed (enum=), NULL = any */
 } batch_column_t;
 
+/** A name by which queries know a column (BatchQueryColumn). */
+typedef struct batch_query_name {
+    const char *name;   /* "-": queries do not know the column */
+    const char *column; /* of the table */
+} batch_query_name_t;
+
 /** A table that batches may touch (<BatchResource NAME>). Lives as long as the configuration. */
 typedef struct batch_resource {
     const char *name;            /* singular, as requests say it: "record" */
@@ -188,6 +194,9 @@ typedef struct batch_resource {
     const char *form_id;     /* its key column */
     const char *form_scope;  /* its organization column, NULL = none */
     const char *form_name;   /* its name column, NULL = none */
+    /* What queries of the records API see of it. */
+    apr_array_header_t *query_names; /* of batch_query_name_t: BatchQueryColumn; NULL = none */
+    const char *query_members; /* BatchQueryMembers; NULL = the only json column, "-" = none */
     /* Where it was declared, for messages. */
     const char *file;
     int line;
@@ -341,6 +350,9 @@ typedef struct batch_limits {
     apr_interval_time_t lease;      /* BatchLease, microseconds */
     apr_interval_time_t timeout;    /* BatchTimeout, microseconds; of a job, from its first claim */
     apr_interval_time_t retention;  /* BatchRetention, microseconds; of a final job */
+    apr_interval_time_t query_timeout; /* BatchQueryTimeout, microseconds; of one query */
+    apr_int64_t query_rows;            /* BatchQueryRows: rows that a query may copy */
+    apr_int64_t query_memory;          /* BatchQueryMemory: bytes that a query may hold */
 } batch_limits_t;
 
 /* ---- Logging -------------------------------------------------------------------------------- */

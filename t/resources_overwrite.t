@@ -187,6 +187,15 @@ foreach my $mode (qw(mixed sync)) {
     is_result($batch, 'failed', {duplicates => 2}, "$mode: nor one of duplicates alone");
     is(table_hash('contacts'), $before_all, "$mode: which removes nothing");
 }
+# An item that was too large to be kept may have named any row: then nothing is changed at all.
+restore();
+my $all = table_hash('contacts');
+foreach my $mode (qw(mixed sync)) {
+    my $batch = run_in($mode, overwrite('contact', [{name => 'Zoe'}, {notes => 'n' x 1_100_000, id => $dana}]));
+    is_result($batch, 'failed', {errors => 1}, "$mode: an overwrite with an item that cannot be read fails");
+    like($batch->{reason}, qr/\w/, "$mode: and says why");
+    is(table_hash('contacts'), $all, "$mode: and changes nothing");
+}
 is(table_hash('shipments'), $shipments, 'no other resource was touched');
 is(table_hash('records'), $records, 'nor records');
 

@@ -46,7 +46,13 @@ extern module AP_MODULE_DECLARE_DATA batch_module;
     X(MAX_ITEM_SIZE, "BatchMaxItemSize", BYTES, NULL, BATCH_MEBIBYTE, 100, 64 * BATCH_MEBIBYTE,    \
       "resources API: bytes of one item")                                                          \
     X(SYNC_MAX_ITEMS, "BatchSyncMaxItems", NUMBER, NULL, 1000, 1, 100000,                          \
-      "resources API: items in one batch with the mode sync")
+      "resources API: items in one batch with the mode sync")                                      \
+    X(QUERY_TIMEOUT, "BatchQueryTimeout", INTERVAL, NULL, 10 * BATCH_SECOND,                       \
+      10 * BATCH_MILLISECOND, BATCH_HOUR, "how long a query may take")                             \
+    X(QUERY_ROWS, "BatchQueryRows", NUMBER, NULL, 200000, 1, 100000000,                            \
+      "rows that a query with joins, subqueries or groups may copy")                               \
+    X(QUERY_MEMORY, "BatchQueryMemory", NUMBER, NULL, 134217728, 1048576, 68719476736,             \
+      "bytes of memory that a query may use")
 
 typedef enum {
     BATCH_SETTING_TEXT,
@@ -145,7 +151,9 @@ const char *batch_resource_section(cmd_parms *cmd, void *directory, const char *
     X(STAMP, "BatchStamp", 0, 2, 4,                                                                \
       "CREATED_AT UPDATED_AT [CREATED_BY_ID UPDATED_BY_ID], - for none")                           \
     X(ALLOW, "BatchAllow", 1, 2, 2, "ACTION EXPRESSION (in quotes if it has spaces)")              \
-    X(FORM, "BatchForm", 0, 2, 5, "COLUMN TABLE [id=COLUMN] [scope=COLUMN] [name=COLUMN]")
+    X(FORM, "BatchForm", 0, 2, 5, "COLUMN TABLE [id=COLUMN] [scope=COLUMN] [name=COLUMN]")         \
+    X(QUERY_COLUMN, "BatchQueryColumn", 1, 2, 2, "NAME COLUMN, NAME - hides the column")           \
+    X(QUERY_MEMBERS, "BatchQueryMembers", 0, 1, 1, "COLUMN, - for none")
 
 #define BATCH_INNER_INDEX(symbol, ...) BATCH_INNER_##symbol,
 typedef enum { BATCH_INNER_LIST(BATCH_INNER_INDEX) BATCH_INNER_COUNT } batch_inner_e;

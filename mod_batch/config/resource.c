@@ -210,15 +210,51 @@ static const char *read_form(batch_section_t *section, cmd_parms *cmd, int argc,
     return wrong;
 }
 
-#define READ_TABLE   read_table
-#define READ_KEY     read_key
-#define READ_MATCH   read_match
-#define READ_SCOPE   read_scope
-#define READ_COLUMN  read_column
-#define READ_ACTIONS read_actions
-#define READ_STAMP   read_stamp
-#define READ_ALLOW   read_allow
-#define READ_FORM    read_form
+static const char *read_query_column(batch_section_t *section, cmd_parms *cmd, int argc,
+                                     char *const argv[])
+{
+    apr_array_header_t *names = section->resource.query_names;
+    batch_query_name_t entry = {argv[0], NULL};
+    const char *wrong = NULL;
+    int i;
+
+    (void)argc;
+    if (strcmp(entry.name, "-") != 0) {
+        wrong = batch_identifier_check("column", entry.name, cmd->pool);
+    }
+    if (!wrong) {
+        wrong = keep_column(&entry.column, argv[1], 0, cmd->pool);
+    }
+    for (i = 0; i < names->nelts && !wrong; i++) {
+        const batch_query_name_t *other = &APR_ARRAY_IDX(names, i, batch_query_name_t);
+        if (!strcmp(entry.column, other->column) ||
+            (strcmp(entry.name, "-") != 0 && !strcmp(entry.name, other->name))) {
+            wrong = apr_psprintf(cmd->pool, "'%s %s' repeats a name or a column", argv[0], argv[1]);
+        }
+    }
+    APR_ARRAY_PUSH(names, batch_query_name_t) = entry;
+    return wrong;
+}
+
+static const char *read_query_members(batch_section_t *section, cmd_parms *cmd, int argc,
+                                      char *const argv[])
+{
+    (void)argc;
+    section->resource.query_members = argv[0];
+    return strcmp(argv[0], "-") != 0 ? batch_identifier_check("column", argv[0], cmd->pool) : NULL;
+}
+
+#define READ_QUERY_COLUMN  read_query_column
+#define READ_QUERY_MEMBERS read_query_members
+#define READ_TABLE         read_table
+#define READ_KEY           read_key
+#define READ_MATCH         read_match
+#define READ_SCOPE         read_scope
+#define READ_COLUMN        read_column
+#define READ_ACTIONS       read_actions
+#define READ_STAMP         read_stamp
+#define READ_ALLOW         read_allow
+#define READ_FORM          read_form
 #define SPEC(symbol, directive, repeated, least, greatest, usage)                                  \
     {directive, usage, READ_##symbol, BATCH_INNER_##symbol, repeated, least, greatest},
 
@@ -305,6 +341,7 @@ static batch_section_t *section_make(const char *name, const ap_directive_t *dir
     section->resource.name = name;
     section->resource.match = apr_array_make(p, 2, sizeof(const char *));
     section->resource.columns = apr_array_make(p, 8, sizeof(batch_column_t));
+    section->resource.query_names = apr_array_make(p, 2, sizeof(batch_query_name_t));
     section->resource.permissions = apr_pcalloc(p, sizeof(batch_permissions_t));
     section->resource.file = directive->filename;
     section->resource.line = directive->line_num;

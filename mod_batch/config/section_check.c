@@ -71,6 +71,48 @@ static const char *match_check(const batch_resource_t *resource, apr_pool_t *p)
     return NULL;
 }
 
+/* 1 if the module knows the column: else nobody would have looked whether the table has it. */
+static int knows_column(const batch_resource_t *resource, const char *name)
+{
+    const char *const others[] = {resource->key, resource->created_at, resource->updated_at,
+                                  resource->created_by_id, resource->updated_by_id};
+    size_t i;
+
+    for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        if (others[i] && !strcmp(others[i], name)) {
+            return 1;
+        }
+    }
+    return batch_resource_column(resource, name) != NULL;
+}
+
+static const char *query_check(const batch_resource_t *resource, apr_pool_t *p)
+{
+    const batch_column_t *members;
+    int i;
+
+    for (i = 0; i < resource->query_names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(resource->query_names, i, batch_query_name_t).column;
+        if (!knows_column(resource, name)) {
+            return apr_psprintf(p,
+                                "<BatchResource %s>: BatchQueryColumn names '%s', which is neither "
+                                "BatchKey nor a column of BatchColumn or BatchStamp",
+                                resource->name, name);
+        }
+    }
+    if (!resource->query_members || !strcmp(resource->query_members, "-")) {
+        return NULL;
+    }
+    members = batch_resource_column(resource, resource->query_members);
+    if (!members || members->type != BATCH_TYPE_JSON) {
+        return apr_psprintf(p,
+                            "<BatchResource %s>: BatchQueryMembers names '%s', which no "
+                            "BatchColumn declares as json",
+                            resource->name, resource->query_members);
+    }
+    return NULL;
+}
+
 const char *batch_section_check(const batch_section_t *section, apr_pool_t *p)
 {
     static const batch_inner_e needed[] = {BATCH_INNER_TABLE, BATCH_INNER_KEY, BATCH_INNER_ACTIONS};
@@ -98,7 +140,10 @@ const char *batch_section_check(const batch_section_t *section, apr_pool_t *p)
                             resource->name);
     }
     wrong = specials_check(resource, p);
-    return wrong ? wrong : match_check(resource, p);
+    if (!wrong) {
+        wrong = match_check(resource, p);
+    }
+    return wrong ? wrong : query_check(resource, p);
 }
 
 /* ---- Comparing ----------------------------------------------------------------------------------
@@ -148,6 +193,24 @@ static int same_columns(const batch_resource_t *a, const batch_resource_t *b)
     return 1;
 }
 
+static int same_query(const batch_resource_t *a, const batch_resource_t *b)
+{
+    int i;
+
+    if (a->query_names->nelts != b->query_names->nelts ||
+        !same_text(a->query_members, b->query_members)) {
+        return 0;
+    }
+    for (i = 0; i < a->query_names->nelts; i++) {
+        const batch_query_name_t *one = &APR_ARRAY_IDX(a->query_names, i, batch_query_name_t);
+        const batch_query_name_t *other = &APR_ARRAY_IDX(b->query_names, i, batch_query_name_t);
+        if (!same_text(one->name, other->name) || !same_text(one->column, other->column)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 int batch_resource_same(const batch_resource_t *a, const batch_resource_t *b)
 {
     return a == b ||
@@ -159,5 +222,5 @@ int batch_resource_same(const batch_resource_t *a, const batch_resource_t *b)
             same_text(a->updated_by_id, b->updated_by_id) &&
             same_text(a->form_column, b->form_column) && same_text(a->form_table, b->form_table) &&
             same_text(a->form_id, b->form_id) && same_text(a->form_scope, b->form_scope) &&
-            same_text(a->form_name, b->form_name) && same_columns(a, b));
+            same_text(a->form_name, b->form_name) && same_columns(a, b) && same_query(a, b));
 }

@@ -105,6 +105,10 @@ static void complete(batch_server_config_t *config, apr_pool_t *p)
     effective->limits.max_items = effective_number(config, BATCH_INDEX_MAX_ITEMS);
     effective->limits.max_item_size = effective_number(config, BATCH_INDEX_MAX_ITEM_SIZE);
     effective->limits.sync_max_items = effective_number(config, BATCH_INDEX_SYNC_MAX_ITEMS);
+
+    effective->limits.query_timeout = effective_number(config, BATCH_INDEX_QUERY_TIMEOUT);
+    effective->limits.query_rows = effective_number(config, BATCH_INDEX_QUERY_ROWS);
+    effective->limits.query_memory = effective_number(config, BATCH_INDEX_QUERY_MEMORY);
     effective->declared = config->declared;
     for (hi = apr_hash_first(p, config->sections); hi; hi = apr_hash_next(hi)) {
         const batch_section_t *section = apr_hash_this_val(hi);

@@ -7,6 +7,7 @@
 #include "engine/change.h"
 #include "engine/cleanup.h"
 #include "engine/host.h"
+#include "engine/points.h"
 
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000
@@ -337,6 +338,7 @@ static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, ba
         }
         rv = batch_job_change(intake->job, intake->engine, body, intake, 0, NULL, err, intake->p);
     }
+    BATCH_POINT("received");
     return rv;
 }
 
@@ -357,6 +359,7 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
         intake->before = *intake->job;
         apr_pool_clear(ptemp);
         rv = batch_store_write(store, group_body, intake, err, ptemp);
+        BATCH_POINT("receiving");
         if (rv != APR_SUCCESS || intake->ended) {
             break;
         }

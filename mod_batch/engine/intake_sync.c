@@ -57,7 +57,7 @@ static apr_status_t process(batch_tx_t *tx, batch_intake_state_t *intake, apr_po
                                      .deadline = APR_INT64_MAX,
                                      .report = report_refusal,
                                      .baton = intake};
-    batch_item_t *items;
+    batch_item_t *items = NULL;
     apr_pool_t *pool;
     apr_status_t rv = apr_pool_create(&pool, ptemp);
     int tried;
@@ -79,7 +79,7 @@ static apr_status_t keep_named(batch_tx_t *tx, batch_cleanup_t *cleanup,
 {
     apr_status_t rv = APR_SUCCESS;
     apr_int64_t position = 0;
-    batch_item_t *items;
+    batch_item_t *items = NULL;
     int count;
 
     while (rv == APR_SUCCESS && position < intake->job->stored) {

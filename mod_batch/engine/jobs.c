@@ -31,14 +31,14 @@ static int compare_keys(const void *a, const void *b)
  * The items in the order in which they are stored and applied: by key, so that neighbours in the
  * index are touched together and any two batches lock rows in the same order.
  */
-static apr_array_header_t *stored_order(const batch_operations_request_t *request, apr_pool_t *p)
+static apr_array_header_t *stored_order(const apr_array_header_t *selected, apr_pool_t *p)
 {
     apr_array_header_t *items;
 
-    if (!request->operation_count || !request->first.ids) {
+    if (!selected) {
         return apr_array_make(p, 0, sizeof(batch_item_t));
     }
-    items = apr_array_copy(p, request->first.ids);
+    items = apr_array_copy(p, selected);
     qsort(items->elts, (size_t)items->nelts, sizeof(batch_item_t), compare_keys);
     return items;
 }
@@ -138,7 +138,8 @@ struct change {
     const batch_engine_t *engine;
     const batch_actor_t *actor;
     const batch_operations_request_t *request;
-    const apr_array_header_t *items;
+    const apr_array_header_t *items; /* NULL: those that are stored stay */
+    apr_int64_t revision;            /* that the job must have, 0 = any */
     const char *id;
     batch_problems_t *problems;
     batch_job_t *job;
@@ -233,8 +234,9 @@ apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
                               const batch_actor_t *actor, const batch_operations_request_t *request,
                               batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
-    const apr_array_header_t *items = stored_order(request, p);
-    struct change change = {engine, actor, request, items, NULL, problems, job, p};
+    const apr_array_header_t *items =
+        stored_order(request->operation_count ? request->first.ids : NULL, p);
+    struct change change = {engine, actor, request, items, 0, NULL, problems, job, p};
 
     memset(job, 0, sizeof(*job));
     job->id = batch_uuid_make(p);
@@ -304,8 +306,9 @@ apr_status_t batch_job_set_operations(batch_job_t *job, const batch_engine_t *en
                                       const batch_operations_request_t *request,
                                       batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
-    const apr_array_header_t *items = stored_order(request, p);
-    struct change change = {engine, actor, request, items, id, problems, job, p};
+    const apr_array_header_t *items =
+        stored_order(request->operation_count ? request->first.ids : NULL, p);
+    struct change change = {engine, actor, request, items, 0, id, problems, job, p};
 
     return write_change(&change, set_operations_body, 0, err);
 }
@@ -317,7 +320,6 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     batch_status_e next;
     apr_status_t rv;
 
-    (void)ptemp;
     apr_array_clear(change->problems);
     rv = read_job(tx, change);
     if (rv != APR_SUCCESS) {
@@ -332,7 +334,14 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
                           "must be set before the batch can be started");
         return BATCH_EINVALID;
     }
+    if (change->revision && change->revision != job->revision) {
+        return APR_EAGAIN;
+    }
     rv = check_form(tx, change->engine, job, change->problems);
+    if (rv == APR_SUCCESS && change->items) {
+        job->total = job->stored = change->items->nelts;
+        rv = store_items(tx, job, change->items, ptemp);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -341,10 +350,16 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 }
 
 apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
-                             const batch_actor_t *actor, const char *id, batch_problems_t *problems,
+                             const batch_actor_t *actor, const char *id,
+                             const batch_selection_t *selection, batch_problems_t *problems,
                              batch_error_t *err, apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, id, problems, job, p};
+    struct change change = {engine, actor, NULL, NULL, 0, id, problems, job, p};
+
+    if (selection) {
+        change.revision = selection->revision;
+        change.items = selection->items ? stored_order(selection->items, p) : NULL;
+    }
 
     return write_change(&change, start_body, 0, err);
 }
@@ -369,7 +384,7 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
                               const batch_actor_t *actor, const char *id, batch_error_t *err,
                               apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, id, NULL, job, p};
+    struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p};
 
     return write_change(&change, delete_body, 1, err);
 }
@@ -407,7 +422,7 @@ apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
                               const batch_actor_t *actor, const char *id, batch_error_t *err,
                               apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, id, NULL, job, p};
+    struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p};
 
     return write_change(&change, cancel_body, 0, err);
 }

@@ -25,6 +25,12 @@ typedef struct batch_engine {
     batch_outages_t *outages; /* what has been logged of late; NULL: everything is logged */
 } batch_engine_t;
 
+/** What a pending job's query has selected just before its start. */
+typedef struct batch_selection {
+    apr_int64_t revision;      /* of the job whose operations were looked at */
+    apr_array_header_t *items; /* of batch_item_t; NULL: it has no query, its items are stored */
+} batch_selection_t;
+
 /** The resource of that name, or NULL (also for a NULL name). */
 const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, const char *name);
 
@@ -80,11 +86,13 @@ apr_status_t batch_job_set_operations(batch_job_t *job, const batch_engine_t *en
                                       apr_pool_t *p);
 
 /**
- * Starts a pending job: it is queued when this returns. BATCH_EINVALID if it has no operation, or
- * if its form has gone meanwhile. *job is filled as far as it was found, also on ECONFLICT.
+ * Starts a pending job: it is queued when this returns, with its selection frozen. BATCH_EINVALID
+ * if it has no operation, or if its form has gone meanwhile; APR_EAGAIN if it is no longer the job
+ * that selection was made for. *job is filled as far as it was found, also on ECONFLICT.
  */
 apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
-                             const batch_actor_t *actor, const char *id, batch_problems_t *problems,
+                             const batch_actor_t *actor, const char *id,
+                             const batch_selection_t *selection, batch_problems_t *problems,
                              batch_error_t *err, apr_pool_t *p);
 
 /** Removes a job that is pending or final, with all that belongs to it. *job is as it was. */

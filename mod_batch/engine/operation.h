@@ -16,7 +16,8 @@ typedef struct batch_operation {
     apr_int64_t ids_sent; /* elements of ids, duplicates included */
     int ids_over;         /* more than the limit of distinct ids: ids holds only the first ones */
     apr_array_header_t *ids; /* of batch_item_t: distinct keys with the ordinal of their first
-                                appearance, in the order sent */
+                                appearance, in the order sent; of a query, once it has been run:
+                                what it has selected */
     const char *query;
     int has_data;
     apr_array_header_t *data; /* of batch_value_t: the members of data, in the order sent */

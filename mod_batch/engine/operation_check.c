@@ -118,11 +118,10 @@ static void check_selection(batch_problems_t *problems, const batch_engine_t *en
     if (operation->has_ids && operation->query) {
         batch_problem_add(problems, "operations[0].ids",
                           "cannot be used together with query: send one of them");
-    } else if (operation->query) {
-        batch_problem_add(problems, "operations[0].query",
-                          "selection by query is not available in this version: send ids");
-    } else if (!operation->has_ids) {
-        add_missing(problems, "operations[0].ids", "is required: the ids of the objects");
+    } else if (!operation->has_ids && !operation->query &&
+               !is_reported(problems, "operations[0].query")) {
+        add_missing(problems, "operations[0].ids",
+                    "is required: the ids of the objects; or a query that selects them");
     }
     if (!operation->has_ids) {
         return;

@@ -125,6 +125,24 @@ int batch_parameter_flag(const batch_exchange_t *x, const char *name, batch_prob
 /** The page of a list. */
 apr_int64_t batch_parameter_page(const batch_exchange_t *x, batch_problems_t *problems);
 
+/* ---- Queries of the records API (records_query.c) ---------------------------------------------
+ */
+
+/**
+ * Runs an operation's query into its ids, or only checks it; adds a problem where it is wrong. For
+ * a form that problems says nothing of. 0 after the reply was made, with *code for httpd.
+ */
+int batch_records_query(batch_exchange_t *x, batch_operation_t *operation,
+                        const batch_resource_t *resource, int run, batch_problems_t *problems,
+                        int *code);
+
+/**
+ * Runs the query of a pending job, if it has one: *items is what it selects, else NULL. 0 after the
+ * reply was made, with *code for httpd; 1 also where starting the job will say what is wrong.
+ */
+int batch_records_select(batch_exchange_t *x, apr_array_header_t **items, const batch_job_t *job,
+                         const batch_resource_t *resource, int *code);
+
 /* ---- Request bodies (body.c) ------------------------------------------------------------------
  */
 

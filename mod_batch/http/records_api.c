@@ -73,7 +73,7 @@ static int accept_request(batch_exchange_t *x, batch_operations_request_t *reque
     if (resource && !batch_endpoint_resource_is_sound(x, resource, code)) {
         return 0;
     }
-    if (problems->nelts && resource) {
+    if (resource && (problems->nelts || request->first.query)) {
         batch_error_t err = {0};
         apr_status_t rv = batch_operation_check_form(problems, x->service->engine, &x->actor,
                                                      resource, request, &err, p);
@@ -81,6 +81,11 @@ static int accept_request(batch_exchange_t *x, batch_operations_request_t *reque
             *code = batch_reply_failure(x, rv, &err, NULL);
             return 0;
         }
+    }
+    if (resource && request->first.query && !request->first.has_ids &&
+        !batch_records_query(x, &request->first, resource,
+                             body == BATCH_BODY_CREATE && request->start, problems, code)) {
+        return 0;
     }
     if (problems->nelts) {
         *code = batch_reply_problems(x, problems);
@@ -171,23 +176,38 @@ int batch_records_set_operations(batch_exchange_t *x)
                              : batch_reply_failure(x, rv, &err, problems);
 }
 
+/* How often a start is tried while somebody else sets the batch's operations. */
+#define START_TRIES 3
+
 int batch_records_start(batch_exchange_t *x)
 {
     batch_problems_t *problems = batch_problems_make(x->r->pool);
-    const batch_resource_t *resource;
     batch_error_t err = {0};
     batch_job_t job;
     apr_status_t rv;
-    int code;
+    int code, tries = 0;
 
-    if (!batch_endpoint_find_job(x, &job, &code)) {
-        return code;
+    do {
+        batch_selection_t selection = {0, NULL};
+        const batch_resource_t *resource;
+
+        if (!batch_endpoint_find_job(x, &job, &code)) {
+            return code;
+        }
+        resource = batch_engine_resource(x->service->engine, job.resource);
+        if (resource && !batch_endpoint_resource_is_sound(x, resource, &code)) {
+            return code;
+        }
+        selection.revision = job.revision;
+        if (!batch_records_select(x, &selection.items, &job, resource, &code)) {
+            return code;
+        }
+        rv = batch_job_start(&job, x->service->engine, &x->actor, x->id, &selection, problems, &err,
+                             x->r->pool);
+    } while (rv == APR_EAGAIN && ++tries < START_TRIES);
+    if (rv == APR_EAGAIN) {
+        return batch_reply_error(x, HTTP_CONFLICT, "the operations of this batch are being set");
     }
-    resource = batch_engine_resource(x->service->engine, job.resource);
-    if (resource && !batch_endpoint_resource_is_sound(x, resource, &code)) {
-        return code;
-    }
-    rv = batch_job_start(&job, x->service->engine, &x->actor, x->id, problems, &err, x->r->pool);
     return rv == APR_SUCCESS ? batch_endpoint_queued(x, &job)
                              : batch_reply_failure(x, rv, &err, problems);
 }

@@ -153,6 +153,25 @@ apr_status_t batch_operations_parser_finish(batch_operations_request_t *request,
     return APR_SUCCESS;
 }
 
+const char *batch_operations_query(const char *operations, apr_pool_t *p)
+{
+    batch_json_slice_t document, operation, query = {NULL, 0};
+    batch_json_cursor_t cursor;
+    apr_size_t length;
+
+    if (!operations) {
+        return NULL;
+    }
+    document = batch_json_document(operations, strlen(operations));
+    batch_json_walk(&cursor, &document);
+    if (batch_json_next_element(&operation, &cursor)) {
+        batch_json_member(&query, &operation, "query");
+    }
+    return batch_json_kind(&query) == BATCH_JSON_STRING
+               ? batch_json_string_decode(&length, query.text, query.length, p)
+               : NULL;
+}
+
 /* ---- Writing ------------------------------------------------------------------------------- */
 
 static void write_ids(batch_text_writer_t *writer, const apr_array_header_t *ids)

@@ -135,6 +135,8 @@ struct batch_driver {
     /* Whole operations, as store.h describes them. */
     apr_status_t (*form_check)(batch_tx_t *tx, const batch_resource_t *resource,
                                const char *organization, const char *form_id);
+    apr_status_t (*walk)(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
+                         apr_pool_t *ptemp);
     apr_status_t (*errors_insert)(batch_tx_t *tx, const batch_job_t *job,
                                   const batch_item_error_t *errors, int count);
     apr_status_t (*rows_delete)(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
@@ -144,7 +146,7 @@ struct batch_driver {
                                 const batch_row_scope_t *scope, const batch_value_t *values,
                                 int value_count, const batch_item_t *items, int count,
                                 apr_time_t deadline, apr_pool_t *ptemp);
-    /* NULL where there are none: the store then says that it cannot. */
+
     apr_status_t (*rows_merge)(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                const batch_row_scope_t *scope, const batch_item_t *items, int count,
                                apr_time_t deadline, apr_pool_t *ptemp);

@@ -559,7 +559,11 @@ const batch_driver_t batch_driver_pgsql = {
     .columns = pg_columns,
     .facts = batch_pgsql_facts,
     .form_check = batch_pgsql_form_check,
+    .walk = batch_pgsql_walk,
     .errors_insert = batch_pgsql_errors_insert,
     .rows_delete = batch_pgsql_rows_delete,
     .rows_update = batch_pgsql_rows_update,
+    .rows_merge = batch_pgsql_rows_merge,
+    .rows_look = batch_pgsql_rows_look,
+    .keys_walk = batch_pgsql_keys_walk,
 };

@@ -490,6 +490,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .columns = sqlite_columns,
     .facts = batch_sqlite3_facts,
     .form_check = batch_sqlite3_form_check,
+    .walk = batch_sqlite3_walk,
     .errors_insert = batch_sqlite3_errors_insert,
     .rows_delete = batch_sqlite3_rows_delete,
     .rows_update = batch_sqlite3_rows_update,

@@ -1,4 +1,4 @@
-/* PostgreSQL: what start-up wants to know of a resource's table. */
+/* PostgreSQL: what start-up, and statements on rows, want to know of a resource's table. */
 #include <apr_strings.h>
 
 #include "store/connection.h"
@@ -72,4 +72,122 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
         APR_ARRAY_PUSH(facts->needed, const char *) = apr_pstrdup(p, PQgetvalue(result, i, 0));
     }
     return failure;
+}
+
+/* ---- Rules -------------------------------------------------------------------------------------
+ */
+
+/*
+ * $1: the table, $2: its key, $3: match, $4: the scope. An index counts if it is over all rows, by
+ * columns alone; keys are its columns in their order.
+ */
+#define RULES_SQL                                                                                  \
+    "WITH batch_index AS (SELECT indisunique AS is_unique, ARRAY(SELECT attname::text"             \
+    " FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) WITH ORDINALITY AS place (attribute, "      \
+    "number)"                                                                                      \
+    " JOIN pg_attribute ON attrelid = indrelid AND attnum = attribute ORDER BY number) AS keys"    \
+    " FROM pg_index WHERE indrelid = to_regclass(quote_ident($1)) AND indisvalid"                  \
+    " AND indpred IS NULL AND indexprs IS NULL)"                                                   \
+    " SELECT coalesce(bool_or(is_unique AND keys = ARRAY[$2]), false),"                            \
+    " coalesce(bool_or(is_unique AND keys <@ ($3::text[] || $4)), false),"                         \
+    " coalesce(bool_or(keys[1] = ANY ($3::text[])"                                                 \
+    " OR (keys[1] = $4 AND keys[2] = ANY ($3::text[]))), false),"                                  \
+    " coalesce(bool_or(keys[1] = $4 AND keys[2] = $2), false),"                                    \
+    " EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1))"                 \
+    " AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 7 = 7) FROM batch_index"
+
+#define RULES 5
+
+/* Fails unless the rules are still $5: the booleans, as an array. */
+static const char guard_sql[] =
+    "SELECT 1 / count(*) FROM (" RULES_SQL ") AS batch_rules (a, b, c, d, e)"
+    " WHERE ARRAY[a, b, c, d, e] = $5::boolean[]";
+
+static int is_true(const PGresult *result, int column)
+{
+    return *PQgetvalue(result, 0, column) == 't';
+}
+
+/* What tells the rules of one resource in a table from those of another. */
+static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)
+{
+    const char *match = resource->match
+                            ? batch_pgsql_array((const char *const *)resource->match->elts,
+                                                resource->match->nelts, p)
+                            : "{}";
+
+    return apr_pstrcat(p, match, batch_pgsql_identifier(resource->key, p),
+                       resource->scope ? resource->scope : "", NULL);
+}
+
+/* Queues a question about the rules; expected: for the guard. */
+static batch_failure_e queue_rules(batch_connection_t *connection, const char *expected,
+                                   const batch_resource_t *resource, apr_pool_t *scratch)
+{
+    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT,
+                                BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
+    const char *match = resource->match
+                            ? batch_pgsql_array((const char *const *)resource->match->elts,
+                                                resource->match->nelts, scratch)
+                            : "{}";
+    const char *values[] = {resource->table, resource->key, match, resource->scope, expected};
+    batch_pgsql_statement_t *statement =
+        expected ? batch_pgsql_statement(connection, guard_sql, types, 5)
+                 : batch_pgsql_statement(connection, RULES_SQL, types, 4);
+
+    return batch_pgsql_queue(connection, statement, values,
+                             expected ? BATCH_PGSQL_ROWS : BATCH_PGSQL_OWN);
+}
+
+batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_rules_t **rules,
+                                  const batch_pgsql_table_t *table,
+                                  const batch_resource_t *resource)
+{
+    const batch_pgsql_state_t *state = connection->state;
+    apr_pool_t *scratch = batch_connection_scratch(connection);
+    const char *name = rules_name(resource, scratch);
+    PGresult *result = NULL;
+    batch_failure_e failure;
+
+    *rules = apr_hash_get(table->rules, name, APR_HASH_KEY_STRING);
+    if (*rules) {
+        return BATCH_FAILURE_NONE;
+    }
+    failure = queue_rules(connection, NULL, resource, scratch);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_flush(connection, &result);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    *rules = apr_pcalloc(table->p, sizeof(**rules));
+    (*rules)->key_unique = is_true(result, 0);
+    (*rules)->match_unique = is_true(result, 1);
+    (*rules)->match_indexed = is_true(result, 2);
+    (*rules)->walk_scope = is_true(result, 3);
+    (*rules)->before_insert = is_true(result, 4);
+    (*rules)->transaction = state->transactions;
+    apr_hash_set(table->rules, apr_pstrdup(table->p, name), APR_HASH_KEY_STRING, *rules);
+    return BATCH_FAILURE_NONE;
+}
+
+batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pgsql_rules_t *rules,
+                                        const batch_resource_t *resource)
+{
+    const batch_pgsql_state_t *state = connection->state;
+    const int values[RULES] = {rules->key_unique, rules->match_unique, rules->match_indexed,
+                               rules->walk_scope, rules->before_insert};
+    char expected[2 * RULES + 2] = "{";
+    int i;
+
+    if (rules->transaction == state->transactions) {
+        return BATCH_FAILURE_NONE;
+    }
+    for (i = 0; i < RULES; i++) {
+        expected[2 * i + 1] = values[i] ? 't' : 'f';
+        expected[2 * i + 2] = i + 1 < RULES ? ',' : '}';
+    }
+    expected[2 * RULES + 1] = '\0';
+    rules->transaction = state->transactions;
+    return queue_rules(connection, expected, resource, batch_connection_scratch(connection));
 }

@@ -406,7 +406,8 @@ batch_failure_e batch_pgsql_queue(batch_connection_t *connection,
         NULL);
 }
 
-batch_failure_e batch_pgsql_queue_text(batch_connection_t *connection, const char *sql,
+batch_failure_e batch_pgsql_queue_once(batch_connection_t *connection, const char *sql,
+                                       const Oid *types, int count, const char *const *values,
                                        batch_pgsql_what_e what)
 {
     batch_failure_e failure = make_room(connection);
@@ -415,8 +416,14 @@ batch_failure_e batch_pgsql_queue_text(batch_connection_t *connection, const cha
         return failure;
     }
     return queued(connection,
-                  PQsendQueryParams(connection->native, sql, 0, NULL, NULL, NULL, NULL, 0), what,
-                  NULL);
+                  PQsendQueryParams(connection->native, sql, count, types, values, NULL, NULL, 0),
+                  what, NULL);
+}
+
+batch_failure_e batch_pgsql_queue_text(batch_connection_t *connection, const char *sql,
+                                       batch_pgsql_what_e what)
+{
+    return batch_pgsql_queue_once(connection, sql, NULL, 0, NULL, what);
 }
 
 /* ---- Making ---------------------------------------------------------------------------------- */

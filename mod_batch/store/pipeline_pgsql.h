@@ -30,6 +30,16 @@ typedef enum {
     BATCH_PGSQL_COMMIT
 } batch_pgsql_what_e;
 
+/* What is known of the speed of sets (sets_pgsql.h); times in microseconds, by batch_pgsql_ticks.
+ */
+typedef struct batch_pgsql_pace {
+    int rows;                 /* of the last set; 0 = there was none yet */
+    double took;              /* … */
+    double fixed;             /* … of that for a set of any size, as far as is known, … */
+    apr_time_t told_apart_at; /* … which was found out then; 0 = never yet */
+    apr_time_t measured_at;
+} batch_pgsql_pace_t;
+
 /* A prepared statement: what batch_prepared_t is here. Lives in its connection's pool. */
 typedef struct batch_pgsql_statement {
     const char *name;
@@ -37,12 +47,7 @@ typedef struct batch_pgsql_statement {
     int count;       /* of parameters */
     Oid *types;      /* of each */
     int made;        /* the server has it, or has been sent it */
-    /* rows_pgsql.c, of the last set; times in microseconds, by batch_pgsql_ticks: */
-    int rows;                 /* 0 = there was none yet */
-    double took;              /* … */
-    double fixed;             /* … of that for a set of any size, as far as is known, … */
-    apr_time_t told_apart_at; /* … which was found out then; 0 = never yet */
-    apr_time_t measured_at;
+    batch_pgsql_pace_t pace;
 } batch_pgsql_statement_t;
 
 /* One of the queued. */
@@ -82,6 +87,11 @@ batch_pgsql_statement_t *batch_pgsql_statement_make(batch_connection_t *connecti
 batch_failure_e batch_pgsql_queue(batch_connection_t *connection,
                                   batch_pgsql_statement_t *statement, const char *const *values,
                                   batch_pgsql_what_e what);
+
+/** The same for a statement that is used once: the server does not keep it. */
+batch_failure_e batch_pgsql_queue_once(batch_connection_t *connection, const char *sql,
+                                       const Oid *types, int count, const char *const *values,
+                                       batch_pgsql_what_e what);
 
 /** Queues a statement that is not prepared and has no parameters. */
 batch_failure_e batch_pgsql_queue_text(batch_connection_t *connection, const char *sql,

@@ -5,6 +5,30 @@
 #include "store/tx.h"
 #include "store/builder_pgsql.h"
 
+/* What statements on a resource's rows have to heed; lives as long as what is known of the table.
+ */
+typedef struct batch_pgsql_rules {
+    int key_unique;          /* a unique index: one row at most has a key */
+    int match_unique;        /* the same for match, within the scope */
+    int match_indexed;       /* an index finds the rows of match values */
+    int walk_scope;          /* an index has the scope's rows in the order of their keys */
+    int before_insert;       /* a trigger runs before a row is inserted, or not inserted */
+    batch_pgsql_pace_t pace; /* of merges */
+    unsigned transaction;    /* in which they were asked for, or guarded */
+} batch_pgsql_rules_t;
+
+/** Gives the rules of a resource in table. In facts_pgsql.c. */
+batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_rules_t **rules,
+                                  const batch_pgsql_table_t *table,
+                                  const batch_resource_t *resource);
+
+/**
+ * Queues what fails the transaction (or savepoint), as a statement on rows does, if the rules are
+ * no longer what they were; nothing if that was done in this transaction. In facts_pgsql.c.
+ */
+batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pgsql_rules_t *rules,
+                                        const batch_resource_t *resource);
+
 /* As the members of batch_driver_t. In facts_pgsql.c: */
 batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_facts_t *facts,
                                   const batch_resource_t *resource, apr_pool_t *p);
@@ -12,6 +36,8 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
 /* In items_pgsql.c: */
 apr_status_t batch_pgsql_form_check(batch_tx_t *tx, const batch_resource_t *resource,
                                     const char *organization, const char *form_id);
+apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+                              void *baton, apr_pool_t *ptemp);
 apr_status_t batch_pgsql_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                        const batch_item_error_t *errors, int count);
 
@@ -23,5 +49,16 @@ apr_status_t batch_pgsql_rows_update(batch_tx_t *tx, int *done, batch_row_outcom
                                      const batch_row_scope_t *scope, const batch_value_t *values,
                                      int value_count, const batch_item_t *items, int count,
                                      apr_time_t deadline, apr_pool_t *ptemp);
+
+/* In merge_pgsql.c and look_pgsql.c: */
+apr_status_t batch_pgsql_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                    const batch_row_scope_t *scope, const batch_item_t *items,
+                                    int count, apr_time_t deadline, apr_pool_t *ptemp);
+apr_status_t batch_pgsql_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
+                                   const batch_row_scope_t *scope, const batch_item_t *items,
+                                   int count, apr_pool_t *p);
+apr_status_t batch_pgsql_keys_walk(batch_tx_t *tx, const char **after,
+                                   const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
+                                   void *baton, apr_pool_t *p);
 
 #endif

@@ -39,6 +39,8 @@ batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char
 /* As the members of batch_driver_t. */
 apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,
                                       const char *organization, const char *form_id);
+apr_status_t batch_sqlite3_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+                                void *baton, apr_pool_t *ptemp);
 apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                          const batch_item_error_t *errors, int count);
 apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,

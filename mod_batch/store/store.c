@@ -93,15 +93,20 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     store->hurry.by_signals = config->block_signals;
     rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers, store->p);
     if (rv == APR_SUCCESS) {
-        batch_gate_open(&store->gate, most, store->p);
+        batch_gate_open(&store->gate, 2 * most, store->p);
         rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,
                                 store, store->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_reslist_create(&store->readers, 0, most, most, 0, make_place, close_place, store,
+                                store->p);
     }
     if (rv != APR_SUCCESS) {
         return batch_error_set(err, rv, "MB0100", ptemp, "cannot make the list of connections");
     }
     /* 0 would mean to wait for ever. */
     apr_reslist_timeout_set(store->connections, config->patience > 0 ? config->patience : 1);
+    apr_reslist_timeout_set(store->readers, config->patience > 0 ? config->patience : 1);
     return APR_SUCCESS;
 }
 
@@ -175,6 +180,12 @@ void batch_store_chunk_over(batch_store_t *store)
     if (store->driver->one_writer) {
         batch_writer_chunk_over(&store->writer);
     }
+}
+
+apr_status_t batch_store_read_long(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                                   batch_error_t *err, apr_pool_t *ptemp)
+{
+    return batch_store_run(store, BATCH_RUN_READ_LONG, fn, baton, err, ptemp);
 }
 
 /* ---- The module's own tables --------------------------------------------------------------------

@@ -153,6 +153,13 @@ apr_interval_time_t batch_store_rest(batch_store_t *store);
 void batch_store_chunk_over(batch_store_t *store);
 
 /**
+ * As batch_store_read, for a read that may take seconds: it has connections of its own, so that
+ * however many of them there are, short calls find one.
+ */
+apr_status_t batch_store_read_long(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                                   batch_error_t *err, apr_pool_t *ptemp);
+
+/**
  * For a write that returned BATCH_EINDOUBT: APR_SUCCESS if the stored job is in the very state that
  * the write has left in *job (seq, epoch, cursor, revision, updated_at), BATCH_ECONFLICT if it is
  * in another, BATCH_ENOTFOUND if it is not there. Waits for a transaction that is still changing
@@ -436,6 +443,60 @@ typedef apr_status_t batch_key_fn(void *baton, const char *key);
  */
 apr_status_t batch_tx_keys_walk(batch_tx_t *tx, const char **after, const batch_row_scope_t *scope,
                                 int limit, batch_key_fn *fn, void *baton, apr_pool_t *p);
+
+/* What a row has in a column. pgsql has only texts: the caller knows the column's type. */
+typedef enum {
+    BATCH_CELL_NULL,
+    BATCH_CELL_INTEGER,
+    BATCH_CELL_NUMBER,
+    BATCH_CELL_TEXT
+} batch_cell_kind_e;
+
+typedef struct batch_cell {
+    batch_cell_kind_e kind;
+    apr_int64_t integer; /* of an INTEGER */
+    double number;       /* of a NUMBER */
+    const char *text;    /* of a TEXT; not NUL-terminated, may hold any byte */
+    apr_size_t length;
+} batch_cell_t;
+
+/** A condition: a column is equal to one of some texts. */
+typedef struct batch_where {
+    const char *column;
+    const char *const *values; /* may come from a client: they are bound */
+    int count;
+} batch_where_t;
+
+/**
+ * A walk over rows of one of the administrator's tables. Names come from the configuration. Columns
+ * of times are given in the form 2023-10-06T02:56:34.000000Z where the database has a type for
+ * them; else all is given as it is stored.
+ */
+typedef struct batch_walk {
+    const char *table;
+    const char *const *columns; /* what fn gets, in this order */
+    int column_count;
+    const batch_where_t *wheres; /* all must be true; a row that is as they say is never left out */
+    int where_count;
+    apr_time_t deadline; /* apr_time_now's clock */
+} batch_walk_t;
+
+/** Is called for each row; cells are gone after it. Another status than APR_SUCCESS ends the walk.
+ */
+typedef apr_status_t batch_walk_fn(void *baton, const batch_cell_t *cells);
+
+/**
+ * Calls fn for the rows, in no order. What fn returned, if that ended the walk; APR_TIMEUP past the
+ * deadline. In a transaction of batch_store_read_long; blocks no other thread.
+ */
+apr_status_t batch_tx_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
+                           apr_pool_t *ptemp);
+
+/**
+ * For what a function does for long within a transaction: APR_TIMEUP past the deadline,
+ * BATCH_EUNAVAILABLE where this process is to end and waits for the transaction, else APR_SUCCESS.
+ */
+apr_status_t batch_tx_go_on(batch_tx_t *tx, apr_time_t deadline);
 
 /** APR_SUCCESS if the organization has that form, else BATCH_ENOTFOUND. */
 apr_status_t batch_tx_form_check(batch_tx_t *tx, const batch_resource_t *resource,

@@ -132,42 +132,31 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t
                                                items, count, deadline, ptemp);
 }
 
-/* Of a driver that has no such operation. */
-static apr_status_t not_here(batch_tx_t *tx, const char *what)
-{
-    return batch_error_set(batch_tx_error(tx), BATCH_EUNAVAILABLE, "MB0106", tx->p,
-                           "the database driver %s cannot %s", tx->connection->driver->name, what);
-}
-
 apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                  const batch_row_scope_t *scope, const batch_item_t *items,
                                  int count, apr_time_t deadline, apr_pool_t *ptemp)
 {
-    const batch_driver_t *driver = tx->connection->driver;
-
-    *done = 0;
-    return driver->rows_merge
-               ? driver->rows_merge(tx, done, outcomes, scope, items, count, deadline, ptemp)
-               : not_here(tx, "merge rows");
+    return tx->connection->driver->rows_merge(tx, done, outcomes, scope, items, count, deadline,
+                                              ptemp);
 }
 
 apr_status_t batch_tx_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
                                 const batch_row_scope_t *scope, const batch_item_t *items,
                                 int count, apr_pool_t *p)
 {
-    const batch_driver_t *driver = tx->connection->driver;
-
-    return driver->rows_look ? driver->rows_look(tx, looks, scope, items, count, p)
-                             : not_here(tx, "look for rows");
+    return tx->connection->driver->rows_look(tx, looks, scope, items, count, p);
 }
 
 apr_status_t batch_tx_keys_walk(batch_tx_t *tx, const char **after, const batch_row_scope_t *scope,
                                 int limit, batch_key_fn *fn, void *baton, apr_pool_t *p)
 {
-    const batch_driver_t *driver = tx->connection->driver;
+    return tx->connection->driver->keys_walk(tx, after, scope, limit, fn, baton, p);
+}
 
-    return driver->keys_walk ? driver->keys_walk(tx, after, scope, limit, fn, baton, p)
-                             : not_here(tx, "walk over rows");
+apr_status_t batch_tx_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
+                           apr_pool_t *ptemp)
+{
+    return tx->connection->driver->walk(tx, walk, fn, baton, ptemp);
 }
 
 /* ---- Forms -------------------------------------------------------------------------------------

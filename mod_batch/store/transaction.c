@@ -334,6 +334,11 @@ static int once_more(batch_run_t *run)
     }
 }
 
+static apr_reslist_t *connections_for(const batch_run_t *run)
+{
+    return run->how == BATCH_RUN_READ_LONG ? run->store->readers : run->store->connections;
+}
+
 static void let_go(batch_run_t *run, int entered, int quiet)
 {
     batch_connection_t *connection = run->tx.connection;
@@ -348,7 +353,7 @@ static void let_go(batch_run_t *run, int entered, int quiet)
         }
     }
     batch_gate_leave(connection);
-    apr_reslist_release(run->store->connections, connection);
+    apr_reslist_release(connections_for(run), connection);
 }
 
 static apr_status_t run_attempts(batch_run_t *run)
@@ -362,7 +367,7 @@ static apr_status_t run_attempts(batch_run_t *run)
     if (store->driver->one_writer && run->tx.write) {
         entered = batch_writer_enter(&store->writer, store->patience, &store->hurry);
     }
-    rv = apr_reslist_acquire(store->connections, &connection);
+    rv = apr_reslist_acquire(connections_for(run), &connection);
     if (rv != APR_SUCCESS) {
         if (entered) {
             batch_writer_leave(&store->writer);
@@ -377,6 +382,18 @@ static apr_status_t run_attempts(batch_run_t *run)
     } while (rv != APR_SUCCESS && once_more(run));
     let_go(run, entered, run->how == BATCH_RUN_WRITE && rv == BATCH_ENOTFOUND);
     return rv;
+}
+
+apr_status_t batch_tx_go_on(batch_tx_t *tx, apr_time_t deadline)
+{
+    sigset_t pending;
+
+    if (tx->store->block_signals && !sigpending(&pending) &&
+        (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT))) {
+        return batch_error_set(&tx->error, BATCH_EUNAVAILABLE, "MB0110", tx->p,
+                               "this process is to end, a long read was given up");
+    }
+    return apr_time_now() < deadline ? APR_SUCCESS : APR_TIMEUP;
 }
 
 /* Blocks the signals that end httpd's processes, if the store is to do so. */

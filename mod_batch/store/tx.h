@@ -21,6 +21,7 @@ struct batch_store {
     batch_writer_t writer;
     apr_reslist_t *connections; /* of batch_connection_t */
     batch_gate_t gate;          /* knows all of them */
+    apr_reslist_t *readers;     /* the same, for reads that take long */
 };
 
 struct batch_tx {
@@ -39,6 +40,7 @@ struct batch_tx {
 /** How a transaction is to be run. */
 typedef enum {
     BATCH_RUN_READ,
+    BATCH_RUN_READ_LONG,
     BATCH_RUN_WRITE,
     BATCH_RUN_SETTLE, /* reads only, but as a writer does: waits for others that write */
     BATCH_RUN_INSPECT /* reads the administrator's tables only; the module's own need not be there

@@ -121,6 +121,7 @@ batch_failure_e batch_pgsql_table(batch_connection_t *connection, batch_pgsql_ta
     known = apr_pcalloc(p, sizeof(*known));
     known->p = p;
     known->columns = apr_array_make(p, 16, sizeof(batch_pgsql_column_t));
+    known->rules = apr_hash_make(p);
     known->transaction = state->transactions;
     failure = read_columns(connection, known, name);
     if (failure != BATCH_FAILURE_NONE) {

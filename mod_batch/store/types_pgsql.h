@@ -27,6 +27,7 @@ typedef struct batch_pgsql_column {
 typedef struct batch_pgsql_table {
     apr_array_header_t *columns; /* of batch_pgsql_column_t; none: there is no such table */
     unsigned transaction;        /* in which it was looked up: batch_pgsql_state_t */
+    apr_hash_t *rules;           /* facts_pgsql.c: of the resources that are kept in it */
     apr_pool_t *p;
 } batch_pgsql_table_t;
 

@@ -67,10 +67,18 @@ async function fulcrumApp() {
     {body: {operations: [operation(ids.slice(10, 12))]}});
   is(set.operations, [operation(ids.slice(10, 12))], 'fulcrum-app: sets operations');
 
+  const query = `SELECT _record_id AS id FROM "Testing App" WHERE _record_id = '${ids[0]}'`;
+  const {ids: unused, ...selecting} = operation([]);
+  const selected = await client.api.post('batch',
+    {body: {batch: {operations: [{...selecting, query}]}}});
+  is([selected.batch.objects_total, (await poll(() => get(selected.batch.id))).status],
+    [0, 'success'], 'fulcrum-app: selects by a query what is gone already');
+
   const list = await client.api.get('batch', {qs: {per_page: 1000}});
-  is(list.batches.map(batch => batch.id), [empty.batch.id, direct.batch.id, created.batch.id],
+  is(list.batches.map(batch => batch.id),
+    [selected.batch.id, empty.batch.id, direct.batch.id, created.batch.id],
     'fulcrum-app: lists batches');
-  is([list.current_page, list.total_pages, list.total_count, list.per_page], [1, 1, 3, 1000],
+  is([list.current_page, list.total_pages, list.total_count, list.per_page], [1, 1, 4, 1000],
     'fulcrum-app: with their numbers');
 
   await client.api.del(`batch/${empty.batch.id}`);

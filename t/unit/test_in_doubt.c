@@ -44,11 +44,11 @@ static void test_client(proxy_mode_e mode, apr_pool_t *p)
               APR_SUCCESS, "its operations are set");
     is_string(sql(p, "SELECT revision || action || total FROM batch_jobs"), "2update5", "once");
     lose_next(mode);
-    is_number(batch_job_start(&seen, &engine, &alice, job.id, problems, &err, p), APR_SUCCESS,
+    is_number(batch_job_start(&seen, &engine, &alice, job.id, NULL, problems, &err, p), APR_SUCCESS,
               "it is started");
     is_string(sql(p, "SELECT revision || status FROM batch_jobs"), "3queued", "once");
-    is_number(batch_job_start(&seen, &engine, &alice, job.id, problems, &err, p), BATCH_ECONFLICT,
-              "another start is a conflict");
+    is_number(batch_job_start(&seen, &engine, &alice, job.id, NULL, problems, &err, p),
+              BATCH_ECONFLICT, "another start is a conflict");
     is_number(run_next(&job, -1, p), APR_SUCCESS, "it runs");
     lose_next(mode);
     is_number(batch_job_delete(&seen, &engine, &alice, job.id, &err, p), APR_SUCCESS,

@@ -77,7 +77,7 @@ static const struct {
     {OPERATION(RECORD "\"action\":\"delete\",\"ids\":\"a\""),
      "operations[0].ids: must be an array of strings"},
     {OPERATION(RECORD "\"action\":\"delete\""),
-     "operations[0].ids: is required: the ids of the objects"},
+     "operations[0].ids: is required: the ids of the objects; or a query that selects them"},
     {OPERATION(RECORD "\"action\":\"delete\",\"ids\":[\"a\"],\"query\":\"SELECT 1\""),
      "operations[0].ids: cannot be used together with query: send one of them"},
     {OPERATION(RECORD "\"action\":7,\"ids\":[\"a\"]"), "operations[0].action: must be a string"},
@@ -95,10 +95,11 @@ static const struct {
      "operations[0].data.status: must be a string"},
     {OPERATION(RECORD "\"action\":\"delete\",\"ids\":[\"a\"],\"data\":{\"status\":\"x\"}"),
      "operations[0].data: is for the action update only"},
-    {OPERATION(""), "operations[0].resource: is required: record; "
-                    "operations[0].action: is required: delete or update; "
-                    "operations[0].form_id: is required; "
-                    "operations[0].ids: is required: the ids of the objects"},
+    {OPERATION(""),
+     "operations[0].resource: is required: record; "
+     "operations[0].action: is required: delete or update; "
+     "operations[0].form_id: is required; "
+     "operations[0].ids: is required: the ids of the objects; or a query that selects them"},
     {"{\"batch\":{\"operations\":[7]}}", "operations[0]: must be an object"},
     {"{\"batch\":{\"operations\":[]}}", "operations: must have an operation"},
     {"{\"batch\":{\"operations\":{}}}", "operations: must be an array"},

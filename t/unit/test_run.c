@@ -70,8 +70,8 @@ static void test_permission(apr_pool_t *p)
     is_number(create(&job, &bob, wanted, problems, p), BATCH_EFORBIDDEN, "bob may not delete");
     wanted->start = 0;
     is_number(create(&job, &alice, wanted, problems, p), APR_SUCCESS, "alice may");
-    is_number(batch_job_start(&job, &engine, &bob, job.id, problems, &err, p), BATCH_EFORBIDDEN,
-              "bob may not start hers");
+    is_number(batch_job_start(&job, &engine, &bob, job.id, NULL, problems, &err, p),
+              BATCH_EFORBIDDEN, "bob may not start hers");
     is_number(batch_job_delete(&job, &engine, &bob, job.id, &err, p), BATCH_EFORBIDDEN,
               "nor remove it");
     wanted = request("update", "r%03d", 1, 2, p);
@@ -92,8 +92,8 @@ static void test_pending(apr_pool_t *p)
     fill(p);
     is_number(create(&job, &alice, &empty, problems, p), APR_SUCCESS, "a batch without operations");
     is_number(job.status, BATCH_STATUS_PENDING, "is pending");
-    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), BATCH_EINVALID,
-              "and cannot be started");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, NULL, problems, &err, p),
+              BATCH_EINVALID, "and cannot be started");
     is_number(batch_job_set_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
               APR_SUCCESS, "until it has some");
     wanted = request("update", "r%03d", 11, 13, p);
@@ -101,10 +101,10 @@ static void test_pending(apr_pool_t *p)
               APR_SUCCESS, "which can be replaced");
     is_number(other.total, 3, "as a whole");
     is_number(claim(&other, p), BATCH_ENOTFOUND, "a pending batch is not in the queue");
-    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), APR_SUCCESS,
-              "it starts");
-    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), BATCH_ECONFLICT,
-              "once");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, NULL, problems, &err, p),
+              APR_SUCCESS, "it starts");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, NULL, problems, &err, p),
+              BATCH_ECONFLICT, "once");
     is_number(batch_job_delete(&other, &engine, &alice, job.id, &err, p), BATCH_ECONFLICT,
               "and cannot be removed then");
     is_number(run_next(&other, -1, p), APR_SUCCESS, "it runs");

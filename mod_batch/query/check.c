@@ -1,0 +1,656 @@
+/* What names mean, and that operators get what they can work with. */
+#include "query/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* What constants may take that are computed before the query runs. */
+#define MOST_FOLDING (1024 * 1024)
+
+/* A LIKE pattern's limit, as texts.c has it. */
+#define MOST_PATTERN 1000
+
+typedef struct checker {
+    batch_select_t *select;
+    batch_query_text_t *text;
+    const batch_query_schema_t *schema;
+    apr_time_t now;
+} checker_t;
+
+static int check(checker_t *checker, batch_node_t *node);
+
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+static int column_slot(const checker_t *checker, const batch_query_column_t *column)
+{
+    apr_array_header_t *columns = checker->select->columns;
+    int i;
+
+    for (i = 0; i < columns->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(columns, i, const batch_query_column_t *)->column,
+                    column->column)) {
+            return i;
+        }
+    }
+    APR_ARRAY_PUSH(columns, const batch_query_column_t *) = column;
+    return columns->nelts - 1;
+}
+
+static int member_slot(const checker_t *checker, const batch_node_t *node)
+{
+    apr_array_header_t *members = checker->select->members;
+    batch_member_t *member;
+    int i;
+
+    for (i = 0; i < members->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(members, i, batch_member_t).name, node->name)) {
+            return i;
+        }
+    }
+    member = apr_array_push(members);
+    memset(member, 0, sizeof(*member));
+    member->name = node->name;
+    member->length = strlen(node->name);
+    member->at = node->at;
+    return members->nelts - 1;
+}
+
+static int check_qualifier(checker_t *checker, const batch_node_t *node)
+{
+    const batch_select_t *select = checker->select;
+    const char *wanted = select->alias ? select->alias : select->form;
+
+    if (!node->qualifier || (wanted && !strcmp(node->qualifier, wanted))) {
+        return 1;
+    }
+    return batch_query_fault(checker->text, node->at,
+                             wanted ? "\"%s\" is no form of this query: it has \"%s\""
+                                    : "\"%s\" is no form of this query%s",
+                             node->qualifier, wanted ? wanted : "");
+}
+
+static int check_name(checker_t *checker, batch_node_t *node)
+{
+    const batch_query_column_t *column = batch_query_schema_column(checker->schema, node->name);
+    batch_query_near_t near;
+    int i;
+
+    if (!check_qualifier(checker, node)) {
+        return 0;
+    }
+    if (column) {
+        node->type = BATCH_NODE_COLUMN;
+        node->kind = column->kind;
+        node->slot = column_slot(checker, column);
+        return 1;
+    }
+    if (checker->schema->members) {
+        node->type = BATCH_NODE_MEMBER;
+        node->kind = BATCH_QUERY_MEMBER;
+        node->slot = member_slot(checker, node);
+        return 1;
+    }
+    batch_query_near_init(&near, node->name, checker->text->p);
+    for (i = 0; i < checker->schema->columns->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(checker->schema->columns, i, batch_query_column_t).name;
+        batch_query_near_offer(&near, name, strlen(name));
+    }
+    return batch_query_fault(checker->text, node->at, "there is no column \"%s\"%s", node->name,
+                             batch_query_near_words(&near));
+}
+
+/* ---- Kinds ----------------------------------------------------------------------------------- */
+
+static void fold(const checker_t *checker, batch_node_t *node)
+{
+    batch_query_room_t room = {.p = checker->text->p, .most = MOST_FOLDING};
+    batch_query_value_t value;
+    int i;
+
+    for (i = 0; i < node->count; i++) {
+        if (node->children[i]->type != BATCH_NODE_VALUE) {
+            return;
+        }
+    }
+    if (node->type == BATCH_NODE_VALUE || !node->count || node->kind == BATCH_QUERY_INTERVAL) {
+        return;
+    }
+    value = batch_query_evaluate(node, NULL, &room);
+    if (!room.over) {
+        node->type = BATCH_NODE_VALUE;
+        node->value = value;
+        node->count = 0;
+    }
+}
+
+static batch_node_t *wrap(const checker_t *checker, batch_node_t *child, batch_query_kind_e kind)
+{
+    batch_node_t *node = apr_pcalloc(checker->text->p, sizeof(*node));
+
+    node->type = BATCH_NODE_CONVERT;
+    node->kind = kind;
+    node->at = child->at;
+    node->slot = -1;
+    node->checked = 1;
+    node->count = 1;
+    node->depth = child->depth;
+    node->children = apr_pmemdup(checker->text->p, &child, sizeof(child));
+    fold(checker, node);
+    return node;
+}
+
+/* A string of the query as the kind that its place asks for. */
+static int require_literal(const checker_t *checker, batch_node_t *node, batch_query_kind_e kind)
+{
+    batch_query_room_t room = {.p = checker->text->p, .most = MOST_FOLDING};
+    batch_query_value_t value = batch_query_convert(&node->value, kind, &room);
+
+    if (value.kind == BATCH_QUERY_NULL) {
+        return batch_query_fault(
+            checker->text, node->at, "found %s, expected %s %s in it",
+            apr_pstrcat(checker->text->p, "'",
+                        apr_pstrndup(checker->text->p, node->value.text,
+                                     node->value.length < 40 ? node->value.length : 40),
+                        "'", NULL),
+            kind == BATCH_QUERY_INTEGER ? "an" : "a", batch_query_kind_name(kind));
+    }
+    node->kind = kind;
+    node->value = value;
+    return 1;
+}
+
+/* Makes *place give values of that kind, if it can without guessing. */
+static int require(const checker_t *checker, batch_node_t **place, batch_query_kind_e kind)
+{
+    batch_node_t *node = *place;
+
+    if (node->kind == kind) {
+        return 1;
+    }
+    if (node->kind == BATCH_QUERY_NULL) {
+        node->kind = kind;
+        return 1;
+    }
+    if (node->kind == BATCH_QUERY_LITERAL) {
+        return require_literal(checker, node, kind);
+    }
+    if (node->kind == BATCH_QUERY_MEMBER ||
+        (node->kind == BATCH_QUERY_INTEGER && kind == BATCH_QUERY_NUMBER) ||
+        (node->kind == BATCH_QUERY_DATE && kind == BATCH_QUERY_TIMESTAMP)) {
+        *place = wrap(checker, node, kind);
+        return 1;
+    }
+    return batch_query_fault(checker->text, node->at,
+                             "this is of type %s, expected %s: CAST(… AS %s) would make it so",
+                             batch_query_kind_name(node->kind), batch_query_kind_name(kind),
+                             batch_query_kind_name(kind));
+}
+
+/* The kind in which two known kinds can be compared, or -1. */
+static int common_kind(batch_query_kind_e a, batch_query_kind_e b)
+{
+    if (a == b) {
+        return (int)a;
+    }
+    if ((a == BATCH_QUERY_INTEGER && b == BATCH_QUERY_NUMBER) ||
+        (a == BATCH_QUERY_NUMBER && b == BATCH_QUERY_INTEGER)) {
+        return BATCH_QUERY_NUMBER;
+    }
+    if ((a == BATCH_QUERY_DATE && b == BATCH_QUERY_TIMESTAMP) ||
+        (a == BATCH_QUERY_TIMESTAMP && b == BATCH_QUERY_DATE)) {
+        return BATCH_QUERY_TIMESTAMP;
+    }
+    return -1;
+}
+
+/* Brings the children from first on to one kind. */
+static int unify(const checker_t *checker, batch_node_t *node, batch_query_kind_e *kind)
+{
+    int known = BATCH_QUERY_NULL, literals = 0, members = 0, i;
+
+    for (i = 0; i < node->count; i++) {
+        const batch_node_t *child = node->children[i];
+        int common = known == BATCH_QUERY_NULL
+                         ? (int)child->kind
+                         : common_kind((batch_query_kind_e)known, child->kind);
+
+        literals += child->kind == BATCH_QUERY_LITERAL;
+        members += child->kind == BATCH_QUERY_MEMBER;
+        if (child->kind == BATCH_QUERY_LITERAL || child->kind == BATCH_QUERY_MEMBER ||
+            child->kind == BATCH_QUERY_NULL) {
+            continue;
+        }
+        if (common < 0 || common == BATCH_QUERY_INTERVAL) {
+            return batch_query_fault(checker->text, child->at,
+                                     "a value of type %s cannot be compared with one of type %s "
+                                     "here: CAST(… AS …) can make them the same",
+                                     batch_query_kind_name(child->kind),
+                                     batch_query_kind_name((batch_query_kind_e)known));
+        }
+        known = common;
+    }
+    if (known == BATCH_QUERY_NULL && !literals && members > 1) {
+        return batch_query_fault(checker->text, node->at,
+                                 "found two members whose types are not known, expected at least "
+                                 "one with a type: as in a::text or b::numeric");
+    }
+    if (known == BATCH_QUERY_NULL) {
+        known = BATCH_QUERY_TEXT;
+    } else if (known == BATCH_QUERY_INTEGER && members) {
+        known = BATCH_QUERY_NUMBER;
+    }
+    *kind = (batch_query_kind_e)known;
+    for (i = 0; i < node->count; i++) {
+        if (!require(checker, &node->children[i], *kind)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int require_all(const checker_t *checker, batch_node_t *node, batch_query_kind_e kind)
+{
+    int i;
+
+    for (i = 0; i < node->count; i++) {
+        if (!require(checker, &node->children[i], kind)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* Anything but an interval, as a text. */
+static int as_text(const checker_t *checker, batch_node_t **place)
+{
+    batch_query_kind_e kind = (*place)->kind;
+
+    if (kind == BATCH_QUERY_TEXT || kind == BATCH_QUERY_NULL || kind == BATCH_QUERY_LITERAL ||
+        kind == BATCH_QUERY_INTERVAL) {
+        return require(checker, place, BATCH_QUERY_TEXT);
+    }
+    *place = wrap(checker, *place, BATCH_QUERY_TEXT);
+    return 1;
+}
+
+/* ---- Operators ------------------------------------------------------------------------------- */
+
+static int compare_constants(const void *a, const void *b)
+{
+    return batch_query_compare(&(*(batch_node_t *const *)a)->value,
+                               &(*(batch_node_t *const *)b)->value);
+}
+
+/* A list of constants is put in order: a record is looked up in it, not compared with each. */
+static void sort_in(batch_node_t *node)
+{
+    int i;
+
+    for (i = 1; i < node->count; i++) {
+        if (node->children[i]->type != BATCH_NODE_VALUE ||
+            node->children[i]->value.kind == BATCH_QUERY_NULL) {
+            return;
+        }
+    }
+    qsort(node->children + 1, (size_t)node->count - 1, sizeof(batch_node_t *), compare_constants);
+    node->sorted = 1;
+}
+
+static int check_like(const checker_t *checker, batch_node_t *node)
+{
+    const batch_node_t *pattern, *escape;
+
+    if (!require_all(checker, node, BATCH_QUERY_TEXT)) {
+        return 0;
+    }
+    pattern = node->children[1];
+    if (pattern->type == BATCH_NODE_VALUE && pattern->value.length > MOST_PATTERN) {
+        return batch_query_fault(checker->text, pattern->at,
+                                 "a pattern must not be longer than %d bytes", MOST_PATTERN);
+    }
+    if (node->count > 2) {
+        escape = node->children[2];
+        if (escape->type != BATCH_NODE_VALUE || escape->value.kind != BATCH_QUERY_TEXT ||
+            batch_query_length(&escape->value) > 1) {
+            return batch_query_fault(checker->text, escape->at,
+                                     "ESCAPE takes a string of one character, or none");
+        }
+    }
+    return 1;
+}
+
+/* member > '9': as texts, 10 would be below 9, which nobody means. */
+static int check_quoted_numbers(const checker_t *checker, const batch_node_t *node)
+{
+    batch_query_room_t room = {.p = checker->text->p, .most = MOST_FOLDING};
+    int members = 0, i;
+
+    if (node->type == BATCH_NODE_COMPARE ? node->op < BATCH_COMPARE_LESS
+                                         : node->type != BATCH_NODE_BETWEEN) {
+        return 1;
+    }
+    for (i = 0; i < node->count; i++) {
+        members += node->children[i]->kind == BATCH_QUERY_MEMBER;
+    }
+    for (i = 0; members && i < node->count; i++) {
+        const batch_node_t *child = node->children[i];
+
+        if (child->kind == BATCH_QUERY_LITERAL &&
+            batch_query_convert(&child->value, BATCH_QUERY_NUMBER, &room).kind ==
+                BATCH_QUERY_NUMBER) {
+            return batch_query_fault(checker->text, child->at,
+                                     "found '%s', which is a text: say the number without quotes, "
+                                     "or CAST(… AS text) if texts are to be compared",
+                                     apr_pstrndup(checker->text->p, child->value.text, 40));
+        }
+    }
+    return 1;
+}
+
+static int is_time(batch_query_kind_e kind)
+{
+    return kind == BATCH_QUERY_DATE || kind == BATCH_QUERY_TIMESTAMP;
+}
+
+static int check_arithmetic(const checker_t *checker, batch_node_t *node)
+{
+    batch_node_t **children = node->children;
+
+    if (node->op == '+' && children[0]->kind == BATCH_QUERY_INTERVAL) {
+        batch_node_t *first = children[0];
+        children[0] = children[1];
+        children[1] = first;
+    }
+    if (children[1]->kind == BATCH_QUERY_INTERVAL && (node->op == '+' || node->op == '-')) {
+        node->kind = BATCH_QUERY_TIMESTAMP;
+        return is_time(children[0]->kind) || require(checker, &children[0], BATCH_QUERY_TIMESTAMP);
+    }
+    node->kind =
+        children[0]->kind == BATCH_QUERY_INTEGER && children[1]->kind == BATCH_QUERY_INTEGER
+            ? BATCH_QUERY_INTEGER
+            : BATCH_QUERY_NUMBER;
+    return require_all(checker, node, node->kind);
+}
+
+static int check_negate(const checker_t *checker, batch_node_t *node)
+{
+    node->kind =
+        node->children[0]->kind == BATCH_QUERY_INTEGER ? BATCH_QUERY_INTEGER : BATCH_QUERY_NUMBER;
+    return require_all(checker, node, node->kind);
+}
+
+static int check_cast(const checker_t *checker, batch_node_t *node)
+{
+    batch_node_t *child = node->children[0];
+    batch_query_kind_e from = child->kind, to = node->kind;
+    int text = from == BATCH_QUERY_TEXT || from == BATCH_QUERY_MEMBER || from == BATCH_QUERY_NULL;
+    int numeric = from == BATCH_QUERY_INTEGER || from == BATCH_QUERY_NUMBER;
+
+    if (from == BATCH_QUERY_LITERAL) {
+        return require_literal(checker, child, to);
+    }
+    if (text || from == to || (to == BATCH_QUERY_TEXT && from != BATCH_QUERY_INTERVAL) ||
+        (numeric && (to == BATCH_QUERY_INTEGER || to == BATCH_QUERY_NUMBER)) ||
+        (from == BATCH_QUERY_INTEGER && to == BATCH_QUERY_BOOLEAN) ||
+        (from == BATCH_QUERY_BOOLEAN && to == BATCH_QUERY_INTEGER) ||
+        (is_time(from) && is_time(to))) {
+        return 1;
+    }
+    return batch_query_fault(checker->text, node->at, "a value of type %s cannot be cast to %s",
+                             batch_query_kind_name(from), batch_query_kind_name(to));
+}
+
+/* ---- Functions ------------------------------------------------------------------------------- */
+
+static int check_round(const checker_t *checker, batch_node_t *node)
+{
+    node->kind = BATCH_QUERY_NUMBER;
+    return require(checker, &node->children[0], BATCH_QUERY_NUMBER) &&
+           (node->count < 2 || require(checker, &node->children[1], BATCH_QUERY_INTEGER));
+}
+
+static int check_substr(const checker_t *checker, batch_node_t *node)
+{
+    int i;
+
+    node->kind = BATCH_QUERY_TEXT;
+    for (i = 1; i < node->count; i++) {
+        if (!require(checker, &node->children[i], BATCH_QUERY_INTEGER)) {
+            return 0;
+        }
+    }
+    return require(checker, &node->children[0], BATCH_QUERY_TEXT);
+}
+
+static int check_call(const checker_t *checker, batch_node_t *node)
+{
+    switch ((batch_function_e)node->op) {
+    case BATCH_FUNCTION_NOW:
+        node->type = BATCH_NODE_VALUE;
+        node->kind = node->value.kind = BATCH_QUERY_TIMESTAMP;
+        node->value.integer = checker->now;
+        return 1;
+    case BATCH_FUNCTION_ABS:
+        return check_negate(checker, node);
+    case BATCH_FUNCTION_ROUND:
+        return check_round(checker, node);
+    case BATCH_FUNCTION_COALESCE:
+    case BATCH_FUNCTION_NULLIF:
+        return unify(checker, node, &node->kind);
+    case BATCH_FUNCTION_DATE:
+        node->kind = BATCH_QUERY_DATE;
+        return check_cast(checker, node);
+    case BATCH_FUNCTION_LENGTH:
+    case BATCH_FUNCTION_CHAR_LENGTH:
+        node->kind = BATCH_QUERY_INTEGER;
+        return require_all(checker, node, BATCH_QUERY_TEXT);
+    case BATCH_FUNCTION_SUBSTR:
+    case BATCH_FUNCTION_SUBSTRING:
+        return check_substr(checker, node);
+    default:
+        node->kind = BATCH_QUERY_TEXT;
+        return require_all(checker, node, BATCH_QUERY_TEXT);
+    }
+}
+
+/* ---- Nodes ----------------------------------------------------------------------------------- */
+
+static int check_operator(checker_t *checker, batch_node_t *node)
+{
+    batch_query_kind_e kind;
+    int i;
+
+    switch (node->type) {
+    case BATCH_NODE_CONVERT:
+        return check_cast(checker, node);
+    case BATCH_NODE_ARITHMETIC:
+        return check_arithmetic(checker, node);
+    case BATCH_NODE_NEGATE:
+        return check_negate(checker, node);
+    case BATCH_NODE_CONCAT:
+        node->kind = BATCH_QUERY_TEXT;
+        for (i = 0; i < node->count; i++) {
+            if (!as_text(checker, &node->children[i])) {
+                return 0;
+            }
+        }
+        return 1;
+    case BATCH_NODE_CALL:
+        return check_call(checker, node);
+    default:
+        break;
+    }
+    node->kind = BATCH_QUERY_BOOLEAN;
+    switch (node->type) {
+    case BATCH_NODE_AND:
+    case BATCH_NODE_OR:
+    case BATCH_NODE_NOT:
+    case BATCH_NODE_IS_TRUTH:
+        return require_all(checker, node, BATCH_QUERY_BOOLEAN);
+    case BATCH_NODE_IS_NULL:
+        return node->op != 'u' || require_all(checker, node, BATCH_QUERY_BOOLEAN);
+    case BATCH_NODE_LIKE:
+        return check_like(checker, node);
+    case BATCH_NODE_IN:
+        if (!unify(checker, node, &kind)) {
+            return 0;
+        }
+        sort_in(node);
+        return 1;
+    default:
+        return check_quoted_numbers(checker, node) && unify(checker, node, &kind);
+    }
+}
+
+static int check(checker_t *checker, batch_node_t *node)
+{
+    int i;
+
+    if (node->checked) {
+        return 1;
+    }
+    node->checked = 1;
+    if (node->type == BATCH_NODE_NAME) {
+        return check_name(checker, node);
+    }
+    for (i = 0; i < node->count; i++) {
+        if (!check(checker, node->children[i])) {
+            return 0;
+        }
+    }
+    if (node->type == BATCH_NODE_VALUE) {
+        return 1;
+    }
+    if (!check_operator(checker, node)) {
+        return 0;
+    }
+    fold(checker, node);
+    return 1;
+}
+
+/* ---- The SELECT ------------------------------------------------------------------------------ */
+
+static int check_id(checker_t *checker)
+{
+    const apr_array_header_t *items = checker->select->items;
+    batch_select_item_t *found = NULL;
+    int i;
+
+    for (i = 0; i < items->nelts; i++) {
+        batch_select_item_t *item = &APR_ARRAY_IDX(items, i, batch_select_item_t);
+        const char *name = item->alias;
+
+        if (item->node && !name && item->node->type == BATCH_NODE_NAME) {
+            name = item->node->name;
+        }
+        if (!name || strcmp(name, "id") != 0) {
+            continue;
+        }
+        if (found) {
+            return batch_query_fault(checker->text, item->at,
+                                     "found a second column named id, expected one");
+        }
+        found = item;
+    }
+    if (!found) {
+        const batch_select_item_t *first = &APR_ARRAY_IDX(items, 0, batch_select_item_t);
+        return batch_query_fault(
+            checker->text, first->at, "the result has no column named id: select \"%s AS id\"",
+            APR_ARRAY_IDX(checker->schema->columns, 0, batch_query_column_t).name);
+    }
+    checker->select->id = found->node;
+    return 1;
+}
+
+static int check_items(checker_t *checker)
+{
+    batch_select_t *select = checker->select;
+    int i;
+
+    if (!select->items->nelts) {
+        select->id_is_key = 1;
+        return 1;
+    }
+    if (!check_id(checker)) {
+        return 0;
+    }
+    for (i = 0; i < select->items->nelts; i++) {
+        batch_node_t *node = APR_ARRAY_IDX(select->items, i, batch_select_item_t).node;
+        if (node && !check(checker, node)) {
+            return 0;
+        }
+    }
+    select->id_is_key = select->id->type == BATCH_NODE_COLUMN && select->id->slot == 0;
+    return 1;
+}
+
+/* ORDER BY 2 and ORDER BY alias mean what is selected. */
+static int find_item(checker_t *checker, batch_node_t **place)
+{
+    const apr_array_header_t *items = checker->select->items;
+    const batch_node_t *node = *place;
+    int i;
+
+    for (i = 0; i < items->nelts; i++) {
+        const batch_select_item_t *item = &APR_ARRAY_IDX(items, i, batch_select_item_t);
+
+        if (item->node && node->type == BATCH_NODE_NAME && !node->qualifier && item->alias &&
+            !strcmp(node->name, item->alias)) {
+            *place = item->node;
+            return 1;
+        }
+    }
+    if (node->type != BATCH_NODE_VALUE) {
+        return 1;
+    }
+    if (node->kind == BATCH_QUERY_INTEGER && node->value.integer >= 1 &&
+        node->value.integer <= items->nelts &&
+        APR_ARRAY_IDX(items, node->value.integer - 1, batch_select_item_t).node) {
+        *place = APR_ARRAY_IDX(items, node->value.integer - 1, batch_select_item_t).node;
+        return 1;
+    }
+    return batch_query_fault(checker->text, node->at,
+                             "ORDER BY takes a column, an expression or the number of a column");
+}
+
+static int check_order(checker_t *checker)
+{
+    batch_select_t *select = checker->select;
+    int i;
+
+    for (i = 0; i < select->order->nelts; i++) {
+        batch_select_order_t *order = &APR_ARRAY_IDX(select->order, i, batch_select_order_t);
+
+        if (!find_item(checker, &order->node) || !check(checker, order->node)) {
+            return 0;
+        }
+        if (select->distinct && !select->id_is_key && order->node != select->id) {
+            return batch_query_fault(checker->text, order->node->at,
+                                     "with DISTINCT, ORDER BY can only name id");
+        }
+    }
+    return 1;
+}
+
+int batch_query_check_select(batch_select_t *select, batch_query_text_t *text,
+                             const batch_query_schema_t *schema, apr_time_t now)
+{
+    checker_t checker = {select, text, schema, now};
+    batch_query_column_t *key = apr_pcalloc(text->p, sizeof(*key));
+
+    key->column = schema->resource->key;
+    key->name = "";
+    key->kind = BATCH_QUERY_TEXT;
+    select->columns = apr_array_make(text->p, 8, sizeof(const batch_query_column_t *));
+    select->members = apr_array_make(text->p, 8, sizeof(batch_member_t));
+    APR_ARRAY_PUSH(select->columns, const batch_query_column_t *) = key;
+    if (!check_items(&checker) ||
+        (select->where && (!check(&checker, select->where) ||
+                           !require(&checker, &select->where, BATCH_QUERY_BOOLEAN))) ||
+        !check_order(&checker)) {
+        return 0;
+    }
+    return !select->id || as_text(&checker, &select->id);
+}

@@ -1,0 +1,471 @@
+/* What a checked tree gives for a record; NULL as SQL has it. */
+#include "query/tree.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* Bytes that || may make. */
+#define MOST_TEXT ((apr_size_t)1024 * 1024)
+
+typedef struct evaluation {
+    const batch_record_t *record;
+    batch_query_room_t *room;
+} evaluation_t;
+
+static const batch_query_value_t nothing = {.kind = BATCH_QUERY_NULL};
+
+static batch_query_value_t evaluate(const evaluation_t *with, const batch_node_t *node);
+
+static int is_null(const batch_query_value_t *value)
+{
+    return value->kind == BATCH_QUERY_NULL;
+}
+
+static batch_query_value_t truth(int is_true)
+{
+    return batch_query_boolean_value(is_true);
+}
+
+/* AND: false if one is; else NULL if one is; else true. OR with the truths exchanged. */
+static batch_query_value_t chain(const evaluation_t *with, const batch_node_t *node, int decisive)
+{
+    int unknown = 0, i;
+
+    for (i = 0; i < node->count; i++) {
+        batch_query_value_t value = evaluate(with, node->children[i]);
+
+        if (is_null(&value)) {
+            unknown = 1;
+        } else if (value.integer == decisive) {
+            return value;
+        }
+    }
+    return unknown ? nothing : truth(!decisive);
+}
+
+static int compares(int op, int order)
+{
+    switch (op) {
+    case BATCH_COMPARE_EQUAL:
+        return order == 0;
+    case BATCH_COMPARE_UNEQUAL:
+        return order != 0;
+    case BATCH_COMPARE_LESS:
+        return order < 0;
+    case BATCH_COMPARE_LESS_OR_EQUAL:
+        return order <= 0;
+    case BATCH_COMPARE_GREATER:
+        return order > 0;
+    default:
+        return order >= 0;
+    }
+}
+
+static batch_query_value_t compare(const batch_query_value_t *a, const batch_query_value_t *b,
+                                   int op)
+{
+    if (is_null(a) || is_null(b)) {
+        return nothing;
+    }
+    return truth(compares(op, batch_query_compare(a, b)));
+}
+
+static batch_query_value_t distinct(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t a = evaluate(with, node->children[0]);
+    batch_query_value_t b = evaluate(with, node->children[1]);
+    int differ =
+        is_null(&a) || is_null(&b) ? is_null(&a) != is_null(&b) : batch_query_compare(&a, &b) != 0;
+
+    return truth(differ != node->negated);
+}
+
+static batch_query_value_t negate_if(const batch_node_t *node, batch_query_value_t value)
+{
+    return is_null(&value) || !node->negated ? value : truth(!value.integer);
+}
+
+static batch_query_value_t look_up(const batch_node_t *node, const batch_query_value_t *value)
+{
+    int low = 1, high = node->count;
+
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        int order = batch_query_compare(value, &node->children[middle]->value);
+
+        if (!order) {
+            return truth(1);
+        }
+        if (order < 0) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return truth(0);
+}
+
+static batch_query_value_t in(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t value = evaluate(with, node->children[0]);
+    int unknown = 0, i;
+
+    if (is_null(&value)) {
+        return nothing;
+    }
+    if (node->sorted) {
+        return look_up(node, &value);
+    }
+    for (i = 1; i < node->count; i++) {
+        batch_query_value_t other = evaluate(with, node->children[i]);
+
+        if (is_null(&other)) {
+            unknown = 1;
+        } else if (!batch_query_compare(&value, &other)) {
+            return truth(1);
+        }
+    }
+    return unknown ? nothing : truth(0);
+}
+
+static batch_query_value_t between(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t value = evaluate(with, node->children[0]);
+    batch_query_value_t least = evaluate(with, node->children[1]);
+    batch_query_value_t most = evaluate(with, node->children[2]);
+    batch_query_value_t above = compare(&value, &least, BATCH_COMPARE_GREATER_OR_EQUAL);
+    batch_query_value_t below = compare(&value, &most, BATCH_COMPARE_LESS_OR_EQUAL);
+
+    if ((!is_null(&above) && !above.integer) || (!is_null(&below) && !below.integer)) {
+        return truth(0);
+    }
+    return is_null(&above) || is_null(&below) ? nothing : truth(1);
+}
+
+static batch_query_value_t like(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t text = evaluate(with, node->children[0]);
+    batch_query_value_t pattern = evaluate(with, node->children[1]);
+    batch_query_value_t escape = batch_query_text_value("\\", 1);
+
+    if (node->count > 2) {
+        escape = evaluate(with, node->children[2]);
+    }
+    if (is_null(&text) || is_null(&pattern) || is_null(&escape)) {
+        return nothing;
+    }
+    if (node->fold) {
+        text = batch_query_fold(&text, 0, with->room);
+        pattern = batch_query_fold(&pattern, 0, with->room);
+        escape = batch_query_fold(&escape, 0, with->room);
+        if (is_null(&text) || is_null(&pattern) || is_null(&escape)) {
+            return nothing; /* no room */
+        }
+    }
+    return truth(batch_query_like(&text, &pattern, &escape, with->room));
+}
+
+static batch_query_value_t concatenate(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t *parts = (batch_query_value_t *)batch_query_take(
+        with->room, (apr_size_t)node->count * sizeof(*parts));
+    apr_size_t length = 0;
+    char *text, *next;
+    int i;
+
+    for (i = 0; parts && i < node->count; i++) {
+        parts[i] = evaluate(with, node->children[i]);
+        if (is_null(&parts[i])) {
+            return nothing;
+        }
+        length += parts[i].length;
+    }
+    if (!parts || length > MOST_TEXT || !(text = batch_query_take(with->room, length))) {
+        return nothing;
+    }
+    for (next = text, i = 0; i < node->count; i++) {
+        memcpy(next, parts[i].text, parts[i].length);
+        next += parts[i].length;
+    }
+    return batch_query_text_value(text, length);
+}
+
+static batch_query_value_t arithmetic(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t a = evaluate(with, node->children[0]);
+    batch_query_value_t b = evaluate(with, node->children[1]);
+
+    if (is_null(&a) || is_null(&b)) {
+        return nothing;
+    }
+    return b.kind == BATCH_QUERY_INTERVAL ? batch_query_shift(&a, &b, node->op == '-' ? -1 : 1)
+                                          : batch_query_arithmetic((char)node->op, &a, &b);
+}
+
+static batch_query_value_t negative(const batch_query_value_t *value)
+{
+    batch_query_value_t zero = {.kind = value->kind};
+
+    return batch_query_arithmetic('-', &zero, value);
+}
+
+/* ---- Functions ------------------------------------------------------------------------------- */
+
+static batch_query_value_t round_to(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t value = evaluate(with, node->children[0]);
+    batch_query_value_t places = batch_query_integer_value(0);
+    double scale;
+
+    if (node->count > 1) {
+        places = evaluate(with, node->children[1]);
+    }
+    if (is_null(&value) || is_null(&places)) {
+        return nothing;
+    }
+    if (places.integer > 15) {
+        return value; /* it has no more */
+    }
+    if (places.integer < -300) {
+        return batch_query_number_value(0);
+    }
+    scale = pow(10, (double)places.integer);
+    return batch_query_number_value(round(value.number * scale) / scale);
+}
+
+static batch_query_value_t coalesce(const evaluation_t *with, const batch_node_t *node)
+{
+    int i;
+
+    for (i = 0; i < node->count; i++) {
+        batch_query_value_t value = evaluate(with, node->children[i]);
+        if (!is_null(&value)) {
+            return value;
+        }
+    }
+    return nothing;
+}
+
+static batch_query_value_t nullif(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t a = evaluate(with, node->children[0]);
+    batch_query_value_t b = evaluate(with, node->children[1]);
+
+    return !is_null(&a) && !is_null(&b) && !batch_query_compare(&a, &b) ? nothing : a;
+}
+
+static batch_query_value_t substr(const evaluation_t *with, const batch_node_t *node,
+                                  const batch_query_value_t *text)
+{
+    batch_query_value_t start = evaluate(with, node->children[1]);
+    batch_query_value_t count = batch_query_integer_value(APR_INT64_MAX);
+
+    if (node->count > 2) {
+        count = evaluate(with, node->children[2]);
+    }
+    return is_null(&start) || is_null(&count)
+               ? nothing
+               : batch_query_substr(text, start.integer, count.integer);
+}
+
+static batch_query_value_t trim(const evaluation_t *with, const batch_node_t *node,
+                                const batch_query_value_t *text, int sides)
+{
+    batch_query_value_t set = batch_query_text_value(" ", 1);
+
+    if (node->count > 1) {
+        set = evaluate(with, node->children[1]);
+    }
+    if (is_null(&set)) {
+        return nothing;
+    }
+    with->room->used += text->length / 64 * set.length;
+    return batch_query_trim(text, &set, sides);
+}
+
+static batch_query_value_t call(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t first;
+
+    switch ((batch_function_e)node->op) {
+    case BATCH_FUNCTION_COALESCE:
+        return coalesce(with, node);
+    case BATCH_FUNCTION_NULLIF:
+        return nullif(with, node);
+    case BATCH_FUNCTION_ROUND:
+        return round_to(with, node);
+    default:
+        break;
+    }
+    first = evaluate(with, node->children[0]);
+    if (is_null(&first)) {
+        return nothing;
+    }
+    switch ((batch_function_e)node->op) {
+    case BATCH_FUNCTION_ABS:
+        return (first.kind == BATCH_QUERY_INTEGER ? first.integer < 0 : first.number < 0)
+                   ? negative(&first)
+                   : first;
+    case BATCH_FUNCTION_DATE:
+        return batch_query_convert(&first, BATCH_QUERY_DATE, with->room);
+    case BATCH_FUNCTION_LENGTH:
+    case BATCH_FUNCTION_CHAR_LENGTH:
+        return batch_query_integer_value(batch_query_length(&first));
+    case BATCH_FUNCTION_LOWER:
+        return batch_query_fold(&first, 0, with->room);
+    case BATCH_FUNCTION_UPPER:
+        return batch_query_fold(&first, 1, with->room);
+    case BATCH_FUNCTION_LTRIM:
+        return trim(with, node, &first, 1);
+    case BATCH_FUNCTION_RTRIM:
+        return trim(with, node, &first, 2);
+    case BATCH_FUNCTION_TRIM:
+    case BATCH_FUNCTION_BTRIM:
+        return trim(with, node, &first, 3);
+    case BATCH_FUNCTION_SUBSTR:
+    case BATCH_FUNCTION_SUBSTRING:
+        return substr(with, node, &first);
+    default:
+        return nothing;
+    }
+}
+
+/* ---- Nodes ----------------------------------------------------------------------------------- */
+
+static batch_query_value_t evaluate_one(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t value = evaluate(with, node->children[0]);
+
+    switch (node->type) {
+    case BATCH_NODE_CONVERT:
+        return batch_query_convert(&value, node->kind, with->room);
+    case BATCH_NODE_NOT:
+        return is_null(&value) ? value : truth(!value.integer);
+    case BATCH_NODE_IS_NULL:
+        return truth(is_null(&value) != node->negated);
+    case BATCH_NODE_IS_TRUTH:
+        return truth((!is_null(&value) && value.integer == (node->op == 't')) != node->negated);
+    default:
+        return is_null(&value) ? value : negative(&value);
+    }
+}
+
+static batch_query_value_t evaluate(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t a, b;
+
+    with->room->used++;
+    switch (node->type) {
+    case BATCH_NODE_VALUE:
+        return node->value;
+    case BATCH_NODE_COLUMN:
+        return with->record->columns[node->slot];
+    case BATCH_NODE_MEMBER:
+        return with->record->members[node->slot];
+    case BATCH_NODE_AND:
+        return chain(with, node, 0);
+    case BATCH_NODE_OR:
+        return chain(with, node, 1);
+    case BATCH_NODE_COMPARE:
+        a = evaluate(with, node->children[0]);
+        b = evaluate(with, node->children[1]);
+        return compare(&a, &b, node->op);
+    case BATCH_NODE_DISTINCT:
+        return distinct(with, node);
+    case BATCH_NODE_IN:
+        return negate_if(node, in(with, node));
+    case BATCH_NODE_BETWEEN:
+        return negate_if(node, between(with, node));
+    case BATCH_NODE_LIKE:
+        return negate_if(node, like(with, node));
+    case BATCH_NODE_ARITHMETIC:
+        return arithmetic(with, node);
+    case BATCH_NODE_CONCAT:
+        return concatenate(with, node);
+    case BATCH_NODE_CALL:
+        return call(with, node);
+    default:
+        return evaluate_one(with, node);
+    }
+}
+
+batch_query_value_t batch_query_evaluate(const batch_node_t *node, const batch_record_t *record,
+                                         batch_query_room_t *room)
+{
+    evaluation_t with = {record, room};
+
+    return evaluate(&with, node);
+}
+
+/* ---- What the database can decide -------------------------------------------------------------
+ */
+
+static const char **text_constants(const batch_node_t *node, apr_pool_t *p)
+{
+    const char **values = apr_palloc(p, (apr_size_t)node->count * sizeof(*values));
+    int i;
+
+    for (i = 1; i < node->count; i++) {
+        const batch_node_t *child = node->children[i];
+
+        if (child->type != BATCH_NODE_VALUE || child->value.kind != BATCH_QUERY_TEXT ||
+            memchr(child->value.text, '\0', child->value.length)) {
+            return NULL;
+        }
+        values[i - 1] = apr_pstrmemdup(p, child->value.text, child->value.length);
+    }
+    return values;
+}
+
+static void add_where(apr_array_header_t *wheres, const batch_select_t *select,
+                      const batch_node_t *node, apr_pool_t *p)
+{
+    const batch_node_t *column = node->count ? node->children[0] : NULL;
+    batch_where_t where;
+
+    if (column && node->type == BATCH_NODE_COMPARE && node->op == BATCH_COMPARE_EQUAL &&
+        column->type == BATCH_NODE_VALUE) {
+        batch_node_t *turned[] = {node->children[1], node->children[0]};
+        batch_node_t copy = *node;
+
+        copy.children = turned;
+        copy.count = 2;
+        if (turned[0]->type != BATCH_NODE_VALUE) {
+            add_where(wheres, select, &copy, p);
+        }
+        return;
+    }
+    if (!column || column->type != BATCH_NODE_COLUMN || column->kind != BATCH_QUERY_TEXT) {
+        return;
+    }
+    where.column =
+        APR_ARRAY_IDX(select->columns, column->slot, const batch_query_column_t *)->column;
+    if ((node->type == BATCH_NODE_COMPARE && node->op == BATCH_COMPARE_EQUAL) ||
+        (node->type == BATCH_NODE_IN && !node->negated)) {
+        where.values = text_constants(node, p);
+        where.count = node->count - 1;
+        if (!where.values) {
+            return;
+        }
+    } else {
+        return;
+    }
+    APR_ARRAY_PUSH(wheres, batch_where_t) = where;
+}
+
+apr_array_header_t *batch_query_wheres(const batch_select_t *select, apr_pool_t *p)
+{
+    apr_array_header_t *wheres = apr_array_make(p, 4, sizeof(batch_where_t));
+    int i;
+
+    if (select->where && select->where->type == BATCH_NODE_AND) {
+        for (i = 0; i < select->where->count; i++) {
+            add_where(wheres, select, select->where->children[i], p);
+        }
+    } else if (select->where) {
+        add_where(wheres, select, select->where, p);
+    }
+    return wheres;
+}

@@ -1,0 +1,40 @@
+/* The parser's own parts. Private to query/. */
+#ifndef BATCH_QUERY_PARSER_H
+#define BATCH_QUERY_PARSER_H
+
+#include "query/tree.h"
+
+typedef struct batch_parser {
+    batch_query_text_t *text;
+    const batch_token_t *next;
+    int nesting; /* of parentheses and prefixes that are open */
+    int beyond;  /* the fault is something that SQL has, but this grammar does not */
+} batch_parser_t;
+
+/* parser_value.c */
+
+/** 1 if the next token is that word; without quotes. */
+int batch_parser_is(const batch_parser_t *parser, batch_query_word_e word);
+
+/** Takes the next token if it is that word, or that symbol: 1. */
+int batch_parser_take(batch_parser_t *parser, batch_query_word_e word);
+int batch_parser_take_symbol(batch_parser_t *parser, const char *symbol);
+
+/** Notes that something else was expected than the next token. Returns NULL. */
+void *batch_parser_expected(batch_parser_t *parser, const char *what);
+
+/** A node without children, and one with one or two more; NULL, of a parser that failed, stays. */
+batch_node_t *batch_parser_make(batch_parser_t *parser, batch_node_type_e type, int at);
+batch_node_t *batch_parser_with(batch_parser_t *parser, batch_node_t *node, batch_node_t *child);
+batch_node_t *batch_parser_with_two(batch_parser_t *parser, batch_node_t *node, batch_node_t *first,
+                                    batch_node_t *second);
+
+/** A value with its prefixes and casts. Every way into deeper nesting leads through here. */
+batch_node_t *batch_parse_unary(batch_parser_t *parser);
+
+/* parser.c */
+
+/** Everything up to OR. */
+batch_node_t *batch_parse_expression(batch_parser_t *parser);
+
+#endif

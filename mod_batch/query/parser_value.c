@@ -1,0 +1,439 @@
+/* What stands between operators: constants, names, functions, casts, parentheses. */
+#include "query/parser.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* ---- Tokens ---------------------------------------------------------------------------------- */
+
+int batch_parser_is(const batch_parser_t *parser, batch_query_word_e word)
+{
+    return parser->next->kind == BATCH_TOKEN_NAME && parser->next->word == word;
+}
+
+int batch_parser_take(batch_parser_t *parser, batch_query_word_e word)
+{
+    int taken = batch_parser_is(parser, word);
+
+    parser->next += taken;
+    return taken;
+}
+
+int batch_parser_take_symbol(batch_parser_t *parser, const char *symbol)
+{
+    int taken = batch_token_is(parser->next, symbol);
+
+    parser->next += taken;
+    return taken;
+}
+
+/* Words of SQL that stand where this grammar has an end, an operator or a value. */
+static int is_beyond(const batch_token_t *token)
+{
+    switch (token->word) {
+    case BATCH_WORD_CASE:
+    case BATCH_WORD_CROSS:
+    case BATCH_WORD_EXCEPT:
+    case BATCH_WORD_EXISTS:
+    case BATCH_WORD_FILTER:
+    case BATCH_WORD_FULL:
+    case BATCH_WORD_GROUP:
+    case BATCH_WORD_HAVING:
+    case BATCH_WORD_INNER:
+    case BATCH_WORD_INTERSECT:
+    case BATCH_WORD_JOIN:
+    case BATCH_WORD_LEFT:
+    case BATCH_WORD_OVER:
+    case BATCH_WORD_RIGHT:
+    case BATCH_WORD_SELECT:
+    case BATCH_WORD_UNION:
+        return token->kind == BATCH_TOKEN_NAME;
+    default:
+        return 0;
+    }
+}
+
+void *batch_parser_expected(batch_parser_t *parser, const char *what)
+{
+    parser->beyond |= is_beyond(parser->next);
+    batch_query_fault(parser->text, parser->next->at, "found \"%s\", expected %s",
+                      batch_query_found(parser->text, parser->next), what);
+    return NULL;
+}
+
+/* ---- Nodes ----------------------------------------------------------------------------------- */
+
+batch_node_t *batch_parser_make(batch_parser_t *parser, batch_node_type_e type, int at)
+{
+    batch_node_t *node = apr_pcalloc(parser->text->p, sizeof(*node));
+
+    node->type = type;
+    node->at = at;
+    node->slot = -1;
+    return node;
+}
+
+/* Adds a child; NULL, of a parser that has failed, makes NULL. */
+batch_node_t *batch_parser_with(batch_parser_t *parser, batch_node_t *node, batch_node_t *child)
+{
+    batch_node_t **grown;
+
+    if (!node || !child) {
+        return NULL;
+    }
+    if (!(node->count & (node->count - 1))) { /* full: room for twice as many */
+        grown =
+            apr_palloc(parser->text->p, (apr_size_t)(2 * node->count + 1) * sizeof(batch_node_t *));
+        if (node->count) {
+            memcpy(grown, node->children, (apr_size_t)node->count * sizeof(batch_node_t *));
+        }
+        node->children = grown;
+    }
+    node->children[node->count++] = child;
+    if (child->depth + 1 > node->depth) {
+        node->depth = child->depth + 1;
+    }
+    if (node->depth > BATCH_QUERY_DEPTH) {
+        batch_query_fault(parser->text, node->at, "expressions are nested too deeply here");
+        return NULL;
+    }
+    return node;
+}
+
+batch_node_t *batch_parser_with_two(batch_parser_t *parser, batch_node_t *node, batch_node_t *first,
+                                    batch_node_t *second)
+{
+    return batch_parser_with(parser, batch_parser_with(parser, node, first), second);
+}
+
+static batch_node_t *constant(batch_parser_t *parser, batch_query_value_t value,
+                              batch_query_kind_e kind, int at)
+{
+    batch_node_t *node = batch_parser_make(parser, BATCH_NODE_VALUE, at);
+
+    node->value = value;
+    node->kind = kind;
+    return node;
+}
+
+/* ---- Types ----------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    batch_query_kind_e kind;
+} types[] = {
+    {"text", BATCH_QUERY_TEXT},
+    {"varchar", BATCH_QUERY_TEXT},
+    {"char", BATCH_QUERY_TEXT},
+    {"character", BATCH_QUERY_TEXT},
+    {"string", BATCH_QUERY_TEXT},
+    {"integer", BATCH_QUERY_INTEGER},
+    {"int", BATCH_QUERY_INTEGER},
+    {"bigint", BATCH_QUERY_INTEGER},
+    {"smallint", BATCH_QUERY_INTEGER},
+    {"int4", BATCH_QUERY_INTEGER},
+    {"int8", BATCH_QUERY_INTEGER},
+    {"numeric", BATCH_QUERY_NUMBER},
+    {"decimal", BATCH_QUERY_NUMBER},
+    {"number", BATCH_QUERY_NUMBER},
+    {"real", BATCH_QUERY_NUMBER},
+    {"float", BATCH_QUERY_NUMBER},
+    {"float8", BATCH_QUERY_NUMBER},
+    {"double", BATCH_QUERY_NUMBER},
+    {"boolean", BATCH_QUERY_BOOLEAN},
+    {"bool", BATCH_QUERY_BOOLEAN},
+    {"date", BATCH_QUERY_DATE},
+    {"timestamp", BATCH_QUERY_TIMESTAMP},
+    {"timestamptz", BATCH_QUERY_TIMESTAMP},
+};
+
+static int is_text(const batch_parser_t *parser, const char *name)
+{
+    return parser->next->kind == BATCH_TOKEN_NAME && !strcmp(parser->next->text, name);
+}
+
+static int parse_type(batch_parser_t *parser, batch_query_kind_e *kind)
+{
+    size_t i, found = sizeof(types) / sizeof(*types);
+
+    for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        found = is_text(parser, types[i].name) ? i : found;
+    }
+    if (found == sizeof(types) / sizeof(*types)) {
+        batch_parser_expected(parser, "a type: text, integer, numeric, boolean, date or timestamp");
+        return 0;
+    }
+    parser->next++;
+    *kind = types[found].kind;
+    if ((!strcmp(types[found].name, "double") && is_text(parser, "precision")) ||
+        (!strcmp(types[found].name, "character") && is_text(parser, "varying"))) {
+        parser->next++;
+    } else if (*kind == BATCH_QUERY_TIMESTAMP && batch_parser_is(parser, BATCH_WORD_WITH) &&
+               parser->next[1].kind == BATCH_TOKEN_NAME && !strcmp(parser->next[1].text, "time") &&
+               parser->next[2].kind == BATCH_TOKEN_NAME && !strcmp(parser->next[2].text, "zone")) {
+        parser->next += 3;
+    }
+    return 1;
+}
+
+static batch_node_t *convert(batch_parser_t *parser, batch_node_t *child, batch_query_kind_e kind,
+                             int at)
+{
+    batch_node_t *node = batch_parser_make(parser, BATCH_NODE_CONVERT, at);
+
+    node->kind = kind;
+    return batch_parser_with(parser, node, child);
+}
+
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+static batch_node_t *parse_number(batch_parser_t *parser)
+{
+    const batch_token_t *token = parser->next++;
+
+    if (token->kind == BATCH_TOKEN_INTEGER) {
+        return constant(parser, batch_query_integer_value(apr_strtoi64(token->text, NULL, 10)),
+                        BATCH_QUERY_INTEGER, token->at);
+    }
+    return constant(parser, batch_query_number_value(strtod(token->text, NULL)), BATCH_QUERY_NUMBER,
+                    token->at);
+}
+
+/* DATE '…', TIMESTAMP '…', INTERVAL '…': the word is taken, the string is next. */
+static batch_node_t *parse_typed_string(batch_parser_t *parser, batch_query_word_e word)
+{
+    const batch_token_t *token = parser->next++;
+    batch_query_value_t value = {.kind = word == BATCH_WORD_DATE ? BATCH_QUERY_DATE
+                                                                 : BATCH_QUERY_TIMESTAMP};
+    int good;
+
+    if (word == BATCH_WORD_INTERVAL) {
+        good = batch_query_interval_parse(&value, token->text);
+    } else {
+        batch_query_value_t text = batch_query_text_value(token->text, strlen(token->text));
+        batch_query_room_t room = {.p = parser->text->p, .most = 1024};
+
+        value = batch_query_convert(&text, value.kind, &room);
+        good = value.kind != BATCH_QUERY_NULL;
+    }
+    if (!good) {
+        batch_query_fault(parser->text, token->at, "found %s, expected %s",
+                          batch_query_found(parser->text, token),
+                          word == BATCH_WORD_INTERVAL
+                              ? "an interval as '7 days' or '2 months 12 hours'"
+                              : "a time as '2023-10-06' or '2023-10-06T02:56:34Z'");
+        return NULL;
+    }
+    return constant(parser, value, value.kind, token->at);
+}
+
+static batch_node_t *parse_cast(batch_parser_t *parser, int at)
+{
+    batch_query_kind_e kind;
+    batch_node_t *child;
+
+    if (!batch_parser_take_symbol(parser, "(")) {
+        return batch_parser_expected(parser, "( behind CAST");
+    }
+    child = batch_parse_expression(parser);
+    if (!child) {
+        return NULL;
+    }
+    if (!batch_parser_take(parser, BATCH_WORD_AS)) {
+        return batch_parser_expected(parser, "AS and a type");
+    }
+    if (!parse_type(parser, &kind)) {
+        return NULL;
+    }
+    return batch_parser_take_symbol(parser, ")") ? convert(parser, child, kind, at)
+                                                 : batch_parser_expected(parser, ")");
+}
+
+#define FUNCTION_NAME(symbol, name, least, most) {name, least, most},
+static const struct {
+    const char *name;
+    int least;
+    int most;
+} functions[] = {BATCH_FUNCTION_LIST(FUNCTION_NAME)};
+
+int batch_function_find(const char *name)
+{
+    int i;
+
+    for (i = 0; i < BATCH_FUNCTION_COUNT; i++) {
+        if (!strcmp(name, functions[i].name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void batch_function_offer(batch_query_near_t *near)
+{
+    int i;
+
+    for (i = 0; i < BATCH_FUNCTION_COUNT; i++) {
+        batch_query_near_offer(near, functions[i].name, strlen(functions[i].name));
+    }
+}
+
+static void *unknown_function(batch_parser_t *parser, const batch_token_t *token)
+{
+    static const char *const aggregates[] = {
+        "count",      "sum", "avg",  "min",   "max",        "total",       "rank",
+        "row_number", "lag", "lead", "ntile", "dense_rank", "first_value", "last_value"};
+    batch_query_near_t near;
+    size_t i;
+
+    for (i = 0; i < sizeof(aggregates) / sizeof(*aggregates); i++) {
+        parser->beyond |= !strcmp(token->text, aggregates[i]);
+    }
+    batch_query_near_init(&near, token->text, parser->text->p);
+    batch_function_offer(&near);
+    batch_query_fault(parser->text, token->at, "there is no function \"%s\"%s",
+                      batch_query_found(parser->text, token), batch_query_near_words(&near));
+    return NULL;
+}
+
+/* The name is taken, the parenthesis is next. */
+static batch_node_t *parse_call(batch_parser_t *parser, const batch_token_t *token)
+{
+    batch_node_t *node = batch_parser_make(parser, BATCH_NODE_CALL, token->at);
+
+    node->op = token->kind == BATCH_TOKEN_NAME ? batch_function_find(token->text) : -1;
+    if (node->op < 0) {
+        return unknown_function(parser, token);
+    }
+    parser->next++;
+    while (!batch_parser_take_symbol(parser, ")")) {
+        if (node->count && !batch_parser_take_symbol(parser, ",")) {
+            return batch_parser_expected(parser, ", or )");
+        }
+        node = batch_parser_with(parser, node, batch_parse_expression(parser));
+        if (!node) {
+            return NULL;
+        }
+    }
+    if (node->count < functions[node->op].least || node->count > functions[node->op].most) {
+        batch_query_fault(parser->text, token->at,
+                          functions[node->op].least == functions[node->op].most
+                              ? "%s takes %d argument(s), found %d"
+                              : "%s takes at least %d argument(s), found %d, or too many",
+                          functions[node->op].name, functions[node->op].least, node->count);
+        return NULL;
+    }
+    return node;
+}
+
+static batch_node_t *parse_name(batch_parser_t *parser)
+{
+    const batch_token_t *token = parser->next++;
+    batch_node_t *node;
+
+    if (batch_token_is(parser->next, "(")) {
+        return parse_call(parser, token);
+    }
+    if (parser->next->kind == BATCH_TOKEN_STRING && token->kind == BATCH_TOKEN_NAME &&
+        (token->word == BATCH_WORD_DATE || token->word == BATCH_WORD_TIMESTAMP ||
+         token->word == BATCH_WORD_INTERVAL)) {
+        return parse_typed_string(parser, token->word);
+    }
+    node = batch_parser_make(parser, BATCH_NODE_NAME, token->at);
+    node->name = token->text;
+    if (batch_parser_take_symbol(parser, ".")) {
+        if (!batch_token_is_name(parser->next)) {
+            return batch_parser_expected(parser, "a column");
+        }
+        node->qualifier = node->name;
+        node->name = parser->next++->text;
+    }
+    return node;
+}
+
+static batch_node_t *parse_word_value(batch_parser_t *parser)
+{
+    const batch_token_t *token = parser->next;
+    batch_query_value_t null = {.kind = BATCH_QUERY_NULL};
+
+    switch (token->word) {
+    case BATCH_WORD_NULL:
+        parser->next++;
+        return constant(parser, null, BATCH_QUERY_NULL, token->at);
+    case BATCH_WORD_TRUE:
+    case BATCH_WORD_FALSE:
+        parser->next++;
+        return constant(parser, batch_query_boolean_value(token->word == BATCH_WORD_TRUE),
+                        BATCH_QUERY_BOOLEAN, token->at);
+    case BATCH_WORD_CURRENT_DATE:
+    case BATCH_WORD_CURRENT_TIMESTAMP: {
+        batch_node_t *now = batch_parser_make(parser, BATCH_NODE_CALL, token->at);
+        parser->next++;
+        now->op = BATCH_FUNCTION_NOW;
+        return token->word == BATCH_WORD_CURRENT_DATE
+                   ? convert(parser, now, BATCH_QUERY_DATE, token->at)
+                   : now;
+    }
+    case BATCH_WORD_CAST:
+        parser->next++;
+        return parse_cast(parser, token->at);
+    default:
+        return batch_parser_expected(parser, "a value, a column or a function");
+    }
+}
+
+static batch_node_t *parse_primary(batch_parser_t *parser)
+{
+    const batch_token_t *token = parser->next;
+    batch_node_t *node;
+
+    switch (token->kind) {
+    case BATCH_TOKEN_INTEGER:
+    case BATCH_TOKEN_NUMBER:
+        return parse_number(parser);
+    case BATCH_TOKEN_STRING:
+        parser->next++;
+        return constant(parser, batch_query_text_value(token->text, strlen(token->text)),
+                        BATCH_QUERY_LITERAL, token->at);
+    case BATCH_TOKEN_NAME:
+    case BATCH_TOKEN_QUOTED:
+        parser->beyond |= is_beyond(token) && batch_token_is(token + 1, "(");
+        return batch_token_is_name(token) ? parse_name(parser) : parse_word_value(parser);
+    default:
+        break;
+    }
+    if (!batch_parser_take_symbol(parser, "(")) {
+        return batch_parser_expected(parser, "a value, a column or a function");
+    }
+    node = batch_parse_expression(parser);
+    return !node || batch_parser_take_symbol(parser, ")")
+               ? node
+               : batch_parser_expected(parser, ") or an operator");
+}
+
+batch_node_t *batch_parse_unary(batch_parser_t *parser)
+{
+    const batch_token_t *token = parser->next;
+    batch_query_kind_e kind;
+    batch_node_t *node;
+
+    if (++parser->nesting > BATCH_QUERY_DEPTH) {
+        batch_query_fault(parser->text, token->at, "expressions are nested too deeply here");
+        return NULL;
+    }
+    if (batch_parser_take_symbol(parser, "-")) {
+        node = batch_parser_with(parser, batch_parser_make(parser, BATCH_NODE_NEGATE, token->at),
+                                 batch_parse_unary(parser));
+    } else if (batch_parser_take_symbol(parser, "+")) {
+        node = batch_parse_unary(parser);
+    } else {
+        node = parse_primary(parser);
+        while (node && batch_token_is(parser->next, "::")) {
+            parser->next++;
+            node = parse_type(parser, &kind) ? convert(parser, node, kind, token->at) : NULL;
+        }
+    }
+    parser->nesting--;
+    return node;
+}

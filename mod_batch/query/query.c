@@ -1,0 +1,141 @@
+#include "query/query.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "query/run.h"
+
+/* ---- Problems -------------------------------------------------------------------------------- */
+
+apr_status_t batch_query_problem(batch_query_run_t *run, const char *fmt, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, fmt);
+    run->problem = apr_pvsprintf(run->p, fmt, arguments);
+    va_end(arguments);
+    return BATCH_EINVALID;
+}
+
+apr_status_t batch_query_out_of_time(batch_query_run_t *run)
+{
+    apr_interval_time_t limit = run->query->limits->query_timeout;
+
+    return batch_query_problem(run,
+                               "takes longer than %" APR_TIME_T_FMT ".%03d s, the limit of this "
+                               "server (BatchQueryTimeout): narrow it by a column that the "
+                               "database has an index for, as _status",
+                               apr_time_sec(limit), (int)(limit / 1000 % 1000));
+}
+
+apr_status_t batch_query_out_of_memory(batch_query_run_t *run)
+{
+    return batch_query_problem(run,
+                               "needs more than %" APR_INT64_T_FMT " bytes of memory, the limit of "
+                               "this server (BatchQueryMemory): select fewer records, or name "
+                               "fewer columns",
+                               run->query->limits->query_memory);
+}
+
+/* ---- Running --------------------------------------------------------------------------------- */
+
+typedef struct attempt {
+    batch_query_run_t *run;
+    batch_select_t *select; /* NULL: the second way */
+    apr_pool_t *p;          /* of the results of this attempt */
+} attempt_t;
+
+static apr_status_t attempt_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    attempt_t *attempt = baton;
+    batch_query_run_t *run = attempt->run;
+
+    apr_pool_clear(attempt->p);
+    run->p = attempt->p;
+    run->problem = NULL;
+    run->text.fault = NULL;
+    run->text.p = attempt->p;
+    return attempt->select ? batch_query_scan(run, tx, attempt->select, ptemp)
+                           : batch_query_sandbox(run, tx, ptemp);
+}
+
+/* Which of the two ways; 0 with a fault: none. */
+static int prepare(batch_query_run_t *run, attempt_t *attempt)
+{
+    int beyond = 0;
+
+    batch_query_lex(&run->text, run->query->text, run->p);
+    if (run->text.fault) {
+        return 0;
+    }
+    attempt->select = batch_query_parse(&run->text, &beyond);
+    if (attempt->select && attempt->select->distinct && attempt->select->items->nelts > 1 &&
+        (attempt->select->limit >= 0 || attempt->select->offset > 0)) {
+        attempt->select = NULL; /* which rows are the same is for the other way to say */
+        beyond = 1;
+    }
+    if (attempt->select) {
+        return batch_query_check_select(attempt->select, &run->text, run->schema, run->now);
+    }
+    if (!beyond) {
+        return 0;
+    }
+    run->text.fault = NULL;
+    return batch_query_sandbox_admits(run);
+}
+
+static apr_status_t too_many(const batch_query_run_t *run, batch_problems_t *problems,
+                             const char *field)
+{
+    batch_problem_add(problems, field,
+                      "selects %" APR_INT64_T_FMT
+                      " distinct objects, and a batch can have %" APR_INT64_T_FMT
+                      " at most: narrow the query, or send several batches",
+                      run->ids.count, run->query->limits->max_objects);
+    return BATCH_EINVALID;
+}
+
+static apr_status_t run_query(batch_query_run_t *run, batch_problems_t *problems, const char *field,
+                              batch_store_t *store, batch_error_t *err, apr_pool_t *p)
+{
+    attempt_t attempt = {.run = run};
+    apr_status_t rv = apr_pool_create(&attempt.p, p);
+
+    if (rv != APR_SUCCESS) {
+        return batch_error_set(err, BATCH_EUNAVAILABLE, NULL, p, "out of memory");
+    }
+    run->p = p;
+    run->now = apr_time_now();
+    run->deadline = run->now + run->query->limits->query_timeout;
+    run->schema = batch_query_schema_make(run->query->resource, p);
+    rv = prepare(run, &attempt) ? batch_store_read_long(store, attempt_body, &attempt, err, p)
+                                : BATCH_EINVALID;
+    if (rv == BATCH_EINVALID) {
+        const char *wrong = run->problem ? run->problem : run->text.fault;
+        batch_problem_add(problems, field, "%s", wrong ? wrong : "cannot be run");
+    } else if (rv == APR_SUCCESS && run->ids.count > run->query->limits->max_objects) {
+        rv = too_many(run, problems, field);
+    }
+    return rv;
+}
+
+apr_status_t batch_query_check(batch_problems_t *problems, const char *field, batch_store_t *store,
+                               const batch_query_t *query, batch_error_t *err, apr_pool_t *p)
+{
+    batch_query_run_t run = {.query = query, .check_only = 1};
+
+    return run_query(&run, problems, field, store, err, p);
+}
+
+apr_status_t batch_query_run(apr_array_header_t **items, batch_problems_t *problems,
+                             const char *field, batch_store_t *store, const batch_query_t *query,
+                             batch_error_t *err, apr_pool_t *p)
+{
+    batch_query_run_t run = {.query = query};
+    apr_status_t rv = run_query(&run, problems, field, store, err, p);
+
+    *items = rv == APR_SUCCESS ? run.ids.items : NULL;
+    return rv;
+}

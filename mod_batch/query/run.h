@@ -1,0 +1,88 @@
+/* A query while it is checked and run. Private to query/. */
+#ifndef BATCH_QUERY_RUN_H
+#define BATCH_QUERY_RUN_H
+
+#include "query/query.h"
+#include "query/tree.h"
+
+/** Bytes that an id may have. */
+#define BATCH_QUERY_ID_BYTES 255
+
+/** The distinct ids that a query has selected so far. */
+typedef struct batch_query_ids {
+    apr_array_header_t *items; /* of batch_item_t; at most as many as a batch can have */
+    apr_int64_t count;         /* of all, those that are not kept included */
+    apr_hash_t *seen;
+    apr_int64_t most;
+    apr_size_t bytes; /* of memory, and its limit */
+    apr_size_t most_bytes;
+    apr_pool_t *p;
+} batch_query_ids_t;
+
+/** One run, or one check. */
+typedef struct batch_query_run {
+    const batch_query_t *query;
+    const batch_query_schema_t *schema;
+    batch_query_text_t text;
+    apr_time_t now;
+    apr_time_t deadline;
+    int check_only;
+    const char *problem; /* what is wrong, where text.fault does not say it; in p */
+    batch_query_ids_t ids;
+    apr_pool_t *p; /* of this attempt */
+} batch_query_run_t;
+
+/** Notes a problem that has no place in the text. Returns BATCH_EINVALID. */
+apr_status_t batch_query_problem(batch_query_run_t *run, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** The problems of the limits. Each returns BATCH_EINVALID. */
+apr_status_t batch_query_out_of_time(batch_query_run_t *run);
+apr_status_t batch_query_out_of_memory(batch_query_run_t *run);
+
+/* forms.c */
+
+/**
+ * Finds a form of the organization by its name or id: *id in run->p. at: where the query names it.
+ * BATCH_EINVALID with a fault.
+ */
+apr_status_t batch_query_find_form(const char **id, batch_query_run_t *run, batch_tx_t *tx,
+                                   const char *form, int at, apr_pool_t *ptemp);
+
+/** The conditions that bind a walk to the form and the organization: the first ones of wheres. */
+void batch_query_bind(apr_array_header_t *wheres, const batch_query_run_t *run,
+                      const char *const *form_id);
+
+/** A walk's status as the run's: a deadline becomes its problem. */
+apr_status_t batch_query_walked(batch_query_run_t *run, apr_status_t rv);
+
+/**
+ * Looks whether each member that is not seen yet is one of some record's of the form: a fault where
+ * there are records, but none that has it.
+ */
+apr_status_t batch_query_find_members(batch_query_run_t *run, batch_tx_t *tx,
+                                      apr_array_header_t *members, const char *form_id,
+                                      apr_pool_t *ptemp);
+
+/* ids.c */
+
+void batch_query_ids_init(batch_query_run_t *run, int unique);
+
+/** Adds an id: a text, or NULL, which is left out. */
+apr_status_t batch_query_ids_add(batch_query_run_t *run, const batch_query_value_t *id);
+
+/* scan.c: the first way */
+
+/** Runs a SELECT over one form, or only checks it. */
+apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, batch_select_t *select,
+                              apr_pool_t *ptemp);
+
+/* sandbox.c: the second way */
+
+/** 0 with a fault in run->text where the tokens are nothing that the sandbox may be given. */
+int batch_query_sandbox_admits(batch_query_run_t *run);
+
+/** Runs a query in a database of its own, or only checks it. */
+apr_status_t batch_query_sandbox(batch_query_run_t *run, batch_tx_t *tx, apr_pool_t *ptemp);
+
+#endif

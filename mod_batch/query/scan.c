@@ -1,0 +1,333 @@
+/* A SELECT over one form, for one record after the other. */
+#include "query/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* Bytes and steps that one record may take, and after how many the clock is looked at. */
+#define MOST_PER_RECORD ((apr_size_t)16 * 1024 * 1024)
+#define CLOCK_STEPS     ((apr_size_t)1024 * 1024)
+
+/* A record that was selected, while all are needed for their order. */
+typedef struct found {
+    batch_query_value_t id;
+    batch_query_value_t key;
+    batch_query_value_t *order;
+} found_t;
+
+typedef struct scan {
+    batch_query_run_t *run;
+    batch_tx_t *tx;
+    batch_select_t *select;
+    const char *form_id;
+    batch_query_room_t room;
+    apr_size_t steps; /* since the clock was looked at */
+    batch_query_value_t *columns;
+    batch_query_value_t *members;
+    int member_column; /* which of the walk's columns has the members, -1 = none */
+    /* Where ORDER BY, LIMIT or OFFSET decide: */
+    int collects;
+    apr_hash_t *distinct;
+    apr_array_header_t *found; /* of found_t */
+    apr_pool_t *found_pool;
+    apr_size_t found_bytes;
+} scan_t;
+
+/* ---- One record ------------------------------------------------------------------------------ */
+
+static int take_member(void *baton, const char *name, apr_size_t name_length, const char *value,
+                       apr_size_t length)
+{
+    scan_t *scan = baton;
+    int i;
+
+    for (i = 0; i < scan->select->members->nelts; i++) {
+        batch_member_t *member = &APR_ARRAY_IDX(scan->select->members, i, batch_member_t);
+
+        if (member->length == name_length && !memcmp(member->name, name, name_length)) {
+            member->seen = 1;
+            scan->members[i] = batch_query_member_value(value, length, &scan->room);
+        }
+    }
+    scan->room.used += (apr_size_t)scan->select->members->nelts;
+    return 1;
+}
+
+static void read_record(scan_t *scan, const batch_cell_t *cells)
+{
+    const apr_array_header_t *columns = scan->select->columns;
+    const batch_cell_t *json;
+    int i;
+
+    for (i = 0; i < columns->nelts; i++) {
+        scan->columns[i] = batch_query_cell(
+            &cells[i], APR_ARRAY_IDX(columns, i, const batch_query_column_t *)->kind, &scan->room);
+    }
+    if (scan->member_column < 0) {
+        return;
+    }
+    for (i = 0; i < scan->select->members->nelts; i++) {
+        scan->members[i].kind = BATCH_QUERY_NULL;
+    }
+    json = &cells[scan->member_column];
+    if (json->kind == BATCH_CELL_TEXT) {
+        batch_query_members(json->text, json->length, take_member, scan, &scan->room);
+    }
+}
+
+/* ---- Records in order ------------------------------------------------------------------------ */
+
+static int compare_found(const void *left, const void *right, void *baton)
+{
+    const found_t *a = left, *b = right;
+    const apr_array_header_t *order = baton;
+    int i;
+
+    for (i = 0; i < order->nelts; i++) {
+        const batch_select_order_t *by = &APR_ARRAY_IDX(order, i, batch_select_order_t);
+        int a_null = a->order[i].kind == BATCH_QUERY_NULL;
+        int b_null = b->order[i].kind == BATCH_QUERY_NULL;
+        int result;
+
+        if (a_null || b_null) {
+            result = by->nulls_first ? b_null - a_null : a_null - b_null;
+        } else {
+            result = batch_query_order(&a->order[i], &b->order[i]);
+            result = by->descending ? -result : result;
+        }
+        if (result) {
+            return result;
+        }
+    }
+    return batch_query_order(&a->key, &b->key); /* the same order on every database */
+}
+
+static void sort_found(const scan_t *scan)
+{
+    qsort_r(scan->found->elts, (size_t)scan->found->nelts, sizeof(found_t), compare_found,
+            scan->select->order);
+}
+
+static batch_query_value_t keep(scan_t *scan, batch_query_value_t value)
+{
+    if (value.kind == BATCH_QUERY_TEXT) {
+        value.text = apr_pmemdup(scan->found_pool, value.text, value.length);
+        scan->found_bytes += value.length;
+    }
+    return value;
+}
+
+static void keep_found(scan_t *scan, const found_t *found)
+{
+    found_t *kept = apr_array_push(scan->found);
+    int count = scan->select->order->nelts, i;
+
+    kept->id = keep(scan, found->id);
+    kept->key = keep(scan, found->key);
+    kept->order = apr_palloc(scan->found_pool, (apr_size_t)count * sizeof(*kept->order) + 1);
+    for (i = 0; i < count; i++) {
+        kept->order[i] = keep(scan, found->order[i]);
+    }
+    scan->found_bytes += 2 * sizeof(*kept) + (apr_size_t)count * sizeof(*kept->order);
+}
+
+static apr_status_t start_found(scan_t *scan)
+{
+    apr_status_t rv = apr_pool_create(&scan->found_pool, scan->run->p);
+
+    if (rv == APR_SUCCESS) {
+        scan->found = apr_array_make(scan->found_pool, 256, sizeof(found_t));
+        scan->found_bytes = 0;
+    }
+    return rv;
+}
+
+/* Forgets what can no more be among the first ones. */
+static apr_status_t prune(scan_t *scan)
+{
+    apr_int64_t wanted = scan->select->limit;
+    apr_array_header_t *before = scan->found;
+    apr_pool_t *old = scan->found_pool;
+    apr_status_t rv;
+    int i;
+
+    if (wanted < 0 || wanted > before->nelts || scan->select->offset > before->nelts ||
+        wanted + scan->select->offset > before->nelts / 2) {
+        return APR_SUCCESS;
+    }
+    wanted += scan->select->offset;
+    sort_found(scan);
+    rv = start_found(scan);
+    for (i = 0; rv == APR_SUCCESS && i < wanted; i++) {
+        keep_found(scan, &APR_ARRAY_IDX(before, i, found_t));
+    }
+    if (rv == APR_SUCCESS) {
+        apr_pool_destroy(old);
+    }
+    return rv;
+}
+
+static apr_status_t collect(scan_t *scan, const batch_query_value_t *id,
+                            const batch_record_t *record)
+{
+    const apr_array_header_t *order = scan->select->order;
+    found_t found = {.id = *id, .key = record->columns[0]};
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    if (scan->distinct && id->kind != BATCH_QUERY_NULL) {
+        const char *copy;
+
+        if (apr_hash_get(scan->distinct, id->text, (apr_ssize_t)id->length)) {
+            return APR_SUCCESS;
+        }
+        copy = apr_pmemdup(scan->run->p, id->text, id->length);
+        apr_hash_set(scan->distinct, copy, (apr_ssize_t)id->length, "");
+        scan->run->ids.bytes += id->length + 128;
+    }
+    found.order = (batch_query_value_t *)batch_query_take(
+        &scan->room, (apr_size_t)order->nelts * sizeof(batch_query_value_t));
+    for (i = 0; found.order && i < order->nelts; i++) {
+        found.order[i] = batch_query_evaluate(APR_ARRAY_IDX(order, i, batch_select_order_t).node,
+                                              record, &scan->room);
+    }
+    if (!found.order || scan->room.over) {
+        return APR_SUCCESS; /* said by the caller */
+    }
+    keep_found(scan, &found);
+    if (!(scan->found->nelts & 4095)) {
+        rv = prune(scan);
+    }
+    if (rv == APR_SUCCESS && scan->found_bytes + scan->run->ids.bytes > scan->run->ids.most_bytes) {
+        rv = batch_query_out_of_memory(scan->run);
+    }
+    return rv;
+}
+
+/* ---- All records ----------------------------------------------------------------------------- */
+
+static apr_status_t take_record(void *baton, const batch_cell_t *cells)
+{
+    scan_t *scan = baton;
+    const batch_select_t *select = scan->select;
+    batch_record_t record = {scan->columns, scan->members};
+    batch_query_value_t value = batch_query_boolean_value(1);
+    apr_status_t rv = APR_SUCCESS;
+
+    if (scan->room.dirty) {
+        apr_pool_clear(scan->room.p);
+        scan->room.dirty = 0;
+    }
+    scan->room.used = 0;
+    read_record(scan, cells);
+    if (select->where) {
+        value = batch_query_evaluate(select->where, &record, &scan->room);
+    }
+    if (value.kind != BATCH_QUERY_NULL && value.integer && !scan->room.over) {
+        value =
+            select->id ? batch_query_evaluate(select->id, &record, &scan->room) : scan->columns[0];
+        rv = scan->collects ? collect(scan, &value, &record)
+                            : batch_query_ids_add(scan->run, &value);
+    }
+    if (scan->room.over) {
+        return batch_query_problem(scan->run,
+                                   "takes more work for a single record than is allowed: use "
+                                   "shorter texts and patterns");
+    }
+    scan->steps += scan->room.used + 64;
+    if (rv == APR_SUCCESS && scan->steps > CLOCK_STEPS) {
+        scan->steps = 0;
+        rv = batch_tx_go_on(scan->tx, scan->run->deadline);
+    }
+    return rv;
+}
+
+static apr_status_t walk_records(scan_t *scan, apr_pool_t *ptemp)
+{
+    const batch_select_t *select = scan->select;
+    apr_array_header_t *wheres = apr_array_make(ptemp, 8, sizeof(batch_where_t));
+    int count = select->columns->nelts, i;
+    const char **columns = apr_palloc(ptemp, ((apr_size_t)count + 1) * sizeof(*columns));
+    batch_walk_t walk = {
+        scan->run->query->resource->table, columns, count, NULL, 0, scan->run->deadline};
+
+    for (i = 0; i < count; i++) {
+        columns[i] = APR_ARRAY_IDX(select->columns, i, const batch_query_column_t *)->column;
+    }
+    scan->member_column = -1;
+    if (select->members->nelts) {
+        scan->member_column = walk.column_count++;
+        columns[scan->member_column] = scan->run->schema->members;
+    }
+    batch_query_bind(wheres, scan->run, &scan->form_id);
+    apr_array_cat(wheres, batch_query_wheres(select, ptemp));
+    walk.wheres = (const batch_where_t *)wheres->elts;
+    walk.where_count = wheres->nelts;
+    return batch_query_walked(scan->run, batch_tx_walk(scan->tx, &walk, take_record, scan, ptemp));
+}
+
+/* What OFFSET and LIMIT leave of the collected. */
+static apr_status_t deliver(const scan_t *scan)
+{
+    apr_int64_t last = scan->found->nelts, i;
+    apr_status_t rv = APR_SUCCESS;
+
+    sort_found(scan);
+    if (scan->select->limit >= 0 && scan->select->limit < last - scan->select->offset) {
+        last = scan->select->offset + scan->select->limit;
+    }
+    for (i = scan->select->offset; rv == APR_SUCCESS && i < last; i++) {
+        rv = batch_query_ids_add(scan->run, &APR_ARRAY_IDX(scan->found, i, found_t).id);
+    }
+    return rv;
+}
+
+static apr_status_t run_scan(scan_t *scan, apr_pool_t *ptemp)
+{
+    batch_select_t *select = scan->select;
+    batch_query_run_t *run = scan->run;
+    apr_status_t rv;
+
+    scan->columns = apr_pcalloc(ptemp, (apr_size_t)select->columns->nelts * sizeof(*scan->columns));
+    scan->members =
+        apr_pcalloc(ptemp, ((apr_size_t)select->members->nelts + 1) * sizeof(*scan->members));
+    scan->collects = select->limit >= 0 || select->offset > 0;
+    scan->distinct = select->distinct && !select->id_is_key ? apr_hash_make(run->p) : NULL;
+    batch_query_ids_init(run, select->id_is_key);
+    rv = start_found(scan);
+    if (rv == APR_SUCCESS) {
+        rv = walk_records(scan, ptemp);
+    }
+    if (rv == APR_SUCCESS && scan->collects) {
+        rv = deliver(scan);
+    }
+    return rv;
+}
+
+apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, batch_select_t *select,
+                              apr_pool_t *ptemp)
+{
+    scan_t scan = {.run = run,
+                   .tx = tx,
+                   .select = select,
+                   .form_id = run->query->form_id,
+                   .room = {.most = MOST_PER_RECORD}};
+    apr_status_t rv = apr_pool_create(&scan.room.p, ptemp);
+    int i;
+
+    for (i = 0; i < select->members->nelts; i++) {
+        APR_ARRAY_IDX(select->members, i, batch_member_t).seen = 0; /* we may run again */
+    }
+    if (rv == APR_SUCCESS && select->form) {
+        rv = batch_query_find_form(&scan.form_id, run, tx, select->form, select->form_at, ptemp);
+    }
+    if (rv == APR_SUCCESS && !run->check_only) {
+        rv = run_scan(&scan, ptemp);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = batch_query_find_members(run, tx, select->members, scan.form_id, ptemp);
+    }
+    return rv;
+}

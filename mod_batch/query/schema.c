@@ -1,0 +1,249 @@
+#include "query/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* Bytes of names that are compared with each other, and how far apart near ones may be. */
+#define MOST_COMPARED 48
+
+/* ---- Columns --------------------------------------------------------------------------------- */
+
+static batch_query_kind_e kind_of(batch_type_e type)
+{
+    switch (type) {
+    case BATCH_TYPE_INTEGER:
+        return BATCH_QUERY_INTEGER;
+    case BATCH_TYPE_NUMBER:
+        return BATCH_QUERY_NUMBER;
+    case BATCH_TYPE_BOOLEAN:
+        return BATCH_QUERY_BOOLEAN;
+    case BATCH_TYPE_TIMESTAMP:
+        return BATCH_QUERY_TIMESTAMP;
+    case BATCH_TYPE_DATE:
+        return BATCH_QUERY_DATE;
+    default:
+        return BATCH_QUERY_TEXT;
+    }
+}
+
+/* Adds a column under the name that the configuration gives it, else under usual. */
+static void add_column(batch_query_schema_t *schema, const char *usual, const char *column,
+                       batch_query_kind_e kind, apr_pool_t *p)
+{
+    const apr_array_header_t *names = schema->resource->query_names;
+    const batch_column_t *declared = batch_resource_column(schema->resource, column);
+    batch_query_column_t *added;
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        const batch_query_name_t *name = &APR_ARRAY_IDX(names, i, batch_query_name_t);
+        if (!strcmp(name->column, column)) {
+            usual = name->name;
+        }
+    }
+    if (!strcmp(usual, "-") || batch_query_schema_column(schema, usual)) {
+        return;
+    }
+    added = apr_array_push(schema->columns);
+    added->name = apr_pstrdup(p, usual);
+    added->column = column;
+    added->kind = declared ? kind_of(declared->type) : kind;
+}
+
+static void add_columns(batch_query_schema_t *schema, apr_pool_t *p)
+{
+    const batch_resource_t *resource = schema->resource;
+    const struct {
+        const char *name;
+        const char *column;
+        batch_query_kind_e kind;
+    } stamps[] = {{"_created_at", resource->created_at, BATCH_QUERY_TIMESTAMP},
+                  {"_updated_at", resource->updated_at, BATCH_QUERY_TIMESTAMP},
+                  {"_created_by_id", resource->created_by_id, BATCH_QUERY_TEXT},
+                  {"_updated_by_id", resource->updated_by_id, BATCH_QUERY_TEXT}};
+    size_t stamp;
+    int i;
+
+    add_column(schema, "_record_id", resource->key, BATCH_QUERY_TEXT, p);
+    for (stamp = 0; stamp < sizeof(stamps) / sizeof(*stamps); stamp++) {
+        if (stamps[stamp].column) {
+            add_column(schema, stamps[stamp].name, stamps[stamp].column, stamps[stamp].kind, p);
+        }
+    }
+    for (i = 0; i < resource->columns->nelts; i++) {
+        const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
+        /* Whose rows they are is not for queries to ask. */
+        if ((schema->members && !strcmp(column->name, schema->members)) ||
+            (resource->scope && !strcmp(column->name, resource->scope)) ||
+            (resource->form_column && !strcmp(column->name, resource->form_column))) {
+            continue;
+        }
+        add_column(schema, apr_pstrcat(p, "_", column->name, NULL), column->name, BATCH_QUERY_TEXT,
+                   p);
+    }
+}
+
+static const char *members_of(const batch_resource_t *resource)
+{
+    const char *found = resource->query_members;
+    int i;
+
+    if (found) {
+        return strcmp(found, "-") != 0 ? found : NULL;
+    }
+    for (i = 0; i < resource->columns->nelts; i++) {
+        const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
+        if (column->type == BATCH_TYPE_JSON) {
+            if (found) {
+                return NULL; /* several: none is meant until the configuration says which */
+            }
+            found = column->name;
+        }
+    }
+    return found;
+}
+
+batch_query_schema_t *batch_query_schema_make(const batch_resource_t *resource, apr_pool_t *p)
+{
+    batch_query_schema_t *schema = apr_pcalloc(p, sizeof(*schema));
+
+    schema->resource = resource;
+    schema->columns = apr_array_make(p, 16, sizeof(batch_query_column_t));
+    schema->members = members_of(resource);
+    add_columns(schema, p);
+    return schema;
+}
+
+const batch_query_column_t *batch_query_schema_column(const batch_query_schema_t *schema,
+                                                      const char *name)
+{
+    int i;
+
+    for (i = 0; i < schema->columns->nelts; i++) {
+        const batch_query_column_t *column =
+            &APR_ARRAY_IDX(schema->columns, i, batch_query_column_t);
+        if (!strcmp(column->name, name)) {
+            return column;
+        }
+    }
+    return NULL;
+}
+
+batch_query_value_t batch_query_cell(const batch_cell_t *cell, batch_query_kind_e kind,
+                                     batch_query_room_t *room)
+{
+    batch_query_value_t value = {.kind = BATCH_QUERY_NULL};
+
+    switch (cell->kind) {
+    case BATCH_CELL_INTEGER:
+        value = batch_query_integer_value(cell->integer);
+        break;
+    case BATCH_CELL_NUMBER:
+        value = batch_query_number_value(cell->number);
+        break;
+    case BATCH_CELL_TEXT:
+        value = batch_query_text_value(cell->text, cell->length);
+        break;
+    default:
+        break;
+    }
+    return batch_query_convert(&value, kind, room);
+}
+
+/* ---- Near names ------------------------------------------------------------------------------ */
+
+static char lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+/* Letters to change, add, take away or swap (Damerau), whatever their case. */
+static int distance(const char *a, int a_length, const char *b, int b_length)
+{
+    int rows[3][MOST_COMPARED + 1];
+    int *before = rows[0], *last = rows[1], *now = rows[2];
+    int i, j;
+
+    for (j = 0; j <= b_length; j++) {
+        last[j] = j;
+    }
+    for (i = 1; i <= a_length; i++) {
+        int *next = before;
+
+        now[0] = i;
+        for (j = 1; j <= b_length; j++) {
+            int same = lower(a[i - 1]) == lower(b[j - 1]);
+            int best = last[j - 1] + !same;
+
+            best = last[j] + 1 < best ? last[j] + 1 : best;
+            best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < best) {
+                best = before[j - 2] + 1;
+            }
+            now[j] = best;
+        }
+        before = last;
+        last = now;
+        now = next;
+    }
+    return last[b_length];
+}
+
+void batch_query_near_init(batch_query_near_t *near, const char *wanted, apr_pool_t *p)
+{
+    memset(near, 0, sizeof(*near));
+    near->wanted = wanted;
+    near->p = p;
+}
+
+void batch_query_near_offer(batch_query_near_t *near, const char *name, apr_size_t length)
+{
+    apr_size_t wanted = strlen(near->wanted);
+    int far, place, i;
+
+    if (!length || length > MOST_COMPARED || wanted > MOST_COMPARED) {
+        return;
+    }
+    far = distance(near->wanted, (int)wanted, name, (int)length);
+    if (far > 1 + (int)(wanted > length ? wanted : length) / 3) {
+        return;
+    }
+    for (i = 0; i < BATCH_QUERY_NEAREST && near->names[i]; i++) {
+        if (strlen(near->names[i]) == length && !memcmp(near->names[i], name, length)) {
+            return;
+        }
+    }
+    for (place = 0;
+         place < BATCH_QUERY_NEAREST && near->names[place] && near->distances[place] <= far;
+         place++) {
+    }
+    if (place == BATCH_QUERY_NEAREST) {
+        return;
+    }
+    for (i = BATCH_QUERY_NEAREST - 1; i > place; i--) {
+        near->names[i] = near->names[i - 1];
+        near->distances[i] = near->distances[i - 1];
+    }
+    near->names[place] = apr_pstrmemdup(near->p, name, length);
+    near->distances[place] = far;
+}
+
+const char *batch_query_near_words(const batch_query_near_t *near)
+{
+    const char *words = "";
+    int i;
+
+    for (i = 0; i < BATCH_QUERY_NEAREST && near->names[i]; i++) {
+        int last = i + 1 == BATCH_QUERY_NEAREST || !near->names[i + 1];
+
+        words = apr_pstrcat(near->p, words,
+                            !i     ? "; did you mean "
+                            : last ? " or "
+                                   : ", ",
+                            "\"", near->names[i], "\"", last ? "?" : "", NULL);
+    }
+    return words;
+}

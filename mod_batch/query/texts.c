@@ -1,0 +1,252 @@
+/* What can be done with texts, by characters of UTF-8. A byte that is none counts as one. */
+#include "query/value.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <string.h>
+#include <wctype.h>
+
+/* Patterns that are longer match nothing: time is their length times the text's. */
+#define MOST_PATTERN 1000
+
+/* Bytes of the character at text, which has left bytes. */
+static apr_size_t character(const char *text, apr_size_t left)
+{
+    unsigned char first = (unsigned char)*text;
+    apr_size_t length = first < 0xc2   ? 1
+                        : first < 0xe0 ? 2
+                        : first < 0xf0 ? 3
+                        : first < 0xf5 ? 4
+                                       : 1;
+    apr_size_t i;
+
+    for (i = 1; i < length; i++) {
+        if (i >= left || ((unsigned char)text[i] & 0xc0) != 0x80) {
+            return 1;
+        }
+    }
+    return length;
+}
+
+apr_int64_t batch_query_length(const batch_query_value_t *text)
+{
+    apr_size_t at;
+    apr_int64_t count = 0;
+
+    for (at = 0; at < text->length; at += character(text->text + at, text->length - at)) {
+        count++;
+    }
+    return count;
+}
+
+/* ---- LIKE ------------------------------------------------------------------------------------ */
+
+/* What the next piece of a pattern asks for. */
+typedef struct piece {
+    char kind; /* '%', '_' or 'c' for the character itself */
+    const char *text;
+    apr_size_t length; /* of the character */
+    apr_size_t whole;  /* bytes of the pattern */
+} piece_t;
+
+static piece_t read_piece(const char *pattern, apr_size_t left, const batch_query_value_t *escape)
+{
+    piece_t piece = {'c', pattern, character(pattern, left), 0};
+
+    piece.whole = piece.length;
+    if (escape->length && piece.length == escape->length &&
+        !memcmp(pattern, escape->text, escape->length) && left > piece.length) {
+        piece.text = pattern + piece.length;
+        piece.length = character(piece.text, left - piece.whole);
+        piece.whole += piece.length;
+    } else if (*pattern == '%' || *pattern == '_') {
+        piece.kind = *pattern;
+    }
+    return piece;
+}
+
+/*
+ * Only the last % is ever gone back to: what an earlier one would skip beyond, that one can skip as
+ * well. So time is at most the product of both lengths, however many % there are.
+ */
+int batch_query_like(const batch_query_value_t *text, const batch_query_value_t *pattern,
+                     const batch_query_value_t *escape, batch_query_room_t *room)
+{
+    const char *t = text->text, *t_end = t + text->length;
+    const char *p = pattern->text, *p_end = p + pattern->length;
+    const char *t_back = NULL, *p_back = NULL;
+
+    if (pattern->length > MOST_PATTERN) {
+        return 0;
+    }
+    while (t < t_end || p < p_end) {
+        piece_t piece = {0, NULL, 0, 0};
+        apr_size_t length = t < t_end ? character(t, (apr_size_t)(t_end - t)) : 0;
+
+        if (room->used++ > room->most) {
+            room->over = 1;
+            return 0;
+        }
+        if (p < p_end) {
+            piece = read_piece(p, (apr_size_t)(p_end - p), escape);
+        }
+        if (piece.kind == '%') {
+            p += piece.whole;
+            p_back = p;
+            t_back = t;
+            if (p == p_end) {
+                return 1;
+            }
+        } else if (length && (piece.kind == '_' || (piece.kind == 'c' && piece.length == length &&
+                                                    !memcmp(piece.text, t, length)))) {
+            p += piece.whole;
+            t += length;
+        } else if (p_back && t_back < t_end) {
+            t_back += character(t_back, (apr_size_t)(t_end - t_back));
+            t = t_back;
+            p = p_back;
+        } else {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* ---- Case ------------------------------------------------------------------------------------ */
+
+static locale_t unicode;
+static pthread_once_t unicode_once = PTHREAD_ONCE_INIT;
+
+/* httpd runs in the locale "C", which knows the letters of ASCII only. */
+static void open_unicode(void)
+{
+    unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (!unicode) {
+        unicode = newlocale(LC_CTYPE_MASK, "C", (locale_t)0);
+    }
+}
+
+static unsigned decode(const char *text, apr_size_t length)
+{
+    static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    unsigned code = (unsigned char)*text & masks[length];
+    apr_size_t i;
+
+    for (i = 1; i < length; i++) {
+        code = code << 6 | ((unsigned char)text[i] & 0x3f);
+    }
+    return code;
+}
+
+static apr_size_t encode(char *text, unsigned code)
+{
+    apr_size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char firsts[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    apr_size_t i;
+
+    for (i = length - 1; i > 0; i--) {
+        text[i] = (char)(0x80 | (code & 0x3f));
+        code >>= 6;
+    }
+    text[0] = (char)(firsts[length] | code);
+    return length;
+}
+
+batch_query_value_t batch_query_fold(const batch_query_value_t *text, int upper,
+                                     batch_query_room_t *room)
+{
+    static const batch_query_value_t nothing = {.kind = BATCH_QUERY_NULL};
+    char *folded = batch_query_take(room, text->length * 2 + 4);
+    apr_size_t at = 0, used = 0;
+
+    if (!folded) {
+        return nothing;
+    }
+    pthread_once(&unicode_once, open_unicode);
+    while (at < text->length) {
+        apr_size_t length = character(text->text + at, text->length - at);
+        unsigned char first = (unsigned char)text->text[at];
+
+        if (length == 1 && (first & 0x80)) {
+            folded[used++] = text->text[at++]; /* no character */
+            continue;
+        }
+        wint_t code = decode(text->text + at, length);
+        used += encode(folded + used, unicode ? (unsigned)(upper ? towupper_l(code, unicode)
+                                                                 : towlower_l(code, unicode))
+                                              : code);
+        at += length;
+    }
+    return batch_query_text_value(folded, used);
+}
+
+/* ---- Parts ----------------------------------------------------------------------------------- */
+
+batch_query_value_t batch_query_substr(const batch_query_value_t *text, apr_int64_t start,
+                                       apr_int64_t count)
+{
+    apr_size_t at = 0, first;
+    apr_int64_t number = 1, end;
+
+    if (count < 0) {
+        return (batch_query_value_t){.kind = BATCH_QUERY_NULL};
+    }
+    if (__builtin_add_overflow(start, count, &end)) {
+        end = APR_INT64_MAX;
+    }
+    for (; at < text->length && number < start; number++) {
+        at += character(text->text + at, text->length - at);
+    }
+    first = at;
+    for (; at < text->length && number < end; number++) {
+        at += character(text->text + at, text->length - at);
+    }
+    return batch_query_text_value(text->text + first, at - first);
+}
+
+static int is_in(const batch_query_value_t *set, const char *text, apr_size_t length)
+{
+    apr_size_t at, next;
+
+    for (at = 0; at < set->length; at += next) {
+        next = character(set->text + at, set->length - at);
+        if (next == length && !memcmp(set->text + at, text, length)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Bytes of the last character. */
+static apr_size_t last_character(const char *text, apr_size_t length)
+{
+    apr_size_t back;
+
+    for (back = 1; back <= 4 && back <= length; back++) {
+        if (character(text + length - back, back) == back) {
+            return back;
+        }
+    }
+    return 1;
+}
+
+batch_query_value_t batch_query_trim(const batch_query_value_t *text,
+                                     const batch_query_value_t *set, int sides)
+{
+    const char *from = text->text;
+    apr_size_t length = text->length, next;
+
+    for (; (sides & 1) && length; from += next, length -= next) {
+        next = character(from, length);
+        if (!is_in(set, from, next)) {
+            break;
+        }
+    }
+    for (; (sides & 2) && length; length -= next) {
+        next = last_character(from, length);
+        if (!is_in(set, from + length - next, next)) {
+            break;
+        }
+    }
+    return batch_query_text_value(from, length);
+}

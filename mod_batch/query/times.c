@@ -1,0 +1,257 @@
+/* Dates, times and intervals, in UTC and the Gregorian calendar. */
+#include "query/value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#define SECOND APR_INT64_C(1000000)
+#define DAY    (86400 * SECOND)
+
+/* The years that there are. */
+#define LAST_YEAR 9999
+
+/* Days since 1970-01-01. */
+static apr_int64_t days_of(apr_int64_t year, int month, int day)
+{
+    apr_int64_t era, of_era;
+
+    year -= month <= 2;
+    era = year / 400;
+    of_era = year - era * 400;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 +
+           (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1 - 719468;
+}
+
+static void date_of(apr_int64_t days, apr_int64_t *year, int *month, int *day)
+{
+    apr_int64_t era, of_era, year_of_era, of_year, shifted;
+
+    days += 719468;
+    era = days / 146097;
+    of_era = days - era * 146097;
+    year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    shifted = (5 * of_year + 2) / 153;
+    *day = (int)(of_year - (153 * shifted + 2) / 5 + 1);
+    *month = (int)(shifted + (shifted < 10 ? 3 : -9));
+    *year = year_of_era + era * 400 + (*month <= 2);
+}
+
+static int month_days(apr_int64_t year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return days[month - 1] + (month == 2 && leap);
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+/* A number of so many digits. *from moves; 0: it is not there, or over most. */
+static int digits(const char **from, const char *end, int count, int most, int *number)
+{
+    int i;
+
+    *number = 0;
+    for (i = 0; i < count; i++) {
+        if (*from >= end || !apr_isdigit(**from)) {
+            return 0;
+        }
+        *number = *number * 10 + (*(*from)++ - '0');
+    }
+    return *number <= most;
+}
+
+static int take(const char **from, const char *end, const char *any_of)
+{
+    if (*from >= end || !**from || !strchr(any_of, **from)) {
+        return 0;
+    }
+    (*from)++;
+    return 1;
+}
+
+static int read_clock(apr_int64_t *time, const char **from, const char *end)
+{
+    int hour, minute, second = 0;
+    apr_int64_t unit = SECOND;
+
+    if (!digits(from, end, 2, 23, &hour) || !take(from, end, ":") ||
+        !digits(from, end, 2, 59, &minute)) {
+        return 0;
+    }
+    if (take(from, end, ":") && !digits(from, end, 2, 60, &second)) {
+        return 0;
+    }
+    *time += ((apr_int64_t)(hour * 60 + minute) * 60 + second) * SECOND;
+    if (take(from, end, ".")) {
+        if (*from >= end || !apr_isdigit(**from)) {
+            return 0;
+        }
+        for (; *from < end && apr_isdigit(**from); (*from)++) {
+            unit /= 10;
+            *time += (**from - '0') * unit;
+        }
+    }
+    return 1;
+}
+
+static int read_zone(apr_int64_t *time, const char **from, const char *end)
+{
+    int sign, hours, minutes = 0;
+
+    while (*from < end && **from == ' ') {
+        (*from)++;
+    }
+    if (*from == end || take(from, end, "Zz")) {
+        return 1;
+    }
+    sign = **from == '-' ? -1 : 1;
+    if (!take(from, end, "+-") || !digits(from, end, 2, 15, &hours)) {
+        return 0;
+    }
+    if (*from < end) {
+        (void)take(from, end, ":");
+        if (!digits(from, end, 2, 59, &minutes)) {
+            return 0;
+        }
+    }
+    *time -= sign * (apr_int64_t)(hours * 60 + minutes) * 60 * SECOND;
+    return 1;
+}
+
+int batch_query_time_parse(apr_int64_t *time, const char *text, apr_size_t length)
+{
+    const char *end = text + length;
+    int year, month, day;
+
+    while (text < end && *text == ' ') {
+        text++;
+    }
+    while (end > text && end[-1] == ' ') {
+        end--;
+    }
+    if (!digits(&text, end, 4, LAST_YEAR, &year) || !take(&text, end, "-") ||
+        !digits(&text, end, 2, 12, &month) || !take(&text, end, "-") ||
+        !digits(&text, end, 2, 31, &day) || !month || !day || !year ||
+        day > month_days(year, month)) {
+        return 0;
+    }
+    *time = days_of(year, month, day) * DAY;
+    if (text == end) {
+        return 1;
+    }
+    return take(&text, end, "Tt ") && read_clock(time, &text, end) && read_zone(time, &text, end) &&
+           text == end;
+}
+
+/* ---- Intervals ------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name; /* with or without s */
+    apr_int64_t months;
+    apr_int64_t microseconds;
+} units[] = {{"year", 12, 0},
+             {"month", 1, 0},
+             {"week", 0, 7 * DAY},
+             {"day", 0, DAY},
+             {"hour", 0, 3600 * SECOND},
+             {"minute", 0, 60 * SECOND},
+             {"second", 0, SECOND}};
+
+static int add_unit(batch_query_value_t *interval, apr_int64_t count, const char *word)
+{
+    apr_size_t length = strlen(word);
+    size_t i;
+
+    length -= length > 1 && (word[length - 1] == 's' || word[length - 1] == 'S');
+    for (i = 0; i < sizeof(units) / sizeof(*units); i++) {
+        if (strlen(units[i].name) == length && !strncasecmp(units[i].name, word, length)) {
+            interval->months += count * units[i].months;
+            interval->integer += count * units[i].microseconds;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int batch_query_interval_parse(batch_query_value_t *interval, const char *text)
+{
+    int parts = 0;
+
+    memset(interval, 0, sizeof(*interval));
+    interval->kind = BATCH_QUERY_INTERVAL;
+    for (;;) {
+        char word[12];
+        apr_size_t length = 0;
+        apr_int64_t count;
+        char *end;
+
+        while (*text == ' ') {
+            text++;
+        }
+        if (!*text) {
+            return parts > 0;
+        }
+        count = apr_strtoi64(text, &end, 10);
+        if (end == text || count > 1000000 || count < -1000000 || ++parts > 8) {
+            return 0;
+        }
+        for (text = end; *text == ' '; text++) {
+        }
+        while (apr_isalpha(*text) && length < sizeof(word) - 1) {
+            word[length++] = *text++;
+        }
+        word[length] = '\0';
+        if (!length || !add_unit(interval, count, word)) {
+            return 0;
+        }
+    }
+}
+
+int batch_query_time_add(apr_int64_t *time, const batch_query_value_t *interval, int sign)
+{
+    apr_int64_t days = *time / DAY - (*time % DAY < 0);
+    apr_int64_t of_day = *time - days * DAY;
+    apr_int64_t year, months;
+    int month, day;
+
+    date_of(days, &year, &month, &day);
+    months = year * 12 + month - 1 + sign * interval->months;
+    year = months / 12;
+    month = (int)(months % 12) + 1;
+    if (months < 12 || year > LAST_YEAR) {
+        return 0;
+    }
+    day = day < month_days(year, month) ? day : month_days(year, month);
+    *time = days_of(year, month, day) * DAY + of_day + sign * interval->integer;
+    return *time >= days_of(1, 1, 1) * DAY && *time < days_of(LAST_YEAR + 1, 1, 1) * DAY;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+void batch_query_time_format(char *text, apr_int64_t time, batch_query_kind_e kind)
+{
+    apr_int64_t days = time / DAY - (time % DAY < 0);
+    apr_int64_t of_day = time - days * DAY;
+    int seconds = (int)(of_day / SECOND);
+    int micro = (int)(of_day % SECOND);
+    apr_int64_t year;
+    int month, day;
+
+    date_of(days, &year, &month, &day);
+    text += apr_snprintf(text, 12, "%04d-%02d-%02d", (int)year, month, day);
+    if (kind == BATCH_QUERY_DATE) {
+        return;
+    }
+    text +=
+        apr_snprintf(text, 10, "T%02d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if (micro) {
+        text += apr_snprintf(text, 8, ".%06d", micro);
+    }
+    text[0] = 'Z';
+    text[1] = '\0';
+}

@@ -1,0 +1,266 @@
+/* PostgreSQL: looks and walks over keys and columns of its types. */
+#include "store_fixture.h"
+
+#include <stdarg.h>
+
+static batch_store_t *store;
+static batch_resource_t resource;
+
+static batch_column_t *add_column(const char *name, batch_type_e type)
+{
+    batch_column_t *column = apr_array_push(resource.columns);
+
+    memset(column, 0, sizeof(*column));
+    column->name = name;
+    column->type = type;
+    column->immutable = 1;
+    return column;
+}
+
+static void make_resource(void)
+{
+    memset(&resource, 0, sizeof(resource));
+    resource.name = "good";
+    resource.table = "Goods";
+    resource.key = "Id";
+    resource.scope = "org";
+    resource.match = apr_array_make(pool, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(resource.match, const char *) = "code";
+    resource.columns = apr_array_make(pool, 8, sizeof(batch_column_t));
+    add_column("code", BATCH_TYPE_INTEGER)->immutable = 0;
+    add_column("count", BATCH_TYPE_INTEGER);
+    add_column("size", BATCH_TYPE_NUMBER);
+    add_column("flag", BATCH_TYPE_BOOLEAN);
+    add_column("at", BATCH_TYPE_TIMESTAMP);
+    add_column("extra", BATCH_TYPE_JSON);
+    add_column("plain", BATCH_TYPE_JSON);
+    add_column("name", BATCH_TYPE_TEXT);
+}
+
+static void make_goods(const char *id, const char *more)
+{
+    native(path, apr_psprintf(pool,
+                              "DROP TABLE IF EXISTS \"Goods\"; CREATE TABLE \"Goods\" (\"Id\" %s, "
+                              "org bigint, code integer, count integer, size numeric, flag "
+                              "smallint, at timestamptz, extra jsonb, plain json, name char(5)%s)",
+                              id, more));
+}
+
+/* ---- Looks -------------------------------------------------------------------------------------
+ */
+
+#define MOST 64
+
+static batch_item_t items[MOST];
+static int item_count;
+static char seen[2000];
+
+/* Adds an item with values "column=text", or "column" for NULL; the last one is NULL. */
+static void add_item(const char *key, ...)
+{
+    batch_item_t *item = &items[item_count++];
+    const char *pair;
+    va_list pairs;
+
+    memset(item, 0, sizeof(*item));
+    item->key = key;
+    item->key_length = key ? strlen(key) : 0;
+    item->kind = key ? BATCH_ITEM_KEY : BATCH_ITEM_MATCH;
+    item->values = apr_pcalloc(pool, 10 * sizeof(batch_value_t));
+    va_start(pairs, key);
+    while ((pair = va_arg(pairs, const char *)) != NULL) {
+        batch_value_t *value = &item->values[item->value_count++];
+        const char *sign = strchr(pair, '=');
+
+        value->name = sign ? apr_pstrmemdup(pool, pair, (apr_size_t)(sign - pair)) : pair;
+        value->value = sign ? sign + 1 : NULL;
+    }
+    va_end(pairs);
+}
+
+static apr_status_t look_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    const char *organization = baton;
+    batch_row_scope_t scope = {&resource, organization, NULL, NULL};
+    batch_row_look_t looks[MOST];
+    apr_status_t rv = batch_tx_rows_look(tx, looks, &scope, items, item_count, ptemp);
+    int i;
+
+    seen[0] = '\0';
+    for (i = 0; rv == APR_SUCCESS && i < item_count; i++) {
+        apr_snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%s%d %s %s", i ? "; " : "",
+                     looks[i].found, looks[i].key ? looks[i].key : "-",
+                     looks[i].immutable ? looks[i].immutable : "-");
+    }
+    return rv;
+}
+
+static const char *look(const char *organization)
+{
+    apr_status_t rv =
+        batch_store_read(store, look_body, apr_pstrdup(pool, organization), &err, pool);
+
+    item_count = 0;
+    return rv == APR_SUCCESS ? seen : apr_psprintf(pool, "status %d: %s", rv, err.message);
+}
+
+#define ID1   "0a000000-0000-4000-8000-000000000001"
+#define UPPER "0A000000-0000-4000-8000-000000000001"
+
+static void test_look(void)
+{
+    make_goods("uuid PRIMARY KEY", "");
+    native(path,
+           "INSERT INTO \"Goods\" VALUES ('" ID1 "', 7, 1, 5, 1.50, 1, '2024-02-29 12:00+00', "
+           "'{\"a\": [1, 2], \"b\": null}', '{\"a\":1}', 'x'); INSERT INTO \"Goods\" (\"Id\", org, "
+           "code) VALUES (gen_random_uuid(), 7, 2), "
+           "(gen_random_uuid(), 7, 2), (gen_random_uuid(), 8, 3)");
+    add_item(UPPER, "count=5", "size=1.5", "flag=true", "at=2024-02-29T13:00:00+01:00",
+             "extra={\"b\":null,\"a\":[1,2]}", "plain={ \"a\": 1 }", "name=x", NULL);
+    add_item(UPPER, "size=1.51", NULL);
+    add_item(UPPER, "flag=false", NULL);
+    add_item(UPPER, "at=2024-02-29T12:00:00+01:00", NULL);
+    add_item(UPPER, "extra={\"a\":[2,1]}", NULL);
+    add_item(UPPER, "plain={}", NULL);
+    add_item(UPPER, "name=X", NULL);
+    is_string(look("7"),
+              "1 " ID1 " -; 1 " ID1 " size; 1 " ID1 " flag; 1 " ID1 " at; 1 " ID1 " extra; 1 " ID1
+              " plain; 1 " ID1 " name",
+              "values are compared as their columns' types do");
+    add_item("no uuid", NULL);
+    add_item(NULL, "code=1", "count=5", NULL);
+    add_item(NULL, "code=2", NULL);
+    add_item(NULL, "code=3", NULL);
+    add_item(NULL, "code=x", NULL);
+    add_item(NULL, "code=99999999999", "count=1", NULL);
+    add_item(NULL, "code", NULL);
+    add_item(UPPER, "count=99999999999", NULL);
+    add_item(UPPER, "count=5", "at=soon", NULL);
+    add_item(UPPER, "count=6", "at=soon", NULL);
+    is_string(look("7"),
+              "0 - -; 1 " ID1 " -; 2 - -; 0 - -; 0 - -; 0 - -; 0 - -; 1 " ID1 " count; 1 " ID1
+              " at; 1 " ID1 " count",
+              "a value that is none of its column's type finds nothing, or is a change");
+    add_item(UPPER, NULL);
+    is_string(look("9"), "0 - -", "another organization");
+    add_item(UPPER, NULL);
+    is_string(look("acme"), "0 - -", "one that no row can be of");
+    make_goods("bigint PRIMARY KEY", "");
+    native(path, "INSERT INTO \"Goods\" (\"Id\", org, code) VALUES (12, 7, 1)");
+    add_item("12", NULL);
+    add_item("012", NULL);
+    add_item(NULL, "code=1", NULL);
+    is_string(look("7"), "1 12 -; 0 - -; 1 12 -", "a table made anew with keys of another type");
+    is_number(number("SELECT count(*) FROM \"Goods\""), 1, "nothing is changed");
+}
+
+/* ---- Walks -------------------------------------------------------------------------------------
+ */
+
+typedef struct walk {
+    const char *after;
+    int limit;
+    int count;
+    char keys[300];
+} walk_t;
+
+static apr_status_t note_key(void *baton, const char *key)
+{
+    walk_t *walk = baton;
+
+    walk->count++;
+    apr_snprintf(walk->keys + strlen(walk->keys), sizeof(walk->keys) - strlen(walk->keys), "%s%s",
+                 *walk->keys ? "," : "", key);
+    return APR_SUCCESS;
+}
+
+static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_row_scope_t scope = {&resource, "7", NULL, NULL};
+    walk_t *walk = baton;
+
+    (void)ptemp;
+    return batch_tx_keys_walk(tx, &walk->after, &scope, walk->limit, note_key, walk, pool);
+}
+
+static const char *walk_all(int *calls, int limit)
+{
+    walk_t walk = {.limit = limit};
+    apr_status_t rv;
+
+    *calls = 0;
+    do {
+        (*calls)++;
+        rv = batch_store_read(store, walk_body, &walk, &err, pool);
+    } while (rv == APR_SUCCESS && walk.after && *calls < 10000);
+    return rv == APR_SUCCESS ? apr_pstrdup(pool, walk.keys)
+                             : apr_psprintf(pool, "status %d: %s", rv, err.message);
+}
+
+static void test_walk_types(void)
+{
+    static const struct {
+        const char *type, *keys, *expected;
+    } kinds[] = {
+        {"bigint", "(9), (10), (-1)", "-1,9,10"},
+        {"numeric", "('9.50'), ('10'), ('1e2')", "9.50,10,100"},
+        {"uuid", "('" UPPER "'), ('0a000000-0000-4000-8000-000000000000')",
+         "0a000000-0000-4000-8000-000000000000," ID1},
+        {"date", "('2024-02-29'), ('2023-12-31')", "2023-12-31,2024-02-29"},
+        {"timestamptz", "('2024-02-29T13:00:00.25+01:00')", "2024-02-29 12:00:00.25+00"},
+        {"char(4)", "('b'), ('a'), ('ab')", "a,ab,b"},
+        {"varchar(9)", "('B'), ('a'), ('\"{,')", "\"{,,B,a"},
+    };
+    apr_size_t i;
+    int calls;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        make_goods(apr_pstrcat(pool, kinds[i].type, " PRIMARY KEY", NULL), "");
+        native(path, apr_psprintf(pool,
+                                  "INSERT INTO \"Goods\" (\"Id\") VALUES %s; UPDATE \"Goods\" SET "
+                                  "org = 7",
+                                  kinds[i].keys));
+        is_string(walk_all(&calls, 1), kinds[i].expected,
+                  apr_psprintf(pool, "keys of type %s, one at a time", kinds[i].type));
+        is_string(walk_all(&calls, 100), kinds[i].expected, "and all at once");
+    }
+}
+
+static void test_walk_far(void)
+{
+    int calls;
+
+    make_goods("bigint PRIMARY KEY", "");
+    native(path,
+           "INSERT INTO \"Goods\" (\"Id\", org) SELECT i, CASE WHEN i % 7000 = 0 THEN 7 ELSE 8 "
+           "END FROM generate_series(1, 21000) AS n (i)");
+    is_string(walk_all(&calls, 10), "7000,14000,21000", "few rows among many of others");
+    ok(calls >= 21 && calls <= 23, "are found in pieces of the table: %d", calls);
+    native(path, "CREATE INDEX ON \"Goods\" (org, \"Id\")");
+    is_string(walk_all(&calls, 10), "7000,14000,21000", "with an index that has them together");
+    is_number(calls, 1, "there is only one piece");
+    native(path, "DROP INDEX \"Goods_org_Id_idx\"");
+    is_string(walk_all(&calls, 10), "7000,14000,21000", "and without it again");
+    ok(calls >= 21, "there are many: %d", calls);
+}
+
+int main(int argc, char **argv)
+{
+    int code;
+
+    if (!is_pgsql()) {
+        printf("1..0 # skip: of PostgreSQL\n");
+        return 0;
+    }
+    if (!fixture_begin(&code, argc, argv)) {
+        return code;
+    }
+    make_resource();
+    store = open_store(path, 3000);
+    batch_store_migrate(store, &err, pool);
+    test_look();
+    test_walk_types();
+    test_walk_far();
+    batch_store_destroy(store);
+    return fixture_end();
+}

@@ -1,0 +1,609 @@
+/*
+ * PostgreSQL: merges of large sets, of columns of all types, beside other sessions; what they cost
+ * is counted by a trigger for each statement.
+ */
+#include "store_fixture.h"
+
+#include <stdarg.h>
+
+#include <apr_thread_proc.h>
+
+#include "store/tx.h"
+
+static batch_store_t *store;
+static batch_resource_t resource;
+static const char *organization = "7";
+
+/* ---- The table ---------------------------------------------------------------------------------
+ */
+
+static batch_column_t *add_column(const char *name, batch_type_e type)
+{
+    batch_column_t *column = apr_array_push(resource.columns);
+
+    memset(column, 0, sizeof(*column));
+    column->name = name;
+    column->type = type;
+    return column;
+}
+
+static void make_resource(void)
+{
+    memset(&resource, 0, sizeof(resource));
+    resource.name = "good";
+    resource.table = "Goods";
+    resource.key = "Id";
+    resource.key_generated = 1;
+    resource.scope = "org";
+    resource.match = apr_array_make(pool, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(resource.match, const char *) = "code";
+    resource.columns = apr_array_make(pool, 8, sizeof(batch_column_t));
+    resource.created_at = "made_at";
+    resource.updated_at = "changed_at";
+    add_column("code", BATCH_TYPE_TEXT);
+    add_column("name", BATCH_TYPE_TEXT);
+    add_column("count", BATCH_TYPE_INTEGER);
+    add_column("size", BATCH_TYPE_NUMBER);
+    add_column("open", BATCH_TYPE_BOOLEAN);
+    add_column("flag", BATCH_TYPE_BOOLEAN);
+    add_column("at", BATCH_TYPE_TIMESTAMP);
+    add_column("day", BATCH_TYPE_DATE);
+    add_column("extra", BATCH_TYPE_JSON);
+    add_column("mood", BATCH_TYPE_TEXT);
+}
+
+/* A table with the key and code of these types, and a sequence that counts statements on it. */
+static void make_goods(const char *id, const char *code, const char *more)
+{
+    native(path,
+           apr_psprintf(
+               pool,
+               "SET client_min_messages = error; DROP TABLE IF EXISTS \"Goods\"; DROP TYPE IF "
+               "EXISTS mood; DROP TABLE IF EXISTS log; DROP SEQUENCE IF EXISTS statements; CREATE "
+               "SEQUENCE statements; CREATE TABLE log (number bigserial, entry text); CREATE TYPE "
+               "mood AS ENUM ('calm', 'sad'); CREATE TABLE \"Goods\" (\"Id\" %s, org bigint, code "
+               "%s, name varchar(20), count integer DEFAULT 5 CHECK (count >= 0), size numeric(6, "
+               "2), open boolean, flag smallint, at timestamptz, day date, extra jsonb, mood mood, "
+               "made_at timestamptz, changed_at timestamptz%s); CREATE OR REPLACE FUNCTION tell() "
+               "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('statements'); RETURN "
+               "NULL; END $$; CREATE TRIGGER tell BEFORE UPDATE OR INSERT ON \"Goods\" FOR EACH "
+               "STATEMENT EXECUTE FUNCTION tell()",
+               id, code, more));
+}
+
+static void make_usual(void)
+{
+    make_goods("uuid PRIMARY KEY", "text", ", UNIQUE (org, code)");
+}
+
+/* UPDATEs and INSERTs since the table was made; a merge's statement has one of each. */
+static long long statements(void)
+{
+    return number("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM statements");
+}
+
+static const char *id_of(int i)
+{
+    return apr_psprintf(pool, "0a000000-0000-4000-8000-%012d", i);
+}
+
+static const char *good(const char *code, const char *columns)
+{
+    return apr_pstrdup(
+        pool,
+        native(path, apr_psprintf(pool, "SELECT %s FROM \"Goods\" WHERE org = 7 AND code = '%s'",
+                                  columns, code)));
+}
+
+/* ---- Merges ------------------------------------------------------------------------------------
+ */
+
+#define MOST 2100
+
+typedef struct work {
+    batch_item_t items[MOST];
+    int count;
+    int done;
+    int runs;
+    int prepared; /* statements that the connection kept */
+    batch_row_result_e results[MOST];
+    const char *message; /* of the last that was refused */
+} work_t;
+
+static work_t work;
+
+/* Adds an item with values "column=text", or "column" for NULL; the last one is NULL. */
+static void add_item(batch_item_kind_e kind, const char *key, ...)
+{
+    batch_item_t *item = &work.items[work.count++];
+    const char *pair;
+    va_list pairs;
+
+    memset(item, 0, sizeof(*item));
+    item->kind = kind;
+    item->key = key;
+    item->key_length = key ? strlen(key) : 0;
+    item->values = apr_pcalloc(pool, 10 * sizeof(batch_value_t));
+    va_start(pairs, key);
+    while ((pair = va_arg(pairs, const char *)) != NULL) {
+        batch_value_t *value = &item->values[item->value_count++];
+        const char *sign = strchr(pair, '=');
+
+        value->name = sign ? apr_pstrmemdup(pool, pair, (apr_size_t)(sign - pair)) : pair;
+        value->value = sign ? sign + 1 : NULL;
+        value->kind = sign ? BATCH_KIND_STRING : BATCH_KIND_NULL;
+    }
+    va_end(pairs);
+}
+
+static apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_row_scope_t scope = {&resource, organization, NULL, "alice-id"};
+    batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
+    apr_status_t rv = batch_tx_rows_merge(tx, &work.done, outcomes, &scope, work.items, work.count,
+                                          apr_time_now() + apr_time_from_sec(600), ptemp);
+    int i;
+
+    (void)baton;
+    work.runs++;
+    work.message = "";
+    work.prepared = (int)apr_hash_count(tx->connection->by_text);
+    for (i = 0; rv == APR_SUCCESS && i < work.done; i++) {
+        work.results[i] = outcomes[i].result;
+        if (outcomes[i].message) {
+            work.message = apr_pstrdup(pool, outcomes[i].message);
+        }
+    }
+    return rv;
+}
+
+/* What became of the items: A(pplied), N(ot found), R(efused), C(reated), M(any). */
+static const char *letters(void)
+{
+    char *text = apr_pcalloc(pool, MOST + 1);
+    apr_status_t rv;
+    int i;
+
+    work.runs = 0;
+    rv = batch_store_write(store, merge_body, NULL, &err, pool);
+    if (rv != APR_SUCCESS) {
+        return apr_psprintf(pool, "status %d: %s", rv, err.message);
+    }
+    for (i = 0; i < work.done; i++) {
+        text[i] = "ANRCM"[work.results[i]];
+    }
+    work.count = 0;
+    return text;
+}
+
+/* The same in short: how many of each. */
+static const char *tally(void)
+{
+    const char *text = letters();
+    int counts[128] = {0};
+
+    if (strchr(text, ' ')) {
+        return text;
+    }
+    for (; *text; text++) {
+        counts[(unsigned char)*text & 127]++;
+    }
+    return apr_psprintf(pool, "A%d N%d R%d C%d M%d", counts['A'], counts['N'], counts['R'],
+                        counts['C'], counts['M']);
+}
+
+static void test_types(void)
+{
+    static const char columns[] = "concat_ws('|', name, count, size, open, flag, at AT TIME ZONE "
+                                  "'UTC', day, extra, mood)";
+    int round;
+
+    make_usual();
+    for (round = 0; round < 2; round++) {
+        add_item(BATCH_ITEM_MATCH, id_of(1), "code=c1", "name=\xc3\xbc%s'\\{\"", "count=7",
+                 "size=12.345", "open=true", "flag=true", "at=2024-02-29T12:00:00Z",
+                 "day=2024-02-29", "extra={\"a\":[1,\"x\"]}", "mood=sad", NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(2), "code=c2", "name", NULL);
+        is_string(letters(), round ? "AA" : "CC", "columns of all types");
+        is_string(good("c1", columns),
+                  "\xc3\xbc%s'\\{\"|7|12.35|t|1|2024-02-29 12:00:00|2024-02-29|{\"a\": [1, "
+                  "\"x\"]}|sad",
+                  "each as it should be");
+        is_string(good("c2", columns), "5", "defaults, where a column is left out");
+    }
+    add_item(BATCH_ITEM_KEY, "0A000000-0000-4000-8000-000000000001", "name=upper", NULL);
+    add_item(BATCH_ITEM_KEY, "no uuid", "name=x", NULL);
+    add_item(BATCH_ITEM_KEY, id_of(9), "name=x", NULL);
+    is_string(letters(), "ANN", "keys of the column's type");
+    is_string(good("c1", "name"), "upper", "find their rows");
+    organization = "no number";
+    add_item(BATCH_ITEM_KEY, id_of(1), "name=x", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(3), "code=c1", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(4), "code=c4", NULL);
+    is_string(letters(), "NRR", "a scope that no row can have");
+    organization = "7";
+}
+
+/* Each wrong value fails alone, in the server's words. */
+static void test_wrong_values(void)
+{
+    static const struct {
+        const char *pair, *words;
+    } wrong[] = {{"name=longer than that may be", "too long"},
+                 {"count=1.5", "invalid input syntax"},
+                 {"count=99999999999", "out of range"},
+                 {"count=-1", "check constraint"},
+                 {"size=123456.7", "overflow"},
+                 {"at=yesterdy", "invalid input syntax"},
+                 {"day=2024-02-30", "out of range"},
+                 {"extra={", "json"},
+                 {"mood=furious", "enum mood"}};
+    apr_size_t i;
+
+    make_usual();
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        add_item(BATCH_ITEM_MATCH, id_of(100 + (int)i), apr_psprintf(pool, "code=b%d", (int)i),
+                 wrong[i].pair, NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(200 + (int)i), apr_psprintf(pool, "code=w%d", (int)i),
+                 wrong[i].pair, NULL);
+        work.items[0].values[1].value = NULL;
+        is_string(letters(), "CR", wrong[i].pair);
+        ok(strstr(work.message, wrong[i].words), "%s", work.message);
+    }
+}
+
+/* ---- Large sets --------------------------------------------------------------------------------
+ */
+
+static void add_many(int count, int bad)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        /* In an order of its own, which is not that of the keys. */
+        int place = (i * 7919) % count;
+
+        add_item(BATCH_ITEM_MATCH, id_of(10000 + place), apr_psprintf(pool, "code=m%05d", place),
+                 place == bad ? "count=-1" : "count=1", NULL);
+    }
+}
+
+static void test_large(void)
+{
+    long long before;
+
+    make_usual();
+    native(path,
+           "INSERT INTO \"Goods\" (\"Id\", org, code, count) SELECT gen_random_uuid(), o, 'm' "
+           "|| lpad(i::text, 5, '0'), 9 FROM generate_series(0, 1998, 2) AS n (i), "
+           "generate_series(7, 8) AS m (o)");
+    add_many(2000, -1);
+    is_string(tally(), "A1000 N0 R0 C1000 M0", "2,000 items, half of them there");
+    ok(statements() <= 20, "in %lld statements", statements());
+    is_number(number("SELECT count(*) FROM \"Goods\" WHERE org = 7 AND count = 1"), 2000,
+              "all of "
+              "them as they were sent");
+    is_number(number("SELECT count(*) FROM \"Goods\" WHERE org = 8 AND count = 9"), 1000,
+              "the other organization's as they were");
+    before = statements();
+    add_many(2000, 777);
+    is_string(tally(), "A1999 N0 R1 C0 M0", "one of them is refused");
+    ok(strstr(work.message, "check constraint"), "with a reason: %s", work.message);
+    ok(statements() - before <= 120, "found in %lld statements", statements() - before);
+    native(path, "DELETE FROM \"Goods\" WHERE org = 7");
+    add_many(2000, 1234);
+    is_string(tally(), "A0 N0 R1 C1999 M0", "the same with new rows");
+}
+
+/* Rows are locked in the order of what finds them, in whatever order the items are. */
+static void test_order(void)
+{
+    make_usual();
+    add_many(500, -1);
+    is_string(tally(), "A0 N0 R0 C500 M0", "rows in no order");
+    native(path, "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO "
+                 "log (entry) VALUES (NEW.code); RETURN NEW; END $$; CREATE TRIGGER note BEFORE "
+                 "UPDATE ON \"Goods\" FOR EACH ROW EXECUTE FUNCTION note()");
+    add_many(500, -1);
+    work.count = 16; /* so many are in the first set of a connection, or more */
+    is_string(tally(), "A16 N0 R0 C0 M0", "are changed");
+    is_number(number("SELECT count(*) FROM (SELECT entry < lag(entry) OVER (ORDER BY number) AS "
+                     "wrong FROM log) AS l WHERE wrong"),
+              0, "in one order");
+    native(path, "CREATE OR REPLACE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                 "IF nextval('statements') < 1000 THEN PERFORM setval('statements', 1000); RAISE "
+                 "EXCEPTION 'x' USING ERRCODE = 'deadlock_detected'; END IF; RETURN NEW; END $$");
+    add_many(500, -1);
+    is_string(tally(), "A500 N0 R0 C0 M0", "a deadlock");
+    is_number(work.runs, 2, "is a reason to begin again");
+    native(path, "DROP FUNCTION note() CASCADE");
+}
+
+/* A client that sends as many sets of columns as there are. */
+static void test_many_sets(void)
+{
+    static const char *const pairs[] = {"name=n", "count=1",  "size=1",        "open=true",
+                                        "flag=1", "mood=sad", "day=2024-01-01"};
+    int set, i;
+
+    make_usual();
+    add_item(BATCH_ITEM_NEW, id_of(999), "mood=sad", NULL);
+    is_string(letters(), "C", "a first item, after which the table is known");
+    native(path, "DELETE FROM \"Goods\"; ALTER SEQUENCE statements RESTART");
+    for (set = 0; set < 128; set++) {
+        batch_item_t *item = &work.items[work.count];
+
+        add_item(BATCH_ITEM_MATCH, id_of(set), apr_psprintf(pool, "code=s%d", set), NULL);
+        for (i = 0; i < 7; i++) {
+            if (set >> i & 1) {
+                const char *sign = strchr(pairs[i], '=');
+                batch_value_t *value = &item->values[item->value_count++];
+
+                value->name = apr_pstrmemdup(pool, pairs[i], (apr_size_t)(sign - pairs[i]));
+                value->value = sign + 1;
+            }
+        }
+    }
+    is_string(tally(), "A0 N0 R0 C128 M0", "128 sets of columns");
+    ok(statements() <= 2 * 128, "at worst a statement for each: %lld", statements());
+    ok(work.prepared < BATCH_CONNECTION_STATEMENTS, "of which the connection keeps few: %d",
+       work.prepared);
+    is_number(number("SELECT count(*) FROM \"Goods\" WHERE coalesce(count, 0) = CASE WHEN "
+                     "substr(code, 2)::integer & 2 > 0 THEN 1 ELSE 5 END AND (name IS NOT NULL) = "
+                     "(substr(code, 2)::integer & 1 > 0) AND (day IS NOT NULL) = (substr(code, "
+                     "2)::integer & 64 > 0)"),
+              128, "each as it was sent");
+}
+
+/* Items with keys between items with match. */
+static void test_kinds(void)
+{
+    long long before;
+    int i;
+
+    make_usual();
+    add_many(200, -1);
+    is_string(tally(), "A0 N0 R0 C200 M0", "rows");
+    before = statements();
+    for (i = 0; i < 200; i += 2) {
+        const char *code = apr_psprintf(pool, "code=m%05d", i);
+
+        add_item(BATCH_ITEM_KEY, id_of(10000 + i), code, "name=key", NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(20000 + i), apr_psprintf(pool, "code=m%05d", i + 1),
+                 "name=match", NULL);
+    }
+    is_string(tally(), "A200 N0 R0 C0 M0", "keys and match in turns");
+    ok(statements() - before <= 40, "in few statements: %lld", statements() - before);
+    is_number(
+        number("SELECT count(*) FROM \"Goods\" WHERE name = CASE WHEN substr(code, 2)::integer "
+               "% 2 = 0 THEN 'key' ELSE 'match' END"),
+        200, "each as it was sent");
+    add_item(BATCH_ITEM_MATCH, id_of(1), "code=m00000", "name=first", NULL);
+    add_item(BATCH_ITEM_KEY, id_of(10000), "code=x1", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(2), "code=m00000", "name=second", NULL);
+    add_item(BATCH_ITEM_KEY, id_of(10001), "code=x2", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(3), "code=x2", "name=third", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(4), "code=x1", "count=3", NULL);
+    is_string(letters(), "AACAAA", "one that changes what others are matched by");
+    is_string(good("x1", "name || count"), "first3", "keeps its place");
+    is_string(good("m00000", "name"), "second", "before those behind it");
+    is_string(good("x2", "name"), "third", "and behind those before it");
+}
+
+/* ---- The same row twice ------------------------------------------------------------------------
+ */
+
+static void test_equal_texts(void)
+{
+    int unique;
+
+    for (unique = 0; unique < 2; unique++) {
+        make_goods("uuid PRIMARY KEY", "numeric", unique ? ", UNIQUE (org, code)" : "");
+        add_item(BATCH_ITEM_MATCH, id_of(1), "code=1.0", "name=a", NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(2), "code=2", "name=b", "count=1", NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(3), "code=1.00", "name=c", "count=2", NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(4), "code=1.000", "name=d", NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(5), "code=1", "name=e", NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(6), "code=x", "name=f", NULL);
+        is_string(letters(), "CCAAAR", "texts that are the same value make one row");
+        is_string(good("1", "name || count"), "e2", "that has what came last");
+        is_number(number("SELECT count(*) FROM \"Goods\""), 2, "no more");
+    }
+    make_goods("numeric PRIMARY KEY", "text", "");
+    resource.key_generated = 0;
+    add_item(BATCH_ITEM_KEY, "1.0", "code=c1", "name=a", NULL);
+    add_item(BATCH_ITEM_KEY, "1.00", "name=b", NULL);
+    add_item(BATCH_ITEM_KEY, "2", "code=c2", NULL);
+    add_item(BATCH_ITEM_KEY, "01", "name=c", NULL);
+    is_string(letters(), "CACA", "the same with keys of the client");
+    is_string(good("c1", "name"), "c", "in their order");
+    make_resource();
+}
+
+/* ---- Others ------------------------------------------------------------------------------------
+ */
+
+/* Commits once somebody waits for it. */
+static void *APR_THREAD_FUNC commit_when_waited_for(apr_thread_t *thread, void *data)
+{
+    PGconn *watch = connect_pgsql(path);
+    int waited = 0;
+
+    (void)thread;
+    while (!waited) {
+        PGresult *result = PQexec(watch, "SELECT count(*) FROM pg_locks WHERE NOT granted AND "
+                                         "locktype = 'transactionid'");
+        waited = PQntuples(result) != 1 || atoi(PQgetvalue(result, 0, 0)) > 0;
+        PQclear(result);
+    }
+    PQclear(PQexec(data, "COMMIT"));
+    PQfinish(watch);
+    return NULL;
+}
+
+static const char *merge_beside(const char *sql)
+{
+    apr_thread_t *thread;
+    apr_status_t ignored;
+    const char *text;
+    holder_t holder = {0};
+
+    hold(&holder, apr_pstrcat(pool, "BEGIN; ", sql, NULL));
+    apr_thread_create(&thread, NULL, commit_when_waited_for, holder.connection, pool);
+    text = letters();
+    apr_thread_join(&ignored, thread);
+    let_go_of(&holder);
+    return text;
+}
+
+static void test_beside(void)
+{
+    make_usual();
+    add_item(BATCH_ITEM_MATCH, id_of(1), "code=c1", "name=a", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(2), "code=c2", "name=b", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(3), "code=c3", "name=c", NULL);
+    is_string(merge_beside("INSERT INTO \"Goods\" (\"Id\", org, code, count) VALUES "
+                           "(gen_random_uuid(), 7, 'c2', 9)"),
+              "CAC", "a row that somebody else makes just now");
+    is_string(good("c2", "name || count"), "b9", "is changed, not made again");
+    add_item(BATCH_ITEM_MATCH, id_of(4), "code=c4", "name=d", NULL);
+    is_string(merge_beside("INSERT INTO \"Goods\" (\"Id\", org, code, count) VALUES "
+                           "(gen_random_uuid(), 7, 'c4', 9)"),
+              "A", "so by an item alone");
+    is_string(good("c4", "name || count"), "d9", "too");
+    add_item(BATCH_ITEM_MATCH, id_of(5), "code=c1", "name=e", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(6), "code=c2", "name=f", NULL);
+    is_string(merge_beside("DELETE FROM \"Goods\" WHERE code = 'c2'"), "AC",
+              "a row that somebody else removes just now is made");
+    add_item(BATCH_ITEM_KEY, id_of(1), "name=g", NULL);
+    add_item(BATCH_ITEM_KEY, id_of(6), "name=h", NULL);
+    is_string(merge_beside("DELETE FROM \"Goods\" WHERE code = 'c2'"), "AN",
+              "or, by a key, not found");
+}
+
+/* What the words of a refusal must not say: what another organization's row is like. */
+static void test_words(void)
+{
+    make_goods("uuid PRIMARY KEY", "text", ", UNIQUE (name)");
+    native(path, apr_psprintf(pool,
+                              "INSERT INTO \"Goods\" (\"Id\", org, code, name) VALUES ('%s', 8, "
+                              "'secret', 'hidden')",
+                              id_of(1)));
+    add_item(BATCH_ITEM_MATCH, id_of(2), "code=c1", "name=hidden", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(3), "code=c2", "name=mine", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(4), "code=secret", "count=1", NULL);
+    is_string(letters(), "RCC", "a unique index over all organizations");
+    ok(strstr(work.message, "unique constraint") && !strstr(work.message, "hidden") &&
+           !strstr(work.message, "secret") && !strchr(work.message, '\n'),
+       "says no more than: %s", work.message);
+    is_string(native(path, "SELECT code || name FROM \"Goods\" WHERE org = 8"), "secrethidden",
+              "the other organization's row is as it was");
+}
+
+/* ---- Tables that have a will of their own ------------------------------------------------------
+ */
+
+static void test_triggers(void)
+{
+    make_goods("uuid PRIMARY KEY", "text",
+               ", UNIQUE (org, code), serial bigint GENERATED ALWAYS AS IDENTITY, twice integer "
+               "GENERATED ALWAYS AS (count * 2) STORED");
+    add_many(100, -1);
+    is_string(tally(), "A0 N0 R0 C100 M0", "identity and generated columns");
+    native(path,
+           "CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+           "NEW.name = 'out' THEN RETURN NULL; END IF; IF TG_OP = 'INSERT' THEN INSERT INTO "
+           "log (entry) VALUES (NEW.code); NEW.\"Id\" := gen_random_uuid(); END IF; RETURN "
+           "NEW; END $$; CREATE TRIGGER own BEFORE INSERT OR UPDATE ON \"Goods\" FOR EACH ROW "
+           "EXECUTE FUNCTION own()");
+    add_item(BATCH_ITEM_MATCH, id_of(1), "code=t1", "name=a", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(2), "code=m00001", "name=out", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(3), "code=t2", "name=out", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(4), "code=m00002", "name=b", NULL);
+    add_item(BATCH_ITEM_KEY, id_of(10003), "name=out", NULL);
+    add_item(BATCH_ITEM_NEW, id_of(5), "name=out", NULL);
+    add_item(BATCH_ITEM_NEW, id_of(6), "name=c", NULL);
+    is_string(letters(), "CRRARRC", "a trigger that gives keys, and leaves rows out");
+    ok(strstr(work.message, "without an error"), "which is said: %s", work.message);
+    is_number(number("SELECT count(*) FROM \"Goods\""), 102, "so many there are");
+    is_number(number("SELECT count(*) FROM log"), 2, "what a trigger did for no row is undone");
+    native(path, "DROP FUNCTION own() CASCADE");
+}
+
+static void test_row_security(void)
+{
+    const char *role = apr_psprintf(pool, "unit_role_%ld", (long)getpid());
+    batch_store_t *all = store;
+
+    make_usual();
+    native(path, apr_psprintf(
+                     pool,
+                     "CREATE ROLE %s LOGIN; GRANT ALL ON SCHEMA unit_%ld TO %s; GRANT ALL ON ALL "
+                     "TABLES IN SCHEMA unit_%ld TO %s; GRANT ALL ON ALL SEQUENCES IN SCHEMA "
+                     "unit_%ld TO %s; ALTER TABLE \"Goods\" ENABLE ROW LEVEL SECURITY; CREATE "
+                     "POLICY mine ON \"Goods\" USING (count IS DISTINCT FROM 42) WITH CHECK (name "
+                     "IS DISTINCT FROM 'no'); INSERT INTO \"Goods\" (\"Id\", org, code, count) "
+                     "VALUES (gen_random_uuid(), 7, 'c1', 1), (gen_random_uuid(), 7, 'c2', 42)",
+                     role, (long)getpid(), role, (long)getpid(), role, (long)getpid(), role));
+    store = open_store(apr_pstrcat(pool, path, " user=", role, NULL), 3000);
+    add_item(BATCH_ITEM_MATCH, id_of(1), "code=c1", "name=a", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(2), "code=c2", "name=b", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(3), "code=c3", "name=no", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(4), "code=c4", "name=d", NULL);
+    is_string(letters(), "ARRC", "policies of row security: rows that cannot be seen, or made");
+    is_string(good("c2", "count"), "42", "are as they were");
+    batch_store_destroy(store);
+    store = all;
+    native(path, apr_psprintf(pool, "DROP OWNED BY %s; DROP ROLE %s", role, role));
+}
+
+/* Indexes come and go between the chunks of a batch. */
+static void test_changes(void)
+{
+    make_usual();
+    add_many(50, -1);
+    is_string(tally(), "A0 N0 R0 C50 M0", "a table with a unique index");
+    native(path, "ALTER TABLE \"Goods\" DROP CONSTRAINT \"Goods_org_code_key\"; INSERT INTO "
+                 "\"Goods\" (\"Id\", org, code) VALUES (gen_random_uuid(), 7, 'm00003')");
+    add_many(50, -1);
+    is_string(tally(), "A49 N0 R0 C0 M1", "without it");
+    make_goods("text PRIMARY KEY", "integer", "");
+    add_item(BATCH_ITEM_MATCH, "k1", "code=1", "name=a", NULL);
+    add_item(BATCH_ITEM_KEY, "k1", "name=b", NULL);
+    is_string(letters(), "CA", "made anew with other types");
+    native(path, "ALTER TABLE \"Goods\" DROP COLUMN count");
+    add_item(BATCH_ITEM_MATCH, "k1", "code=1", "name=a", NULL);
+    add_item(BATCH_ITEM_MATCH, "k2", "code=2", "count=1", NULL);
+    is_string(letters(), "AR", "without a column that an item has");
+    ok(strstr(work.message, "count"), "%s", work.message);
+}
+
+int main(int argc, char **argv)
+{
+    int code;
+
+    if (!is_pgsql()) {
+        printf("1..0 # skip: of PostgreSQL\n");
+        return 0;
+    }
+    if (!fixture_begin(&code, argc, argv)) {
+        return code;
+    }
+    make_resource();
+    store = open_store(path, 3000);
+    batch_store_migrate(store, &err, pool);
+    test_types();
+    test_wrong_values();
+    test_large();
+    test_order();
+    test_many_sets();
+    test_kinds();
+    test_equal_texts();
+    test_beside();
+    test_words();
+    test_triggers();
+    test_row_security();
+    test_changes();
+    batch_store_destroy(store);
+    return fixture_end();
+}
