@@ -393,8 +393,10 @@ static int list_members(const look_run_t *run, int *members, int by_match, int c
 
     for (i = 0; i < count; i++) {
         const batch_item_t *item = &run->items[i];
+        /* A client's key that is not written as the server writes it, as "07", names a row, too. */
         int fits = by_match ? !item->key && match && match->nelts
-                            : item->key && batch_pgsql_fits(run->key, item->key);
+                            : item->key && (!run->resource->key_generated ||
+                                            batch_pgsql_fits(run->key, item->key));
 
         for (j = 0; by_match && fits && j < match->nelts; j++) {
             const char *text = text_of(run, item, APR_ARRAY_IDX(match, j, const char *));
