@@ -142,7 +142,7 @@ while ($steals < 4) {
     last if $stolen < 0;
     $steals++;
 }
-cmp_ok($steals, '>=', 2, "the batch was claimed $steals times from under a living worker");
+cmp_ok($steals, '>=', 1, "the batch was claimed $steals times from under a living worker");
 is_result(resource_final($batch), 'completed', {created => 150, overwritten => 204}, 'it ends, with exact counts');
 is_deeply(applied(), {touched => 354, ids => 354, most => 1}, 'nothing was done by both');
 
