@@ -66,6 +66,24 @@ static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
     }
 }
 
+/* An item whose match values are those of several rows names them all. */
+static apr_status_t keep_several(batch_tx_t *tx, batch_cleanup_t *cleanup,
+                                 const batch_row_look_t *look)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    if (look->found > BATCH_LOOK_ROWS) {
+        return batch_error_set(batch_tx_error(tx), BATCH_EREFUSED, NULL, cleanup->walk_pool,
+                               "an item's match values are those of more than %d rows",
+                               BATCH_LOOK_ROWS);
+    }
+    for (i = 0; rv == APR_SUCCESS && i < look->keys->nelts; i++) {
+        rv = keep_key(cleanup, APR_ARRAY_IDX(look->keys, i, const char *));
+    }
+    return rv;
+}
+
 /* Keeps the rows of items that were looked for. */
 static apr_status_t look_and_keep(batch_tx_t *tx, batch_cleanup_t *cleanup,
                                   const batch_item_t *items, int count, apr_pool_t *ptemp)
@@ -78,6 +96,8 @@ static apr_status_t look_and_keep(batch_tx_t *tx, batch_cleanup_t *cleanup,
     for (i = 0; rv == APR_SUCCESS && i < count; i++) {
         if (looks[i].found == 1) {
             rv = keep_key(cleanup, looks[i].key);
+        } else if (looks[i].found > 1) {
+            rv = keep_several(tx, cleanup, &looks[i]);
         }
     }
     return rv;

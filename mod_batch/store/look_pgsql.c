@@ -262,7 +262,7 @@ static void build_look(const look_run_t *run, batch_pgsql_builder_t *builder, in
         batch_pgsql_add(builder, apr_psprintf(builder->p, "batch_item.m%d", i));
     }
     (void)add_scope(run, builder, " AND ");
-    batch_pgsql_add(builder, " LIMIT 2) AS batch_row");
+    batch_pgsql_add(builder, " LIMIT " APR_STRINGIFY(BATCH_LOOK_ROWS) " + 1) AS batch_row");
 }
 
 static void read_look(const look_run_t *run, const PGresult *result, int row, int which,
@@ -273,12 +273,10 @@ static void read_look(const look_run_t *run, const PGresult *result, int row, in
     int column = 2;
     int i;
 
-    if (++look->found > 1) {
-        look->found = 2;
-        look->key = look->immutable = NULL;
+    batch_row_look_add(look, PQgetvalue(result, row, 1), run->p);
+    if (look->found > 1) {
         return;
     }
-    look->key = apr_pstrdup(run->p, PQgetvalue(result, row, 1));
     for (i = 0; i < run->resource->columns->nelts; i++) {
         if (is_asked(run, i, which) && *PQgetvalue(result, row, column++) == 't') {
             look->immutable = column_at(run, i)->name;

@@ -447,13 +447,9 @@ static batch_failure_e look_at(merge_run_t *run, batch_row_look_t *look)
         return failure;
     }
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *key = (const char *)sqlite3_column_text(statement, 0);
-
-        if (++look->found == 1) {
-            look->key = key ? apr_pstrdup(run->p, key) : NULL;
+        batch_row_look_add(look, (const char *)sqlite3_column_text(statement, 0), run->p);
+        if (look->found == 1) {
             look->immutable = first_change(run, statement);
-        } else {
-            look->key = look->immutable = NULL;
         }
     }
     return end_statement(run, statement, code);

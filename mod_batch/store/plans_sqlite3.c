@@ -389,7 +389,7 @@ static void build_find(text_builder_t *builder)
     add(builder, " FROM ");
     add_name(builder, resource->table);
     add_where(builder);
-    add(builder, " LIMIT 2");
+    add(builder, is_look ? " LIMIT " APR_STRINGIFY(BATCH_LOOK_ROWS) " + 1" : " LIMIT 2");
 }
 
 /* The next keys, and whether each of them is of the scope: so that SQLite walks the keys' index. */

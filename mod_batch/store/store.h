@@ -416,12 +416,19 @@ apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t 
                                  const batch_row_scope_t *scope, const batch_item_t *items,
                                  int count, apr_time_t deadline, apr_pool_t *ptemp);
 
+/** Rows that a look counts at most. */
+#define BATCH_LOOK_ROWS 100
+
 /** What a look at an item's row has found. */
 typedef struct batch_row_look {
-    int found;             /* rows: 0, 1, or 2 for several */
+    int found;             /* rows; BATCH_LOOK_ROWS + 1 where there are more than that */
     const char *key;       /* of the row, as the database writes it; NULL unless found is 1 */
     const char *immutable; /* the first immutable column that the item would change; NULL = none */
+    apr_array_header_t *keys; /* of const char *: of several rows; NULL unless found is more */
 } batch_row_look_t;
+
+/** Adds a row to what a look has found, for drivers; key is copied into p. */
+void batch_row_look_add(batch_row_look_t *look, const char *key, apr_pool_t *p);
 
 /**
  * Looks for the rows that count items would find, changing nothing: by key where an item has one

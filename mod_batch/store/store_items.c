@@ -140,6 +140,21 @@ apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t 
                                               ptemp);
 }
 
+void batch_row_look_add(batch_row_look_t *look, const char *key, apr_pool_t *p)
+{
+    key = key ? apr_pstrdup(p, key) : NULL;
+    if (++look->found == 1) {
+        look->key = key;
+        return;
+    }
+    if (!look->keys) {
+        look->keys = apr_array_make(p, 4, sizeof(const char *));
+        APR_ARRAY_PUSH(look->keys, const char *) = look->key;
+    }
+    APR_ARRAY_PUSH(look->keys, const char *) = key;
+    look->key = look->immutable = NULL;
+}
+
 apr_status_t batch_tx_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
                                 const batch_row_scope_t *scope, const batch_item_t *items,
                                 int count, apr_pool_t *p)
