@@ -26,7 +26,7 @@
 #define NAP apr_time_from_sec(1)
 
 /* How often a node looks for jobs that are past their retention. */
-#define CLEANING_INTERVAL apr_time_from_sec(60)
+#define CLEANING_INTERVAL apr_time_from_sec(15)
 
 /*
  * A job whose receiver is gone is removed at the next cleaning; one of another machine when it has
