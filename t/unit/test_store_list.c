@@ -5,7 +5,7 @@
 #include "store_fixture.h"
 
 /* Jobs of the organization: more than one statement walks over. */
-#define JOBS 4100
+#define JOBS 2600
 
 /* Jobs that are being received: no list has them. */
 #define RECEIVED 100
@@ -86,32 +86,30 @@ static int is_right(const batch_job_query_t *query, const char *condition, apr_i
     return 0;
 }
 
-/* Pages of a list, in every order. */
-static void test_pages(batch_job_query_t query, const char *condition, const char *name)
+/* Pages of a list, in every order, or in every few-th. */
+static void test_pages(batch_job_query_t query, int step, const char *condition, const char *name)
 {
-    static const int offsets[] = {0, 499, 682, 2000, 2001, 3999, 4099, 5000};
+    static const int offsets[] = {0, 499, 682, 2000, 2001, 2101, 2599, 3000};
     static const int limits[] = {1, 501, 2100};
     apr_int64_t fitting =
         number(apr_psprintf(pool,
                             "SELECT count(*) FROM batch_jobs WHERE organization = 'listed' AND"
                             " api = 'records' AND %s",
                             condition));
-    size_t i, j;
+    size_t i;
     int sort;
 
     query.organization = "listed";
     query.api = BATCH_API_RECORDS;
-    for (sort = 0; sort < 2 * BATCH_SORT_COUNT; sort++) {
+    for (sort = 0; sort < 2 * BATCH_SORT_COUNT; sort += step) {
         int right = 1;
 
         query.sort = (batch_sort_e)(sort / 2);
         query.descending = sort % 2;
         for (i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
             query.offset = offsets[i];
-            for (j = 0; j < sizeof(limits) / sizeof(limits[0]); j++) {
-                query.limit = limits[j];
-                right = is_right(&query, condition, fitting) && right;
-            }
+            query.limit = limits[(i + (size_t)sort) % 3];
+            right = is_right(&query, condition, fitting) && right;
         }
         ok(right, "%s by %s%s", name, columns[query.sort], query.descending ? ", descending" : "");
     }
@@ -119,14 +117,14 @@ static void test_pages(batch_job_query_t query, const char *condition, const cha
 
 static void test_orders(void)
 {
-    test_pages((batch_job_query_t){.limit = 1}, "1 = 1", "all");
-    test_pages((batch_job_query_t){.resource = "resource-1"}, "resource = 'resource-1'",
+    test_pages((batch_job_query_t){.limit = 1}, 1, "1 = 1", "all");
+    test_pages((batch_job_query_t){.resource = "resource-1"}, 5, "resource = 'resource-1'",
                "of a resource");
     test_pages((batch_job_query_t){.resource = "resource-2", .mode = "sync", .status = "completed"},
-               "resource = 'resource-2' AND mode = 'sync'", "of several filters");
-    test_pages((batch_job_query_t){.via = "api", .action = "delete"}, "1 = 1",
+               5, "resource = 'resource-2' AND mode = 'sync'", "of several filters");
+    test_pages((batch_job_query_t){.via = "api", .action = "delete"}, 5, "1 = 1",
                "of filters that let all through");
-    test_pages((batch_job_query_t){.status = "failed"}, "1 = 0", "of a filter that lets none");
+    test_pages((batch_job_query_t){.status = "failed"}, 5, "1 = 0", "of a filter that lets none");
 }
 
 static apr_int64_t total_of(batch_api_e api)
