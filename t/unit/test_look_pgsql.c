@@ -150,7 +150,7 @@ static void test_look(void)
     add_item("12", NULL);
     add_item("012", NULL);
     add_item(NULL, "code=1", NULL);
-    is_string(look("7"), "1 12 -; 0 - -; 1 12 -", "a table made anew with keys of another type");
+    is_string(look("7"), "1 12 -; 1 12 -; 1 12 -", "a table made anew with keys of another type");
     is_number(number("SELECT count(*) FROM \"Goods\""), 1, "nothing is changed");
 }
 

@@ -139,12 +139,12 @@ static apr_int64_t total_of(batch_api_e api)
 static void test_received(void)
 {
     is_number(total_of(BATCH_API_RESOURCES), 0, "before they are received");
-    native(path, "UPDATE batch_jobs SET api = 'resources' WHERE id IN ('job-4101', 'job-4102')");
+    native(path, "UPDATE batch_jobs SET api = 'resources' WHERE id IN ('job-2601', 'job-2602')");
     is_number(total_of(BATCH_API_RESOURCES), 2, "two are received");
-    native(path, "UPDATE batch_jobs SET api = 'resources' WHERE id = 'job-4101'");
+    native(path, "UPDATE batch_jobs SET api = 'resources' WHERE id = 'job-2601'");
     is_number(total_of(BATCH_API_RESOURCES), 2, "one of them once more");
     is_number(total_of(BATCH_API_RECORDS), JOBS, "they are none of the other API's");
-    native(path, "DELETE FROM batch_jobs WHERE id IN ('job-4101', 'job-4103')");
+    native(path, "DELETE FROM batch_jobs WHERE id IN ('job-2601', 'job-2603')");
     is_number(total_of(BATCH_API_RESOURCES), 1, "one is removed, and one that is not received");
     is_number(total_of(BATCH_API_RECORDS), JOBS, "of the other API none");
 }
