@@ -429,7 +429,9 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
     describe_job(&intake.before, plan, actor, p);
     *job = intake.before;
     intake.refusals = apr_array_make(p, 4, sizeof(batch_item_error_t));
-    intake.judged = apr_palloc(p, GROUP_ITEMS * sizeof(*intake.judged));
+    intake.judged =
+        apr_palloc(p, (source->count < GROUP_ITEMS ? (apr_size_t)source->count + 1 : GROUP_ITEMS) *
+                          sizeof(*intake.judged));
     rv = apr_pool_create(&intake.group_pool, p);
     if (rv == APR_SUCCESS) {
         rv = batch_application_make(&intake.application, job, plan->resource, p);
