@@ -540,10 +540,12 @@ static void wait_for_database(struct run *run, apr_interval_time_t *wait, const 
 {
     const char *tag = err->tag ? err->tag : "MB0406";
     const char *message = err->message ? err->message : "no details";
-    const char *suffix;
+    const char *suffix = "";
 
     if (*wait == 0) {
-        int due = batch_outage_due(run->engine->outages, &suffix, tag,
+        /* When the process is to end the store gives up early: that is no outage. */
+        int due = !run->runner->stopping(run->runner->baton) &&
+                  batch_outage_due(run->engine->outages, &suffix, tag,
                                    apr_pstrcat(run->chunk_pool, run->job->id, message, NULL),
                                    run->chunk_pool);
         batch_log(run->engine->logger, due ? BATCH_LOG_WARNING : BATCH_LOG_DEBUG, tag, err->status,
