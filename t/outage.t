@@ -95,9 +95,18 @@ if (driver() ne 'pgsql') {
     my $answer = post_batch(delete_ids($ids[0]));
     is_unavailable($answer, 'no room: a create') for 1 .. 3;
     is_unavailable(start($pending), 'no room: a start');
-    my $at = batch($batch);
-    is($at->{status}, 'running', 'no room: the batch waits, and can be seen');
-    is(batch($batch)->{objects_success}, $at->{objects_success}, 'it stands still') for 1 .. 10;
+    # Who reads needs no room, unless all connections were closed: the next one makes the shared memory anew.
+    my %seen;
+    foreach (1 .. 10) {
+        my $reply = request('GET', "/batch/$batch->{id}");
+        if ($reply->status != 200) {
+            is_unavailable($reply, 'no room: nor to read');
+            next;
+        }
+        is($reply->json->{batch}{status}, 'running', 'no room: the batch waits');
+        $seen{$reply->json->{batch}{objects_success}} = 1;
+    }
+    ok(keys %seen <= 1, 'it stands still') or diag(join ' ', sort keys %seen);
     limit_files('unlimited');
     is_mended($pending, $batch, 'there is room again');
 }
@@ -128,11 +137,14 @@ sub overwrite
 if (driver() ne 'pgsql') {
     my $file = database_file();
     ($pending, $batch) = begin();
+    # Not beneath a running httpd: whoever opens a database of which a part was moved damages it.
+    server_stop();
     $log = log_size();
     move($file, "$file.good");
     open my $handle, '>', $file or die "$file: $!\n";
     print {$handle} 'this is no database at all. ' x 1000;
     close $handle;
+    ok(server_start(), 'httpd starts with a file that is no database');
     is_unavailable(request('GET', '/batch'), 'no database: the list');
     is_unavailable(post_batch(delete_ids($ids[0])), 'no database: a create') for 1 .. 20;
     @lines = wait_for('the log', sub { lines($log, qr/MB0101: .*not a database/) });
