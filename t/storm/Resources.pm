@@ -209,7 +209,8 @@ sub at_point
     }
     # What is left of one that was not received is removed when its time comes: nobody sees it.
     push @faults, 'the batch did not end' if $batch && !$self->{await}->(40);
-    # Those who slept must have had their chance to do harm.
+    # Those who slept must have had their chance to do harm; a worker may rest for a moment before its next chunk.
+    sleep 1 if $signal eq 'STOP';
     $_->stop foreach @nodes;
     push @faults, $self->faults($batch ? $batch : ());
     unlink glob "$switches/*";
