@@ -245,6 +245,22 @@ static void leave_soon(void)
     on_exit(leave_at_once, NULL);
 }
 
+/*
+ * Threads of requests may still be in the database's library, which the handlers of exit() take
+ * apart (OpenSSL's, for one). They have nothing to do for us. A sanitizer's has: it looks for
+ * leaks.
+ */
+static void leave_without_handlers(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+    int threaded = 0;
+
+    if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && threaded) {
+        on_exit(leave_at_once, NULL);
+    }
+#endif
+}
+
 /* Runs before anything of the child is destroyed; under prefork it may run in a signal handler. */
 static apr_status_t end_workers(void *data)
 {
@@ -265,6 +281,7 @@ static apr_status_t end_workers(void *data)
             leave_soon();
         }
     }
+    leave_without_handlers();
     return APR_SUCCESS;
 }
 
