@@ -62,6 +62,30 @@ void batch_problem_add(batch_problems_t *problems, const char *field, const char
     va_end(arguments);
 }
 
+int batch_problem_reported(const batch_problems_t *problems, const char *field)
+{
+    int i;
+
+    for (i = 0; i < problems->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(problems, i, batch_problem_t).field, field)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const batch_value_t *batch_value_find(const batch_value_t *values, int count, const char *name)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (!strcmp(values[i].name, name)) {
+            return &values[i];
+        }
+    }
+    return NULL;
+}
+
 /* ---- Words --------------------------------------------------------------------------------- */
 
 #define BATCH_WORD_ENTRY(symbol, word) word,

@@ -61,6 +61,9 @@ batch_problems_t *batch_problems_make(apr_pool_t *p);
 void batch_problem_add(batch_problems_t *problems, const char *field, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** 1 if there is a problem with that very field. */
+int batch_problem_reported(const batch_problems_t *problems, const char *field);
+
 /* ---- Words that are stored, shown and configured ------------------------------------------- */
 
 /*
@@ -225,6 +228,9 @@ typedef struct batch_value {
     const char *value; /* text form, NUL-terminated, valid UTF-8 without U+0000 */
     batch_kind_e kind; /* as the request had it; not stored: a decoded value is STRING or NULL */
 } batch_value_t;
+
+/** The value of that name, or NULL. */
+const batch_value_t *batch_value_find(const batch_value_t *values, int count, const char *name);
 
 /** How an item finds its row. */
 typedef enum {

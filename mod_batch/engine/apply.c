@@ -28,18 +28,6 @@ apr_status_t batch_application_make(batch_application_t *application, const batc
 /* ---- Items --------------------------------------------------------------------------------------
  */
 
-static int has_value(const batch_item_t *item, const char *name)
-{
-    int i;
-
-    for (i = 0; i < item->value_count; i++) {
-        if (!strcmp(item->values[i].name, name)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 void batch_item_add_defaults(batch_item_t *item, const batch_application_t *application,
                              apr_pool_t *p)
 {
@@ -55,7 +43,7 @@ void batch_item_add_defaults(batch_item_t *item, const batch_application_t *appl
         memcpy(values, item->values, (apr_size_t)count * sizeof(*values));
     }
     for (i = 0; i < application->setting_count; i++) {
-        if (!has_value(item, application->settings[i].name)) {
+        if (!batch_value_find(item->values, item->value_count, application->settings[i].name)) {
             values[count++] = application->settings[i];
         }
     }
@@ -74,6 +62,25 @@ void batch_item_complete(batch_item_t *item, const batch_application_t *applicat
         item->key = batch_item_new_key(job, item->ordinal, p);
         item->key_length = strlen(item->key);
     }
+}
+
+apr_status_t batch_items_decode(batch_item_t **items, batch_segment_t *segment,
+                                const batch_application_t *application, const batch_job_t *job,
+                                apr_pool_t *p)
+{
+    batch_segment_reader_t reader;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    *items = apr_palloc(p, (apr_size_t)segment->count * sizeof(**items));
+    batch_segment_reader_init(&reader, segment, p);
+    for (i = 0; rv == APR_SUCCESS && i < segment->count; i++) {
+        rv = batch_segment_read(&reader, &(*items)[i]);
+        if (rv == APR_SUCCESS && job->api == BATCH_API_RESOURCES) {
+            batch_item_complete(&(*items)[i], application, job, p);
+        }
+    }
+    return rv == APR_SUCCESS ? rv : APR_EGENERAL;
 }
 
 /* ---- Errors -------------------------------------------------------------------------------------

@@ -33,6 +33,14 @@ void batch_item_add_defaults(batch_item_t *item, const batch_application_t *appl
 void batch_item_complete(batch_item_t *item, const batch_application_t *application,
                          const batch_job_t *job, apr_pool_t *p);
 
+/**
+ * The items of a stored segment, which is read in place; those of the resources API completed. In
+ * p. APR_EGENERAL if the segment is damaged.
+ */
+apr_status_t batch_items_decode(batch_item_t **items, batch_segment_t *segment,
+                                const batch_application_t *application, const batch_job_t *job,
+                                apr_pool_t *p);
+
 /** Is given each error, which is gone after the call. */
 typedef void batch_apply_error_fn(void *baton, const batch_item_error_t *error);
 

@@ -80,18 +80,6 @@ static apr_status_t append_value(batch_duplicates_t *duplicates, const batch_val
     return rv;
 }
 
-static const batch_value_t *find(const batch_value_t *values, int count, const char *name)
-{
-    int i;
-
-    for (i = 0; i < count; i++) {
-        if (!strcmp(values[i].name, name)) {
-            return &values[i];
-        }
-    }
-    return NULL;
-}
-
 /* 1 if the item has all match values (properties count); then they are the text. */
 static int take_match(batch_duplicates_t *duplicates, apr_status_t *rv,
                       const batch_source_item_t *item)
@@ -103,10 +91,10 @@ static int take_match(batch_duplicates_t *duplicates, apr_status_t *rv,
     duplicates->used = 0;
     for (i = 0; i < match->nelts; i++) {
         const char *name = APR_ARRAY_IDX(match, i, const char *);
-        const batch_value_t *value = find(item->values, item->value_count, name);
+        const batch_value_t *value = batch_value_find(item->values, item->value_count, name);
 
         if (!value) {
-            value = find(plan->properties, plan->property_count, name);
+            value = batch_value_find(plan->properties, plan->property_count, name);
         }
         if (!value || !value->value) {
             return 0;
@@ -264,7 +252,7 @@ apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped
 
     *dropped = 0;
     if (!item->wrong) {
-        id = find(item->values, item->value_count, plan->resource->key);
+        id = batch_value_find(item->values, item->value_count, plan->resource->key);
         id = id && id->value ? id : NULL;
         if (id) {
             rv = offer_id(duplicates, dropped, id);

@@ -23,29 +23,19 @@ static void report_refusal(void *baton, const batch_item_error_t *error)
     kept->original = apr_pstrdup(p, error->original);
 }
 
-/* The items of the next stored segment, completed; the cursor says which. */
+/* The items of the stored segment with the item at position. */
 static apr_status_t next_items(batch_tx_t *tx, batch_item_t **items, int *count,
                                const batch_intake_state_t *intake, apr_int64_t position,
                                apr_pool_t *p)
 {
     batch_segment_t segment;
-    batch_segment_reader_t reader;
     apr_status_t rv = batch_tx_segment_get(tx, &segment, intake->job, position, p);
-    int i;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
     *count = (int)segment.count;
-    *items = apr_palloc(p, (apr_size_t)segment.count * sizeof(**items));
-    batch_segment_reader_init(&reader, &segment, p);
-    for (i = 0; rv == APR_SUCCESS && i < *count; i++) {
-        rv = batch_segment_read(&reader, &(*items)[i]);
-        if (rv == APR_SUCCESS) {
-            batch_item_complete(&(*items)[i], &intake->application, intake->job, p);
-        }
-    }
-    return rv;
+    return batch_items_decode(items, &segment, &intake->application, intake->job, p);
 }
 
 static apr_status_t process(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)

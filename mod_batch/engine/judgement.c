@@ -34,25 +34,14 @@ static void add_error(batch_judged_t *judged, const char *field, const char *cod
 /* ---- Values -------------------------------------------------------------------------------------
  */
 
-static const batch_value_t *find_value(const batch_value_t *values, int count, const char *name)
-{
-    int i;
-
-    for (i = 0; i < count; i++) {
-        if (!strcmp(values[i].name, name)) {
-            return &values[i];
-        }
-    }
-    return NULL;
-}
-
 /* The value that counts for a column: the item's own, else the request's default. */
 static const batch_value_t *effective(const batch_plan_t *plan, const batch_judged_t *judged,
                                       const char *name)
 {
-    const batch_value_t *value = find_value(judged->item.values, judged->item.value_count, name);
+    const batch_value_t *value =
+        batch_value_find(judged->item.values, judged->item.value_count, name);
 
-    return value ? value : find_value(plan->properties, plan->property_count, name);
+    return value ? value : batch_value_find(plan->properties, plan->property_count, name);
 }
 
 /* NULL, or what is wrong with a key. */

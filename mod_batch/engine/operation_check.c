@@ -12,23 +12,10 @@ const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, cons
     return name ? apr_hash_get(engine->resources, name, APR_HASH_KEY_STRING) : NULL;
 }
 
-/* 1 if the request's reader has already said what is wrong with that member. */
-static int is_reported(const batch_problems_t *problems, const char *field)
-{
-    int i;
-
-    for (i = 0; i < problems->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(problems, i, batch_problem_t).field, field)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Adds that a member is missing, unless it is there but wrong. */
 static void add_missing(batch_problems_t *problems, const char *field, const char *message)
 {
-    if (!is_reported(problems, field)) {
+    if (!batch_problem_reported(problems, field)) {
         batch_problem_add(problems, field, "%s", message);
     }
 }
@@ -119,7 +106,7 @@ static void check_selection(batch_problems_t *problems, const batch_engine_t *en
         batch_problem_add(problems, "operations[0].ids",
                           "cannot be used together with query: send one of them");
     } else if (!operation->has_ids && !operation->query &&
-               !is_reported(problems, "operations[0].query")) {
+               !batch_problem_reported(problems, "operations[0].query")) {
         add_missing(problems, "operations[0].ids",
                     "is required: the ids of the objects; or a query that selects them");
     }
@@ -197,7 +184,8 @@ void batch_operation_check(const batch_resource_t **resource, int *action,
 
     *resource = NULL;
     *action = -1;
-    if (is_reported(problems, "batch") || is_reported(problems, "operations[0]")) {
+    if (batch_problem_reported(problems, "batch") ||
+        batch_problem_reported(problems, "operations[0]")) {
         return; /* there is no operation that could be judged */
     }
     if (!request->operation_count) {

@@ -8,19 +8,6 @@
 
 #include "engine/validation.h"
 
-/* 1 if the request's reader has already said what is wrong with that member. */
-static int is_reported(const batch_problems_t *problems, const char *field)
-{
-    int i;
-
-    for (i = 0; i < problems->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(problems, i, batch_problem_t).field, field)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* ---- Words --------------------------------------------------------------------------------------
  */
 
@@ -67,7 +54,7 @@ static int check_word(batch_problems_t *problems, const char *field, const char 
     int i;
 
     if (!sent) {
-        return is_reported(problems, field) ? -1 : absent;
+        return batch_problem_reported(problems, field) ? -1 : absent;
     }
     for (i = 0; i < count; i++) {
         if (!strcmp(word(i), sent)) {
@@ -122,7 +109,7 @@ static const batch_resource_t *check_resource(batch_problems_t *problems,
     if (sent) {
         batch_problem_add(problems, "resource", "is not a resource of this API: must be %s",
                           resource_names(engine, -1, p));
-    } else if (!is_reported(problems, "resource")) {
+    } else if (!batch_problem_reported(problems, "resource")) {
         batch_problem_add(problems, "resource", "is required: %s", resource_names(engine, -1, p));
     }
     return NULL;
@@ -136,7 +123,7 @@ static int check_action(batch_problems_t *problems, const batch_resource_t *reso
     int action = batch_action_parse(sent);
 
     if (!sent) {
-        if (!is_reported(problems, "action")) {
+        if (!batch_problem_reported(problems, "action")) {
             batch_problem_add(problems, "action", "is required: %s", words);
         }
         return -1;
@@ -245,7 +232,7 @@ void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *pr
     /* Without data an overwrite that may be empty would remove everything by an oversight. */
     if (request->has_data) {
         batch_resources_check_count(problems, &engine->limits, plan, request->count);
-    } else if (!is_reported(problems, "data")) {
+    } else if (!batch_problem_reported(problems, "data")) {
         batch_problem_add(problems, "data", "is required: an array of objects");
     }
 }

@@ -69,25 +69,13 @@ static apr_status_t read_segment(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_segment_get(tx, read->segment, read->job, read->position, read->p);
 }
 
-/* The items of a segment, completed for their rows. */
 static apr_status_t decode_segment(struct run *run, batch_segment_t *segment, batch_error_t *err)
 {
-    batch_segment_reader_t reader;
-    apr_status_t rv;
-    int i;
-
-    run->items = apr_palloc(run->segment_pool, (apr_size_t)segment->count * sizeof(batch_item_t));
-    batch_segment_reader_init(&reader, segment, run->segment_pool);
-    for (i = 0; i < segment->count; i++) {
-        rv = batch_segment_read(&reader, &run->items[i]);
-        if (rv != APR_SUCCESS) {
-            return batch_error_set(err, APR_EGENERAL, "MB0403", run->chunk_pool,
-                                   "the stored items at %" APR_INT64_T_FMT " are damaged",
-                                   segment->first);
-        }
-        if (run->job->api == BATCH_API_RESOURCES) {
-            batch_item_complete(&run->items[i], &run->application, run->job, run->segment_pool);
-        }
+    if (batch_items_decode(&run->items, segment, &run->application, run->job, run->segment_pool) !=
+        APR_SUCCESS) {
+        return batch_error_set(err, APR_EGENERAL, "MB0403", run->chunk_pool,
+                               "the stored items at %" APR_INT64_T_FMT " are damaged",
+                               segment->first);
     }
     run->first = segment->first;
     run->item_count = (int)segment->count;
