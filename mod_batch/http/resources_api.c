@@ -27,6 +27,7 @@ static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
 static int read_body(batch_exchange_t *x, batch_resources_request_t *request,
                      batch_resources_body_t **body, batch_problems_t *problems, int *code)
 {
+    batch_content_t content = {BATCH_FORMAT_JSON, NULL};
     batch_error_t err = {0};
     struct feeding feeding = {NULL, &err};
     apr_status_t rv;
@@ -34,12 +35,12 @@ static int read_body(batch_exchange_t *x, batch_resources_request_t *request,
     if (!batch_body_is_json(x, code)) {
         return 0;
     }
-    rv = batch_resources_body_make(body, BATCH_FORMAT_JSON, &x->service->engine->limits, &err,
-                                   x->r->pool);
+    rv = batch_resources_body_make(body, &content, NULL, &x->service->engine->limits, problems,
+                                   &err, x->r->pool);
     feeding.body = *body;
     if (rv == APR_SUCCESS) {
         if (batch_body_read(x, feed, &feeding, &rv, code)) {
-            rv = batch_resources_body_finish(request, *body, problems, &err);
+            rv = batch_resources_body_finish(request, *body, &err);
         } else if (rv == APR_SUCCESS) {
             return 0;
         }

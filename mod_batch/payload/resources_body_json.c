@@ -1,36 +1,48 @@
-/* The format {"action":…,"resource":…,"data":[…],…}. */
+/* The formats {"action":…,"resource":…,"data":[…],…} and [{…},{…}]. */
 #include "payload/body_format.h"
 
 #include "payload/json_reader.h"
 #include "payload/request_shape.h"
 
-/** Takes one element of data: a batch_json_element_fn. */
+/** Takes one element of the array: a batch_json_element_fn. */
 static apr_status_t take_element(void *baton, const batch_json_element_t *element)
 {
+    batch_resources_body_t *body = baton;
     batch_spool_entry_t entry = {0, element->text, element->text ? element->length : 0};
 
-    return batch_body_add_item(baton, &entry);
+    body->is_file = batch_json_reader_root(body->state) == '[';
+    return batch_body_add_item(body, &entry);
 }
 
-static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
+/** Makes the reader; the array is at path, or is the document. */
+static apr_status_t make_reader(batch_resources_body_t *body, const char *path)
 {
     batch_json_reader_config_t config = {
-        .path = "data",
+        .path = path,
+        .or_document = 1,
         .element = take_element,
         .baton = body,
         .max_skeleton = BATCH_REQUEST_BYTES,
         .max_element = (apr_size_t)body->max_item_size + BATCH_ITEM_WRAPPING,
     };
 
-    (void)err;
     body->state = batch_json_reader_make(&config, body->p);
     return APR_SUCCESS;
+}
+
+static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
+{
+    (void)err;
+    return make_reader(body, "data");
 }
 
 static apr_status_t feed(batch_resources_body_t *body, const char *bytes, apr_size_t length,
                          batch_error_t *err)
 {
-    return batch_json_reader_feed(body->state, bytes, length, err);
+    apr_status_t status = batch_json_reader_feed(body->state, bytes, length, err);
+
+    body->is_file = batch_json_reader_root(body->state) == '[';
+    return status;
 }
 
 static void read_members(batch_resources_request_t *request, const batch_shape_t *shape,
@@ -55,9 +67,9 @@ static void read_members(batch_resources_request_t *request, const batch_shape_t
 }
 
 static apr_status_t finish(batch_resources_request_t *request, batch_resources_body_t *body,
-                           batch_problems_t *problems, batch_error_t *err)
+                           batch_error_t *err)
 {
-    batch_problem_list_t list = {problems, 0, 0};
+    batch_problem_list_t list = {body->problems, 0, 0};
     batch_shape_t shape = {&list, body->p};
     batch_json_slice_t all;
     const char *skeleton;
@@ -66,6 +78,9 @@ static apr_status_t finish(batch_resources_request_t *request, batch_resources_b
 
     if (status != APR_SUCCESS) {
         return status;
+    }
+    if (body->is_file) {
+        return APR_SUCCESS;
     }
     request->via = BATCH_VIA_API;
     all = batch_json_document(skeleton, length);
@@ -77,6 +92,37 @@ static apr_status_t finish(batch_resources_request_t *request, batch_resources_b
     batch_problem_list_end(&list, "body");
     return APR_SUCCESS;
 }
+
+/* ---- A bare array ------------------------------------------------------------------------------
+ */
+
+static apr_status_t make_array(batch_resources_body_t *body, batch_error_t *err)
+{
+    (void)err;
+    return make_reader(body, "");
+}
+
+static apr_status_t feed_array(batch_resources_body_t *body, const char *bytes, apr_size_t length,
+                               batch_error_t *err)
+{
+    apr_status_t status = batch_json_reader_feed(body->state, bytes, length, err);
+    char root = batch_json_reader_root(body->state);
+
+    if (root && root != '[' && (status == APR_SUCCESS || status == BATCH_ETOOLARGE)) {
+        return batch_body_refuse(body, err, 0, 0, "body", "must be a JSON array of objects");
+    }
+    return status;
+}
+
+static apr_status_t finish_array(batch_resources_request_t *request, batch_resources_body_t *body,
+                                 batch_error_t *err)
+{
+    (void)request;
+    return batch_json_reader_finish(NULL, NULL, body->state, err);
+}
+
+/* ---- Items ------------------------------------------------------------------------------------
+ */
 
 static void begin_items(batch_resources_body_t *body, const batch_resource_t *resource)
 {
@@ -90,3 +136,5 @@ static void read_item(batch_source_item_t *item, batch_resources_body_t *body,
 }
 
 const batch_body_format_t batch_body_format_json = {make, feed, finish, begin_items, read_item};
+const batch_body_format_t batch_body_format_array = {make_array, feed_array, finish_array,
+                                                     begin_items, read_item};
