@@ -59,7 +59,7 @@ static apr_status_t read_group(batch_intake_state_t *intake, batch_error_t *err)
         if (rv != APR_SUCCESS) {
             return rv;
         }
-        bytes += item.original ? strlen(item.original) : 0;
+        bytes += item.size;
     }
     return APR_SUCCESS;
 }

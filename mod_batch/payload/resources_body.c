@@ -12,6 +12,8 @@
 static const batch_body_format_t *const formats[] = {
     [BATCH_FORMAT_JSON] = &batch_body_format_json,
     [BATCH_FORMAT_ARRAY] = &batch_body_format_array,
+    [BATCH_FORMAT_NDJSON] = &batch_body_format_ndjson,
+    [BATCH_FORMAT_CSV] = &batch_body_format_csv,
 };
 
 /* ---- The checksum --------------------------------------------------------------------------- */
