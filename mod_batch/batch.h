@@ -49,6 +49,7 @@ apr_status_t batch_error_set(batch_error_t *err, apr_status_t status, const char
 typedef struct batch_problem {
     const char *field;   /* as "operations[0].ids" */
     const char *message; /* what is wrong and what is expected instead */
+    apr_int64_t line;    /* of the body, from 1; 0 where it does not apply */
 } batch_problem_t;
 
 /** An array of batch_problem_t; made with batch_problems_make. */

@@ -122,6 +122,9 @@ apr_int64_t batch_parameter_number(const batch_exchange_t *x, const char *name, 
 /** A parameter that is true or false, 0 where it is not there. Adds a problem where it is none. */
 int batch_parameter_flag(const batch_exchange_t *x, const char *name, batch_problems_t *problems);
 
+/** batch_parameter for request_parameters.h; baton is the exchange. */
+const char *batch_parameter_get(void *baton, const char *name);
+
 /** The page of a list. */
 apr_int64_t batch_parameter_page(const batch_exchange_t *x, batch_problems_t *problems);
 

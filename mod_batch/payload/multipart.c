@@ -5,6 +5,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "payload/request_parameters.h"
+
 /** CR LF "--" boundary, the longest that there may be. */
 #define DELIMITER_BYTES (4 + 70)
 
@@ -158,21 +160,6 @@ static const char *headers_read(part_t *part, char *headers, apr_pool_t *p)
     return NULL;
 }
 
-/** 1 for the parameters of a create: who sends one as a part means it to be heard. */
-static int is_parameter(const char *name)
-{
-    static const char *const names[] = {
-        "action",      "resource",   "mode",    "duplicate_handling", "save_upload", "atomic",
-        "allow_empty", "properties", "dry_run", "max_removed",        "max_errors"};
-
-    for (size_t i = 0; name && i < sizeof(names) / sizeof(*names); i++) {
-        if (!strcasecmp(name, names[i])) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /** The headers of a part are complete. */
 static apr_status_t part_begin(batch_multipart_t *multipart, batch_error_t *err)
 {
@@ -197,7 +184,7 @@ static apr_status_t part_begin(batch_multipart_t *multipart, batch_error_t *err)
         multipart->state = PART_FILE;
         return multipart->target.begin(multipart->target.baton, part.type, part.file, err);
     }
-    if (!part.file && is_parameter(part.name)) {
+    if (!part.file && batch_request_parameter_is_known(part.name)) {
         return batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
                                "the multipart body has %s as a part: parameters belong into the "
                                "query string",

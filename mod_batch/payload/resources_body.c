@@ -85,6 +85,7 @@ apr_status_t batch_body_refuse(batch_resources_body_t *body, batch_error_t *err,
         words = apr_psprintf(body->p, "line %" APR_INT64_T_FMT ": %s", line, words);
     }
     batch_problem_add(body->problems, apr_pstrdup(body->p, field), "%s", words);
+    APR_ARRAY_IDX(body->problems, body->problems->nelts - 1, batch_problem_t).line = line;
     batch_error_set(err, BATCH_EINVALID, NULL, body->p, "%s %s", field, words);
     if (err) {
         err->line = line;

@@ -94,6 +94,9 @@ static void take_header(csv_file_t *file)
     batch_csv_header_read(&file->header, &file->row, body->resource, file->row_line, body->problems,
                           body->p);
     file->most = (apr_size_t)body->max_item_size + (file->header.skipped ? BATCH_ITEM_WRAPPING : 0);
+    for (int i = before; i < body->problems->nelts; i++) {
+        APR_ARRAY_IDX(body->problems, i, batch_problem_t).line = file->row_line;
+    }
     if (body->problems->nelts > before) {
         const batch_problem_t *problem = &APR_ARRAY_IDX(body->problems, before, batch_problem_t);
 

@@ -2,7 +2,7 @@
 #include "payload/body_format.h"
 
 #include "payload/json_reader.h"
-#include "payload/request_shape.h"
+#include "payload/request_parameters.h"
 
 /** Takes one element of the array: a batch_json_element_fn. */
 static apr_status_t take_element(void *baton, const batch_json_element_t *element)
@@ -45,52 +45,19 @@ static apr_status_t feed(batch_resources_body_t *body, const char *bytes, apr_si
     return status;
 }
 
-static void read_members(batch_resources_request_t *request, const batch_shape_t *shape,
-                         const batch_json_slice_t *all)
-{
-    batch_json_slice_t data = batch_shape_member(shape, all, "data", "data");
-
-    request->mode = batch_shape_string(shape, all, "mode", "mode");
-    request->action = batch_shape_string(shape, all, "action", "action");
-    request->resource = batch_shape_string(shape, all, "resource", "resource");
-    request->duplicate_handling =
-        batch_shape_string(shape, all, "duplicate_handling", "duplicate_handling");
-    request->save_upload = batch_shape_flag(shape, all, "save_upload", "save_upload", 1);
-    request->atomic = batch_shape_flag(shape, all, "atomic", "atomic", 1);
-    request->allow_empty = batch_shape_flag(shape, all, "allow_empty", "allow_empty", 0);
-    request->properties = batch_shape_values(shape, all, "properties", "properties", 1);
-    batch_shape_safety_nets(shape, all);
-    request->has_data = batch_json_kind(&data) == BATCH_JSON_ARRAY;
-    if (data.text && !request->has_data) {
-        batch_problem_list_add(shape->list, "must be an array of objects", "data");
-    }
-}
-
 static apr_status_t finish(batch_resources_request_t *request, batch_resources_body_t *body,
                            batch_error_t *err)
 {
-    batch_problem_list_t list = {body->problems, 0, 0};
-    batch_shape_t shape = {&list, body->p};
-    batch_json_slice_t all;
     const char *skeleton;
     apr_size_t length;
     apr_status_t status = batch_json_reader_finish(&skeleton, &length, body->state, err);
 
-    if (status != APR_SUCCESS) {
-        return status;
+    if (status == APR_SUCCESS && !body->is_file) {
+        request->has_data = 0;
+        request->via = BATCH_VIA_API;
+        batch_request_members_read(request, skeleton, length, body->problems, body->p);
     }
-    if (body->is_file) {
-        return APR_SUCCESS;
-    }
-    request->via = BATCH_VIA_API;
-    all = batch_json_document(skeleton, length);
-    if (batch_json_kind(&all) == BATCH_JSON_OBJECT) {
-        read_members(request, &shape, &all);
-    } else {
-        batch_problem_list_add(&list, "must be an object with resource, action and data", "body");
-    }
-    batch_problem_list_end(&list, "body");
-    return APR_SUCCESS;
+    return status;
 }
 
 /* ---- A bare array ------------------------------------------------------------------------------

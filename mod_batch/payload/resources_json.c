@@ -15,15 +15,21 @@ apr_status_t batch_envelope_begin(const batch_sink_t *sink, const batch_envelope
     return batch_writer_end(&writer);
 }
 
-/** Writes one element of errors; index: of the item, -1 = none. *count: of those before it. */
+/**
+ * Writes one element of errors; index: of the item, -1 = none; line: of the body, 0 = none. *count:
+ * of those before it.
+ */
 static void write_error(batch_text_writer_t *writer, int *count, apr_int64_t index,
-                        const char *field, const char *code, const char *message)
+                        apr_int64_t line, const char *field, const char *code, const char *message)
 {
     batch_write_text(writer, (*count)++ ? ",{\"index\":" : "{\"index\":");
     if (index < 0) {
         batch_write_text(writer, "null");
     } else {
         batch_write_number(writer, index);
+    }
+    if (line) {
+        batch_write_number_member(writer, "line", line);
     }
     batch_write_text_member(writer, "field", field);
     batch_write_text_member(writer, "code", code);
@@ -40,16 +46,17 @@ static void write_errors(batch_text_writer_t *writer, const batch_envelope_t *en
     for (int i = 0; envelope->problems && i < envelope->problems->nelts; i++) {
         const batch_problem_t *problem = &APR_ARRAY_IDX(envelope->problems, i, batch_problem_t);
 
-        write_error(writer, &count, -1, problem->field, envelope->code, problem->message);
+        write_error(writer, &count, -1, problem->line, problem->field, envelope->code,
+                    problem->message);
     }
     for (int i = 0; envelope->errors && i < envelope->errors->nelts; i++) {
         const batch_item_error_t *error = &APR_ARRAY_IDX(envelope->errors, i, batch_item_error_t);
 
         write_error(writer, &count, error->ordinal < envelope->received ? error->ordinal : -1,
-                    error->field, error->code, error->message);
+                    error->line, error->field, error->code, error->message);
     }
     if (!count && envelope->code) {
-        write_error(writer, &count, -1, NULL, envelope->code, envelope->message);
+        write_error(writer, &count, -1, 0, NULL, envelope->code, envelope->message);
     }
     batch_write_text(writer, "]");
 }
