@@ -248,6 +248,9 @@ void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *pr
     plan->allow_empty = request->allow_empty;
     plan->checksum = request->checksum;
     /* Without data an overwrite that may be empty would remove everything by an oversight. */
+    if (request->via == BATCH_VIA_FILE) {
+        return; /* its items are counted when it has come */
+    }
     if (request->has_data) {
         batch_resources_check_count(problems, &engine->limits, plan, request->count);
     } else if (!is_reported(problems, "data")) {

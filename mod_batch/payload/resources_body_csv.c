@@ -34,8 +34,7 @@ typedef struct csv_file {
     apr_int64_t row_line;    /* where it has begun */
     apr_size_t row_used;     /* its bytes so far, with the line end that was just fed */
     apr_size_t ended;        /* bytes of the line end that was just fed */
-    int has_cells;           /* so far it has some */
-    int is_blank;            /* it has but one cell, not quoted, of blanks */
+    int is_blank;            /* it has nothing but blanks so far */
     batch_text_buffer_t row; /* its cells, unless it is too large */
     apr_size_t most;         /* bytes that a row may have */
     int has_header;
@@ -72,8 +71,6 @@ static void cell_found(void *cell, size_t length, void *baton)
 {
     csv_file_t *file = baton;
 
-    file->is_blank = !file->has_cells && !file->parser.quoted && is_blank(cell, length);
-    file->has_cells = 1;
     if (!is_too_large(file)) {
         batch_csv_row_add(&file->row, cell, length);
     }
@@ -124,8 +121,6 @@ static void row_found(int end, void *baton)
         }
     }
     file->open = 0;
-    file->has_cells = 0;
-    file->is_blank = 0;
     file->row_used = 0;
     file->row.used = 0;
 }
@@ -185,8 +180,10 @@ static apr_status_t feed_piece(csv_file_t *file, const char *bytes, apr_size_t l
 
     if (!file->open && length > ended) {
         file->open = 1;
+        file->is_blank = 1;
         file->row_line = file->line;
     }
+    file->is_blank = file->is_blank && is_blank(bytes, length - ended);
     file->ended = ended;
     file->row_used += file->open ? length : 0;
     fed = csv_parse(&file->parser, bytes, length, cell_found, row_found, file);
