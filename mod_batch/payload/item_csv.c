@@ -307,8 +307,11 @@ static void value_type(batch_value_t *value, const batch_column_t *column, apr_p
     } else if (!column) {
         value->kind = BATCH_KIND_STRING; /* the key */
     } else if (column->type == BATCH_TYPE_JSON) {
-        value->kind = batch_json_is_valid(value->value, strlen(value->value), p) ? BATCH_KIND_JSON
-                                                                                 : BATCH_KIND_CELL;
+        /* A byte order mark, which a document may begin with, is no part of a value. */
+        value->kind =
+            *value->value != '\xef' && batch_json_is_valid(value->value, strlen(value->value), p)
+                ? BATCH_KIND_JSON
+                : BATCH_KIND_CELL;
     } else {
         batch_value_type_cell(value, column, p);
     }

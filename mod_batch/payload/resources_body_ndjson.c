@@ -141,6 +141,11 @@ static int is_json(line_parser_t *parser, const batch_spool_entry_t *entry, batc
 {
     batch_json_reader_config_t config = {.max_skeleton = APR_SIZE_MAX};
 
+    if (*entry->text == '\xef') { /* the reader takes one at the start of a document */
+        err->message = "a byte order mark, expected an object";
+        err->column = 1;
+        return 0;
+    }
     if (parser->reader) {
         batch_json_reader_reset(parser->reader);
     } else {

@@ -235,6 +235,12 @@ static void test_csv_items(void)
           "cells have their columns' types where they can");
     gives(CSV, "extra,seen\n\"{\"\"a\"\":[1]}\",2024-01-01T00:00:00Z\nnix,x\n",
           "2 extra=j:{\"a\":[1]} seen=s:2024-01-01T00:00:00Z\n3 extra=c:nix seen=s:x", "JSON");
+    gives(CSV,
+          "extra,name\n\xef\xbb\xbf"
+          "5,x\n",
+          "2 extra=c:\xef\xbb\xbf"
+          "5 name=s:x",
+          "a byte order mark is no part of JSON");
     gives(CSV, "line,index,field,code,message,name,quantity\n2,0,name,missing,is required,x,5\n",
           "2 name=s:x quantity=n:5", "an error file");
     gives(CSV, "line,index,field,code,message,code,name\n2,0,,,,c,x\n3,1,,,,,\n",
@@ -279,6 +285,8 @@ static void test_ndjson(void)
     gives(NDJSON,
           "{\"index\":1,\"line\":2,\"code\":\"c\",\"message\":\"m\",\"item\":{\"name\":\"x\"}}\n",
           "1 name=s:x", "the wrapping of an error file");
+    gives(NDJSON, "{}\n\xef\xbb\xbf{}\n", "1\n2 !invalid_json \"\xef\xbb\xbf{}\"",
+          "a byte order mark in the middle");
     gives(NDJSON, "", "", "nothing");
     gives(ARRAY, " [ {\"name\":\"x\"} , {\"item\":{\"name\":\"y\"}},3]",
           "0 name=s:x\n0 name=s:y\n0 !not_an_object 3", "an array");
