@@ -259,7 +259,6 @@ static const char *body_take(batch_multipart_t *multipart, const char *at, const
         }
         if (*at == multipart->delimiter[multipart->matched]) {
             at++;
-            from = at;
             if (++multipart->matched == multipart->delimiter_length) {
                 boundary_found(multipart);
                 return at;

@@ -53,12 +53,12 @@ static int is_space(unsigned char byte)
     return 0;
 }
 
-static int is_blank(const char *cell, apr_size_t length)
+static int is_blank(const char *at, const char *end)
 {
-    while (length && (cell[length - 1] == ' ' || cell[length - 1] == '\t')) {
-        length--;
+    while (at < end && (*at == ' ' || *at == '\t')) {
+        at++;
     }
-    return !length;
+    return at == end;
 }
 
 /** 1 if the row has more bytes than are kept. */
@@ -183,7 +183,7 @@ static apr_status_t feed_piece(csv_file_t *file, const char *bytes, apr_size_t l
         file->is_blank = 1;
         file->row_line = file->line;
     }
-    file->is_blank = file->is_blank && is_blank(bytes, length - ended);
+    file->is_blank = file->is_blank && is_blank(bytes, bytes + (length - ended));
     file->ended = ended;
     file->row_used += file->open ? length : 0;
     fed = csv_parse(&file->parser, bytes, length, cell_found, row_found, file);
@@ -211,7 +211,7 @@ static apr_status_t feed_slice(csv_file_t *file, const char *at, const char *end
     const char *cr = at;
     apr_status_t status = APR_SUCCESS;
 
-    if (file->after_cr && *at == '\n') {
+    if (at < end && file->after_cr && *at == '\n') {
         at++; /* libcsv has seen the line end, and would take this for a blank line */
         if (file->open) {
             /* It is in a cell. */
