@@ -82,7 +82,8 @@ typedef struct batch_item_source {
     /** Goes back to the first item. */
     apr_status_t (*rewind)(void *baton, batch_error_t *err);
     void *baton;
-    apr_int64_t count; /* of the items: the whole body was read before the intake begins */
+    apr_int64_t count;  /* of the items: the whole body was read before the intake begins */
+    const char *header; /* of a CSV file: the names of its columns, with commas; NULL = no CSV */
 } batch_item_source_t;
 
 /**
