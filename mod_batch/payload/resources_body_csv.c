@@ -308,8 +308,19 @@ static apr_status_t finish(batch_resources_request_t *request, batch_resources_b
 
 static void begin_items(batch_resources_body_t *body, const batch_resource_t *resource)
 {
+    const batch_csv_header_t *header = &((csv_file_t *)body->state)->header;
+    const char *names = "";
+
     (void)resource; /* the header row was judged for it */
-    body->item_state = &((csv_file_t *)body->state)->header;
+    body->item_state = (void *)header;
+    for (int i = 0; i < header->columns->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(header->columns, i, batch_csv_column_t).name;
+
+        if (name) {
+            names = apr_pstrcat(body->p, names, *names ? "," : "", name, NULL);
+        }
+    }
+    body->source.header = names;
 }
 
 static void read_item(batch_source_item_t *item, batch_resources_body_t *body,

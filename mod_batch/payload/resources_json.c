@@ -1,5 +1,6 @@
 #include "payload/resources_json.h"
 
+#include "engine/status.h"
 #include "payload/writer.h"
 
 /* ---- The envelope --------------------------------------------------------------------------- */
@@ -107,22 +108,20 @@ typedef struct phase {
 
 static phase_t phase_parsing(const batch_job_t *job)
 {
+    /* While an upload is being received, fewer items are stored than were counted. */
     phase_t phase = {1,
                      job->received,
-                     job->received - job->counts.duplicates,
+                     job->stored - job->counts.duplicates,
                      job->counts.duplicates,
-                     job->created_at,
+                     job->expires_at ? job->upload_began_at : job->created_at,
                      job->parsed_at};
 
-    if (job->status == BATCH_STATUS_REQUESTED || job->status == BATCH_STATUS_EXPIRED) {
-        phase.started_at = 0; /* nothing came to be parsed */
-    }
     return phase;
 }
 
 static phase_t phase_validation(const batch_job_t *job)
 {
-    apr_int64_t total = job->received - job->counts.duplicates;
+    apr_int64_t total = job->stored - job->counts.duplicates;
     phase_t phase = {1, total, 0, 0, job->parsed_at, job->validated_at};
 
     if (job->validated_at) {
@@ -263,9 +262,8 @@ apr_status_t batch_resources_write_job(const batch_sink_t *sink, const batch_job
                             batch_duplicates_name(job->duplicate_handling));
     write_phases(&writer, job);
     write_stats(&writer, &job->counts);
-    /* No request can fetch a file in this version, so to clients there is none. */
-    write_flag(&writer, "has_upload_file", 0);
-    write_flag(&writer, "has_errors_file", 0);
+    write_flag(&writer, "has_upload_file", batch_job_has_upload(job));
+    write_flag(&writer, "has_errors_file", batch_job_has_errors(job));
     write_time(&writer, "created_at", job->created_at);
     write_time(&writer, "updated_at", job->updated_at);
     write_time(&writer, "started_at", job->started_at);
