@@ -247,13 +247,13 @@ void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *pr
     plan->atomic = request->atomic;
     plan->allow_empty = request->allow_empty;
     plan->checksum = request->checksum;
-    /* Without data an overwrite that may be empty would remove everything by an oversight. */
     if (request->via == BATCH_VIA_FILE) {
         return; /* its items are counted when it has come */
     }
+    /* Without data a batch waits for its upload, also an overwrite that may be empty. */
     if (request->has_data) {
         batch_resources_check_count(problems, &engine->limits, plan, request->count);
-    } else if (!is_reported(problems, "data")) {
-        batch_problem_add(problems, "data", "is required: an array of objects");
+    } else if (plan->mode == BATCH_MODE_SYNC && !is_reported(problems, "data")) {
+        batch_problem_add(problems, "data", "is required with the mode sync: an array of objects");
     }
 }

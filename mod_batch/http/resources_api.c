@@ -1,4 +1,4 @@
-/* The resources API: creating, looking at and cancelling a batch. */
+/* The resources API: creating a batch. */
 #include "http/exchange.h"
 
 #include <apr_strings.h>
@@ -164,6 +164,9 @@ int batch_resources_create(batch_exchange_t *x)
     if (!read_create(&create)) {
         return create.code;
     }
+    if (!create.request.has_data) {
+        return batch_resources_request_upload(x, &create.plan);
+    }
     rv = batch_intake(&job, errors, x->service->engine, &x->actor, &create.plan,
                       batch_resources_body_source(create.body, create.plan.resource),
                       create.problems, &create.err, p);
@@ -179,34 +182,4 @@ int batch_resources_create(batch_exchange_t *x)
     }
     return job.status == BATCH_STATUS_QUEUED ? batch_endpoint_queued(x, &job)
                                              : batch_reply_job(x, HTTP_ACCEPTED, &job);
-}
-
-int batch_resources_get(batch_exchange_t *x)
-{
-    /* What they ask for is given where there is a file; in this version no batch has one. */
-    static const char *const flags[] = {"include_upload_csv", "include_upload_json",
-                                        "include_errors_csv", "include_errors_json"};
-    batch_problems_t *problems = batch_problems_make(x->r->pool);
-    batch_job_t job;
-    int code;
-    size_t i;
-
-    if (!batch_endpoint_find_job(x, &job, &code)) {
-        return code;
-    }
-    for (i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-        batch_parameter_flag(x, flags[i], problems);
-    }
-    return problems->nelts ? batch_reply_problems(x, problems) : batch_endpoint_show(x, &job);
-}
-
-int batch_resources_cancel(batch_exchange_t *x)
-{
-    batch_error_t err = {0};
-    batch_job_t job;
-    apr_status_t rv =
-        batch_job_cancel(&job, x->service->engine, &x->actor, x->id, &err, x->r->pool);
-
-    return rv == APR_SUCCESS ? batch_reply_job(x, HTTP_OK, &job)
-                             : batch_reply_failure(x, rv, &err, NULL);
 }
