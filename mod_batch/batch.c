@@ -57,6 +57,7 @@ void batch_problem_add(batch_problems_t *problems, const char *field, const char
     va_list arguments;
 
     problem->field = field;
+    problem->line = 0;
     va_start(arguments, fmt);
     problem->message = format_message(problems->pool, fmt, arguments);
     va_end(arguments);

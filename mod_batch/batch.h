@@ -49,6 +49,7 @@ apr_status_t batch_error_set(batch_error_t *err, apr_status_t status, const char
 typedef struct batch_problem {
     const char *field;   /* as "operations[0].ids" */
     const char *message; /* what is wrong and what is expected instead */
+    apr_int64_t line;    /* of the body, from 1; 0 where it does not apply */
 } batch_problem_t;
 
 /** An array of batch_problem_t; made with batch_problems_make. */
@@ -342,6 +343,13 @@ typedef struct batch_job {
     apr_time_t parsed_at;      /* when that phase was complete; 0 = not yet */
     apr_time_t validated_at;
     apr_time_t processed_at;
+    /* Of one that waits, or has waited, for its upload. */
+    apr_time_t lease_until; /* whoever works on it, or receives its upload, is silent no longer
+                               than that; 0 = nobody does */
+    apr_time_t expires_at;  /* until then its upload can come, whole seconds; 0 = it needs none */
+    apr_time_t upload_began_at; /* when its upload began; 0 = it has none */
+    apr_int64_t allow_empty;    /* 1: it may be an overwrite without a valid item */
+    const char *header; /* of a CSV file: the names of its columns, with commas; else NULL */
 } batch_job_t;
 
 /* ---- Limits and settings that the engine needs (their directives are in docs/directives) ----- */
@@ -356,6 +364,7 @@ typedef struct batch_limits {
     apr_interval_time_t lease;      /* BatchLease, microseconds */
     apr_interval_time_t timeout;    /* BatchTimeout, microseconds; of a job, from its first claim */
     apr_interval_time_t retention;  /* BatchRetention, microseconds; of a final job */
+    apr_interval_time_t url_ttl;    /* BatchURLTTL, microseconds; of a signed URL */
     apr_interval_time_t query_timeout; /* BatchQueryTimeout, microseconds; of one query */
     apr_int64_t query_rows;            /* BatchQueryRows: rows that a query may copy */
     apr_int64_t query_memory;          /* BatchQueryMemory: bytes that a query may hold */

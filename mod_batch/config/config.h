@@ -10,13 +10,26 @@
 
 #include "batch.h"
 
+/** Bytes that nobody may know; length 0 = none. */
+typedef struct batch_secret {
+    const char *bytes;
+    apr_size_t length;
+} batch_secret_t;
+
+/** BatchURLSecretFile: the secrets of signed URLs. */
+typedef struct batch_url_secrets {
+    batch_secret_t signing;
+    batch_secret_t accepted; /* the one that is being rotated out: never used to sign */
+} batch_url_secrets_t;
+
 /** Values of a server (main or virtual host) after defaults and merging. */
 typedef struct batch_settings {
     const char *driver;    /* BatchDBDriver */
     const char *params;    /* BatchDBDParams */
     batch_limits_t limits; /* BatchMaxObjects, BatchWorkers, BatchChunkTime, BatchLease, … */
     apr_hash_t *resources; /* name -> const batch_resource_t *; never NULL */
-    int declared;          /* a directive of ours was given in this very server */
+    const batch_url_secrets_t *url_secrets; /* NULL: the one in the database */
+    int declared;                           /* a directive of ours was given in this very server */
 } batch_settings_t;
 
 /** The directives of the module, for its module record. */

@@ -105,6 +105,8 @@ const command_rec batch_config_directives[] = {
     EXPRESSION("BatchUserName", user_name, "expression: the display name of the user who asks"),
     EXPRESSION("BatchOrganization", organization,
                "expression: the organization of the user who asks"),
+    AP_INIT_TAKE12("BatchURLSecretFile", batch_secret_files, NULL, RSRC_CONF,
+                   "the file with the secret of signed URLs, and that of the one before it"),
     AP_INIT_FLAG("BatchAnonymous", set_anonymous, NULL, ANYWHERE,
                  "On to let in requests without an authenticated user"),
     AP_INIT_TAKE1("AuthApiTokenFile", set_token_file, NULL, ANYWHERE,

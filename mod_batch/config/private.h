@@ -47,6 +47,8 @@ extern module AP_MODULE_DECLARE_DATA batch_module;
       "resources API: bytes of one item")                                                          \
     X(SYNC_MAX_ITEMS, "BatchSyncMaxItems", NUMBER, NULL, 1000, 1, 100000,                          \
       "resources API: items in one batch with the mode sync")                                      \
+    X(URL_TTL, "BatchURLTTL", INTERVAL, NULL, 15 * 60 * BATCH_SECOND, BATCH_SECOND,                \
+      30 * 24 * BATCH_HOUR, "how long a signed URL is valid, and a batch waits for its upload")    \
     X(QUERY_TIMEOUT, "BatchQueryTimeout", INTERVAL, NULL, 10 * BATCH_SECOND,                       \
       10 * BATCH_MILLISECOND, BATCH_HOUR, "how long a query may take")                             \
     X(QUERY_ROWS, "BatchQueryRows", NUMBER, NULL, 200000, 1, 100000000,                            \
@@ -97,7 +99,8 @@ typedef struct batch_server_config {
     apr_hash_t *sections;     /* name -> batch_section_t *, those of this server and inherited */
     apr_hash_t *own;          /* name -> batch_section_t *, those of this very server */
     batch_section_t *current; /* the section that is being read, NULL outside of one */
-    int declared;             /* one of our server directives was given in this very server */
+    const batch_url_secrets_t *url_secrets; /* NULL: not given here */
+    int declared; /* one of our server directives was given in this very server */
     batch_settings_t effective;
 } batch_server_config_t;
 
@@ -138,6 +141,10 @@ const char *batch_interval_parse(apr_int64_t *interval, const char *word,
 
 /** The handler of the <BatchResource section. */
 const char *batch_resource_section(cmd_parms *cmd, void *directory, const char *arguments);
+
+/** The handler of BatchURLSecretFile: reads the files. */
+const char *batch_secret_files(cmd_parms *cmd, void *directory, const char *path,
+                               const char *older_path);
 
 /** The inner directives: X(SYMBOL, "Directive", repeated, least, greatest arguments, "usage"). */
 #define BATCH_INNER_LIST(X)                                                                        \

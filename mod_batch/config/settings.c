@@ -35,6 +35,7 @@ void *batch_config_server_merge(apr_pool_t *p, void *base, void *add)
     }
     config->sections = apr_hash_overlay(p, inner->sections, outer->sections);
     config->own = inner->own;
+    config->url_secrets = inner->url_secrets ? inner->url_secrets : outer->url_secrets;
     config->declared = inner->declared;
     config->effective.resources = apr_hash_make(p);
     return config;
@@ -105,7 +106,8 @@ static void complete(batch_server_config_t *config, apr_pool_t *p)
     effective->limits.max_items = effective_number(config, BATCH_INDEX_MAX_ITEMS);
     effective->limits.max_item_size = effective_number(config, BATCH_INDEX_MAX_ITEM_SIZE);
     effective->limits.sync_max_items = effective_number(config, BATCH_INDEX_SYNC_MAX_ITEMS);
-
+    effective->limits.url_ttl = effective_number(config, BATCH_INDEX_URL_TTL);
+    effective->url_secrets = config->url_secrets;
     effective->limits.query_timeout = effective_number(config, BATCH_INDEX_QUERY_TIMEOUT);
     effective->limits.query_rows = effective_number(config, BATCH_INDEX_QUERY_ROWS);
     effective->limits.query_memory = effective_number(config, BATCH_INDEX_QUERY_MEMORY);

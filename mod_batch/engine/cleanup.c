@@ -28,7 +28,10 @@ apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *jo
     made->job = job;
     made->application = application;
     *cleanup = made;
-    return rv == APR_SUCCESS ? batch_digest_set_make(&made->kept, p) : rv;
+    if (rv == APR_SUCCESS) {
+        rv = batch_digest_set_make(&made->kept, p);
+    }
+    return rv == APR_SUCCESS ? batch_digest_set_reserve(made->kept, job->stored) : rv;
 }
 
 /* ---- What is kept -------------------------------------------------------------------------------

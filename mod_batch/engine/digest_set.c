@@ -17,7 +17,7 @@ struct slot {
 
 struct batch_digest_set {
     struct slot *slots;  /* of malloc: a table that has grown too small goes back to the system */
-    apr_size_t capacity; /* a power of two */
+    apr_size_t capacity; /* places, below 2^32 */
     apr_size_t count;
     unsigned char keys[2][APR_SIPHASH_KSIZE];
 };
@@ -60,13 +60,19 @@ batch_digest_t batch_digest_make(const batch_digest_set_t *set, char tag, const 
     return digest;
 }
 
+/* Where the search for a digest begins: the upper half of it, scaled to the table. */
+static apr_size_t first_place(apr_size_t capacity, batch_digest_t digest)
+{
+    return (apr_size_t)((digest.high >> 32) * capacity >> 32);
+}
+
 /* The place of the digest, or the free one where it belongs. */
 static struct slot *find_slot(struct slot *slots, apr_size_t capacity, batch_digest_t digest)
 {
-    apr_size_t at = (apr_size_t)digest.high & (capacity - 1);
+    apr_size_t at = first_place(capacity, digest);
 
     while (slots[at].number && (slots[at].high != digest.high || slots[at].low != digest.low)) {
-        at = (at + 1) & (capacity - 1);
+        at = at + 1 < capacity ? at + 1 : 0;
     }
     return &slots[at];
 }
@@ -78,9 +84,8 @@ apr_uint32_t *batch_digest_set_find(batch_digest_set_t *set, batch_digest_t dige
     return slot->number ? &slot->number : NULL;
 }
 
-static apr_status_t grow(batch_digest_set_t *set)
+static apr_status_t grow(batch_digest_set_t *set, apr_size_t capacity)
 {
-    apr_size_t capacity = set->capacity * 2;
     struct slot *slots = calloc(capacity, sizeof(*slots));
     apr_size_t i;
 
@@ -101,6 +106,13 @@ static apr_status_t grow(batch_digest_set_t *set)
     return APR_SUCCESS;
 }
 
+apr_status_t batch_digest_set_reserve(batch_digest_set_t *set, apr_int64_t count)
+{
+    apr_size_t capacity = (apr_size_t)count / 4 * 5 + FIRST_CAPACITY;
+
+    return capacity > set->capacity ? grow(set, capacity) : APR_SUCCESS;
+}
+
 apr_status_t batch_digest_set_put(batch_digest_set_t *set, batch_digest_t digest,
                                   apr_uint32_t number)
 {
@@ -108,7 +120,7 @@ apr_status_t batch_digest_set_put(batch_digest_set_t *set, batch_digest_t digest
     apr_status_t rv = APR_SUCCESS;
 
     if (set->count >= set->capacity / 5 * 4) {
-        rv = grow(set);
+        rv = grow(set, set->capacity * 2);
     }
     if (rv == APR_SUCCESS) {
         slot = find_slot(set->slots, set->capacity, digest);

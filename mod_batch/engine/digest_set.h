@@ -20,6 +20,12 @@ typedef struct batch_digest {
 /** Makes an empty set; its table goes with p. Fails only if the system has no random bytes. */
 apr_status_t batch_digest_set_make(batch_digest_set_t **set, apr_pool_t *p);
 
+/**
+ * Makes room for so many digests in all, once, so that no second table is needed while there is
+ * the first one. More may follow. APR_ENOMEM
+ */
+apr_status_t batch_digest_set_reserve(batch_digest_set_t *set, apr_int64_t count);
+
 /** The digest of length bytes, in this set; another tag gives another digest. */
 batch_digest_t batch_digest_make(const batch_digest_set_t *set, char tag, const void *bytes,
                                  apr_size_t length);

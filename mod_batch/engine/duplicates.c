@@ -8,14 +8,20 @@
 #include "engine/digest_set.h"
 
 /* Different things that a digest can be of. */
-#define OF_ID          'i'
-#define OF_MATCH       'm' /* of any item with that match key */
-#define OF_MATCH_ALONE 'a' /* of an item with that match key and no id */
-#define OF_CONTENT     'c'
+#define OF_ID    'i'
+#define OF_MATCH 'm' /* of any item with that match key */
+#define OF_MATCH_ALONE                                                                             \
+    'a' /* of an item with that match key and no id, where another came later                      \
+         */
+#define OF_CONTENT 'c'
+
+/* In the number of an item under OF_MATCH: it has no id, so that no second digest is needed. */
+#define ALONE 0x80000000U
 
 struct batch_duplicates {
     const batch_plan_t *plan;
     batch_digest_set_t *seen; /* digest -> ordinal + 1 */
+    apr_int64_t count;        /* of the items that will be offered */
     apr_int64_t offered;
     unsigned char *dropped; /* a bit for each item; NULL for use_first */
     char *text;             /* what a digest is made of */
@@ -35,6 +41,7 @@ apr_status_t batch_duplicates_make(batch_duplicates_t **duplicates, const batch_
     batch_duplicates_t *made = apr_pcalloc(p, sizeof(*made));
 
     made->plan = plan;
+    made->count = count;
     if (plan->duplicate_handling != BATCH_DUPLICATES_USE_FIRST) {
         made->dropped = apr_pcalloc(p, (apr_size_t)count / 8 + 1);
     }
@@ -155,15 +162,18 @@ static void drop(batch_duplicates_t *duplicates, apr_int64_t ordinal)
 /* The item has the digest of another: one of them is a duplicate, or both are. */
 static void meet(batch_duplicates_t *duplicates, int *dropped, const apr_uint32_t *other)
 {
+    apr_int64_t ordinal;
+
     if (!other) {
         return;
     }
+    ordinal = (apr_int64_t)(*other & ~ALONE) - 1;
     switch (duplicates->plan->duplicate_handling) {
     case BATCH_DUPLICATES_USE_LAST:
-        drop(duplicates, (apr_int64_t)*other - 1);
+        drop(duplicates, ordinal);
         break;
     case BATCH_DUPLICATES_IGNORE_ALL:
-        drop(duplicates, (apr_int64_t)*other - 1);
+        drop(duplicates, ordinal);
         drop(duplicates, duplicates->offered);
         break;
     default:
@@ -172,21 +182,24 @@ static void meet(batch_duplicates_t *duplicates, int *dropped, const apr_uint32_
     }
 }
 
-/* From now on the item is who is seen with that digest, unless it was dropped at once. */
-static apr_status_t remember(batch_duplicates_t *duplicates, int dropped, batch_digest_t digest)
+/* From now on that item is who is seen with the digest. */
+static apr_status_t remember_number(batch_duplicates_t *duplicates, batch_digest_t digest,
+                                    apr_uint32_t mine)
 {
-    apr_uint32_t mine = (apr_uint32_t)duplicates->offered + 1;
-    apr_uint32_t *number;
+    apr_uint32_t *number = batch_digest_set_find(duplicates->seen, digest);
 
-    if (dropped) {
-        return APR_SUCCESS;
-    }
-    number = batch_digest_set_find(duplicates->seen, digest);
     if (!number) {
         return batch_digest_set_put(duplicates->seen, digest, mine);
     }
     *number = mine;
     return APR_SUCCESS;
+}
+
+/* From now on the item is who is seen with that digest, unless it was dropped at once. */
+static apr_status_t remember(batch_duplicates_t *duplicates, int dropped, batch_digest_t digest)
+{
+    return dropped ? APR_SUCCESS
+                   : remember_number(duplicates, digest, (apr_uint32_t)duplicates->offered + 1);
 }
 
 /* Meets whoever has been seen with the text under tag. */
@@ -220,14 +233,27 @@ static apr_status_t offer_id(batch_duplicates_t *duplicates, int *dropped, const
 /* An item with an id meets by its match key only those without one; one without meets all. */
 static apr_status_t offer_match(batch_duplicates_t *duplicates, int *dropped, int has_id)
 {
-    apr_status_t rv;
+    batch_digest_t all =
+        batch_digest_make(duplicates->seen, OF_MATCH, duplicates->text, duplicates->used);
+    apr_uint32_t *last = batch_digest_set_find(duplicates->seen, all);
+    apr_uint32_t mine = (apr_uint32_t)duplicates->offered + 1;
+    apr_status_t rv = APR_SUCCESS;
 
-    meet_text(duplicates, dropped, has_id ? OF_MATCH_ALONE : OF_MATCH);
-    rv = remember_text(duplicates, *dropped, OF_MATCH);
-    if (rv == APR_SUCCESS && !has_id) {
-        rv = remember_text(duplicates, *dropped, OF_MATCH_ALONE);
+    if (!has_id || (last && *last & ALONE)) {
+        meet(duplicates, dropped, last);
+    } else if (last) {
+        meet_text(duplicates, dropped, OF_MATCH_ALONE);
     }
-    return rv;
+    if (*dropped) {
+        return APR_SUCCESS;
+    }
+    if (has_id && last && *last & ALONE) {
+        rv = remember_number(
+            duplicates,
+            batch_digest_make(duplicates->seen, OF_MATCH_ALONE, duplicates->text, duplicates->used),
+            *last & ~ALONE);
+    }
+    return rv == APR_SUCCESS ? remember_number(duplicates, all, has_id ? mine : mine | ALONE) : rv;
 }
 
 static apr_status_t offer_content(batch_duplicates_t *duplicates, int *dropped,
@@ -242,6 +268,18 @@ static apr_status_t offer_content(batch_duplicates_t *duplicates, int *dropped,
     return rv;
 }
 
+/* The table gets the size at once that it needs if the other items are like the first one. */
+static apr_status_t reserve(batch_duplicates_t *duplicates, const batch_source_item_t *first)
+{
+    const batch_plan_t *plan = duplicates->plan;
+    int each = plan->action != BATCH_ACTION_DELETE && plan->resource->match->nelts &&
+                       batch_value_find(first->values, first->value_count, plan->resource->key)
+                   ? 2
+                   : 1;
+
+    return batch_digest_set_reserve(duplicates->seen, duplicates->count * each);
+}
+
 apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped,
                                     const batch_source_item_t *item)
 {
@@ -251,7 +289,10 @@ apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped
     int has_match = 0;
 
     *dropped = 0;
-    if (!item->wrong) {
+    if (!duplicates->offered) {
+        rv = reserve(duplicates, item);
+    }
+    if (rv == APR_SUCCESS && !item->wrong) {
         id = batch_value_find(item->values, item->value_count, plan->resource->key);
         id = id && id->value ? id : NULL;
         if (id) {

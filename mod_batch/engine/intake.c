@@ -21,7 +21,7 @@
 
 static apr_status_t judge_next(batch_intake_state_t *intake, const batch_source_item_t *item)
 {
-    apr_int64_t ordinal = intake->before.received + intake->count;
+    apr_int64_t ordinal = intake->before.stored + intake->count;
     int dropped = 0;
     apr_status_t rv = APR_SUCCESS;
 
@@ -38,7 +38,7 @@ static apr_status_t judge_next(batch_intake_state_t *intake, const batch_source_
     return rv;
 }
 
-static apr_status_t read_group(batch_intake_state_t *intake, batch_error_t *err)
+apr_status_t batch_intake_read_group(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_size_t bytes = 0;
     apr_status_t rv;
@@ -59,7 +59,7 @@ static apr_status_t read_group(batch_intake_state_t *intake, batch_error_t *err)
         if (rv != APR_SUCCESS) {
             return rv;
         }
-        bytes += item.original ? strlen(item.original) : 0;
+        bytes += item.size;
     }
     return APR_SUCCESS;
 }
@@ -196,7 +196,8 @@ static void count_items(batch_job_t *job, const batch_judged_t **results, int co
     }
 }
 
-static apr_status_t store_group(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
+apr_status_t batch_intake_store_group(batch_tx_t *tx, batch_intake_state_t *intake,
+                                      apr_pool_t *ptemp)
 {
     const batch_judged_t **results =
         apr_palloc(ptemp, (apr_size_t)(unsigned)(intake->count + 1) * sizeof(*results));
@@ -233,8 +234,7 @@ static void conclude_empty(batch_intake_state_t *intake)
         job->received, job->action == BATCH_ACTION_OVERWRITE ? ", nothing was removed" : "");
 }
 
-/* The job is complete: it goes to the queue, or is done. */
-static apr_status_t end_intake(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
+apr_status_t batch_intake_end(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     batch_job_t *job = intake->job;
     apr_status_t rv = APR_SUCCESS;
@@ -284,9 +284,9 @@ static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         rv = batch_tx_job_insert(tx, intake->job, NULL);
     }
     if (rv == APR_SUCCESS) {
-        rv = store_group(tx, intake, ptemp);
+        rv = batch_intake_store_group(tx, intake, ptemp);
     }
-    return rv == APR_SUCCESS ? end_intake(tx, intake, ptemp) : rv;
+    return rv == APR_SUCCESS ? batch_intake_end(tx, intake, ptemp) : rv;
 }
 
 static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -307,7 +307,7 @@ static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     batch_intake_state_t *intake = baton;
 
     *intake->job = intake->before;
-    return store_group(tx, intake, ptemp);
+    return batch_intake_store_group(tx, intake, ptemp);
 }
 
 static apr_status_t end_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -315,7 +315,7 @@ static apr_status_t end_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     batch_intake_state_t *intake = baton;
 
     *intake->job = intake->before;
-    return end_intake(tx, intake, ptemp);
+    return batch_intake_end(tx, intake, ptemp);
 }
 
 static apr_status_t remove_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -364,7 +364,7 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
             break;
         }
         intake->before = *intake->job;
-        rv = read_group(intake, err);
+        rv = batch_intake_read_group(intake, err);
     }
     if (rv == APR_SUCCESS) {
         intake->before = *intake->job;
@@ -386,8 +386,8 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
  * ----------------------------------------------------------------------------------
  */
 
-static void describe_job(batch_job_t *job, const batch_plan_t *plan, const batch_actor_t *actor,
-                         apr_pool_t *p)
+void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const batch_actor_t *actor,
+                           apr_pool_t *p)
 {
     memset(job, 0, sizeof(*job));
     job->id = batch_uuid_make(p);
@@ -400,6 +400,7 @@ static void describe_job(batch_job_t *job, const batch_plan_t *plan, const batch
     job->duplicate_handling = plan->duplicate_handling;
     job->save_upload = plan->save_upload;
     job->checksum = plan->checksum;
+    job->allow_empty = plan->allow_empty;
     job->status = BATCH_STATUS_QUEUED;
     job->cleanup_total = plan->action == BATCH_ACTION_OVERWRITE ? BATCH_CLEANUP_UNCOUNTED : 0;
     job->created_by = job->updated_by = actor->name;
@@ -407,6 +408,28 @@ static void describe_job(batch_job_t *job, const batch_plan_t *plan, const batch
     if (plan->property_count) {
         job->settings = batch_values_encode(plan->properties, plan->property_count, p);
     }
+}
+
+apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err)
+{
+    apr_pool_t *p = intake->p;
+    apr_status_t rv;
+
+    intake->job->header = intake->source->header;
+    intake->before = *intake->job;
+    intake->refusals = apr_array_make(p, 4, sizeof(batch_item_error_t));
+    intake->judged =
+        apr_palloc(p, (intake->source->count < GROUP_ITEMS ? (apr_size_t)intake->source->count + 1
+                                                           : GROUP_ITEMS) *
+                          sizeof(*intake->judged));
+    rv = apr_pool_create(&intake->group_pool, p);
+    if (rv == APR_SUCCESS) {
+        rv = batch_application_make(&intake->application, intake->job, intake->plan->resource, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = find_duplicates(intake, err);
+    }
+    return rv == APR_SUCCESS ? batch_intake_read_group(intake, err) : rv;
 }
 
 apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
@@ -426,22 +449,8 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
     if (!batch_resources_check_count(problems, &engine->limits, plan, source->count)) {
         return BATCH_EINVALID;
     }
-    describe_job(&intake.before, plan, actor, p);
-    *job = intake.before;
-    intake.refusals = apr_array_make(p, 4, sizeof(batch_item_error_t));
-    intake.judged =
-        apr_palloc(p, (source->count < GROUP_ITEMS ? (apr_size_t)source->count + 1 : GROUP_ITEMS) *
-                          sizeof(*intake.judged));
-    rv = apr_pool_create(&intake.group_pool, p);
-    if (rv == APR_SUCCESS) {
-        rv = batch_application_make(&intake.application, job, plan->resource, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = find_duplicates(&intake, err);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = read_group(&intake, err);
-    }
+    batch_intake_describe(job, plan, actor, p);
+    rv = batch_intake_prepare(&intake, err);
     if (rv != APR_SUCCESS) {
         return rv;
     }

@@ -65,10 +65,14 @@ typedef struct batch_source_item {
     apr_int64_t line; /* where it begins, from 1; 0 = the format has none */
     int value_count;
     batch_value_t *values; /* in the order sent; no two of a name */
-    const char *original;  /* the item as JSON text */
-    const char *wrong;     /* NULL, or a code (docs/api): the item is dropped by validation */
-    const char *message;   /* of wrong */
-    const char *field;     /* of wrong; NULL = the item as a whole */
+    apr_size_t size;       /* bytes of its text, about */
+    const char *original;  /* the item as JSON text; NULL: what make_original gives, if it is set */
+    /* Makes the original of the item, in p: for formats where that is work, and few need it. */
+    const char *(*make_original)(const struct batch_source_item *item, apr_pool_t *p);
+    int unreadable;      /* it is wrong, and its values do not tell which row was meant */
+    const char *wrong;   /* NULL, or a code (docs/api): the item is dropped by validation */
+    const char *message; /* of wrong */
+    const char *field;   /* of wrong; NULL = the item as a whole */
 } batch_source_item_t;
 
 /** Where items come from, in the order sent; can be read more than once. */
@@ -78,7 +82,8 @@ typedef struct batch_item_source {
     /** Goes back to the first item. */
     apr_status_t (*rewind)(void *baton, batch_error_t *err);
     void *baton;
-    apr_int64_t count; /* of the items: the whole body was read before the intake begins */
+    apr_int64_t count;  /* of the items: the whole body was read before the intake begins */
+    const char *header; /* of a CSV file: the names of its columns, with commas; NULL = no CSV */
 } batch_item_source_t;
 
 /**

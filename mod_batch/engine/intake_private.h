@@ -31,6 +31,26 @@ typedef struct batch_intake_state {
     apr_array_header_t *errors;   /* of batch_item_error_t: all that are stored; in p */
 } batch_intake_state_t;
 
+/** The job that a plan makes, as it is before its items are known; strings in p. */
+void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const batch_actor_t *actor,
+                           apr_pool_t *p);
+
+/**
+ * Makes a state ready whose engine, plan, actor, source, job, errors and p are set: finds the
+ * duplicates, and reads the first group.
+ */
+apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err);
+
+/** Reads and judges the next group, `ended` being set behind the last one. */
+apr_status_t batch_intake_read_group(batch_intake_state_t *intake, batch_error_t *err);
+
+/** Stores the group under way, with its errors, and counts it in the job. */
+apr_status_t batch_intake_store_group(batch_tx_t *tx, batch_intake_state_t *intake,
+                                      apr_pool_t *ptemp);
+
+/** The last group is stored: the job goes to the queue, or is done. */
+apr_status_t batch_intake_end(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp);
+
 /**
  * Does the phases processing and cleanup of a job whose items are stored, and gives it its final
  * status. Where it is to be all or nothing and is not all, it returns BATCH_EREFUSED with `undone`

@@ -70,6 +70,10 @@ apr_status_t batch_job_get(batch_job_t *job, const batch_engine_t *engine,
                            const batch_actor_t *actor, batch_api_e api, const char *id,
                            batch_error_t *err, apr_pool_t *p);
 
+/** Reads the job of any organization: for whoever has a signed URL of it. */
+apr_status_t batch_job_find(batch_job_t *job, const batch_engine_t *engine, batch_api_e api,
+                            const char *id, batch_error_t *err, apr_pool_t *p);
+
 /**
  * Lists jobs: query->organization is set from actor. fn is called with NULL before the first job,
  * and once more if the store has to read anew: what it has got so far is void then.
@@ -115,6 +119,14 @@ apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
  */
 apr_status_t batch_jobs_expire(int *removed, const batch_engine_t *engine, batch_error_t *err,
                                apr_pool_t *ptemp);
+
+/**
+ * The stored items of a job from position on, as many as lie together; in p. BATCH_ENOTFOUND if
+ * they have been removed meanwhile.
+ */
+apr_status_t batch_job_segment(batch_segment_t *segment, const batch_engine_t *engine,
+                               const batch_job_t *job, apr_int64_t position, batch_error_t *err,
+                               apr_pool_t *p);
 
 /** The errors of a job, a page at a time: as batch_tx_errors_read; NULL as batch_job_list.
  * BATCH_ENOTFOUND if the job has been removed meanwhile. */

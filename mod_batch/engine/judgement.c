@@ -26,8 +26,6 @@ static void add_error(batch_judged_t *judged, const char *field, const char *cod
     error->field = field;
     error->code = code;
     error->message = message;
-    /* With the first error only: that is enough to mend the item. */
-    error->original = judged->error_count ? NULL : judged->item.original;
     judged->error_count++;
 }
 
@@ -239,10 +237,11 @@ static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
 
 /*
  * An item that is not applied. Of its values only those stay by which it names a row, for the
- * cleanup of an overwrite.
+ * cleanup of an overwrite. Its original goes with the first error: that is enough to mend it.
  */
-static void drop(batch_judged_t *judged, const batch_plan_t *plan)
+static void drop(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p)
 {
+    const batch_source_item_t *source = &judged->source;
     batch_item_t *item = &judged->item;
     int kept = 0;
     int i;
@@ -254,6 +253,9 @@ static void drop(batch_judged_t *judged, const batch_plan_t *plan)
     }
     item->value_count = kept;
     item->kind = BATCH_ITEM_DROPPED;
+    item->original = source->original || !source->make_original ? source->original
+                                                                : source->make_original(source, p);
+    judged->errors[0].original = item->original;
     judged->look = 0;
 }
 
@@ -264,13 +266,13 @@ void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
     memset(judged, 0, sizeof(*judged));
     judged->item.ordinal = ordinal;
     judged->item.line = source->line;
-    judged->item.original = source->original;
+    judged->source = *source;
     judged->item.values = apr_palloc(p, (apr_size_t)source->value_count * sizeof(batch_value_t));
     judge_values(judged, plan, source, p);
-    if (source->wrong) {
+    if (source->wrong) { /* then its values only say which row was meant */
         judged->error_count = 0;
         add_error(judged, source->field, source->wrong, source->message);
-        judged->unnamed = !source->original && !judged->item.key && !has_match(judged, plan);
+        judged->unnamed = source->unreadable;
     } else if (duplicate) {
         judged->duplicate = 1;
         judged->error_count = 0;
@@ -279,9 +281,7 @@ void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
         judge_row(judged, plan);
     }
     if (judged->error_count) {
-        drop(judged, plan);
-    } else {
-        judged->item.original = judged->look ? source->original : NULL;
+        drop(judged, plan, p);
     }
 }
 
@@ -323,14 +323,13 @@ void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
     final->look = 0;
     judge_found(final, plan, look, p);
     if (!final->error_count) {
-        final->item.original = NULL;
         return;
     }
     if (final != judged && final->item.value_count) {
         final->item.values = apr_pmemdup(
             p, judged->item.values, (apr_size_t)judged->item.value_count * sizeof(batch_value_t));
     }
-    drop(final, plan);
+    drop(final, plan, p);
 }
 
 /* ---- New keys

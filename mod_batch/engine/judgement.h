@@ -14,12 +14,13 @@
 
 /** An item on its way into a segment. */
 typedef struct batch_judged {
-    batch_item_t item; /* as it is to be stored */
-    int duplicate;     /* it is dropped by parsing */
-    int look;          /* batch_judge_finish needs a look at its row */
-    int lacks;         /* it lacks members that a new row must have */
-    int unnamed;       /* it is wrong, and which row it names cannot be known */
-    int error_count;   /* 0: it is accepted, so far */
+    batch_item_t item;          /* as it is to be stored */
+    int duplicate;              /* it is dropped by parsing */
+    int look;                   /* batch_judge_finish needs a look at its row */
+    int lacks;                  /* it lacks members that a new row must have */
+    batch_source_item_t source; /* as the source gave it */
+    int unnamed;                /* it is wrong, and which row it names cannot be known */
+    int error_count;            /* 0: it is accepted, so far */
     batch_item_error_t errors[BATCH_ITEM_PROBLEMS];
 } batch_judged_t;
 

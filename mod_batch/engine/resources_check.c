@@ -218,6 +218,11 @@ void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *pr
                       BATCH_MODE_COUNT, p);
     duplicates = check_word(problems, "duplicate_handling", request->duplicate_handling,
                             BATCH_DUPLICATES_USE_FIRST, duplicates_word, BATCH_DUPLICATES_COUNT, p);
+    if (mode == BATCH_MODE_SYNC && request->via == BATCH_VIA_FILE) {
+        batch_problem_add(problems, "mode",
+                          "sync takes its items in the data of a request: send a file with the "
+                          "mode mixed");
+    }
     check_properties(plan, *action, problems, request, p);
     /* What is not known is what it is when absent; the plan is not used then. */
     plan->action = *action < 0 ? BATCH_ACTION_MERGE : (batch_action_e)*action;
@@ -229,10 +234,13 @@ void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *pr
     plan->atomic = request->atomic;
     plan->allow_empty = request->allow_empty;
     plan->checksum = request->checksum;
-    /* Without data an overwrite that may be empty would remove everything by an oversight. */
+    if (request->via == BATCH_VIA_FILE) {
+        return; /* its items are counted when it has come */
+    }
+    /* Without data a batch waits for its upload, also an overwrite that may be empty. */
     if (request->has_data) {
         batch_resources_check_count(problems, &engine->limits, plan, request->count);
-    } else if (!batch_problem_reported(problems, "data")) {
-        batch_problem_add(problems, "data", "is required: an array of objects");
+    } else if (plan->mode == BATCH_MODE_SYNC && !batch_problem_reported(problems, "data")) {
+        batch_problem_add(problems, "data", "is required with the mode sync: an array of objects");
     }
 }

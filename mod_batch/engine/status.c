@@ -1,5 +1,7 @@
 #include "engine/status.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
 
 #define MAY_NOT (-1)
@@ -7,14 +9,15 @@
 /* Rows in the order of BATCH_STATUS_LIST, columns in the order of batch_event_e. */
 static const int transitions[BATCH_STATUS_COUNT][BATCH_EVENT_COUNT] = {
     [BATCH_STATUS_PENDING] = {BATCH_STATUS_PENDING, BATCH_STATUS_QUEUED, BATCH_STATUS_PENDING,
-                              BATCH_STATUS_FAILED},
-    [BATCH_STATUS_REQUESTED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_REQUESTED, BATCH_STATUS_FAILED},
-    [BATCH_STATUS_QUEUED] = {MAY_NOT, MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED},
-    [BATCH_STATUS_PROCESSING] = {MAY_NOT, MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED},
-    [BATCH_STATUS_COMPLETED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_COMPLETED, MAY_NOT},
-    [BATCH_STATUS_FAILED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED, MAY_NOT},
-    [BATCH_STATUS_TIMED_OUT] = {MAY_NOT, MAY_NOT, BATCH_STATUS_TIMED_OUT, MAY_NOT},
-    [BATCH_STATUS_EXPIRED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_EXPIRED, MAY_NOT},
+                              BATCH_STATUS_FAILED, MAY_NOT},
+    [BATCH_STATUS_REQUESTED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_REQUESTED, BATCH_STATUS_FAILED,
+                                BATCH_STATUS_QUEUED},
+    [BATCH_STATUS_QUEUED] = {MAY_NOT, MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED, MAY_NOT},
+    [BATCH_STATUS_PROCESSING] = {MAY_NOT, MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED, MAY_NOT},
+    [BATCH_STATUS_COMPLETED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_COMPLETED, MAY_NOT, MAY_NOT},
+    [BATCH_STATUS_FAILED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED, MAY_NOT, MAY_NOT},
+    [BATCH_STATUS_TIMED_OUT] = {MAY_NOT, MAY_NOT, BATCH_STATUS_TIMED_OUT, MAY_NOT, MAY_NOT},
+    [BATCH_STATUS_EXPIRED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_EXPIRED, MAY_NOT, MAY_NOT},
 };
 
 static const char *const refusals[BATCH_EVENT_COUNT] = {
@@ -24,6 +27,7 @@ static const char *const refusals[BATCH_EVENT_COUNT] = {
     [BATCH_EVENT_REMOVE] =
         "the batch is running and cannot be terminated: it can be deleted when it has ended",
     [BATCH_EVENT_CANCEL] = "the batch has ended already: only one that has not can be cancelled",
+    [BATCH_EVENT_UPLOAD] = "the batch waits for no upload: it has one, or has ended",
 };
 
 apr_status_t batch_status_next(batch_status_e *next, batch_status_e from, batch_event_e event,
@@ -36,6 +40,36 @@ apr_status_t batch_status_next(batch_status_e *next, batch_status_e from, batch_
     }
     *next = (batch_status_e)to;
     return APR_SUCCESS;
+}
+
+int batch_status_expire(batch_job_t *job, apr_time_t now)
+{
+    if (job->status != BATCH_STATUS_REQUESTED || job->expires_at > now || job->lease_until > now) {
+        return 0;
+    }
+    memset(&job->counts, 0, sizeof(job->counts)); /* of an upload that broke off */
+    job->received = job->stored = job->total = job->invalid = 0;
+    job->upload_began_at = 0;
+    job->status = BATCH_STATUS_EXPIRED;
+    job->reason = "no upload came in time";
+    job->completed_at = job->expires_at;
+    return 1;
+}
+
+/* 0 while its items are not here, or not all of them. */
+static int has_items(const batch_job_t *job)
+{
+    return job->status != BATCH_STATUS_REQUESTED && job->status != BATCH_STATUS_EXPIRED;
+}
+
+int batch_job_has_upload(const batch_job_t *job)
+{
+    return has_items(job) && job->api == BATCH_API_RESOURCES && job->save_upload && job->stored > 0;
+}
+
+int batch_job_has_errors(const batch_job_t *job)
+{
+    return has_items(job) && job->counts.errors + job->counts.duplicates > 0;
 }
 
 void batch_status_conclude(batch_job_t *job, apr_pool_t *p)

@@ -12,6 +12,7 @@ typedef enum {
     BATCH_EVENT_START,          /* a client starts it */
     BATCH_EVENT_REMOVE,         /* a client removes it from the list */
     BATCH_EVENT_CANCEL,         /* a client ends it */
+    BATCH_EVENT_UPLOAD,         /* a client sends its items */
     BATCH_EVENT_COUNT
 } batch_event_e;
 
@@ -21,6 +22,19 @@ typedef enum {
  */
 apr_status_t batch_status_next(batch_status_e *next, batch_status_e from, batch_event_e event,
                                batch_error_t *err, apr_pool_t *p);
+
+/**
+ * Gives a requested job whose time is over, without an upload under way, the status expired, its
+ * reason (a constant) and the time at which it ended; others stay as they are. Jobs are shown like
+ * that before a worker comes by to write it. 1 if it has expired.
+ */
+int batch_status_expire(batch_job_t *job, apr_time_t now);
+
+/** 1 if the items that the client sent are kept, so that they can be fetched. */
+int batch_job_has_upload(const batch_job_t *job);
+
+/** 1 if items of the job are listed as errors, duplicates among them. */
+int batch_job_has_errors(const batch_job_t *job);
 
 /**
  * Gives a job whose last item is behind it its final status and reason (in p): it failed if it had

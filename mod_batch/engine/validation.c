@@ -170,13 +170,99 @@ static const char *check_enum(const batch_column_t *column, const batch_value_t 
     return apr_pstrcat(p, "must be one of ", apr_array_pstrcat(p, column->words, ','), NULL);
 }
 
+/* ---- Cells --------------------------------------------------------------------------------------
+ */
+
+/*
+ * The JSON number that a cell is, or NULL: a minus sign, digits, and if it has a fraction or an
+ * exponent, these. Spreadsheets write a plus sign and zeros in front of it as well.
+ */
+static const char *cell_number(const char *text, apr_pool_t *p)
+{
+    const char *at = text;
+    int is_negative = *at == '-';
+    const char *digits;
+    apr_size_t count;
+
+    at += is_negative || *at == '+';
+    count = strspn(at, "0123456789");
+    digits = at + strspn(at, "0");
+    at += count;
+    if (!count) {
+        return NULL;
+    }
+    digits -= digits == at; /* the last zero stays */
+    if (*at == '.') {
+        count = strspn(at + 1, "0123456789");
+        at += 1 + count;
+    }
+    if (count && (*at == 'e' || *at == 'E')) {
+        at++;
+        at += *at == '-' || *at == '+';
+        count = strspn(at, "0123456789");
+        at += count;
+    }
+    if (!count || *at) {
+        return NULL;
+    }
+    if (digits == text + is_negative) {
+        return text;
+    }
+    return is_negative ? apr_pstrcat(p, "-", digits, NULL) : digits;
+}
+
+void batch_value_type_cell(batch_value_t *value, const batch_column_t *column, apr_pool_t *p)
+{
+    const char *number;
+
+    if (value->kind != BATCH_KIND_CELL) {
+        return;
+    }
+    switch (column->type) {
+    case BATCH_TYPE_TEXT:
+    case BATCH_TYPE_TIMESTAMP:
+    case BATCH_TYPE_DATE:
+        value->kind = BATCH_KIND_STRING;
+        break;
+    case BATCH_TYPE_INTEGER:
+    case BATCH_TYPE_NUMBER:
+        number = cell_number(value->value, p);
+        if (number) {
+            value->kind = BATCH_KIND_NUMBER;
+            value->value = number;
+        }
+        break;
+    case BATCH_TYPE_BOOLEAN:
+        if (!strcmp(value->value, "1") || !strcasecmp(value->value, "true")) {
+            value->kind = BATCH_KIND_BOOLEAN;
+            value->value = "true";
+        } else if (!strcmp(value->value, "0") || !strcasecmp(value->value, "false")) {
+            value->kind = BATCH_KIND_BOOLEAN;
+            value->value = "false";
+        }
+        break;
+    case BATCH_TYPE_JSON:
+    case BATCH_TYPE_COUNT:
+        break;
+    }
+}
+
+/* ---- Values -------------------------------------------------------------------------------------
+ */
+
 const char *batch_value_check(const batch_column_t *column, const batch_value_t *value,
                               apr_pool_t *p)
 {
     const char *wrong = NULL;
+    batch_value_t typed;
 
     if (value->kind == BATCH_KIND_NULL) {
         return column->required ? "must not be null" : NULL;
+    }
+    if (value->kind == BATCH_KIND_CELL) {
+        typed = *value;
+        batch_value_type_cell(&typed, column, p);
+        value = &typed;
     }
     switch (column->type) {
     case BATCH_TYPE_TEXT:
@@ -199,7 +285,9 @@ const char *batch_value_check(const batch_column_t *column, const batch_value_t 
         break;
     case BATCH_TYPE_JSON:
         /* A text that has lost its quotes is no JSON text. */
-        wrong = value->kind == BATCH_KIND_STRING ? "must be an object or an array" : NULL;
+        wrong = value->kind == BATCH_KIND_STRING ? "must be an object or an array"
+                : value->kind == BATCH_KIND_CELL ? "must be JSON"
+                                                 : NULL;
         break;
     case BATCH_TYPE_COUNT:
         break;

@@ -17,6 +17,7 @@
 #include "engine/node.h"
 #include "engine/points.h"
 #include "engine/run.h"
+#include "engine/upload.h"
 
 /* How often a node looks into the queue unasked: for batches of other nodes and of dead owners. */
 #define POLL_INTERVAL apr_time_from_sec(1)
@@ -251,15 +252,19 @@ static apr_status_t remove_abandoned(struct worker *worker, int *removed, batch_
     return batch_store_write(workers->engine->store, abandoned_body, &abandoned, err, p);
 }
 
-/* Removes jobs that are past their retention, or were never complete, a few at a time. */
+/*
+ * Removes jobs that are past their retention, or were never complete, and settles those whose
+ * upload does not come any more, a few at a time.
+ */
 static void clean(struct worker *worker, apr_pool_t *p)
 {
     const batch_engine_t *engine = worker->workers->engine;
     apr_status_t rv = APR_SUCCESS;
     int expired = 1;
     int abandoned = 1;
+    int settled = 1;
 
-    while (rv == APR_SUCCESS && expired + abandoned > 0 && !is_stopping(worker)) {
+    while (rv == APR_SUCCESS && expired + abandoned + settled > 0 && !is_stopping(worker)) {
         batch_error_t err = {0};
 
         if (expired) {
@@ -267,6 +272,9 @@ static void clean(struct worker *worker, apr_pool_t *p)
         }
         if (rv == APR_SUCCESS && abandoned) {
             rv = remove_abandoned(worker, &abandoned, &err, p);
+        }
+        if (rv == APR_SUCCESS && settled) {
+            rv = batch_uploads_settle(&settled, engine, &err, p);
         }
         if (rv != APR_SUCCESS) {
             batch_log(engine->logger, BATCH_LOG_WARNING, err.tag ? err.tag : "MB0418", rv, NULL,

@@ -72,6 +72,12 @@ int batch_endpoint_show(batch_exchange_t *x, const batch_job_t *job)
     request_rec *r = x->r;
     int code;
 
+    if (x->urls) {
+        /* They are different each time, and only for who has asked. */
+        apr_table_setn(r->headers_out, "Cache-Control", "private, no-store");
+        batch_reply_retry_after(x, job);
+        return batch_reply_job(x, HTTP_OK, job);
+    }
     apr_table_setn(r->headers_out, "ETag",
                    apr_psprintf(r->pool, "\"%s-%" APR_INT64_T_FMT "\"", job->id, job->revision));
     apr_table_setn(r->headers_out, "Cache-Control", "private, no-cache");

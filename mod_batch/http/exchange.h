@@ -10,6 +10,7 @@
 
 #include "batch.h"
 #include "http/http.h"
+#include "payload/resources_json.h"
 #include "payload/sink.h"
 
 extern module AP_MODULE_DECLARE_DATA batch_module;
@@ -21,9 +22,10 @@ typedef struct batch_exchange {
     batch_api_e api;    /* by the path: in its shape the reply is made, errors included */
     const char *prefix; /* of the path, before "/batch" or "/batches"; "" where there is none */
     const char *id;     /* of the batch, lower case; NULL in the route of the list */
-    int dot_json;       /* the path ended with .json */
-    int body_begun;     /* reading the request's body has begun */
-    int body_read;      /* the request's body was read to its end */
+    const batch_urls_t *urls; /* of the batch that is shown; NULL = none */
+    int dot_json;             /* the path ended with .json */
+    int body_begun;           /* reading the request's body has begun */
+    int body_read;            /* the request's body was read to its end */
 } batch_exchange_t;
 
 /** Answers an exchange; returns what the handler returns to httpd. */
@@ -52,6 +54,9 @@ batch_api_e batch_route_api(const char *path, apr_pool_t *p);
 /** The endpoint of the request's method (HEAD as GET), or NULL if the route does not have it. */
 batch_endpoint_fn *batch_route_endpoint(const batch_route_t *route, const request_rec *r);
 
+/** 1 if the route is one of a batch's files: a signed URL may lead there. */
+int batch_route_is_file(const batch_route_t *route);
+
 /** The route's methods as the header Allow names them, in p. */
 const char *batch_route_methods(const batch_route_t *route, apr_pool_t *p);
 
@@ -72,8 +77,18 @@ int batch_records_errors_csv(batch_exchange_t *x);
 
 int batch_resources_create(batch_exchange_t *x);
 int batch_resources_list(batch_exchange_t *x);
+struct batch_plan; /* engine/intake.h */
+
+/** Of a create without data: makes a batch that waits for its upload, and answers with its URL. */
+int batch_resources_request_upload(batch_exchange_t *x, const struct batch_plan *plan);
+
 int batch_resources_get(batch_exchange_t *x);
 int batch_resources_cancel(batch_exchange_t *x);
+int batch_resources_upload(batch_exchange_t *x);
+int batch_resources_upload_csv(batch_exchange_t *x);
+int batch_resources_upload_json(batch_exchange_t *x);
+int batch_resources_errors_csv(batch_exchange_t *x);
+int batch_resources_errors_json(batch_exchange_t *x);
 
 /* ---- What the endpoints of both APIs share (endpoint.c) ----------------------------------------
  */
@@ -121,6 +136,9 @@ apr_int64_t batch_parameter_number(const batch_exchange_t *x, const char *name, 
 
 /** A parameter that is true or false, 0 where it is not there. Adds a problem where it is none. */
 int batch_parameter_flag(const batch_exchange_t *x, const char *name, batch_problems_t *problems);
+
+/** batch_parameter for request_parameters.h; baton is the exchange. */
+const char *batch_parameter_get(void *baton, const char *name);
 
 /** The page of a list. */
 apr_int64_t batch_parameter_page(const batch_exchange_t *x, batch_problems_t *problems);
@@ -221,6 +239,29 @@ apr_status_t batch_reply_write_refusal(const batch_sink_t *sink, const batch_exc
 /** A batch in its envelope. errors: of batch_item_error_t; code NULL: a success. */
 int batch_reply_batch(batch_exchange_t *x, int status, const char *code, const batch_job_t *job,
                       const apr_array_header_t *errors);
+
+/* ---- Files that are streamed (file_reply.c)
+ * ------------------------------------------------------
+ */
+
+/** A file that is sent page by page, each read in one short transaction. */
+typedef struct batch_file_source {
+    /** Writes what stands before the first page. The sink lives as long as the request. */
+    apr_status_t (*begin)(void *baton, const batch_sink_t *sink, apr_pool_t *p);
+    /** Reads and writes the next page; *more: there may be another. err: as the engine fills it. */
+    apr_status_t (*page)(void *baton, int *more, batch_error_t *err);
+    /** Writes what stands behind the last page. */
+    apr_status_t (*end)(void *baton);
+    void *baton;
+    const char *type;     /* the media type */
+    const char *filename; /* for Content-Disposition, NULL = none */
+} batch_file_source_t;
+
+/**
+ * Sends a file. A failure before the first page is done is a reply of its own; later the connection
+ * breaks off, so that what the client has got does not look whole.
+ */
+int batch_file_send(batch_exchange_t *x, const batch_file_source_t *source);
 
 /* ---- Hooks (authentication.c, error_filter.c) -------------------------------------------------
  */

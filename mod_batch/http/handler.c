@@ -10,6 +10,7 @@
 #include <http_request.h>
 
 #include "config/config.h"
+#include "http/signed_url.h"
 
 APLOG_USE_MODULE(batch);
 
@@ -62,6 +63,35 @@ static int answer_identified(batch_exchange_t *x)
     return endpoint(x);
 }
 
+const batch_service_t *batch_service_for(const request_rec *r)
+{
+    return service_of(r);
+}
+
+/*
+ * A request that has a signed URL and nothing else acts for the batch's own organization, as
+ * whoever made the batch: what that one may do was asked when the URL was made.
+ */
+static int answer_signed(batch_exchange_t *x)
+{
+    apr_pool_t *p = x->r->pool;
+    batch_error_t err = {0};
+    batch_job_t job;
+    apr_status_t rv;
+
+    if (!batch_route_find(x)) {
+        return batch_reply_error(x, HTTP_NOT_FOUND, NULL);
+    }
+    rv = batch_job_find(&job, x->service->engine, x->api, x->id, &err, p);
+    if (rv != APR_SUCCESS) {
+        return batch_reply_failure(x, rv, &err, NULL);
+    }
+    x->actor.id = job.updated_by_id ? job.updated_by_id : "";
+    x->actor.name = job.updated_by ? job.updated_by : "";
+    x->actor.organization = job.organization;
+    return answer_identified(x);
+}
+
 static int handle(request_rec *r)
 {
     batch_exchange_t x = {0};
@@ -74,6 +104,9 @@ static int handle(request_rec *r)
     x.prefix = "";
     x.api = batch_route_api(r->uri, r->pool);
     x.service = service_of(r);
+    if (x.service && batch_signed_in(r)) {
+        return answer_signed(&x);
+    }
     status = batch_config_actor(&x.actor, r);
     if (status == HTTP_UNAUTHORIZED) {
         if (ap_auth_type(r)) {
@@ -103,5 +136,6 @@ void batch_http_register_hooks(apr_pool_t *p, batch_service_fn *service)
     service_of = service;
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_MIDDLE);
     batch_authentication_register_hooks(p);
+    batch_signed_register_hooks(p);
     batch_error_filter_register_hooks(p);
 }

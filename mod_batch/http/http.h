@@ -14,10 +14,14 @@
 #include "engine/jobs.h"
 #include "engine/workers.h"
 
+/** What signs URLs (signed_url.h). */
+typedef struct batch_signer batch_signer_t;
+
 /** What the handler needs of a server: its engine and its node. Lives as long as the child. */
 typedef struct batch_service {
     const batch_engine_t *engine;
     batch_node_t *node;
+    batch_signer_t *signer;
     /*
      * Resources that could not be compared with the database when httpd started: name ->
      * volatile apr_uint32_t *, which is 1 once the resource was found to be sound. NULL: all were.
@@ -34,6 +38,10 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
                                 batch_soundness_e soundness, batch_node_t *node,
                                 apr_global_mutex_t *writer_mutex, server_rec *s,
                                 apr_pool_t *pchild);
+
+/** Makes what signs URLs, in p: with the secrets of BatchURLSecretFile, or NULL: the store's. */
+apr_status_t batch_signer_make(batch_signer_t **signer, const batch_url_secrets_t *files,
+                               batch_store_t *store, apr_pool_t *p);
 
 /** The service of the request's server, or NULL; mod_batch.c gives it. */
 typedef const batch_service_t *batch_service_fn(const request_rec *r);

@@ -27,6 +27,11 @@ const char *batch_parameter(const batch_exchange_t *x, const char *name)
     return value;
 }
 
+const char *batch_parameter_get(void *baton, const char *name)
+{
+    return batch_parameter(baton, name);
+}
+
 /* Reads a number from 1 on; more than most is most if clamped, else wrong. */
 static int read_number(apr_int64_t *number, const char *text, apr_int64_t most, int clamped)
 {

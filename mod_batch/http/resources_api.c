@@ -1,4 +1,4 @@
-/* The resources API: creating, looking at and cancelling a batch. */
+/* The resources API: creating a batch. */
 #include "http/exchange.h"
 
 #include <apr_strings.h>
@@ -6,75 +6,148 @@
 
 #include "config/config.h"
 #include "engine/intake.h"
+#include "payload/request_parameters.h"
 #include "payload/resources_body.h"
 
-/* ---- A create's body --------------------------------------------------------------------------
+/* ---- Judging a create -------------------------------------------------------------------------
  */
 
-struct feeding {
+/* A create on its way from the bytes of its body to a batch. */
+struct create {
+    batch_exchange_t *x;
+    batch_resources_request_t request;
+    apr_array_header_t *given; /* names of the parameters of the URL: members of a file's request */
+    batch_plan_t plan;
+    int is_accepted; /* plan is sound */
+    int is_answered; /* the reply was made, with code for httpd */
+    int code;
     batch_resources_body_t *body;
-    batch_error_t *err;
+    batch_problems_t *problems;
+    batch_error_t err;
 };
 
-static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
+static void answer(struct create *create, int code)
 {
-    struct feeding *feeding = baton;
-
-    return batch_resources_body_feed(feeding->body, bytes, length, feeding->err);
-}
-
-/* Reads the body into request and problems. 0 after the reply was made, with *code for httpd. */
-static int read_body(batch_exchange_t *x, batch_resources_request_t *request,
-                     batch_resources_body_t **body, batch_problems_t *problems, int *code)
-{
-    batch_error_t err = {0};
-    struct feeding feeding = {NULL, &err};
-    apr_status_t rv;
-
-    if (!batch_body_is_json(x, code)) {
-        return 0;
-    }
-    rv = batch_resources_body_make(body, BATCH_FORMAT_JSON, &x->service->engine->limits, &err,
-                                   x->r->pool);
-    feeding.body = *body;
-    if (rv == APR_SUCCESS) {
-        if (batch_body_read(x, feed, &feeding, &rv, code)) {
-            rv = batch_resources_body_finish(request, *body, problems, &err);
-        } else if (rv == APR_SUCCESS) {
-            return 0;
-        }
-    }
-    if (rv != APR_SUCCESS) {
-        *code = batch_reply_failure(x, rv, &err, NULL);
-        return 0;
-    }
-    return 1;
+    create->is_answered = 1;
+    create->code = code;
 }
 
 /*
  * Judges all of a request but its items: who may not do it hears that first, then what is wrong. 0
- * after the reply was made, with *code for httpd.
+ * after the reply was made.
  */
-static int accept_request(batch_exchange_t *x, batch_plan_t *plan,
-                          const batch_resources_request_t *request, batch_problems_t *problems,
-                          int *code)
+static int accept_request(struct create *create)
 {
+    batch_exchange_t *x = create->x;
+    batch_plan_t *plan = &create->plan;
     int action;
+    int code;
 
-    batch_resources_check(plan, &action, problems, x->service->engine, request, x->r->pool);
+    batch_resources_check(plan, &action, create->problems, x->service->engine, &create->request,
+                          x->r->pool);
     if (plan->resource && action >= 0 &&
         !batch_config_allows(x->r, plan->resource, (batch_action_e)action)) {
-        *code = batch_reply_error(x, HTTP_FORBIDDEN, "you may not do that to this resource");
+        answer(create,
+               batch_reply_error(x, HTTP_FORBIDDEN, "you may not do that to this resource"));
+    } else if (plan->resource && !batch_endpoint_resource_is_sound(x, plan->resource, &code)) {
+        answer(create, code);
+    } else if (create->problems->nelts) {
+        answer(create, batch_reply_problems(x, create->problems));
+    } else {
+        create->is_accepted = 1;
+    }
+    return create->is_accepted;
+}
+
+/* Members of a request that came with the URL: of a request in JSON nobody would hear them. */
+static void refuse_parameters(struct create *create)
+{
+    int i;
+
+    for (i = 0; i < create->given->nelts; i++) {
+        batch_problem_add(
+            create->problems, APR_ARRAY_IDX(create->given, i, const char *),
+            "belongs into the body where that is a JSON object, and into the URL where "
+            "it is a file");
+    }
+}
+
+/* ---- A create's body --------------------------------------------------------------------------
+ */
+
+static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
+{
+    struct create *create = baton;
+    apr_status_t rv = batch_resources_body_feed(create->body, bytes, length, &create->err);
+
+    /* Of JSON the first byte tells. Who sends a file that nobody wants need not send all of it. */
+    if (rv == APR_SUCCESS && !create->is_accepted && batch_resources_body_is_file(create->body) &&
+        !accept_request(create)) {
+        rv = BATCH_EINVALID;
+    }
+    return rv;
+}
+
+/* Reads the body. 0 after the reply was made. */
+static int read_body(struct create *create)
+{
+    batch_exchange_t *x = create->x;
+    batch_resources_request_t request;
+    apr_status_t rv;
+    int code;
+
+    if (batch_body_read(x, feed, create, &rv, &code)) {
+        rv = batch_resources_body_finish(&request, create->body, &create->err);
+    } else if (rv == APR_SUCCESS) {
+        answer(create, code);
         return 0;
     }
-    if (plan->resource && !batch_endpoint_resource_is_sound(x, plan->resource, code)) {
+    if (rv != APR_SUCCESS) {
+        if (!create->is_answered) {
+            answer(create, batch_reply_failure(x, rv, &create->err, create->problems));
+        }
         return 0;
     }
-    if (problems->nelts) {
-        *code = batch_reply_problems(x, problems);
+    if (request.via == BATCH_VIA_FILE) {
+        create->plan.checksum = request.checksum;
+        return 1;
+    }
+    create->request = request;
+    refuse_parameters(create);
+    return accept_request(create);
+}
+
+/*
+ * Reads a create: its parameters, what kind of body it has, the body. 0 after the reply was made.
+ * Of a file all that can be judged without its items is judged before it is read.
+ */
+static int read_create(struct create *create)
+{
+    batch_exchange_t *x = create->x;
+    apr_pool_t *p = x->r->pool;
+    batch_content_t content;
+    const char *wrong =
+        batch_content_type_read(&content, apr_table_get(x->r->headers_in, "Content-Type"), 0, p);
+    apr_status_t rv;
+
+    if (wrong) {
+        answer(create, batch_reply_error(x, HTTP_UNSUPPORTED_MEDIA_TYPE, wrong));
         return 0;
     }
-    return 1;
+    create->given = batch_request_parameters_read(&create->request, create->problems,
+                                                  batch_parameter_get, x, p);
+    create->request.via = BATCH_VIA_FILE;
+    create->request.has_data = 1;
+    if ((content.boundary || content.format != BATCH_FORMAT_JSON) && !accept_request(create)) {
+        return 0;
+    }
+    rv = batch_resources_body_make(&create->body, &content, create->plan.resource,
+                                   &x->service->engine->limits, create->problems, &create->err, p);
+    if (rv != APR_SUCCESS) {
+        answer(create, batch_reply_failure(x, rv, &create->err, create->problems));
+        return 0;
+    }
+    return read_body(create);
 }
 
 /* ---- Endpoints --------------------------------------------------------------------------------
@@ -83,24 +156,22 @@ static int accept_request(batch_exchange_t *x, batch_plan_t *plan,
 int batch_resources_create(batch_exchange_t *x)
 {
     apr_pool_t *p = x->r->pool;
-    batch_problems_t *problems = batch_problems_make(p);
     apr_array_header_t *errors = apr_array_make(p, 8, sizeof(batch_item_error_t));
-    batch_resources_request_t request;
-    batch_resources_body_t *body;
-    batch_error_t err = {0};
-    batch_plan_t plan;
+    struct create create = {.x = x, .problems = batch_problems_make(p)};
     batch_job_t job;
     apr_status_t rv;
-    int code;
 
-    if (!read_body(x, &request, &body, problems, &code) ||
-        !accept_request(x, &plan, &request, problems, &code)) {
-        return code;
+    if (!read_create(&create)) {
+        return create.code;
     }
-    rv = batch_intake(&job, errors, x->service->engine, &x->actor, &plan,
-                      batch_resources_body_source(body, plan.resource), problems, &err, p);
+    if (!create.request.has_data) {
+        return batch_resources_request_upload(x, &create.plan);
+    }
+    rv = batch_intake(&job, errors, x->service->engine, &x->actor, &create.plan,
+                      batch_resources_body_source(create.body, create.plan.resource),
+                      create.problems, &create.err, p);
     if (rv != APR_SUCCESS) {
-        return batch_reply_failure(x, rv, &err, problems);
+        return batch_reply_failure(x, rv, &create.err, create.problems);
     }
     if (job.mode == BATCH_MODE_SYNC && job.status != BATCH_STATUS_COMPLETED) {
         return batch_reply_batch(x, HTTP_UNPROCESSABLE_ENTITY, "batch_failed", &job, errors);
@@ -111,34 +182,4 @@ int batch_resources_create(batch_exchange_t *x)
     }
     return job.status == BATCH_STATUS_QUEUED ? batch_endpoint_queued(x, &job)
                                              : batch_reply_job(x, HTTP_ACCEPTED, &job);
-}
-
-int batch_resources_get(batch_exchange_t *x)
-{
-    /* What they ask for is given where there is a file; in this version no batch has one. */
-    static const char *const flags[] = {"include_upload_csv", "include_upload_json",
-                                        "include_errors_csv", "include_errors_json"};
-    batch_problems_t *problems = batch_problems_make(x->r->pool);
-    batch_job_t job;
-    int code;
-    size_t i;
-
-    if (!batch_endpoint_find_job(x, &job, &code)) {
-        return code;
-    }
-    for (i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-        batch_parameter_flag(x, flags[i], problems);
-    }
-    return problems->nelts ? batch_reply_problems(x, problems) : batch_endpoint_show(x, &job);
-}
-
-int batch_resources_cancel(batch_exchange_t *x)
-{
-    batch_error_t err = {0};
-    batch_job_t job;
-    apr_status_t rv =
-        batch_job_cancel(&job, x->service->engine, &x->actor, x->id, &err, x->r->pool);
-
-    return rv == APR_SUCCESS ? batch_reply_job(x, HTTP_OK, &job)
-                             : batch_reply_failure(x, rv, &err, NULL);
 }

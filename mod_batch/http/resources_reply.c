@@ -104,7 +104,7 @@ int batch_reply_batch(batch_exchange_t *x, int status, const char *code, const b
     apr_status_t rv = batch_envelope_begin(&sink, &envelope);
 
     if (rv == APR_SUCCESS) {
-        rv = batch_resources_write_job(&sink, job, NULL);
+        rv = batch_resources_write_job(&sink, job, x->urls);
     }
     if (rv == APR_SUCCESS) {
         rv = batch_envelope_end(&sink, &envelope);

@@ -17,18 +17,25 @@ struct batch_route {
     batch_endpoint_fn *get;
     batch_endpoint_fn *post;
     batch_endpoint_fn *remove;
+    batch_endpoint_fn *put;
+    int is_file; /* a signed URL may lead there */
 };
 
 static const batch_route_t routes[] = {
-    {"batch", 1, "operations", NULL, batch_records_set_operations, NULL},
-    {"batch", 1, "start", NULL, batch_records_start, NULL},
-    {"batch", 1, "errors", batch_records_errors_json, NULL, NULL},
-    {"batch", 1, "errors.csv", batch_records_errors_csv, NULL, NULL},
-    {"batch", 1, NULL, batch_records_get, NULL, batch_records_delete},
-    {"batch", 0, NULL, batch_records_list, batch_records_create, NULL},
-    {"batches", 1, "cancel", NULL, batch_resources_cancel, NULL},
-    {"batches", 1, NULL, batch_resources_get, NULL, NULL},
-    {"batches", 0, NULL, batch_resources_list, batch_resources_create, NULL},
+    {"batch", 1, "operations", NULL, batch_records_set_operations, NULL, NULL, 0},
+    {"batch", 1, "start", NULL, batch_records_start, NULL, NULL, 0},
+    {"batch", 1, "errors", batch_records_errors_json, NULL, NULL, NULL, 0},
+    {"batch", 1, "errors.csv", batch_records_errors_csv, NULL, NULL, NULL, 0},
+    {"batch", 1, NULL, batch_records_get, NULL, batch_records_delete, NULL, 0},
+    {"batch", 0, NULL, batch_records_list, batch_records_create, NULL, NULL, 0},
+    {"batches", 1, "cancel", NULL, batch_resources_cancel, NULL, NULL, 0},
+    {"batches", 1, "upload", batch_resources_upload_json, batch_resources_upload, NULL,
+     batch_resources_upload, 1},
+    {"batches", 1, "upload.csv", batch_resources_upload_csv, NULL, NULL, NULL, 1},
+    {"batches", 1, "errors", batch_resources_errors_json, NULL, NULL, NULL, 1},
+    {"batches", 1, "errors.csv", batch_resources_errors_csv, NULL, NULL, NULL, 1},
+    {"batches", 1, NULL, batch_resources_get, NULL, NULL, NULL, 0},
+    {"batches", 0, NULL, batch_resources_list, batch_resources_create, NULL, NULL, 0},
 };
 
 #define ROUTE_COUNT      (sizeof(routes) / sizeof(*routes))
@@ -128,6 +135,8 @@ batch_endpoint_fn *batch_route_endpoint(const batch_route_t *route, const reques
         return route->get;
     case M_POST:
         return route->post;
+    case M_PUT:
+        return route->put;
     case M_DELETE:
         return route->remove;
     default:
@@ -135,8 +144,13 @@ batch_endpoint_fn *batch_route_endpoint(const batch_route_t *route, const reques
     }
 }
 
+int batch_route_is_file(const batch_route_t *route)
+{
+    return route->is_file;
+}
+
 const char *batch_route_methods(const batch_route_t *route, apr_pool_t *p)
 {
     return apr_pstrcat(p, route->get ? "GET, HEAD, " : "", route->post ? "POST, " : "",
-                       route->remove ? "DELETE, " : "", "OPTIONS", NULL);
+                       route->put ? "PUT, " : "", route->remove ? "DELETE, " : "", "OPTIONS", NULL);
 }

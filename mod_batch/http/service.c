@@ -122,6 +122,13 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
     made->engine.outages = batch_node_outages(node);
     service->engine = &made->engine;
     service->node = node;
+    rv = batch_signer_make(&service->signer, settings->url_secrets, made->engine.store,
+                           s->process->pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
+                     "MB0315: this process cannot use the database: no mutex");
+        return rv;
+    }
     service->unchecked = soundness == BATCH_SOUND ? NULL : unchecked_resources(settings, pchild);
     return APR_SUCCESS;
 }

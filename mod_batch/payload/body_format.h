@@ -6,6 +6,7 @@
 #define BATCH_PAYLOAD_BODY_FORMAT_H
 
 #include "payload/item_json.h"
+#include "payload/multipart.h"
 #include "payload/resources_body.h"
 #include "payload/spool.h"
 
@@ -17,7 +18,7 @@ typedef struct batch_body_format {
                          batch_error_t *err);
     /** Ends the body, and fills what of the request it holds. */
     apr_status_t (*finish)(batch_resources_request_t *request, batch_resources_body_t *body,
-                           batch_problems_t *problems, batch_error_t *err);
+                           batch_error_t *err);
     /** Gets ready to read items of a resource; sets body->item_state. */
     void (*begin_items)(batch_resources_body_t *body, const batch_resource_t *resource);
     /** Makes an item of an entry. */
@@ -27,22 +28,37 @@ typedef struct batch_body_format {
 
 struct batch_resources_body {
     apr_pool_t *p;
-    const batch_body_format_t *format;
+    const batch_body_format_t *format; /* NULL: of a file in a multipart body, not yet known */
+    batch_multipart_t *multipart;      /* NULL: the body is the file, or a request */
+    const batch_resource_t *resource;  /* NULL: not known before the body's end */
+    batch_problems_t *problems;
     apr_int64_t max_items;
     apr_int64_t max_item_size;
-    void *digest; /* of all bytes so far */
+    void *digest; /* of all bytes so far; of the file's only in a multipart body */
     batch_spool_t *spool;
-    batch_error_t spool_error; /* status is APR_SUCCESS while it takes what comes */
-    apr_int64_t count;         /* items so far */
+    batch_error_t item_error; /* status is APR_SUCCESS while items can be put away */
+    apr_int64_t count;        /* items so far */
+    int is_file;
     void *state;
     void *item_state;
     batch_item_source_t source;
 };
 
-/** Puts an item's text (NULL: too large) away, as its format has it. */
+/**
+ * Puts an item's text (NULL: too large) away, as its format has it. Where this fails the body's
+ * item_error says why, and goes before what the format says.
+ */
 apr_status_t batch_body_add_item(batch_resources_body_t *body, const batch_spool_entry_t *entry);
+
+/** Adds a problem, and makes of it what is wrong with the body: BATCH_EINVALID. line 0: none. */
+apr_status_t batch_body_refuse(batch_resources_body_t *body, batch_error_t *err, apr_int64_t line,
+                               apr_int64_t column, const char *field, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
 
 /** The formats. */
 extern const batch_body_format_t batch_body_format_json;
+extern const batch_body_format_t batch_body_format_array;
+extern const batch_body_format_t batch_body_format_ndjson;
+extern const batch_body_format_t batch_body_format_csv;
 
 #endif

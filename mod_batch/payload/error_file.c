@@ -3,148 +3,153 @@
 #include <string.h>
 
 #include <apr_strings.h>
-#include <csv.h>
 
+#include "payload/item_text.h"
 #include "payload/json_reader.h"
 #include "payload/json_text.h"
 #include "payload/writer.h"
+#include "store/segment.h"
 
 struct batch_error_file {
     const batch_sink_t *sink;
     batch_file_e format;
     const apr_array_header_t *columns; /* of const char * */
     int begun;                         /* an error was written */
+    /* Resources API. */
+    const batch_resource_t *resource; /* NULL: the records API */
+    apr_int64_t received;             /* items of the batch */
+    int has_header;                   /* it came as CSV */
+    batch_item_error_t item;          /* the item whose errors are being gathered */
+    int waiting;                      /* there is one */
+    apr_pool_t *pitem;                /* its strings, and what is made when it is written */
 };
 
-/** The error's original as a value, if it is JSON; else absent. */
-static batch_json_slice_t original_of(const batch_item_error_t *error, apr_pool_t *ptemp)
+/**
+ * The error's original as a value, if it is JSON, or values in the notation of store/segment.h
+ * behind a "="; else absent.
+ */
+static batch_json_slice_t original_of(const batch_error_file_t *file,
+                                      const batch_item_error_t *error, apr_pool_t *ptemp)
 {
     batch_json_slice_t none = {NULL, 0};
-    apr_size_t length = error->original ? strlen(error->original) : 0;
+    const char *text = error->original;
+    apr_size_t length = text ? strlen(text) : 0;
 
-    if (!length || !batch_json_is_valid(error->original, length, ptemp)) {
+    if (file->resource && length && *text == '=') {
+        batch_value_t *values;
+        int count;
+
+        if (batch_values_decode(&values, &count, text + 1, ptemp) != APR_SUCCESS) {
+            return none;
+        }
+        text = batch_item_json(file->resource, NULL, values, count, ptemp);
+        return batch_json_document(text, strlen(text));
+    }
+    if (!length || !batch_json_is_valid(text, length, ptemp)) {
         return none;
     }
-    return batch_json_document(error->original, length);
+    return batch_json_document(text, length);
+}
+
+/** The column of the key. */
+static const char *key_of(const batch_error_file_t *file)
+{
+    return file->resource ? file->resource->key : "id";
+}
+
+/** 1 if the error is one of an item, and not of a row that no item has named. */
+static int has_index(const batch_error_file_t *file, const batch_item_error_t *error)
+{
+    return !file->resource || error->ordinal < file->received;
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
-static void write_json(batch_text_writer_t *writer, const batch_item_error_t *error,
-                       apr_pool_t *ptemp)
+/** What stands for an item of which only the id is known, if that. */
+static void write_id_only(batch_text_writer_t *writer, const batch_error_file_t *file,
+                          const batch_item_error_t *error)
 {
-    batch_json_slice_t original = original_of(error, ptemp);
+    if (file->resource && !error->id) {
+        batch_write_text(writer, "{}");
+        return;
+    }
+    batch_write_text(writer, "{");
+    batch_write_json_string(writer, key_of(file));
+    batch_write_text(writer, ":");
+    batch_write_json_string(writer, error->id);
+    batch_write_text(writer, "}");
+}
+
+static void write_json(batch_text_writer_t *writer, const batch_error_file_t *file,
+                       const batch_item_error_t *error, apr_pool_t *ptemp)
+{
+    batch_json_slice_t original = original_of(file, error, ptemp);
 
     batch_write_text(writer, "{\"index\":");
-    batch_write_number(writer, error->ordinal);
+    if (has_index(file, error)) {
+        batch_write_number(writer, error->ordinal);
+    } else {
+        batch_write_text(writer, "null");
+    }
     batch_write_text(writer, ",\"line\":");
     if (error->line > 0) {
         batch_write_number(writer, error->line);
     } else {
         batch_write_text(writer, "null");
     }
-    batch_write_text(writer, ",\"id\":");
-    batch_write_json_string(writer, error->id);
-    batch_write_text(writer, ",\"field\":");
-    batch_write_json_string(writer, error->field);
-    batch_write_text(writer, ",\"code\":");
-    batch_write_json_string(writer, error->code);
-    batch_write_text(writer, ",\"message\":");
-    batch_write_json_string(writer, error->message);
+    batch_write_text_member(writer, "id", error->id);
+    batch_write_text_member(writer, "field", error->field);
+    batch_write_text_member(writer, "code", error->code);
+    batch_write_text_member(writer, "message", error->message);
     batch_write_text(writer, ",\"item\":");
     if (original.text) {
         batch_write_bytes(writer, original.text, original.length);
     } else {
-        batch_write_text(writer, "{\"id\":");
-        batch_write_json_string(writer, error->id);
-        batch_write_text(writer, "}");
+        write_id_only(writer, file, error);
     }
     batch_write_text(writer, "}");
 }
 
 /* ---- CSV ----------------------------------------------------------------------------------- */
 
-/** Writes a cell, in quotes where RFC 4180 asks for them, or where its spaces could get lost. */
-static void write_cell(batch_text_writer_t *writer, const char *bytes, apr_size_t length,
-                       apr_pool_t *ptemp)
+/** The cells of an item of which only the id is known. */
+static void write_id_cells(batch_text_writer_t *writer, const batch_error_file_t *file,
+                           const batch_item_error_t *error, apr_pool_t *ptemp)
 {
-    char *quoted;
-    apr_size_t size;
-
-    if (!length) {
-        return;
-    }
-    if (!memchr(bytes, ',', length) && !memchr(bytes, '"', length) &&
-        !memchr(bytes, '\r', length) && !memchr(bytes, '\n', length) && *bytes != ' ' &&
-        bytes[length - 1] != ' ') {
-        batch_write_utf8(writer, bytes, length);
-        return;
-    }
-    /* Each byte may be a quote, which is doubled. */
-    size = 2 * length + 2;
-    quoted = apr_palloc(ptemp, size);
-    size = csv_write2(quoted, size, bytes, length, '"');
-    batch_write_utf8(writer, quoted, size);
-}
-
-static void write_text_cell(batch_text_writer_t *writer, const char *text, apr_pool_t *ptemp)
-{
-    if (text) {
-        write_cell(writer, text, strlen(text), ptemp);
-    }
-}
-
-/** The cell of one of the original's columns: empty for an absent member, #N/A for null. */
-static void write_column(batch_text_writer_t *writer, const char *column,
-                         const batch_item_error_t *error, const batch_json_slice_t *original,
-                         apr_pool_t *ptemp)
-{
-    batch_json_slice_t value;
-    apr_size_t length;
-    const char *text;
-
-    if (!original->text) {
-        if (!strcmp(column, "id")) {
-            write_text_cell(writer, error->id, ptemp);
+    for (int i = 0; i < file->columns->nelts; i++) {
+        batch_write_text(writer, i ? "," : "");
+        if (!strcmp(APR_ARRAY_IDX(file->columns, i, const char *), key_of(file))) {
+            batch_write_text_cell(writer, error->id, ptemp);
         }
-        return;
-    }
-    batch_json_member(&value, original, column);
-    switch (batch_json_kind(&value)) {
-    case BATCH_JSON_ABSENT:
-        break;
-    case BATCH_JSON_NULL:
-        batch_write_text(writer, "#N/A");
-        break;
-    case BATCH_JSON_STRING:
-        text = batch_json_string_decode(&length, value.text, value.length, ptemp);
-        write_cell(writer, text, length, ptemp);
-        break;
-    default:
-        write_cell(writer, value.text, value.length, ptemp);
     }
 }
 
 static void write_csv(batch_text_writer_t *writer, const batch_error_file_t *file,
                       const batch_item_error_t *error, apr_pool_t *ptemp)
 {
-    batch_json_slice_t original = original_of(error, ptemp);
+    batch_json_slice_t original = original_of(file, error, ptemp);
 
     if (error->line > 0) {
         batch_write_number(writer, error->line);
     }
     batch_write_text(writer, ",");
-    batch_write_number(writer, error->ordinal);
+    if (has_index(file, error)) {
+        batch_write_number(writer, error->ordinal);
+    }
     batch_write_text(writer, ",");
-    write_text_cell(writer, error->field, ptemp);
+    batch_write_text_cell(writer, error->field, ptemp);
     batch_write_text(writer, ",");
-    write_text_cell(writer, error->code, ptemp);
+    batch_write_text_cell(writer, error->code, ptemp);
     batch_write_text(writer, ",");
-    write_text_cell(writer, error->message, ptemp);
-    for (int i = 0; i < file->columns->nelts; i++) {
+    batch_write_text_cell(writer, error->message, ptemp);
+    if (file->columns->nelts) {
         batch_write_text(writer, ",");
-        write_column(writer, APR_ARRAY_IDX(file->columns, i, const char *), error, &original,
-                     ptemp);
+        if (original.text) {
+            batch_write_item_cells(writer, file->columns, file->has_header, original.text,
+                                   original.length, ptemp);
+        } else {
+            write_id_cells(writer, file, error, ptemp);
+        }
     }
     batch_write_text(writer, "\r\n");
 }
@@ -170,21 +175,35 @@ apr_status_t batch_error_file_begin(batch_error_file_t **file, const batch_sink_
     batch_write_text(&writer, "line,index,field,code,message");
     for (int i = 0; i < made->columns->nelts; i++) {
         batch_write_text(&writer, ",");
-        write_text_cell(&writer, APR_ARRAY_IDX(made->columns, i, const char *), p);
+        batch_write_text_cell(&writer, APR_ARRAY_IDX(made->columns, i, const char *), p);
     }
     batch_write_text(&writer, "\r\n");
     return batch_writer_end(&writer);
 }
 
-apr_status_t batch_error_file_write(batch_error_file_t *file, const batch_item_error_t *error,
-                                    apr_pool_t *ptemp)
+apr_status_t batch_error_file_begin_items(batch_error_file_t **file, const batch_sink_t *sink,
+                                          batch_file_e format, const batch_resource_t *resource,
+                                          const batch_job_t *job, apr_pool_t *p)
+{
+    apr_status_t rv = batch_error_file_begin(
+        file, sink, format,
+        format == BATCH_FILE_CSV ? batch_item_columns(resource, job->header, p) : NULL, p);
+
+    (*file)->resource = resource;
+    (*file)->received = job->received;
+    (*file)->has_header = job->header != NULL;
+    return rv == APR_SUCCESS ? apr_pool_create(&(*file)->pitem, p) : rv;
+}
+
+static apr_status_t write_error(batch_error_file_t *file, const batch_item_error_t *error,
+                                apr_pool_t *ptemp)
 {
     batch_text_writer_t writer;
 
     batch_text_writer_init(&writer, file->sink);
     if (file->format == BATCH_FILE_JSON) {
         batch_write_text(&writer, file->begun ? "," : "");
-        write_json(&writer, error, ptemp);
+        write_json(&writer, file, error, ptemp);
     } else {
         write_csv(&writer, file, error, ptemp);
     }
@@ -192,10 +211,66 @@ apr_status_t batch_error_file_write(batch_error_file_t *file, const batch_item_e
     return batch_writer_end(&writer);
 }
 
+/** Writes the item whose errors were gathered, if there is one. */
+static apr_status_t flush_item(batch_error_file_t *file)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (file->waiting) {
+        rv = write_error(file, &file->item, file->pitem);
+        apr_pool_clear(file->pitem);
+        file->waiting = 0;
+    }
+    return rv;
+}
+
+/** Adds another error of the item that is waiting. */
+static void add_error(batch_error_file_t *file, const batch_item_error_t *error)
+{
+    batch_item_error_t *item = &file->item;
+    int other = error->field && (!item->field || strcmp(error->field, item->field) != 0);
+
+    item->message = apr_pstrcat(file->pitem, item->message, "; ", other ? error->field : "",
+                                other ? ": " : "", error->message, NULL);
+    if (!item->original) {
+        item->original = apr_pstrdup(file->pitem, error->original);
+    }
+}
+
+static apr_status_t gather(batch_error_file_t *file, const batch_item_error_t *error)
+{
+    batch_item_error_t *item = &file->item;
+    apr_status_t rv;
+
+    if (file->waiting && item->ordinal == error->ordinal) {
+        add_error(file, error);
+        return APR_SUCCESS;
+    }
+    rv = flush_item(file);
+    if (rv == APR_SUCCESS) {
+        *item = *error;
+        item->id = apr_pstrdup(file->pitem, error->id);
+        item->field = apr_pstrdup(file->pitem, error->field);
+        item->code = apr_pstrdup(file->pitem, error->code);
+        item->message = apr_pstrdup(file->pitem, error->message ? error->message : "");
+        item->original = apr_pstrdup(file->pitem, error->original);
+        file->waiting = 1;
+    }
+    return rv;
+}
+
+apr_status_t batch_error_file_write(batch_error_file_t *file, const batch_item_error_t *error,
+                                    apr_pool_t *ptemp)
+{
+    return file->resource ? gather(file, error) : write_error(file, error, ptemp);
+}
+
 apr_status_t batch_error_file_end(batch_error_file_t *file)
 {
-    if (file->format == BATCH_FILE_JSON) {
-        return file->sink->write(file->sink->baton, "]", 1);
+    apr_status_t rv = flush_item(file);
+
+    if (rv == APR_SUCCESS && file->format == BATCH_FILE_JSON) {
+        rv = file->sink->write(file->sink->baton, "]", 1);
     }
-    return APR_SUCCESS;
+    return rv;
 }

@@ -270,6 +270,9 @@ static int item_read(batch_source_item_t *item, batch_item_parser_t *parser, con
     item->value_count = 0;
     item->values = NULL;
     item->wrong = item->message = item->field = NULL;
+    item->make_original = NULL;
+    item->unreadable = 0;
+    item->size = length;
     parser->turn++;
     parser->values->nelts = 0;
     /* One copy stays as it is; the other is read in place. */
@@ -305,6 +308,9 @@ void batch_item_parse(batch_source_item_t *item, batch_item_parser_t *parser, co
         item->value_count = 0;
         item->values = NULL;
         item->original = item->wrong = item->field = NULL;
+        item->make_original = NULL;
+        item->size = 0;
+        item->unreadable = 1;
         wrong(item, "too_large", NULL, size_message(parser, p));
         return;
     }

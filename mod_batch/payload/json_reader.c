@@ -122,6 +122,9 @@ static int value_match(batch_json_reader_t *reader)
         return -1;
     }
     if (!reader->depth) {
+        if (reader->config.or_document && reader->root == '[') {
+            reader->segment_count = 0;
+        }
         return reader->segment_count < 0 ? -1 : 0;
     }
     return level->kind == '{' ? reader->next_matched : path_match_element(reader, level);
@@ -133,6 +136,9 @@ static void value_begin(batch_json_reader_t *reader, const char *at)
         batch_json_element_begin(reader, at);
     } else {
         batch_json_keep(reader, at);
+    }
+    if (!reader->depth) {
+        reader->root = *at;
     }
     switch (*at) {
     case '{':
@@ -275,16 +281,39 @@ static const char *scan_structure(batch_json_reader_t *reader, const char *at)
 
 /* ---- The calls ----------------------------------------------------------------------------- */
 
-batch_json_reader_t *batch_json_reader_make(const batch_json_reader_config_t *config, apr_pool_t *p)
+static void reader_init(batch_json_reader_t *reader, const batch_json_reader_config_t *config,
+                        apr_pool_t *p)
 {
-    batch_json_reader_t *reader = apr_pcalloc(p, sizeof(*reader));
-
+    memset(reader, 0, sizeof(*reader));
     reader->config = *config;
     reader->p = p;
     reader->state = SCAN_BOM;
     reader->line = 1;
     path_parse(reader, config->path);
+}
+
+batch_json_reader_t *batch_json_reader_make(const batch_json_reader_config_t *config, apr_pool_t *p)
+{
+    batch_json_reader_t *reader = apr_palloc(p, sizeof(*reader));
+
+    reader_init(reader, config, p);
     return reader;
+}
+
+char batch_json_reader_root(const batch_json_reader_t *reader)
+{
+    return reader->root;
+}
+
+void batch_json_reader_reset(batch_json_reader_t *reader)
+{
+    batch_json_reader_config_t config = reader->config;
+    batch_json_buffer_t skeleton = {reader->skeleton.data, 0, reader->skeleton.size};
+    batch_json_buffer_t partial = {reader->partial.data, 0, reader->partial.size};
+
+    reader_init(reader, &config, reader->p);
+    reader->skeleton = skeleton;
+    reader->partial = partial;
 }
 
 /** Tells the caller what has become of the reader. */
@@ -355,7 +384,7 @@ apr_status_t batch_json_reader_finish(const char **skeleton, apr_size_t *length,
 
 int batch_json_is_valid(const char *text, apr_size_t length, apr_pool_t *ptemp)
 {
-    batch_json_reader_config_t config = {NULL, NULL, NULL, APR_SIZE_MAX, 0};
+    batch_json_reader_config_t config = {.max_skeleton = APR_SIZE_MAX};
     batch_json_reader_t *reader = batch_json_reader_make(&config, ptemp);
 
     return batch_json_reader_feed(reader, text, length, NULL) == APR_SUCCESS &&

@@ -45,6 +45,7 @@ typedef struct batch_json_reader_config {
     void *baton;
     apr_size_t max_skeleton; /* bytes; a larger one is BATCH_ETOOLARGE */
     apr_size_t max_element;  /* bytes; a larger one is not held, the callback is told */
+    int or_document;         /* a document that is an array is diverted itself, whatever path is */
 } batch_json_reader_config_t;
 
 typedef struct batch_json_reader batch_json_reader_t;
@@ -68,6 +69,12 @@ apr_status_t batch_json_reader_feed(batch_json_reader_t *reader, const char *byt
  */
 apr_status_t batch_json_reader_finish(const char **skeleton, apr_size_t *length,
                                       batch_json_reader_t *reader, batch_error_t *err);
+
+/** The first byte of the document: '{', '[' or another; 0 if it has not come yet. */
+char batch_json_reader_root(const batch_json_reader_t *reader);
+
+/** Makes the reader ready for another document. The last one's skeleton is gone. */
+void batch_json_reader_reset(batch_json_reader_t *reader);
 
 /** 1 if text is one whole JSON document; ptemp is used only during the call. */
 int batch_json_is_valid(const char *text, apr_size_t length, apr_pool_t *ptemp);

@@ -75,6 +75,7 @@ struct batch_json_reader {
     batch_json_level_t
         levels[BATCH_JSON_DEPTH + 1]; /* levels[depth] is the innermost one, from 1 */
     int depth;
+    char root; /* the first byte of the document, 0 before it */
 
     batch_json_segment_t segments[BATCH_JSON_PATH_SEGMENTS];
     int segment_count; /* -1: nothing is diverted */

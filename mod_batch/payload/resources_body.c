@@ -1,6 +1,7 @@
 /* Bodies of the resources API: what all formats share. */
 #include "payload/resources_body.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -10,6 +11,9 @@
 
 static const batch_body_format_t *const formats[] = {
     [BATCH_FORMAT_JSON] = &batch_body_format_json,
+    [BATCH_FORMAT_ARRAY] = &batch_body_format_array,
+    [BATCH_FORMAT_NDJSON] = &batch_body_format_ndjson,
+    [BATCH_FORMAT_CSV] = &batch_body_format_csv,
 };
 
 /* ---- The checksum --------------------------------------------------------------------------- */
@@ -54,64 +58,185 @@ static const char *digest_end(batch_resources_body_t *body)
     return text;
 }
 
+static apr_status_t digest_add(batch_resources_body_t *body, const char *bytes, apr_size_t length,
+                               batch_error_t *err)
+{
+    return EVP_DigestUpdate(body->digest, bytes, length)
+               ? APR_SUCCESS
+               : batch_error_set(err, APR_EGENERAL, NULL, body->p, "SHA-256 failed");
+}
+
+/* ---- What is wrong with a body --------------------------------------------------------------
+ */
+
+apr_status_t batch_body_refuse(batch_resources_body_t *body, batch_error_t *err, apr_int64_t line,
+                               apr_int64_t column, const char *field, const char *fmt, ...)
+{
+    const char *words;
+    va_list arguments;
+
+    va_start(arguments, fmt);
+    words = apr_pvsprintf(body->p, fmt, arguments);
+    va_end(arguments);
+    if (column) {
+        words = apr_psprintf(body->p, "line %" APR_INT64_T_FMT ", column %" APR_INT64_T_FMT ": %s",
+                             line, column, words);
+    } else if (line) {
+        words = apr_psprintf(body->p, "line %" APR_INT64_T_FMT ": %s", line, words);
+    }
+    batch_problem_add(body->problems, apr_pstrdup(body->p, field), "%s", words);
+    APR_ARRAY_IDX(body->problems, body->problems->nelts - 1, batch_problem_t).line = line;
+    batch_error_set(err, BATCH_EINVALID, NULL, body->p, "%s %s", field, words);
+    if (err) {
+        err->line = line;
+        err->column = column;
+    }
+    return BATCH_EINVALID;
+}
+
+/** What stopped the items goes before what the format says. */
+static apr_status_t item_failure(batch_resources_body_t *body, apr_status_t status,
+                                 batch_error_t *err)
+{
+    if (body->item_error.status == APR_SUCCESS) {
+        return status;
+    }
+    if (err) {
+        *err = body->item_error;
+    }
+    return body->item_error.status;
+}
+
+/* ---- The file in a multipart body -----------------------------------------------------------
+ */
+
+static apr_status_t begin_format(batch_resources_body_t *body, batch_format_e format,
+                                 batch_error_t *err)
+{
+    body->format = formats[format];
+    return body->format->make(body, err);
+}
+
+static apr_status_t begin_file(void *baton, const char *type, const char *name, batch_error_t *err)
+{
+    batch_resources_body_t *body = baton;
+    batch_format_e format;
+    const char *wrong = batch_content_type_of_file(&format, type, name, body->p);
+
+    return wrong ? batch_body_refuse(body, err, 0, 0, "file", "%s", wrong)
+                 : begin_format(body, format, err);
+}
+
+static apr_status_t feed_file(void *baton, const char *bytes, apr_size_t length, batch_error_t *err)
+{
+    batch_resources_body_t *body = baton;
+    apr_status_t status = digest_add(body, bytes, length, err);
+
+    return status == APR_SUCCESS ? body->format->feed(body, bytes, length, err) : status;
+}
+
+/** What is wrong with the parts is a problem of the body. */
+static apr_status_t multipart_failure(batch_resources_body_t *body, apr_status_t status,
+                                      batch_error_t *err)
+{
+    return status == BATCH_EINVALID && !body->problems->nelts
+               ? batch_body_refuse(body, err, 0, 0, "body", "%s", err->message)
+               : status;
+}
+
 /* ---- Reading a body ------------------------------------------------------------------------- */
 
-apr_status_t batch_resources_body_make(batch_resources_body_t **body, batch_format_e format,
-                                       const batch_limits_t *limits, batch_error_t *err,
-                                       apr_pool_t *p)
+apr_status_t batch_resources_body_make(batch_resources_body_t **body,
+                                       const batch_content_t *content,
+                                       const batch_resource_t *resource,
+                                       const batch_limits_t *limits, batch_problems_t *problems,
+                                       batch_error_t *err, apr_pool_t *p)
 {
     batch_resources_body_t *made = apr_pcalloc(p, sizeof(*made));
+    batch_multipart_target_t target = {begin_file, feed_file, made};
     apr_status_t status;
 
     made->p = p;
-    made->format = formats[format];
+    made->resource = resource;
+    made->problems = problems;
     made->max_items = limits->max_items;
     made->max_item_size = limits->max_item_size;
     made->spool = batch_spool_make(p);
+    made->is_file = content->boundary || content->format != BATCH_FORMAT_JSON;
     *body = made;
     status = digest_make(made, err);
-    return status == APR_SUCCESS ? made->format->make(made, err) : status;
+    if (status == APR_SUCCESS && content->boundary) {
+        made->multipart = batch_multipart_make(content->boundary, &target, p);
+    } else if (status == APR_SUCCESS) {
+        status = begin_format(made, content->format, err);
+    }
+    return status;
 }
 
 apr_status_t batch_body_add_item(batch_resources_body_t *body, const batch_spool_entry_t *entry)
 {
-    /* More than that are refused anyway; their number is all that has to be known. */
-    if (body->count++ >= body->max_items) {
-        return APR_SUCCESS;
+    if (body->count++ < body->max_items) {
+        return batch_spool_add(body->spool, entry, &body->item_error);
     }
-    return batch_spool_add(body->spool, entry, &body->spool_error);
+    if (body->is_file) {
+        return batch_body_refuse(body, &body->item_error, 0, 0, "data",
+                                 "has more than %" APR_INT64_T_FMT
+                                 " items, and may have that many: send several batches",
+                                 body->max_items);
+    }
+    /* Of a request their number is known at its end, and is in what it is refused with. */
+    return APR_SUCCESS;
+}
+
+int batch_resources_body_is_file(const batch_resources_body_t *body)
+{
+    return body->is_file;
+}
+
+apr_int64_t batch_resources_body_count(const batch_resources_body_t *body)
+{
+    return body->count;
 }
 
 apr_status_t batch_resources_body_feed(batch_resources_body_t *body, const char *bytes,
                                        apr_size_t length, batch_error_t *err)
 {
+    batch_error_t ignored = {0};
     apr_status_t status;
 
-    if (!EVP_DigestUpdate(body->digest, bytes, length)) {
-        return batch_error_set(err, APR_EGENERAL, NULL, body->p, "SHA-256 failed");
+    err = err ? err : &ignored;
+    if (body->multipart) {
+        status =
+            multipart_failure(body, batch_multipart_feed(body->multipart, bytes, length, err), err);
+    } else {
+        status = digest_add(body, bytes, length, err);
+        if (status == APR_SUCCESS) {
+            status = body->format->feed(body, bytes, length, err);
+        }
     }
-    status = body->format->feed(body, bytes, length, err);
-    if (body->spool_error.status != APR_SUCCESS && err) {
-        *err = body->spool_error;
-    }
-    return status;
+    return item_failure(body, status, err);
 }
 
 apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
-                                         batch_resources_body_t *body, batch_problems_t *problems,
-                                         batch_error_t *err)
+                                         batch_resources_body_t *body, batch_error_t *err)
 {
-    apr_status_t status;
+    batch_error_t ignored = {0};
+    apr_status_t status = APR_SUCCESS;
 
+    err = err ? err : &ignored;
     memset(request, 0, sizeof(*request));
     request->save_upload = 1;
     request->atomic = 1;
-    status = body->format->finish(request, body, problems, err);
-    if (status != APR_SUCCESS) {
-        if (body->spool_error.status != APR_SUCCESS && err) {
-            *err = body->spool_error;
-        }
-        return status;
+    request->via = BATCH_VIA_FILE;
+    request->has_data = 1;
+    if (body->multipart) {
+        status = multipart_failure(body, batch_multipart_finish(body->multipart, err), err);
+    }
+    if (status == APR_SUCCESS) {
+        status = body->format->finish(request, body, err);
+    }
+    if (status != APR_SUCCESS || body->item_error.status != APR_SUCCESS) {
+        return item_failure(body, status, err);
     }
     request->count = body->count;
     request->checksum = digest_end(body);

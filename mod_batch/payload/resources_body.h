@@ -1,5 +1,6 @@
 /*
- * Bodies of the resources API: bytes as they arrive -> a request and a source of its items.
+ * Bodies of the resources API: bytes as they arrive -> a request and a source of its items, or a
+ * file and a source of its items.
  *
  * A body is never held whole. Its items are put into a spool as they come, in memory up to
  * BATCH_SPOOL_BYTES and in a temporary file (unlinked at once) beyond; only when the body has come
@@ -12,44 +13,56 @@
 
 #include "batch.h"
 #include "engine/intake.h"
+#include "payload/content_type.h"
 
 /** Limit of a request less its data. */
 #define BATCH_REQUEST_BYTES (1024 * 1024)
 
-typedef enum {
-    BATCH_FORMAT_JSON /* {"action":…,"resource":…,"data":[…],…} */
-} batch_format_e;
-
 typedef struct batch_resources_body batch_resources_body_t;
 
 /**
- * Starts to read a body. Of limits two count, and are copied: max_item_size, the bytes of an item's
- * text (a longer one becomes an item that is wrong, without its original), and max_items: of those
- * behind it nothing is kept, but they count. Its spool is removed with p.
+ * Starts to read a body. content is copied. resource: whose items a file has, since the header row
+ * of a CSV file is judged when it comes; NULL only where content->format is BATCH_FORMAT_JSON and
+ * there is no boundary. Of limits two count, and are copied: max_item_size, the bytes of an item's
+ * text (a longer one becomes an item that is wrong, without its original), and max_items: a file
+ * with more is not read on, of a request's data nothing is kept behind them, but they count.
+ * problems: where is put what is wrong with the body as a whole, by this call and the later ones.
+ * Its spool is removed with p.
  */
-apr_status_t batch_resources_body_make(batch_resources_body_t **body, batch_format_e format,
-                                       const batch_limits_t *limits, batch_error_t *err,
-                                       apr_pool_t *p);
+apr_status_t batch_resources_body_make(batch_resources_body_t **body,
+                                       const batch_content_t *content,
+                                       const batch_resource_t *resource,
+                                       const batch_limits_t *limits, batch_problems_t *problems,
+                                       batch_error_t *err, apr_pool_t *p);
 
 /**
- * Takes the next bytes. BATCH_EMALFORMED: not of its format, with err->line, err->column and a
- * message for the client; BATCH_ETOOLARGE: over BATCH_REQUEST_BYTES; BATCH_EUNAVAILABLE: the spool
+ * Takes the next bytes. BATCH_EMALFORMED: JSON that is none, with err->line, err->column and a
+ * message for the client (400; of an upload, 422); BATCH_EINVALID: not of its format otherwise, or
+ * too many items: problems says what is wrong, and err->message the first of it in one sentence,
+ * with the line (422); BATCH_ETOOLARGE: over BATCH_REQUEST_BYTES; BATCH_EUNAVAILABLE: the spool
  * cannot be written (err has a tag).
  */
 apr_status_t batch_resources_body_feed(batch_resources_body_t *body, const char *bytes,
                                        apr_size_t length, batch_error_t *err);
 
-/**
- * Ends the body. Adds a problem for each member of a wrong type; *request holds what could be read,
- * its checksum included, strings in the body's pool. Statuses as feed.
- */
-apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
-                                         batch_resources_body_t *body, batch_problems_t *problems,
-                                         batch_error_t *err);
+/** 1 once it is known that the body is a file: at once, or after the first byte of JSON. */
+int batch_resources_body_is_file(const batch_resources_body_t *body);
+
+/** The items that have come so far. */
+apr_int64_t batch_resources_body_count(const batch_resources_body_t *body);
 
 /**
- * The items of a finished body, for a resource. Lives as long as the body; its count is that of all
- * items, those that were not kept included. What is wrong with an item: item_json.h.
+ * Ends the body. *request holds what could be read, its checksum included, strings in the body's
+ * pool; of a file that is has_data, via and checksum, all else being what it is when absent. A
+ * request gets a problem for each member of a wrong type, with APR_SUCCESS. Statuses as feed.
+ */
+apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
+                                         batch_resources_body_t *body, batch_error_t *err);
+
+/**
+ * The items of a finished body, for a resource (that of batch_resources_body_make where one was
+ * given). Lives as long as the body; its count is that of all items, those that were not kept
+ * included. What is wrong with an item: item_json.h, item_csv.h.
  */
 const batch_item_source_t *batch_resources_body_source(batch_resources_body_t *body,
                                                        const batch_resource_t *resource);

@@ -1,82 +1,98 @@
-/* The format {"action":…,"resource":…,"data":[…],…}. */
+/* The formats {"action":…,"resource":…,"data":[…],…} and [{…},{…}]. */
 #include "payload/body_format.h"
 
-#include "payload/json_reader.h"
-#include "payload/request_shape.h"
+#include <string.h>
 
-/** Takes one element of data: a batch_json_element_fn. */
+#include "payload/json_reader.h"
+#include "payload/request_parameters.h"
+
+/** Takes one element of the array: a batch_json_element_fn. */
 static apr_status_t take_element(void *baton, const batch_json_element_t *element)
 {
+    batch_resources_body_t *body = baton;
     batch_spool_entry_t entry = {0, element->text, element->text ? element->length : 0};
 
-    return batch_body_add_item(baton, &entry);
+    body->is_file = batch_json_reader_root(body->state) == '[';
+    return batch_body_add_item(body, &entry);
 }
 
-static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
+/** Makes the reader; the array is at path, or is the document. */
+static apr_status_t make_reader(batch_resources_body_t *body, const char *path)
 {
     batch_json_reader_config_t config = {
-        .path = "data",
+        .path = path,
+        .or_document = 1,
         .element = take_element,
         .baton = body,
         .max_skeleton = BATCH_REQUEST_BYTES,
         .max_element = (apr_size_t)body->max_item_size + BATCH_ITEM_WRAPPING,
     };
 
-    (void)err;
     body->state = batch_json_reader_make(&config, body->p);
     return APR_SUCCESS;
+}
+
+static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
+{
+    (void)err;
+    return make_reader(body, "data");
 }
 
 static apr_status_t feed(batch_resources_body_t *body, const char *bytes, apr_size_t length,
                          batch_error_t *err)
 {
-    return batch_json_reader_feed(body->state, bytes, length, err);
-}
+    apr_status_t status = batch_json_reader_feed(body->state, bytes, length, err);
 
-static void read_members(batch_resources_request_t *request, const batch_shape_t *shape,
-                         const batch_json_slice_t *all)
-{
-    batch_json_slice_t data = batch_shape_member(shape, all, "data", "data");
-
-    request->mode = batch_shape_string(shape, all, "mode", "mode");
-    request->action = batch_shape_string(shape, all, "action", "action");
-    request->resource = batch_shape_string(shape, all, "resource", "resource");
-    request->duplicate_handling =
-        batch_shape_string(shape, all, "duplicate_handling", "duplicate_handling");
-    request->save_upload = batch_shape_flag(shape, all, "save_upload", "save_upload", 1);
-    request->atomic = batch_shape_flag(shape, all, "atomic", "atomic", 1);
-    request->allow_empty = batch_shape_flag(shape, all, "allow_empty", "allow_empty", 0);
-    request->properties = batch_shape_values(shape, all, "properties", "properties", 1);
-    batch_shape_safety_nets(shape, all);
-    request->has_data = batch_json_kind(&data) == BATCH_JSON_ARRAY;
-    if (data.text && !request->has_data) {
-        batch_problem_list_add(shape->list, "must be an array of objects", "data");
-    }
+    body->is_file = batch_json_reader_root(body->state) == '[';
+    return status;
 }
 
 static apr_status_t finish(batch_resources_request_t *request, batch_resources_body_t *body,
-                           batch_problems_t *problems, batch_error_t *err)
+                           batch_error_t *err)
 {
-    batch_problem_list_t list = {problems, 0, 0};
-    batch_shape_t shape = {&list, body->p};
-    batch_json_slice_t all;
     const char *skeleton;
     apr_size_t length;
     apr_status_t status = batch_json_reader_finish(&skeleton, &length, body->state, err);
 
-    if (status != APR_SUCCESS) {
-        return status;
+    if (status == APR_SUCCESS && !body->is_file) {
+        request->has_data = 0;
+        request->via = BATCH_VIA_API;
+        batch_request_members_read(request, skeleton, length, body->problems, body->p);
     }
-    request->via = BATCH_VIA_API;
-    all = batch_json_document(skeleton, length);
-    if (batch_json_kind(&all) == BATCH_JSON_OBJECT) {
-        read_members(request, &shape, &all);
-    } else {
-        batch_problem_list_add(&list, "must be an object with resource, action and data", "body");
-    }
-    batch_problem_list_end(&list, "body");
-    return APR_SUCCESS;
+    return status;
 }
+
+/* ---- A bare array ------------------------------------------------------------------------------
+ */
+
+static apr_status_t make_array(batch_resources_body_t *body, batch_error_t *err)
+{
+    (void)err;
+    return make_reader(body, "");
+}
+
+static apr_status_t feed_array(batch_resources_body_t *body, const char *bytes, apr_size_t length,
+                               batch_error_t *err)
+{
+    apr_status_t status = batch_json_reader_feed(body->state, bytes, length, err);
+    char root = batch_json_reader_root(body->state);
+
+    /* Whatever else is wrong with it: that would depend on where the slices end. */
+    if (root && strchr("{\"tfn-0123456789", root)) {
+        return batch_body_refuse(body, err, 0, 0, "body", "must be a JSON array of objects");
+    }
+    return status;
+}
+
+static apr_status_t finish_array(batch_resources_request_t *request, batch_resources_body_t *body,
+                                 batch_error_t *err)
+{
+    (void)request;
+    return batch_json_reader_finish(NULL, NULL, body->state, err);
+}
+
+/* ---- Items ------------------------------------------------------------------------------------
+ */
 
 static void begin_items(batch_resources_body_t *body, const batch_resource_t *resource)
 {
@@ -90,3 +106,5 @@ static void read_item(batch_source_item_t *item, batch_resources_body_t *body,
 }
 
 const batch_body_format_t batch_body_format_json = {make, feed, finish, begin_items, read_item};
+const batch_body_format_t batch_body_format_array = {make_array, feed_array, finish_array,
+                                                     begin_items, read_item};

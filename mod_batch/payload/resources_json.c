@@ -1,5 +1,6 @@
 #include "payload/resources_json.h"
 
+#include "engine/status.h"
 #include "payload/writer.h"
 
 /* ---- The envelope --------------------------------------------------------------------------- */
@@ -15,15 +16,21 @@ apr_status_t batch_envelope_begin(const batch_sink_t *sink, const batch_envelope
     return batch_writer_end(&writer);
 }
 
-/** Writes one element of errors; index: of the item, -1 = none. *count: of those before it. */
+/**
+ * Writes one element of errors; index: of the item, -1 = none; line: of the body, 0 = none. *count:
+ * of those before it.
+ */
 static void write_error(batch_text_writer_t *writer, int *count, apr_int64_t index,
-                        const char *field, const char *code, const char *message)
+                        apr_int64_t line, const char *field, const char *code, const char *message)
 {
     batch_write_text(writer, (*count)++ ? ",{\"index\":" : "{\"index\":");
     if (index < 0) {
         batch_write_text(writer, "null");
     } else {
         batch_write_number(writer, index);
+    }
+    if (line) {
+        batch_write_number_member(writer, "line", line);
     }
     batch_write_text_member(writer, "field", field);
     batch_write_text_member(writer, "code", code);
@@ -40,16 +47,17 @@ static void write_errors(batch_text_writer_t *writer, const batch_envelope_t *en
     for (int i = 0; envelope->problems && i < envelope->problems->nelts; i++) {
         const batch_problem_t *problem = &APR_ARRAY_IDX(envelope->problems, i, batch_problem_t);
 
-        write_error(writer, &count, -1, problem->field, envelope->code, problem->message);
+        write_error(writer, &count, -1, problem->line, problem->field, envelope->code,
+                    problem->message);
     }
     for (int i = 0; envelope->errors && i < envelope->errors->nelts; i++) {
         const batch_item_error_t *error = &APR_ARRAY_IDX(envelope->errors, i, batch_item_error_t);
 
         write_error(writer, &count, error->ordinal < envelope->received ? error->ordinal : -1,
-                    error->field, error->code, error->message);
+                    error->line, error->field, error->code, error->message);
     }
     if (!count && envelope->code) {
-        write_error(writer, &count, -1, NULL, envelope->code, envelope->message);
+        write_error(writer, &count, -1, 0, NULL, envelope->code, envelope->message);
     }
     batch_write_text(writer, "]");
 }
@@ -100,22 +108,20 @@ typedef struct phase {
 
 static phase_t phase_parsing(const batch_job_t *job)
 {
+    /* While an upload is being received, fewer items are stored than were counted. */
     phase_t phase = {1,
                      job->received,
-                     job->received - job->counts.duplicates,
+                     job->stored - job->counts.duplicates,
                      job->counts.duplicates,
-                     job->created_at,
+                     job->expires_at ? job->upload_began_at : job->created_at,
                      job->parsed_at};
 
-    if (job->status == BATCH_STATUS_REQUESTED || job->status == BATCH_STATUS_EXPIRED) {
-        phase.started_at = 0; /* nothing came to be parsed */
-    }
     return phase;
 }
 
 static phase_t phase_validation(const batch_job_t *job)
 {
-    apr_int64_t total = job->received - job->counts.duplicates;
+    apr_int64_t total = job->stored - job->counts.duplicates;
     phase_t phase = {1, total, 0, 0, job->parsed_at, job->validated_at};
 
     if (job->validated_at) {
@@ -256,9 +262,8 @@ apr_status_t batch_resources_write_job(const batch_sink_t *sink, const batch_job
                             batch_duplicates_name(job->duplicate_handling));
     write_phases(&writer, job);
     write_stats(&writer, &job->counts);
-    /* No request can fetch a file in this version, so to clients there is none. */
-    write_flag(&writer, "has_upload_file", 0);
-    write_flag(&writer, "has_errors_file", 0);
+    write_flag(&writer, "has_upload_file", batch_job_has_upload(job));
+    write_flag(&writer, "has_errors_file", batch_job_has_errors(job));
     write_time(&writer, "created_at", job->created_at);
     write_time(&writer, "updated_at", job->updated_at);
     write_time(&writer, "started_at", job->started_at);

@@ -63,7 +63,12 @@
     X(TEXT, cleanup_key, cleanup_key)                                                              \
     X(NUMBER, parsed_at, parsed_at)                                                                \
     X(NUMBER, validated_at, validated_at)                                                          \
-    X(NUMBER, processed_at, processed_at)
+    X(NUMBER, processed_at, processed_at)                                                          \
+    X(NUMBER, lease_until, lease_until)                                                            \
+    X(NUMBER, expires_at, expires_at)                                                              \
+    X(NUMBER, upload_began_at, upload_began_at)                                                    \
+    X(NUMBER, allow_empty, allow_empty)                                                            \
+    X(TEXT, header, header)
 
 #define BATCH_COLUMN_NAME(kind, column, member)   #column ", "
 #define BATCH_COLUMN_FORMAT(kind, column, member) BATCH_FORMAT_##kind ", "
@@ -196,10 +201,31 @@
          " updated = %lld, deleted = %lld, overwritten = %lld, duplicates = %lld, errors = %lld,"  \
          " total = %lld, stored = %lld, received = %lld, invalid = %lld, queued_at = %lld,"        \
          " cursor = %lld, cleanup_total = %lld, cleanup_done = %lld, started_at = %lld,"           \
-         " parsed_at = %lld, validated_at = %lld, processed_at = %lld, completed_at = %lld,"       \
-         " updated_at = %lld, revision = revision + 1, owner_host = NULL, owner_pid = 0,"          \
-         " owner_start_time = 0"                                                                   \
-         " WHERE seq = %lld AND id = %s AND revision = %lld AND api = 'none'")                     \
+         " parsed_at = %lld, validated_at = %lld, processed_at = %lld, checksum = %s,"             \
+         " header = %s, completed_at = %lld, updated_at = %lld, revision = revision + 1,"          \
+         " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                \
+         " WHERE seq = %lld AND id = %s AND revision = %lld"                                       \
+         " AND (api = 'none' OR status = 'requested')")                                            \
+    /* Of one that is requested: the upload under way, or that there is none. */                   \
+    SAME(BATCH_SQL_UPLOAD,                                                                         \
+         "UPDATE batch_jobs SET owner_host = %s, owner_pid = %lld, owner_start_time = %lld,"       \
+         " lease_until = %lld, upload_began_at = %lld, received = %lld, stored = %lld,"            \
+         " total = %lld, invalid = %lld, duplicates = %lld, errors = %lld, updated_at = %lld,"     \
+         " revision = revision + 1"                                                                \
+         " WHERE seq = %lld AND id = %s AND revision = %lld AND status = 'requested'")             \
+    SAME(BATCH_SQL_JOB_OWNER, "SELECT owner_host, owner_pid, owner_start_time FROM batch_jobs"     \
+                              " WHERE seq = %lld")                                                 \
+    SAME(BATCH_SQL_JOB_FIND,                                                                       \
+         "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs WHERE id = %s AND api = %s")            \
+    /* Whose time is over, and with an upload under way that may have come to nothing. */          \
+    SAME(BATCH_SQL_UPLOADS,                                                                        \
+         "SELECT seq, expires_at, lease_until, owner_pid, owner_start_time, owner_host"            \
+         " FROM batch_jobs WHERE status = 'requested'"                                             \
+         " AND (expires_at <= %lld OR lease_until > 0) AND (expires_at, seq) > (%lld, %lld)"       \
+         " ORDER BY expires_at, seq LIMIT %lld")                                                   \
+    SAME(BATCH_SQL_SECRET_INSERT,                                                                  \
+         "INSERT INTO batch_secrets (name, secret) VALUES (%s, %s) ON CONFLICT DO NOTHING")        \
+    SAME(BATCH_SQL_SECRET_GET, "SELECT secret FROM batch_secrets WHERE name = %s")                 \
     SAME(BATCH_SQL_JOB_CANCEL,                                                                     \
          "UPDATE batch_jobs SET status = %s, status_rank = %lld, reason = %s, updated_by = %s, "   \
          "updated_by_id = %s,"                                                                     \
@@ -375,6 +401,10 @@ typedef enum {
     " parsed_at INTEGER NOT NULL,"                                                                 \
     " validated_at INTEGER NOT NULL,"                                                              \
     " processed_at INTEGER NOT NULL,"                                                              \
+    " expires_at INTEGER NOT NULL DEFAULT 0,"                                                      \
+    " upload_began_at INTEGER NOT NULL DEFAULT 0,"                                                 \
+    " allow_empty INTEGER NOT NULL DEFAULT 0,"                                                     \
+    " header TEXT,"                                                                                \
     " owner_host TEXT,"                                                                            \
     " owner_pid INTEGER NOT NULL DEFAULT 0,"                                                       \
     " owner_start_time INTEGER NOT NULL DEFAULT 0,"                                                \
@@ -385,6 +415,8 @@ typedef enum {
         BATCH_INDEX(completed_at), BATCH_INDEX(status_rank), BATCH_INDEX(total),                   \
         "CREATE INDEX IF NOT EXISTS batch_jobs_receiving ON batch_jobs (created_at)"               \
         " WHERE api = 'none'",                                                                     \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_requested ON batch_jobs (expires_at)"               \
+        " WHERE status = 'requested'",                                                             \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
         " WHERE status IN ('queued', 'processing')",                                               \
         "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \
@@ -418,6 +450,9 @@ typedef enum {
         "BEGIN" BATCH_COUNT_REMOVED " END",                                                        \
         "CREATE TRIGGER IF NOT EXISTS batch_jobs_received AFTER UPDATE OF api ON batch_jobs"       \
         " WHEN new.api <> old.api BEGIN" BATCH_COUNT_REMOVED BATCH_COUNT_ADDED " END",             \
+        "CREATE TABLE IF NOT EXISTS batch_secrets ("                                               \
+        " name TEXT NOT NULL PRIMARY KEY,"                                                         \
+        " secret TEXT NOT NULL)",                                                                  \
         "DELETE FROM batch_counts",                                                                \
         "INSERT INTO batch_counts SELECT organization, api, count(*) FROM batch_jobs GROUP BY 1, " \
         "2",                                                                                       \
@@ -471,6 +506,10 @@ typedef enum {
     " parsed_at bigint NOT NULL,"                                                                  \
     " validated_at bigint NOT NULL,"                                                               \
     " processed_at bigint NOT NULL,"                                                               \
+    " expires_at bigint NOT NULL DEFAULT 0,"                                                       \
+    " upload_began_at bigint NOT NULL DEFAULT 0,"                                                  \
+    " allow_empty bigint NOT NULL DEFAULT 0,"                                                      \
+    " header text,"                                                                                \
     " owner_host text,"                                                                            \
     " owner_pid bigint NOT NULL DEFAULT 0,"                                                        \
     " owner_start_time bigint NOT NULL DEFAULT 0,"                                                 \
@@ -481,6 +520,8 @@ typedef enum {
         BATCH_INDEX(status_rank), BATCH_INDEX(total),                                              \
         "CREATE INDEX IF NOT EXISTS batch_jobs_receiving ON batch_jobs (created_at)"               \
         " WHERE api = 'none'",                                                                     \
+        "CREATE INDEX IF NOT EXISTS batch_jobs_requested ON batch_jobs (expires_at)"               \
+        " WHERE status = 'requested'",                                                             \
         "CREATE INDEX IF NOT EXISTS batch_jobs_queue ON batch_jobs (status, queued_at)"            \
         " WHERE status IN ('queued', 'processing')",                                               \
         "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \
@@ -503,6 +544,9 @@ typedef enum {
         " message text NOT NULL,"                                                                  \
         " original text,"                                                                          \
         " PRIMARY KEY (job, ordinal, number))",                                                    \
+        "CREATE TABLE IF NOT EXISTS batch_secrets ("                                               \
+        " name TEXT NOT NULL PRIMARY KEY,"                                                         \
+        " secret TEXT NOT NULL)",                                                                  \
         NULL
 
 #endif

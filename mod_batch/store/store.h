@@ -202,6 +202,10 @@ apr_status_t batch_tx_job_get(batch_tx_t *tx, batch_job_t *job, const char *id,
 apr_status_t batch_tx_job_look(batch_tx_t *tx, batch_job_t *job, const char *id,
                                const char *organization, batch_api_e api, apr_pool_t *p);
 
+/** The same for the job of any organization: for whoever has a signed URL of it. */
+apr_status_t batch_tx_job_find(batch_tx_t *tx, batch_job_t *job, const char *id, batch_api_e api,
+                               apr_pool_t *p);
+
 /** The orders that a list can have. X(SYMBOL, "word as the API says it", "column of batch_jobs").
  */
 #define BATCH_SORT_LIST(X)                                                                         \
@@ -257,11 +261,11 @@ apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_tim
                                   int limit, apr_pool_t *ptemp);
 
 /**
- * Ends the receiving of a job (BATCH_API_NONE until then): writes api, status, reason, counts,
- * total, stored, received, invalid, cursor, cleanup_total, cleanup_done, and the times queued_at,
- * started_at, parsed_at, validated_at and processed_at. Sets updated_at and
- * revision; a final status sets completed_at, any takes the owner away. BATCH_ENOTFOUND if the job
- * has been removed, BATCH_ECONFLICT if its revision is no longer the job's.
+ * Ends the receiving of a job (of BATCH_API_NONE, or requested): writes api, status, reason,
+ * counts, total, stored, received, invalid, cursor, cleanup_total, cleanup_done, checksum, header,
+ * and the times queued_at, started_at, parsed_at, validated_at and processed_at. Sets updated_at
+ * and revision; a final status sets completed_at, any takes the owner away. BATCH_ENOTFOUND if the
+ * job has been removed, BATCH_ECONFLICT if its revision is no longer the job's.
  */
 apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job);
 
@@ -283,13 +287,54 @@ apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, cons
 /** Removes all segments of the job. */
 apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job);
 
+/* ---- Uploads of jobs that are requested ------------------------------------------------------ */
+
+/** Who receives the job's upload, in p; host is NULL where nobody does. */
+apr_status_t batch_tx_upload_owner(batch_tx_t *tx, batch_owner_t *owner, const batch_job_t *job,
+                                   apr_pool_t *p);
+
+/**
+ * Begins the upload of a requested job for owner, or, with an owner of NULL, ends one that came to
+ * nothing: removes what is stored of one before, and its errors; sets the counts to 0,
+ * upload_began_at, and lease_until to lease from now. BATCH_EFENCED if the job is not requested any
+ * more, or its revision is another.
+ */
+apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner,
+                                   apr_interval_time_t lease);
+
+/**
+ * Says how far the upload that owner receives has come: writes received, stored, total, invalid and
+ * counts of duplicates and errors, and renews the lease. received: the items so far, which may be
+ * more than those of the job that are stored. Fails as batch_tx_upload_reset, which makes it the
+ * fence of every transaction of an upload.
+ */
+apr_status_t batch_tx_upload_progress(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner,
+                                      apr_interval_time_t lease, apr_int64_t received);
+
+/** What the store asks about the owner of a job: 1 = known to be gone. */
+typedef int batch_owner_gone_fn(void *baton, const batch_owner_t *owner);
+
+/**
+ * Finds a requested job whose upload has come to nothing (its owner is gone, or silent), or whose
+ * time is over without one under way, and keeps others from it; in p. BATCH_ENOTFOUND if there is
+ * none.
+ */
+apr_status_t batch_tx_upload_overdue(batch_tx_t *tx, batch_job_t *job,
+                                     batch_owner_gone_fn *owner_gone, void *baton, apr_pool_t *p);
+
+/* ---- Secrets --------------------------------------------------------------------------------- */
+
+/**
+ * The secret of that name, in p: the one that is stored, and candidate, which is stored then, where
+ * there is none yet.
+ */
+apr_status_t batch_tx_secret(batch_tx_t *tx, const char **secret, const char *name,
+                             const char *candidate, apr_pool_t *p);
+
 /* ---- The queue ------------------------------------------------------------------------------- */
 
 /** What the store asks about a candidate: 1 = this engine can run it. */
 typedef int batch_runnable_fn(void *baton, const batch_job_t *job);
-
-/** What the store asks about the owner of a running job: 1 = known to be gone. */
-typedef int batch_owner_gone_fn(void *baton, const batch_owner_t *owner);
 
 typedef struct batch_claim {
     const batch_owner_t *owner;
@@ -339,6 +384,9 @@ apr_status_t batch_tx_release(batch_tx_t *tx, const batch_job_t *job);
 /** Adds count errors. Several errors of one item keep their order. */
 apr_status_t batch_tx_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                     const batch_item_error_t *errors, int count);
+
+/** Removes all errors of the job. */
+apr_status_t batch_tx_errors_delete(batch_tx_t *tx, const batch_job_t *job);
 
 /** How far a reader of errors has come; all 0 (memset) at the start. */
 typedef struct batch_error_cursor {

@@ -178,6 +178,14 @@ apr_status_t batch_tx_job_look(batch_tx_t *tx, batch_job_t *job, const char *id,
     return select_job(tx, job, BATCH_SQL_JOB_GET, values, 1, p);
 }
 
+apr_status_t batch_tx_job_find(batch_tx_t *tx, batch_job_t *job, const char *id, batch_api_e api,
+                               apr_pool_t *p)
+{
+    const void *values[] = {id, batch_api_name(api)};
+
+    return select_job(tx, job, BATCH_SQL_JOB_FIND, values, 1, p);
+}
+
 apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p)
 {
     const void *values[] = {&seq};
@@ -329,6 +337,8 @@ apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job)
                             &job->parsed_at,
                             &job->validated_at,
                             &job->processed_at,
+                            job->checksum,
+                            job->header,
                             &completed_at,
                             &now,
                             &job->seq,
@@ -343,6 +353,7 @@ apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job)
     }
     if (rv == APR_SUCCESS) {
         job->completed_at = completed_at;
+        job->lease_until = 0;
         job->updated_at = now;
         job->revision++;
     }
@@ -402,13 +413,18 @@ apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job)
     return delete_in_parts(tx, BATCH_SQL_SEGMENTS_DELETE, job->seq, 8);
 }
 
+apr_status_t batch_tx_errors_delete(batch_tx_t *tx, const batch_job_t *job)
+{
+    return delete_in_parts(tx, BATCH_SQL_ERRORS_DELETE, job->seq, 500);
+}
+
 apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job)
 {
     const void *values[] = {&job->seq, job->id};
     apr_status_t rv = batch_tx_segments_delete(tx, job);
 
     if (rv == APR_SUCCESS) {
-        rv = delete_in_parts(tx, BATCH_SQL_ERRORS_DELETE, job->seq, 500);
+        rv = batch_tx_errors_delete(tx, job);
     }
     if (rv == APR_SUCCESS) {
         rv = batch_tx_execute_later(tx, BATCH_SQL_JOB_DELETE, values);

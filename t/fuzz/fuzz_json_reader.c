@@ -90,7 +90,7 @@ static void walk(const batch_json_slice_t *value, apr_pool_t *p)
 static const char *read_input(outcome_t *outcome, const char *path, const uint8_t *data,
                               size_t size, size_t slice)
 {
-    batch_json_reader_config_t config = {path, take_element, outcome, MAX_SKELETON, MAX_ELEMENT};
+    batch_json_reader_config_t config = {path, take_element, outcome, MAX_SKELETON, MAX_ELEMENT, 0};
     batch_json_reader_t *reader = batch_json_reader_make(&config, outcome->p);
     const char *skeleton = NULL;
     apr_size_t length = 0;

@@ -141,10 +141,12 @@ static uint64_t read_body(const char *bytes, size_t size, size_t slice, apr_pool
 {
     batch_limits_t limits = {.max_items = MAX_ITEMS, .max_item_size = MAX_ITEM_SIZE};
     batch_problems_t *problems = batch_problems_make(p);
+    batch_content_t content = {BATCH_FORMAT_JSON, NULL};
     batch_resources_request_t request;
     batch_resources_body_t *body;
     batch_error_t err = {0};
-    apr_status_t status = batch_resources_body_make(&body, BATCH_FORMAT_JSON, &limits, &err, p);
+    apr_status_t status =
+        batch_resources_body_make(&body, &content, NULL, &limits, problems, &err, p);
     const batch_item_source_t *source;
     uint64_t sum;
 
@@ -157,7 +159,7 @@ static uint64_t read_body(const char *bytes, size_t size, size_t slice, apr_pool
         free(copy);
     }
     if (status == APR_SUCCESS) {
-        status = batch_resources_body_finish(&request, body, problems, &err);
+        status = batch_resources_body_finish(&request, body, &err);
     }
     if (status != APR_SUCCESS) {
         check(status == BATCH_EMALFORMED || status == BATCH_ETOOLARGE);

@@ -181,9 +181,9 @@ sub DESTROY
 # One request over a kept connection: (status, decoded body). Dies if the connection fails.
 sub request
 {
-    my ($self, $method, $path, $body) = @_;
+    my ($self, $method, $path, $body, $type) = @_;
     my $socket = $self->{socket} ||= $self->connect;
-    my @answer = eval { _request($socket, $method, $path, $body) };
+    my @answer = eval { _request($socket, $method, $path, $body, $type || 'application/json') };
     if (!@answer) {
         delete $self->{socket};
         die $@ || "no answer\n";
@@ -203,9 +203,9 @@ sub connect
 
 sub _request
 {
-    my ($socket, $method, $path, $body) = @_;
+    my ($socket, $method, $path, $body, $type) = @_;
     my $text = "$method $path HTTP/1.1\r\nHost: 127.0.0.1\r\nX-ApiToken: alice-token\r\n";
-    $text .= "Content-Type: application/json\r\nContent-Length: " . length($body) . "\r\n" if defined $body;
+    $text .= "Content-Type: $type\r\nContent-Length: " . length($body) . "\r\n" if defined $body;
     $text .= "\r\n" . ($body // '');
     local $SIG{PIPE} = 'IGNORE';
     (syswrite($socket, $text) // 0) == length $text or die "write: $!\n";

@@ -21,6 +21,7 @@ __attribute__((unused)) static batch_source_item_t item(const char *text, apr_po
     if (*text == '!') {
         made.wrong = "too_large";
         made.message = "is too large";
+        made.unreadable = 1;
         return made;
     }
     made.original = apr_pstrcat(p, "\"", text, "\"", NULL);

@@ -2,88 +2,7 @@
 #include "engine/intake.h"
 #include "engine/cleanup.h"
 
-#include "engine_fixture.h"
-#include "source_items.h"
-
-static batch_resource_t place;
-
-/* ---- Tables, items, requests --------------------------------------------------------------------
- */
-
-static batch_column_t *declare(const char *name, batch_type_e type)
-{
-    batch_column_t *column = apr_array_push(place.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-    return column;
-}
-
-static void make_places(apr_pool_t *p)
-{
-    sql(p, "CREATE TABLE places (id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, name TEXT NOT "
-           "NULL, kind TEXT NOT NULL DEFAULT 'shop', size INTEGER CHECK (size < 100), updated_at "
-           "TEXT, UNIQUE (organization_id, name, kind));");
-    place.name = "place";
-    place.table = "places";
-    place.key = "id";
-    place.key_generated = 1;
-    place.scope = "organization_id";
-    place.updated_at = "updated_at";
-    place.actions =
-        1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE;
-    place.match = apr_array_make(p, 2, sizeof(const char *));
-    APR_ARRAY_PUSH(place.match, const char *) = "name";
-    APR_ARRAY_PUSH(place.match, const char *) = "kind";
-    place.columns = apr_array_make(p, 3, sizeof(batch_column_t));
-    declare("name", BATCH_TYPE_TEXT)->required = 1;
-    declare("kind", BATCH_TYPE_TEXT)->immutable = 1;
-    declare("size", BATCH_TYPE_INTEGER);
-    apr_hash_set(engine.resources, "place", APR_HASH_KEY_STRING, &place);
-    engine.limits.max_items = 100000;
-    engine.limits.max_item_size = 1024 * 1024;
-    engine.limits.sync_max_items = 1000;
-}
-
-static void empty(apr_pool_t *p)
-{
-    sql(p, "DELETE FROM places; INSERT INTO places VALUES ('p1', 'acme', 'one', 'shop', 1, NULL), "
-           "('p2', 'acme', 'two', 'shop', 2, NULL), ('p3', 'acme', 'three', 'shop', 3, NULL), "
-           "('g1', 'globex', 'one', 'shop', 1, NULL)");
-}
-
-struct source {
-    batch_item_source_t source;
-    const char *const *texts; /* NULL: numbered items */
-    int at;
-};
-
-static apr_status_t next_item(void *baton, batch_source_item_t *out, batch_error_t *err,
-                              apr_pool_t *p)
-{
-    struct source *source = baton;
-
-    (void)err;
-    if (source->at >= source->source.count) {
-        return APR_EOF;
-    }
-    *out = item(source->texts
-                    ? source->texts[source->at]
-                    : apr_psprintf(p, "name=n%d kind=shop size=%d", source->at, source->at % 50),
-                p);
-    source->at++;
-    return APR_SUCCESS;
-}
-
-static apr_status_t rewind_items(void *baton, batch_error_t *err)
-{
-    struct source *source = baton;
-
-    (void)err;
-    source->at = 0;
-    return APR_SUCCESS;
-}
+#include "places.h"
 
 static apr_array_header_t *errors;
 static batch_problems_t *problems;
@@ -91,7 +10,7 @@ static batch_problems_t *problems;
 static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *request,
                             const char *const *texts, int count, apr_pool_t *p)
 {
-    struct source source = {{next_item, rewind_items, NULL, count}, texts, 0};
+    struct source source = {{next_item, rewind_items, NULL, count, NULL}, texts, 0};
     batch_resources_request_t sent = *request;
     batch_error_t err = {0};
     batch_plan_t plan;
@@ -125,26 +44,6 @@ static batch_resources_request_t asking(const char *action, const char *mode)
         .mode = mode, .action = action, .resource = "place", .save_upload = 1, .atomic = 1};
 
     return made;
-}
-
-/* Counts as "created/updated/deleted/overwritten/duplicates/errors". */
-static const char *counts_of(const batch_job_t *job, apr_pool_t *p)
-{
-    const batch_counts_t *counts = &job->counts;
-
-    return apr_psprintf(p, "%d/%d/%d/%d/%d/%d", (int)counts->created, (int)counts->updated,
-                        (int)counts->deleted, (int)counts->overwritten, (int)counts->duplicates,
-                        (int)counts->errors);
-}
-
-/* The job as another look finds it. */
-static batch_job_t again(const batch_job_t *job, apr_pool_t *p)
-{
-    batch_error_t err = {0};
-    batch_job_t found = {0};
-
-    batch_job_get(&found, &engine, &alice, BATCH_API_RESOURCES, job->id, &err, p);
-    return found;
 }
 
 static const char *acme(apr_pool_t *p)

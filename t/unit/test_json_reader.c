@@ -59,8 +59,8 @@ static char *read_document(const setting_t *setting, const char *text, apr_size_
                            apr_size_t first, apr_size_t rest, apr_pool_t *p)
 {
     transcript_t transcript = {"", p};
-    batch_json_reader_config_t config = {setting->path, record_element, &transcript,
-                                         setting->max_skeleton, setting->max_element};
+    batch_json_reader_config_t config = {setting->path,         record_element,       &transcript,
+                                         setting->max_skeleton, setting->max_element, 0};
     batch_json_reader_t *reader = batch_json_reader_make(&config, p);
     batch_error_t err = {0};
     apr_status_t status = APR_SUCCESS;
@@ -404,7 +404,7 @@ static void test_depth(void)
 
 static void test_sticky(void)
 {
-    batch_json_reader_config_t config = {NULL, NULL, NULL, 100, 100};
+    batch_json_reader_config_t config = {NULL, NULL, NULL, 100, 100, 0};
     batch_json_reader_t *reader = batch_json_reader_make(&config, pool);
     batch_error_t err = {0};
 
@@ -426,7 +426,7 @@ static apr_status_t refuse_element(void *baton, const batch_json_element_t *elem
 static void test_callback_status(void)
 {
     int calls = 0;
-    batch_json_reader_config_t config = {"", refuse_element, &calls, 100, 100};
+    batch_json_reader_config_t config = {"", refuse_element, &calls, 100, 100, 0};
     batch_json_reader_t *reader = batch_json_reader_make(&config, pool);
     batch_error_t err = {0};
 
@@ -458,7 +458,7 @@ static apr_status_t count_element(void *baton, const batch_json_element_t *eleme
 static apr_status_t feed_large(sizes_t *sizes, long *grown, const char *opening, const char *middle,
                                int count, const char *closing, batch_error_t *err)
 {
-    batch_json_reader_config_t config = {"a", count_element, sizes, 1024 * 1024, 1024};
+    batch_json_reader_config_t config = {"a", count_element, sizes, 1024 * 1024, 1024, 0};
     apr_pool_t *p;
     batch_json_reader_t *reader;
     apr_status_t status;

@@ -44,12 +44,13 @@ typedef struct result {
 
 static result_t read_bytes(const char *bytes, apr_size_t length, apr_size_t slice, apr_pool_t *p)
 {
+    batch_content_t content = {BATCH_FORMAT_JSON, NULL};
     result_t result;
 
     memset(&result, 0, sizeof(result));
     result.problems = batch_problems_make(p);
-    result.status =
-        batch_resources_body_make(&result.body, BATCH_FORMAT_JSON, &limits, &result.err, p);
+    result.status = batch_resources_body_make(&result.body, &content, NULL, &limits,
+                                              result.problems, &result.err, p);
     for (apr_size_t at = 0; at < length && result.status == APR_SUCCESS; at += slice) {
         apr_size_t left = length - at < slice ? length - at : slice;
         char *copy = malloc(left);
@@ -59,8 +60,7 @@ static result_t read_bytes(const char *bytes, apr_size_t length, apr_size_t slic
         free(copy);
     }
     if (result.status == APR_SUCCESS) {
-        result.status =
-            batch_resources_body_finish(&result.request, result.body, result.problems, &result.err);
+        result.status = batch_resources_body_finish(&result.request, result.body, &result.err);
     }
     if (result.status == APR_SUCCESS) {
         result.source = batch_resources_body_source(result.body, &contact);
@@ -194,9 +194,12 @@ static void test_problems(void)
               "safety nets that are not there are not passed over");
     result = read_text("{\"dry_run\":false,\"max_removed\":null}");
     is_string(show_problems(result.problems), "", "but none is needed for what asks for none");
-    result = read_text("[1]");
+    result = read_text("1");
     is_string(show_problems(result.problems),
-              "body: must be an object with resource, action and data", "an array is no request");
+              "body: must be an object with resource, action and data", "a number is no request");
+    result = read_text(" [1]");
+    is_string(show_problems(result.problems), "", "an array is one of items");
+    ok(batch_resources_body_is_file(result.body), "that is, a file");
 }
 
 static void test_malformed(void)

@@ -152,6 +152,7 @@ static void test_job(void)
                        .updated_by_id = "u2",
                        .checksum = "abc",
                        .received = 10,
+                       .stored = 10,
                        .total = 7,
                        .invalid = 1,
                        .counts = {.duplicates = 2, .errors = 1},
@@ -172,7 +173,7 @@ static void test_job(void)
         "{\"name\":\"processing\",\"mode\":\"asynchronous\",\"status\":\"pending\",\"total\":7,"
         "\"processed\":0,\"success\":0,\"error\":0,\"started_at\":null,\"completed_at\":null}],"
         "\"stats\":{\"created\":0,\"updated\":0,\"deleted\":0,\"overwritten\":0,\"duplicates\":2,"
-        "\"errors\":1},\"has_upload_file\":false,\"has_errors_file\":false,\"created_at\":1000,"
+        "\"errors\":1},\"has_upload_file\":false,\"has_errors_file\":true,\"created_at\":1000,"
         "\"updated_at\":1001,\"started_at\":null,\"completed_at\":null,\"created_by\":\"Alice\","
         "\"created_by_id\":\"u1\",\"updated_by\":\"Bob\",\"updated_by_id\":\"u2\",\"checksum\":"
         "\"abc\",\"_upload_url\":null,\"_upload_csv_url\":null,\"_upload_json_url\":null,"
@@ -196,6 +197,7 @@ static void test_phases(void)
                        .mode = BATCH_MODE_MIXED,
                        .status = BATCH_STATUS_PROCESSING,
                        .received = 100,
+                       .stored = 100,
                        .total = 90,
                        .invalid = 4,
                        .counts = {.created = 10, .updated = 30, .duplicates = 6, .errors = 9},

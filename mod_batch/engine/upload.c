@@ -1,0 +1,406 @@
+#include "engine/upload.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "engine/change.h"
+#include "engine/host.h"
+#include "engine/intake_private.h"
+#include "engine/status.h"
+
+/* How often an upload that is being read says how far it has come. */
+#define REPORT_INTERVAL apr_time_from_sec(1)
+
+struct batch_upload {
+    const batch_engine_t *engine;
+    const batch_actor_t *actor;
+    batch_job_t *job;   /* the caller's: as the transactions that are committed have left it */
+    batch_job_t before; /* the same while one is under way */
+    batch_plan_t plan;
+    batch_owner_t owner;
+    apr_time_t reported; /* when it was last said how far this is */
+    apr_pool_t *p;
+    /* Of the transaction under way. */
+    apr_int64_t count;
+    const char *id;
+    const char *reason;
+};
+
+/* ---- Asking for one ---------------------------------------------------------------------------
+ */
+
+struct asking {
+    const batch_engine_t *engine;
+    const batch_actor_t *actor;
+    const batch_plan_t *plan;
+    batch_job_t *job;
+    apr_pool_t *p;
+};
+
+static apr_status_t request_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct asking *asking = baton;
+    const batch_actor_t *actor = asking->actor;
+    const batch_plan_t *plan = asking->plan;
+    batch_job_t *job = asking->job;
+    apr_time_t until = batch_tx_now(tx) + asking->engine->limits.url_ttl;
+
+    (void)ptemp;
+    if (actor->may && !actor->may(actor->may_baton, plan->resource, plan->action)) {
+        return BATCH_EFORBIDDEN;
+    }
+    /* Whole seconds, as the URL has them. */
+    job->expires_at = (until + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC * APR_USEC_PER_SEC;
+    return batch_tx_job_insert(tx, job, NULL);
+}
+
+apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine,
+                                  const batch_actor_t *actor, const batch_plan_t *plan,
+                                  batch_error_t *err, apr_pool_t *p)
+{
+    struct asking asking = {engine, actor, plan, job, p};
+
+    batch_intake_describe(job, plan, actor, p);
+    job->api = BATCH_API_RESOURCES;
+    job->status = BATCH_STATUS_REQUESTED;
+    job->via = BATCH_VIA_FILE;
+    job->checksum = NULL;
+    return batch_job_change(job, engine, request_body, &asking, 0, NULL, err, p);
+}
+
+/* ---- Beginning --------------------------------------------------------------------------------
+ */
+
+/* The plan that the job was made from. */
+static apr_status_t restore_plan(batch_plan_t *plan, const batch_job_t *job,
+                                 const batch_engine_t *engine, apr_pool_t *p)
+{
+    batch_value_t *properties = NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    memset(plan, 0, sizeof(*plan));
+    plan->resource = batch_engine_resource(engine, job->resource);
+    plan->action = job->action;
+    plan->mode = job->mode;
+    plan->duplicate_handling = job->duplicate_handling;
+    plan->via = job->via;
+    plan->save_upload = (int)job->save_upload;
+    plan->allow_empty = (int)job->allow_empty;
+    if (job->settings) {
+        rv = batch_values_decode(&properties, &plan->property_count, job->settings, p);
+        plan->properties = properties;
+    }
+    return rv;
+}
+
+/* 1 if somebody is at an upload of the job. */
+static apr_status_t is_taken(batch_tx_t *tx, int *taken, const batch_upload_t *upload,
+                             apr_pool_t *ptemp)
+{
+    batch_owner_t owner;
+    apr_status_t rv = APR_SUCCESS;
+
+    *taken = upload->job->lease_until > batch_tx_now(tx);
+    if (*taken) {
+        rv = batch_tx_upload_owner(tx, &owner, upload->job, ptemp);
+        *taken = owner.host && !batch_host_owner_gone(&owner, &upload->owner);
+    }
+    return rv;
+}
+
+static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_upload_t *upload = baton;
+    const batch_actor_t *actor = upload->actor;
+    batch_job_t *job = upload->job;
+    batch_status_e next;
+    int taken = 0;
+    apr_status_t rv =
+        batch_tx_job_get(tx, job, upload->id, actor->organization, BATCH_API_RESOURCES, upload->p);
+
+    if (rv == APR_SUCCESS) {
+        batch_status_expire(job, batch_tx_now(tx));
+        rv = restore_plan(&upload->plan, job, upload->engine, upload->p);
+    }
+    if (rv == APR_SUCCESS && actor->may && upload->plan.resource &&
+        !actor->may(actor->may_baton, upload->plan.resource, job->action)) {
+        return BATCH_EFORBIDDEN;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = batch_status_next(&next, job->status, BATCH_EVENT_UPLOAD, batch_tx_error(tx),
+                               upload->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = is_taken(tx, &taken, upload, ptemp);
+    }
+    if (rv == APR_SUCCESS && taken) {
+        return batch_error_set(batch_tx_error(tx), BATCH_ECONFLICT, NULL, upload->p,
+                               "an upload of this batch is under way");
+    }
+    if (rv == APR_SUCCESS && !upload->plan.resource) {
+        return batch_error_set(batch_tx_error(tx), BATCH_ECONFLICT, NULL, upload->p,
+                               "the resource of this batch is not configured any more");
+    }
+    return rv == APR_SUCCESS
+               ? batch_tx_upload_reset(tx, job, &upload->owner, upload->engine->limits.lease)
+               : rv;
+}
+
+apr_status_t batch_upload_begin(batch_upload_t **upload, batch_job_t *job,
+                                const batch_engine_t *engine, const batch_actor_t *actor,
+                                const char *id, batch_error_t *err, apr_pool_t *p)
+{
+    batch_upload_t *made = apr_pcalloc(p, sizeof(*made));
+    apr_status_t rv = batch_host_self(&made->owner, p);
+
+    memset(job, 0, sizeof(*job));
+    *upload = made;
+    made->engine = engine;
+    made->actor = actor;
+    made->job = job;
+    made->id = id;
+    made->p = p;
+    if (rv == APR_SUCCESS) {
+        rv = batch_job_change(job, engine, begin_body, made, 0, id, err, p);
+    }
+    made->reported = apr_time_now();
+    return rv;
+}
+
+const batch_resource_t *batch_upload_resource(const batch_upload_t *upload)
+{
+    return upload->plan.resource;
+}
+
+static void check_member(batch_problems_t *problems, const char *field, const char *sent,
+                         const char *wanted)
+{
+    if (sent && strcmp(sent, wanted) != 0) {
+        batch_problem_add(problems, field, "is %s for this batch: leave it out", wanted);
+    }
+}
+
+void batch_upload_check(batch_problems_t *problems, const batch_upload_t *upload,
+                        const batch_resources_request_t *request, apr_pool_t *p)
+{
+    const batch_job_t *job = upload->job;
+
+    (void)p;
+    check_member(problems, "resource", request->resource, job->resource);
+    check_member(problems, "action", request->action, batch_action_name(job->action));
+    check_member(problems, "mode", request->mode, batch_mode_name(job->mode));
+    check_member(problems, "duplicate_handling", request->duplicate_handling,
+                 batch_duplicates_name(job->duplicate_handling));
+    if (request->properties && request->properties->nelts) {
+        batch_problem_add(problems, "properties",
+                          "must be sent when the batch is made, not with its upload");
+    }
+    if (!request->has_data) {
+        batch_problem_add(problems, "data", "is required");
+    }
+}
+
+/* ---- Transactions of an upload ----------------------------------------------------------------
+ */
+
+/* Runs one; what it did to the job is undone where it fails. */
+static apr_status_t change(batch_upload_t *upload, batch_tx_fn *body, void *baton,
+                           batch_error_t *err)
+{
+    batch_job_t *job = upload->job;
+    apr_status_t rv;
+
+    upload->before = *job;
+    rv = batch_job_change(job, upload->engine, body, baton, 0, job->id, err, upload->p);
+    if (rv != APR_SUCCESS) {
+        *job = upload->before;
+    }
+    if (rv == BATCH_EFENCED || rv == BATCH_ENOTFOUND) {
+        rv = batch_error_set(err, BATCH_ECONFLICT, NULL, upload->p,
+                             "the batch was cancelled, or another upload has taken its place");
+    }
+    return rv;
+}
+
+static apr_status_t report_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_upload_t *upload = baton;
+
+    (void)ptemp;
+    *upload->job = upload->before;
+    return batch_tx_upload_progress(tx, upload->job, &upload->owner, upload->engine->limits.lease,
+                                    upload->count);
+}
+
+apr_status_t batch_upload_report(batch_upload_t *upload, apr_int64_t count, batch_error_t *err)
+{
+    batch_error_t ignored = {0};
+    apr_time_t now = apr_time_now();
+    apr_status_t rv;
+
+    if (now - upload->reported < REPORT_INTERVAL) {
+        return APR_SUCCESS;
+    }
+    upload->reported = now;
+    upload->count = count;
+    rv = change(upload, report_body, upload, &ignored);
+    if (rv != BATCH_ECONFLICT) {
+        return APR_SUCCESS;
+    }
+    *err = ignored;
+    return rv;
+}
+
+static apr_status_t release_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_upload_t *upload = baton;
+
+    (void)ptemp;
+    *upload->job = upload->before;
+    return batch_tx_upload_reset(tx, upload->job, NULL, 0);
+}
+
+void batch_upload_release(batch_upload_t *upload)
+{
+    batch_error_t err = {0};
+    apr_status_t rv = change(upload, release_body, upload, &err);
+
+    if (rv != APR_SUCCESS && rv != BATCH_ECONFLICT) {
+        batch_log(upload->engine->logger, BATCH_LOG_WARNING, err.tag ? err.tag : "MB0420", rv,
+                  upload->job,
+                  "cannot give back a batch whose upload broke off, it waits for its lease: %s",
+                  err.message ? err.message : "no details");
+    }
+}
+
+static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_upload_t *upload = baton;
+    batch_job_t *job = upload->job;
+    apr_status_t rv;
+
+    (void)ptemp;
+    *job = upload->before;
+    rv = batch_tx_upload_reset(tx, job, &upload->owner, upload->engine->limits.lease);
+    if (rv == APR_SUCCESS) {
+        job->upload_began_at = upload->before.upload_began_at;
+        job->status = BATCH_STATUS_FAILED;
+        job->reason = upload->reason;
+        rv = batch_tx_job_received(tx, job);
+    }
+    return rv;
+}
+
+apr_status_t batch_upload_fail(batch_upload_t *upload, const char *reason, batch_error_t *err)
+{
+    upload->reason = reason;
+    return change(upload, fail_body, upload, err);
+}
+
+/* ---- Taking the items in ----------------------------------------------------------------------
+ */
+
+struct taking {
+    batch_upload_t *upload;
+    batch_intake_state_t intake;
+};
+
+/* Stores the group under way; the last one ends the upload. */
+static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct taking *taking = baton;
+    batch_upload_t *upload = taking->upload;
+    batch_intake_state_t *intake = &taking->intake;
+    apr_status_t rv;
+
+    *intake->job = intake->before;
+    rv = batch_intake_store_group(tx, intake, ptemp);
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_upload_progress(tx, intake->job, &upload->owner, upload->engine->limits.lease,
+                                      intake->source->count);
+    }
+    return rv == APR_SUCCESS && intake->ended ? batch_intake_end(tx, intake, ptemp) : rv;
+}
+
+static apr_status_t take_groups(struct taking *taking, batch_error_t *err)
+{
+    batch_intake_state_t *intake = &taking->intake;
+    apr_status_t rv = batch_intake_prepare(intake, err);
+
+    while (rv == APR_SUCCESS) {
+        intake->before = *intake->job;
+        rv = change(taking->upload, group_body, taking, err);
+        if (rv != APR_SUCCESS || intake->ended) {
+            break;
+        }
+        intake->before = *intake->job;
+        rv = batch_intake_read_group(intake, err);
+    }
+    return rv;
+}
+
+apr_status_t batch_upload_take(batch_upload_t *upload, const batch_item_source_t *source,
+                               const char *checksum, batch_problems_t *problems, batch_error_t *err)
+{
+    struct taking taking = {.upload = upload,
+                            .intake = {.engine = upload->engine,
+                                       .plan = &upload->plan,
+                                       .actor = upload->actor,
+                                       .source = source,
+                                       .job = upload->job,
+                                       .p = upload->p}};
+
+    if (!batch_resources_check_count(problems, &upload->engine->limits, &upload->plan,
+                                     source->count)) {
+        return BATCH_EINVALID;
+    }
+    upload->job->checksum = checksum;
+    return take_groups(&taking, err);
+}
+
+/* ---- Settling what came to nothing ------------------------------------------------------------
+ */
+
+struct settling {
+    int *found;
+    batch_owner_t self;
+};
+
+static int is_gone(void *baton, const batch_owner_t *owner)
+{
+    const struct settling *settling = baton;
+
+    return batch_host_owner_gone(owner, &settling->self);
+}
+
+static apr_status_t settle_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct settling *settling = baton;
+    batch_job_t job;
+    apr_status_t rv = batch_tx_upload_overdue(tx, &job, is_gone, settling, ptemp);
+
+    *settling->found = rv == APR_SUCCESS;
+    if (rv != APR_SUCCESS) {
+        return rv == BATCH_ENOTFOUND ? APR_SUCCESS : rv;
+    }
+    rv = batch_tx_upload_reset(tx, &job, NULL, 0);
+    if (rv == APR_SUCCESS && batch_status_expire(&job, batch_tx_now(tx))) {
+        rv = batch_tx_job_cancel(tx, &job);
+    }
+    return rv;
+}
+
+apr_status_t batch_uploads_settle(int *found, const batch_engine_t *engine, batch_error_t *err,
+                                  apr_pool_t *ptemp)
+{
+    struct settling settling = {found, {NULL, 0, 0}};
+    apr_status_t rv = batch_host_self(&settling.self, ptemp);
+
+    *found = 0;
+    if (rv == APR_SUCCESS) {
+        rv = batch_store_write(engine->store, settle_body, &settling, err, ptemp);
+    }
+    /* Somebody else was faster: that is settled, too. */
+    return rv == BATCH_EFENCED || rv == BATCH_ECONFLICT ? APR_SUCCESS : rv;
+}
