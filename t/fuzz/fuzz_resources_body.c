@@ -161,6 +161,10 @@ static uint64_t read_body(const char *bytes, size_t size, size_t slice, apr_pool
     if (status == APR_SUCCESS) {
         status = batch_resources_body_finish(&request, body, &err);
     }
+    if (status == BATCH_EINVALID) { /* an array with too many elements */
+        check(batch_resources_body_is_file(body) && problems->nelts && err.message);
+        return 0;
+    }
     if (status != APR_SUCCESS) {
         check(status == BATCH_EMALFORMED || status == BATCH_ETOOLARGE);
         check(err.line > 0 && err.column > 0 && err.message);
