@@ -100,6 +100,13 @@ static void test_match(apr_pool_t *p)
               "-x-", "what is dropped makes nothing else a duplicate");
     is_string(dropped(LAST, ITEMS("id=1 name=a city=b", "name=a city=b"), p), "x-",
               "use_last goes by match keys too");
+    is_string(dropped(LAST,
+                      ITEMS("name=a city=b", "id=1 name=a city=b", "id=2 name=a city=b",
+                            "name=a city=b", "id=3 name=a city=b"),
+                      p),
+              "x-xx-", "items with and without ids in turn");
+    is_string(dropped(NONE, ITEMS("name=a city=b", "id=1 name=a city=b", "id=2 name=a city=b"), p),
+              "xxx", "each of those with an id meets the one without");
 }
 
 static void test_content(apr_pool_t *p)
