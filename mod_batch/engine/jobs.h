@@ -35,6 +35,16 @@ typedef struct batch_selection {
 const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, const char *name);
 
 /**
+ * The names of the resources that take at least one of the actions, for a message: in order, with
+ * commas between them.
+ * @param actions     a bit for each batch_action_e
+ * @param with_forms  nonzero: only those that the records API can reach
+ * @return in p, or NULL if there is none
+ */
+const char *batch_engine_resource_names(const batch_engine_t *engine, unsigned actions,
+                                        int with_forms, apr_pool_t *p);
+
+/**
  * Checks what can be checked of a request's first operation without the database: adds a problem
  * for everything that is wrong. On return *resource and *action are what the operation names, as
  * far as it names something that exists (else NULL and -1), so that the caller can refuse what the

@@ -2,15 +2,9 @@
 #include "engine/jobs.h"
 #include "engine/validation.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
-
-const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, const char *name)
-{
-    return name ? apr_hash_get(engine->resources, name, APR_HASH_KEY_STRING) : NULL;
-}
 
 /* Adds that a member is missing, unless it is there but wrong. */
 static void add_missing(batch_problems_t *problems, const char *field, const char *message)
@@ -20,28 +14,12 @@ static void add_missing(batch_problems_t *problems, const char *field, const cha
     }
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The names of the resources that the records API can reach, for a message. */
+/* The resources that the records API can reach, for a message. */
 static const char *resource_names(const batch_engine_t *engine, apr_pool_t *p)
 {
-    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
-    apr_hash_index_t *hi;
+    const char *names = batch_engine_resource_names(engine, ~0U, 1, p);
 
-    for (hi = apr_hash_first(p, engine->resources); hi; hi = apr_hash_next(hi)) {
-        const batch_resource_t *resource = apr_hash_this_val(hi);
-        if (resource->form_column) {
-            APR_ARRAY_PUSH(names, const char *) = resource->name;
-        }
-    }
-    if (!names->nelts) {
-        return "none is configured";
-    }
-    qsort(names->elts, (size_t)names->nelts, sizeof(const char *), compare_names);
-    return apr_array_pstrcat(p, names, ',');
+    return names ? names : "none is configured";
 }
 
 /* The actions of the records API that a resource takes, for a message. */

@@ -1,7 +1,6 @@
 /* What can be said of a request of the resources API without its items. */
 #include "engine/intake.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -72,29 +71,12 @@ static int check_word(batch_problems_t *problems, const char *field, const char 
 #define ACTIONS                                                                                    \
     (1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE)
 
-static int compare_names(const void *a, const void *b)
+/* The resources of this API, for a message. */
+static const char *resource_names(const batch_engine_t *engine, apr_pool_t *p)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+    const char *names = batch_engine_resource_names(engine, ACTIONS, 0, p);
 
-/* The names of the resources that have the action (-1: any of this API), for a message. */
-static const char *resource_names(const batch_engine_t *engine, int action, apr_pool_t *p)
-{
-    apr_array_header_t *names = apr_array_make(p, 8, sizeof(const char *));
-    unsigned wanted = action >= 0 ? 1u << action : ACTIONS;
-    apr_hash_index_t *hi;
-
-    for (hi = apr_hash_first(p, engine->resources); hi; hi = apr_hash_next(hi)) {
-        const batch_resource_t *resource = apr_hash_this_val(hi);
-        if (resource->actions & wanted) {
-            APR_ARRAY_PUSH(names, const char *) = resource->name;
-        }
-    }
-    if (!names->nelts) {
-        return "no resource is configured for that";
-    }
-    qsort(names->elts, (size_t)names->nelts, sizeof(const char *), compare_names);
-    return apr_pstrcat(p, "one of ", apr_array_pstrcat(p, names, ','), NULL);
+    return names ? apr_pstrcat(p, "one of ", names, NULL) : "no resource is configured for that";
 }
 
 static const batch_resource_t *check_resource(batch_problems_t *problems,
@@ -108,9 +90,9 @@ static const batch_resource_t *check_resource(batch_problems_t *problems,
     }
     if (sent) {
         batch_problem_add(problems, "resource", "is not a resource of this API: must be %s",
-                          resource_names(engine, -1, p));
+                          resource_names(engine, p));
     } else if (!batch_problem_reported(problems, "resource")) {
-        batch_problem_add(problems, "resource", "is required: %s", resource_names(engine, -1, p));
+        batch_problem_add(problems, "resource", "is required: %s", resource_names(engine, p));
     }
     return NULL;
 }
