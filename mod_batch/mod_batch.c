@@ -13,6 +13,7 @@
 #include <ap_mpm.h>
 #include <httpd.h>
 #include <http_config.h>
+#include <http_connection.h>
 #include <http_core.h>
 #include <http_log.h>
 #include <http_main.h>
@@ -34,6 +35,9 @@ APLOG_USE_MODULE(batch);
 
 /* The ending of a child takes no longer; httpd sends the next signal after 5 s at the latest. */
 #define STOP_PATIENCE apr_time_from_msec(4500)
+
+/* How long httpd's main thread may take to close the sockets of a child that is to end. */
+#define CLOSING_PATIENCE apr_time_from_sec(2)
 
 /* What a request, or a worker's chunk, may still wait for a lock when the process is to end. */
 #define LAST_PATIENCE apr_time_from_sec(2)
@@ -57,6 +61,9 @@ typedef struct site {
  * first. */
 static site_t *sites;
 static int site_count;
+
+/* Event and worker; 0 under prefork. */
+static int threaded;
 
 /* When this child was told to end; 0 = not yet. */
 static volatile apr_uint64_t stopping_since;
@@ -221,10 +228,6 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
     }
 }
 
-/*
- * A thread that was abandoned still uses what the process's pools hold. So those are not destroyed:
- * the process ends as soon as it has done all that it does before.
- */
 static void leave_at_once(int status, void *unused)
 {
     (void)unused;
@@ -232,39 +235,25 @@ static void leave_at_once(int status, void *unused)
 }
 
 /*
+ * A worker that was abandoned goes on until the process is gone. exit() would take the modules and
+ * the libraries apart under its feet; ours is the first of its handlers, and the last that runs.
+ *
  * Under prefork we are in a signal handler that has interrupted whatever the process did: the rest
- * of its ending could wait for a lock that it holds itself.
- */
-static void leave_soon(void)
-{
-    int threaded = 0;
-
-    if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && !threaded) {
-        _exit(0);
-    }
-    on_exit(leave_at_once, NULL);
-}
-
-/*
- * Threads of requests may still be in the database's library, which the handlers of exit() take
- * apart (OpenSSL's, for one). They have nothing to do for us. A sanitizer's has: it looks for
- * leaks.
+ * of its ending could wait for a lock that it holds itself. So it ends right here.
  */
 static void leave_without_handlers(void)
 {
-#ifndef __SANITIZE_ADDRESS__
-    int threaded = 0;
-
-    if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && threaded) {
-        on_exit(leave_at_once, NULL);
+    if (!threaded) {
+        _exit(0);
     }
-#endif
+    on_exit(leave_at_once, NULL);
 }
 
 /* Runs before anything of the child is destroyed; under prefork it may run in a signal handler. */
 static apr_status_t end_workers(void *data)
 {
     apr_time_t deadline;
+    int abandoned = 0;
     int i;
 
     (void)data;
@@ -278,11 +267,63 @@ static apr_status_t end_workers(void *data)
             batch_workers_join(sites[i].workers, left > 0 ? left : 0) != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, sites[i].server,
                          "MB0006: a worker did not end in time; its batch goes on elsewhere");
-            leave_soon();
+            abandoned = 1;
         }
     }
-    leave_without_handlers();
+    if (abandoned) {
+        leave_without_handlers();
+    }
     return APR_SUCCESS;
+}
+
+/* 1 between the order to end and the call of child_stopping. */
+static int is_about_to_stop(void)
+{
+    int state = AP_MPMQ_RUNNING;
+
+    return !apr_atomic_read64(&stopping_since) &&
+           ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
+}
+
+/*
+ * When a child of event or worker is to stop, httpd's main thread closes the sockets of all
+ * connections under way, and nothing keeps the threads that serve them from freeing the memory that
+ * it looks at. A child that was stopped under load died of that now and then (one stop in fifty, on
+ * a busy machine), and did not give its batches back. So whoever ends a connection at that moment
+ * waits until the sockets are closed: right behind that httpd calls child_stopping.
+ */
+static void wait_for_closing(void)
+{
+    apr_time_t deadline = apr_time_now() + CLOSING_PATIENCE;
+
+    while (is_about_to_stop() && apr_time_now() < deadline) {
+        apr_sleep(apr_time_from_msec(1));
+    }
+}
+
+static apr_status_t connection_freed(void *unused)
+{
+    (void)unused;
+    wait_for_closing();
+    return APR_SUCCESS;
+}
+
+static int pre_connection(conn_rec *c, void *csd)
+{
+    (void)csd;
+    if (threaded && !c->master) {
+        apr_pool_cleanup_register(c->pool, NULL, connection_freed, apr_pool_cleanup_null);
+    }
+    return OK;
+}
+
+/* Else both might close the socket, of which httpd complains. */
+static int pre_close_connection(conn_rec *c)
+{
+    if (threaded && !c->master) {
+        wait_for_closing();
+    }
+    return OK;
 }
 
 static void child_init(apr_pool_t *pchild, server_rec *s)
@@ -290,6 +331,9 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     int i;
 
     (void)s;
+    if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) != APR_SUCCESS) {
+        threaded = 0;
+    }
     apr_pool_pre_cleanup_register(pchild, NULL, end_workers);
     for (i = 0; i < site_count; i++) {
         start_site(&sites[i], pchild);
@@ -325,7 +369,10 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Before others, whose own endings may wait for connections. */
+    ap_hook_child_stopping(child_stopping, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_pre_connection(pre_connection, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_pre_close_connection(pre_close_connection, NULL, NULL, APR_HOOK_LAST);
     batch_http_register_hooks(p, service_of);
 }
 

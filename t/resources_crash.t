@@ -127,23 +127,25 @@ is_result(run_batch(merge('contact', [contact_items(200)])), 'completed', {creat
 on_table('contacts', sub { slow_trigger($_, 500) for qw(INSERT DELETE); count_trigger($_) for qw(INSERT DELETE) });
 $batch = accepted(overwrite('contact', [map { {name => "stolen $_"} } 1 .. 150]));
 my ($steals, $at) = (0, 0);
-while ($steals < 4) {
+while ($steals < 2) {
     my $now = further($batch, $at) or last;
     $at = reached($now) + 30;
     my ($before) = rows("SELECT epoch FROM batch_jobs WHERE id = '$batch->{id}'");
-    sql_at_once("UPDATE batch_jobs SET owner_pid = 4194305 WHERE id = '$batch->{id}' AND status = 'processing'");
+    # What a claim does. 2^22 is more than the largest pid that Linux gives: the thief is dead, and
+    # another worker takes the batch over from it.
+    sql_at_once('UPDATE batch_jobs SET epoch = epoch + 1, owner_pid = 4194305 '
+            . "WHERE id = '$batch->{id}' AND status = 'processing'");
     my $stolen = wait_for(
         'another worker to claim the batch',
         sub {
             my ($row) = rows("SELECT epoch, status FROM batch_jobs WHERE id = '$batch->{id}'");
-            return $row->{epoch} > $before->{epoch} ? 1 : $row->{status} ne 'processing' ? -1 : 0;
+            return $row->{epoch} > $before->{epoch} + 1 ? 1 : $row->{status} ne 'processing' ? -1 : 0;
         }
     );
     last if $stolen < 0;
     $steals++;
 }
-# With PostgreSQL a claim passes over a batch whose chunk is being written, which is most of the time.
-cmp_ok($steals, '>=', driver() eq 'pgsql' ? 0 : 1, "the batch was claimed $steals times from under a living worker");
+is($steals, 2, 'the batch was claimed twice from under a living worker');
 is_result(resource_final($batch), 'completed', {created => 150, overwritten => 204}, 'it ends, with exact counts');
 is_deeply(applied(), {touched => 354, ids => 354, most => 1}, 'nothing was done by both');
 

