@@ -8,7 +8,7 @@ use warnings;
 use BatchTest;
 
 # What is promised, and what a machine that is busy with other tests may add to it.
-use constant SOON => 5 + ($ENV{SANITIZE} ? 20 : 10);
+use constant SOON => 5 + 25;
 
 # The pid file that a killed httpd leaves.
 tolerate_log(qr/AH00098: pid file .* overwritten/);

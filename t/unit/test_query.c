@@ -365,8 +365,10 @@ static void test_cases(apr_pool_t *p)
 
 static void test_limits(apr_pool_t *p)
 {
-    batch_limits_t limits = {
-        .max_objects = 10, .query_timeout = 200000, .query_rows = 20, .query_memory = 1024 * 1024};
+    batch_limits_t limits = {.max_objects = 10,
+                             .query_timeout = APR_USEC_PER_SEC * 60,
+                             .query_rows = 20,
+                             .query_memory = 1024 * 1024};
     batch_query_t query = {&record, "acme", "form-1", NULL, &limits};
     static const struct {
         const char *query;
@@ -393,6 +395,7 @@ static void test_limits(apr_pool_t *p)
             printf("# %s\n", APR_ARRAY_IDX(problems, 0, batch_problem_t).message);
         }
     }
+    limits.query_timeout = 200000;
     limits.query_rows = 1000;
     limits.query_memory = 64 * 1024 * 1024;
     query.text = "SELECT max(a._record_id) AS id FROM \"One\" a, \"One\" b, \"One\" c, \"One\" d, "

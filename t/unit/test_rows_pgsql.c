@@ -130,7 +130,6 @@ static void test_recreated(void)
 static void test_slow(void)
 {
     work_t work = {.count = MOST_KEYS};
-    apr_time_t begun;
     int i;
 
     make_things("text", "x", "y", "z", "w");
@@ -149,12 +148,10 @@ static void test_slow(void)
         work.keys[i] = apr_psprintf(pool, "k%d", i + 1 + MOST_KEYS);
     }
     work.patience = apr_time_from_msec(500);
-    begun = apr_time_now();
     is_number(run(&work), APR_SUCCESS, "slow rows");
-    ok(work.done > 0 && work.done < MOST_KEYS && !strchr(work.results, 'R'), "some are done: %d",
-       work.done);
-    ok(apr_time_now() - begun < apr_time_from_msec(100 + 2000 + 1500),
-       "not much later than a chunk may take");
+    /* A tenth of a second each: no more than there is time for, and never all. */
+    ok(work.done > 0 && work.done < MOST_KEYS / 2 && !strchr(work.results, 'R'),
+       "as many are done as a chunk may take: %d", work.done);
     is_string(native(path, "SELECT count(*) FROM \"Things\" WHERE \"Key\" = 'k65'"), "0", "really");
     batch_store_destroy(store);
     store = open_store(path, 3000);

@@ -325,7 +325,8 @@ static void test_locks(void)
     begun = apr_time_now();
     is_number(run(&work), BATCH_EUNAVAILABLE, "its chunk is given up");
     ok(says("MB0103", "locked"), "which is said");
-    ok(apr_time_now() - begun < apr_time_from_sec(2), "in time");
+    /* The server itself would end the statement after a minute. */
+    ok(apr_time_now() - begun < apr_time_from_sec(30), "in time");
     is_number(read_nothing(), APR_SUCCESS, "a read goes on beside it");
     let_go_of(&holder);
     is_number(run(&work), APR_SUCCESS, "then the chunk is done");
