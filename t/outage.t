@@ -124,7 +124,7 @@ sub move
 }
 
 # Writes over a part of a file, as it stands.
-sub overwrite
+sub put_bytes
 {
     my ($file, $offset, $bytes) = @_;
     open my $handle, '+<:raw', $file or die "$file: $!\n";
@@ -161,14 +161,14 @@ if (driver() ne 'pgsql') {
     open $handle, '<:raw', $file or die "$file: $!\n";
     my $good = do { local $/; <$handle> };
     close $handle;
-    overwrite($file, 1024, 'x' x (length($good) - 1024));
+    put_bytes($file, 1024, 'x' x (length($good) - 1024));
     $log = log_size();
     ok(server_start(), 'httpd starts with a damaged database');
     is_unavailable(request('GET', '/batch'), 'damaged: the list');
     is_unavailable(post_batch(delete_ids($ids[0])), 'damaged: a create');
     is_unavailable(start($pending), 'damaged: a start');
     ok(wait_for('the log', sub { lines($log, qr/MB010[15]: .*malformed/) }), 'the log says so');
-    overwrite($file, 0, $good);
+    put_bytes($file, 0, $good);
     wait_for('a start', sub { start($pending)->status == 202 });
     is_batch_counts(finished($pending), ['success', 2, 2, 0], 'mended, it is served');
 }

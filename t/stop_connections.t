@@ -31,19 +31,21 @@ sub hasty_client
         my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port'));
         print {$socket} request_text('GET', '/batch') if $socket;
         close $socket if $socket;
-        select undef, undef, undef, 0.005;
+        select undef, undef, undef, 0.01;
     }
 }
 
 # The same as in t/stop.t.
 tolerate_log(qr/AH03092: process_lingering_close: apr_pollset_add failure/);
 tolerate_log(qr/AH00045: child process \d+ still did not exit/);
+# On a busy machine the clients are quicker than the server.
+tolerate_log(qr/AH00484: server reached MaxRequestWorkers/);
 
 create(delete_ids(unknown_ids($_))) for 1 .. 60;
 wait_for('the batches to end',
     sub { value("SELECT count(*) FROM batch_jobs WHERE status = 'failed'") == 60 });
 server_stop();
-my @clients = map { hasty_client() } 1 .. 6;
+my @clients = map { hasty_client() } 1 .. 5;
 foreach my $round (1 .. 3) {
     {
         local $ENV{LD_PRELOAD} = $library;
