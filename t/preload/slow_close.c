@@ -1,6 +1,6 @@
 /*
- * For t/stop_connections.t, preloaded into httpd: the main thread of a process is slow, as it may be
- * on a busy machine, between taking the socket of a connection from a list and looking at it.
+ * For t/stop_connections.t, preloaded into httpd: the main thread of a process is slow, as it may
+ * be on a busy machine, between taking the socket of a connection from a list and looking at it.
  */
 #include <dlfcn.h>
 #include <unistd.h>
