@@ -75,7 +75,7 @@ is_refused(post_file('application/json', "[\n{]"), 400, 'invalid_json', 'an arra
 is_wrong(post_file('application/json', '[]'), ['data'], 'an empty array');
 is_wrong(post_file('application/json', '[{"name":"x"}]', path => '/batches'), [qw(resource action)],
     'an array without parameters');
-is_wrong(post_file('application/json', '[{"name":"x"}]', path => "$merge&mode=sync"), ['mode'], 'an array in sync');
+is_result(post_file('application/json', '[{"name":"x"}]', path => "$merge&mode=sync")->json->{data}, 'completed', {created => 1}, 'an array in sync');
 is_wrong(
     post_file('application/json', '{"action":"merge","resource":"contact","data":[{"name":"x"}]}',
         path => '/batches?mode=sync&dry_run=false'),

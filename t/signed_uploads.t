@@ -124,6 +124,8 @@ foreach my $what (sort keys %wrong) {
     is_envelope($answer, 422, 'batch_failed', $what);
     my $data = $answer->json->{data};
     is_deeply([@$data{qw(id status)}], [$batch->{id}, 'failed'], "$what: the batch is failed");
+    my ($line) = $data->{reason} =~ /line (\d+)/;
+    is($answer->json->{errors}[0]{line}, $line, "$what: the line is in the errors, too");
     like($data->{reason} // '', $like, "$what: and says why");
     is_deeply(resource_batch($batch), $data, "$what: as a look shows it");
     is_refused(upload($batch, json => [{name => 'x'}]), 409, 'conflict', "$what: another upload");

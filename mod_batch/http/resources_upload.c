@@ -30,7 +30,7 @@ static int give_up(struct upload *upload, apr_status_t rv)
 static int reply_failed(struct upload *upload)
 {
     return batch_reply_batch(upload->x, HTTP_UNPROCESSABLE_ENTITY, "batch_failed", &upload->job,
-                             NULL);
+                             upload->problems, NULL);
 }
 
 /* What came is not what the batch takes: it is failed, and that is the answer. */
@@ -69,6 +69,8 @@ static int fail_body(struct upload *upload, apr_status_t rv)
             message = apr_psprintf(p, "%s (line %" APR_INT64_T_FMT ", column %" APR_INT64_T_FMT ")",
                                    message, err->line, err->column);
         }
+        batch_problem_add(upload->problems, "body", "%s", message);
+        APR_ARRAY_IDX(upload->problems, 0, batch_problem_t).line = err->line;
         break;
     case BATCH_EINVALID:
         message = upload->problems->nelts ? problems_text(upload->problems, p) : message;
