@@ -161,6 +161,7 @@ int batch_resources_upload(batch_exchange_t *x)
     const batch_resource_t *resource;
     batch_resources_request_t request;
     batch_content_t content;
+    const char *type = apr_table_get(x->r->headers_in, "Content-Type");
     const char *wrong;
     apr_status_t rv;
     int code;
@@ -172,10 +173,12 @@ int batch_resources_upload(batch_exchange_t *x)
     if (resource && !batch_endpoint_resource_is_sound(x, resource, &code)) {
         return code;
     }
-    wrong =
-        batch_content_type_read(&content, apr_table_get(x->r->headers_in, "Content-Type"), 0, p);
+    wrong = batch_content_type_read(&content, type, 0, p);
     if (wrong) {
         return batch_reply_error(x, HTTP_UNSUPPORTED_MEDIA_TYPE, wrong);
+    }
+    if (!type) { /* as what just sends a file to a URL does it */
+        content.format = BATCH_FORMAT_UNKNOWN;
     }
     rv = batch_upload_begin(&upload.upload, &upload.job, engine, &x->actor, x->id, &upload.err, p);
     if (rv != APR_SUCCESS) {
