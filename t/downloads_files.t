@@ -170,6 +170,17 @@ foreach my $which (qw(upload_csv upload_json)) {
     is_result(resource_final($again), 'completed', {updated => 50}, "$which: sent again it finds its rows");
 }
 
+# A delete may come with whole items: they are in its files, too.
+restore();
+my ($first, $second) = map { {id => $_->{id}, name => $_->{name}, phone => 'other'} } (contacts("organization_id = 'acme'"))[0, 1];
+on_table('contacts', sub { refuse_trigger('DELETE', "OLD.id = '$second->{id}'", 'it stays') });
+my $deleted = run_batch(removal('contact', [$first, $second, {id => 'nix', name => 'nobody'}, {%$first, id => 'nox', name => 5}]));
+is_result($deleted, 'completed', {deleted => 1, errors => 3}, 'a delete with whole items');
+$file = files_of($deleted, 'delete');
+is_deeply($file->{upload_json}, [$first, $second, {id => 'nix', name => 'nobody'}, {%$first, id => 'nox', name => 5}], 'its upload is what was sent');
+is_deeply([map { $_->{item} } @{$file->{errors_json}}], [$second, {id => 'nix', name => 'nobody'}, {%$first, id => 'nox', name => 5}], 'and so are the items of its errors');
+drop_triggers();
+
 # ---- Refused by the database -------------------------------------------------------------------------
 
 restore();

@@ -181,8 +181,7 @@ foreach my $case (
     ['resource=contact', ['action']],
     ['action=merge&resource=nix', ['resource']],
     ['action=overwrite&resource=shipment', ['action']],
-    ["$merge&mode=sync", ['mode'], qr/sync takes its items in the data/],
-    ["$merge&mode=nix&duplicate_handling=nix&save_upload=maybe&atomic=1&allow_empty=0", [qw(mode duplicate_handling save_upload atomic allow_empty)]],
+    ["$merge&mode=nix&duplicate_handling=nix&save_upload=maybe&atomic=2&allow_empty=", [qw(mode duplicate_handling save_upload atomic allow_empty)]],
     ["$merge&properties=nix", ['properties'], qr/object/],
     ["$merge&properties=%7B%22nix%22%3A1%7D", ['properties.nix']],
     ["$merge&resource=%ff", ['resource']],
@@ -192,6 +191,32 @@ foreach my $case (
     is_wrong(post_file($parameters, "name\nx\n"), $fields, "?$parameters", like => $like);
 }
 is(table_hash('contacts') ne $before, 1, 'only what was sent well is there');
+
+# ---- Sync ----------------------------------------------------------------------------------------------
+
+# As with data: all or nothing, at once, with the errors and their lines in the answer.
+restore();
+$answer = post_file("$merge&mode=sync", "name,email\nsync 1,1\@x.y\n\"sync\n2\",\n");
+is_envelope($answer, 201, undef, 'a file with mode=sync');
+is_deeply([@{$answer->json->{data}}{qw(mode via checksum)}],
+    ['sync', 'file', sha256_hex("name,email\nsync 1,1\@x.y\n\"sync\n2\",\n")], 'sync: it is a file all the same');
+is_result($answer->json->{data}, 'completed', {created => 2}, 'sync: it is done when the answer comes');
+is_phases($answer->json->{data}, {received => 2}, 'sync');
+is(scalar(contacts("name LIKE 'sync%'")), 2, 'sync: the rows');
+my $wrong = "name,email\n\"sync\n3\",\n,4\@x.y\nsync 5,5\@x.y,6\n";
+$answer = post_file("$merge&mode=sync", $wrong);
+is_envelope($answer, 422, 'batch_failed', 'sync: with rows that are wrong');
+is_result($answer->json->{data}, 'failed', {errors => 2}, 'sync: nothing is changed');
+is_deeply([map { [@$_{qw(index line field code)}] } @{$answer->json->{errors}}],
+    [[1, 4, 'name', 'missing'], [2, 5, undef, 'wrong_cell_count']], 'sync: the errors are in the answer, with their lines');
+is(scalar(contacts("name LIKE 'sync%'")), 2, 'sync: no row of it');
+$answer = post_file("$merge&mode=sync&atomic=0&save_upload=1", $wrong);
+is_envelope($answer, 201, undef, 'sync: with atomic=0');
+is_result($answer->json->{data}, 'completed', {created => 1, errors => 2}, 'sync: the good row is applied');
+is(scalar @{$answer->json->{errors}}, 2, 'sync: and the bad ones are in the answer');
+$jobs = value('SELECT count(*) FROM batch_jobs');
+is_wrong(post_file("$merge&mode=sync", "name\n" . "x\n" x 1001), ['data'], 'sync: 1001 rows', like => qr/with the mode sync it may have 1000/);
+is(value('SELECT count(*) FROM batch_jobs'), $jobs, 'sync: make no batch');
 
 # ---- Compressed ----------------------------------------------------------------------------------------
 

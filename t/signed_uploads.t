@@ -80,6 +80,13 @@ foreach my $case (['text/csv', "name,email\r\ncsv,c\@example.com\r\n"], ['applic
     is_result(resource_final($batch), 'completed', {created => 1}, "$type: runs");
 }
 
+# Without a type the first byte tells.
+foreach my $text ("name,email\nno type,c\@example.com\n", "\xef\xbb\xbfname\nno type\n", '[{"name":"no type"}]', qq( {"data":[{"name":"no type"}]})) {
+    $batch = requested(merge('contact', []));
+    is(upload($batch, body => $text, type => undef)->status, 202, 'an upload without a type: ' . substr $text, 0, 10);
+    is_result(resource_final($batch), 'completed', {created => 1}, 'it runs');
+}
+
 # An overwrite that may be empty, and one that may not.
 restore();
 my $contacts = table_hash('contacts');
@@ -124,6 +131,8 @@ foreach my $what (sort keys %wrong) {
     is_envelope($answer, 422, 'batch_failed', $what);
     my $data = $answer->json->{data};
     is_deeply([@$data{qw(id status)}], [$batch->{id}, 'failed'], "$what: the batch is failed");
+    my ($line) = $data->{reason} =~ /line (\d+)/;
+    is($answer->json->{errors}[0]{line}, $line, "$what: the line is in the errors, too");
     like($data->{reason} // '', $like, "$what: and says why");
     is_deeply(resource_batch($batch), $data, "$what: as a look shows it");
     is_refused(upload($batch, json => [{name => 'x'}]), 409, 'conflict', "$what: another upload");

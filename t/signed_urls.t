@@ -47,6 +47,10 @@ is_deeply([map { defined $answer->json->{data}{"_${_}_url"} ? 1 : 0 } @files], [
 is($answer->header('Cache-Control'), 'private, no-store', 'an answer with URLs is not kept');
 is($answer->header('ETag'), undef, 'nor compared with one');
 is_wrong(request('GET', "/batches/$done->{id}?include_errors_csv=yes"), ['include_errors_csv'], 'a flag that is none');
+foreach my $case (['=TRUE', 1], ['=1', 1], ['', 1], ['=False', 0], ['=0', 0]) {
+    my ($flag, $wanted) = @$case;
+    is(defined request('GET', "/batches/$done->{id}?include_upload_csv$flag")->json->{data}{_upload_csv_url} ? 1 : 0, $wanted, "include_upload_csv$flag");
+}
 like(file_url($done, 'upload_csv', path => '/v1/batches') // '', qr{/batches/}, 'the URL is below where it was asked for');
 is(request('GET', "/v1/batches/$done->{id}?include_upload_csv=true")->json->{data}{_upload_csv_url} =~ m{:$port/v1/batches/} ? 1 : 0, 1, 'with its prefix');
 $answer = request('GET', "/batches/$done->{id}?include_upload_csv=true", headers => {Host => 'batches.example:8443'});

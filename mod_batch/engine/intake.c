@@ -110,6 +110,9 @@ static apr_status_t look_for_rows(batch_tx_t *tx, const batch_judged_t **results
         if (results[i]->look) {
             places[waiting] = i;
             items[waiting] = results[i]->item;
+            if (intake->plan->action == BATCH_ACTION_DELETE) {
+                items[waiting].value_count = 0; /* no row gets them */
+            }
             batch_item_add_defaults(&items[waiting++], &intake->application, ptemp);
         }
         if (!waiting || (waiting < AT_ONCE && i + 1 < intake->count)) {

@@ -76,7 +76,7 @@ static void judge_key(batch_judged_t *judged, const batch_plan_t *plan, const ba
     judged->item.key_length = strlen(value->value);
 }
 
-/* 1 if the value is one that the item's row gets. */
+/* 1 if the value is kept: the item's row gets it, or would have had it. */
 static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, const batch_value_t *value,
                        apr_pool_t *p)
 {
@@ -90,10 +90,11 @@ static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, const b
                    : apr_psprintf(p, "is not a member of the resource %s", plan->resource->name));
         return 0;
     }
-    if (plan->action == BATCH_ACTION_DELETE) {
-        return 0; /* whoever deletes by id may send whole items */
-    }
     wrong = batch_value_check(column, value, p);
+    if (plan->action == BATCH_ACTION_DELETE) {
+        return !wrong; /* whoever deletes by id may send whole items, which are of use in files only
+                        */
+    }
     if (wrong) {
         add_error(judged, value->name, "wrong_type", wrong);
         return 0;

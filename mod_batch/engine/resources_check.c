@@ -200,11 +200,6 @@ void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *pr
                       BATCH_MODE_COUNT, p);
     duplicates = check_word(problems, "duplicate_handling", request->duplicate_handling,
                             BATCH_DUPLICATES_USE_FIRST, duplicates_word, BATCH_DUPLICATES_COUNT, p);
-    if (mode == BATCH_MODE_SYNC && request->via == BATCH_VIA_FILE) {
-        batch_problem_add(problems, "mode",
-                          "sync takes its items in the data of a request: send a file with the "
-                          "mode mixed");
-    }
     check_properties(plan, *action, problems, request, p);
     /* What is not known is what it is when absent; the plan is not used then. */
     plan->action = *action < 0 ? BATCH_ACTION_MERGE : (batch_action_e)*action;

@@ -236,9 +236,12 @@ apr_status_t batch_reply_write_refusal(const batch_sink_t *sink, const batch_exc
                                        int status, const char *code, const char *message,
                                        const batch_problems_t *problems);
 
-/** A batch in its envelope. errors: of batch_item_error_t; code NULL: a success. */
+/**
+ * A batch in its envelope. code NULL: a success. problems, and errors (of batch_item_error_t): what
+ * is wrong, NULL where there is nothing of that kind.
+ */
 int batch_reply_batch(batch_exchange_t *x, int status, const char *code, const batch_job_t *job,
-                      const apr_array_header_t *errors);
+                      const batch_problems_t *problems, const apr_array_header_t *errors);
 
 /* ---- Files that are streamed (file_reply.c)
  * ------------------------------------------------------

@@ -77,9 +77,10 @@ apr_int64_t batch_parameter_page(const batch_exchange_t *x, batch_problems_t *pr
 int batch_parameter_flag(const batch_exchange_t *x, const char *name, batch_problems_t *problems)
 {
     const char *text = batch_parameter(x, name);
+    int is_set = text && (!*text || !strcmp(text, "1") || !strcasecmp(text, "true"));
 
-    if (text && strcasecmp(text, "true") != 0 && strcasecmp(text, "false") != 0) {
+    if (text && !is_set && strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0) {
         batch_problem_add(problems, name, "must be true or false");
     }
-    return text && !strcasecmp(text, "true");
+    return is_set;
 }

@@ -159,7 +159,7 @@ int batch_reply_job(batch_exchange_t *x, int status, const batch_job_t *job)
     apr_status_t rv;
 
     if (x->api == BATCH_API_RESOURCES) {
-        return batch_reply_batch(x, status, NULL, job, NULL);
+        return batch_reply_batch(x, status, NULL, job, NULL, NULL);
     }
     brigade = batch_reply_brigade(x);
     sink = batch_reply_sink(brigade);

@@ -174,11 +174,11 @@ int batch_resources_create(batch_exchange_t *x)
         return batch_reply_failure(x, rv, &create.err, create.problems);
     }
     if (job.mode == BATCH_MODE_SYNC && job.status != BATCH_STATUS_COMPLETED) {
-        return batch_reply_batch(x, HTTP_UNPROCESSABLE_ENTITY, "batch_failed", &job, errors);
+        return batch_reply_batch(x, HTTP_UNPROCESSABLE_ENTITY, "batch_failed", &job, NULL, errors);
     }
     batch_endpoint_set_location(x, &job);
     if (job.mode == BATCH_MODE_SYNC) {
-        return batch_reply_batch(x, HTTP_CREATED, NULL, &job, errors);
+        return batch_reply_batch(x, HTTP_CREATED, NULL, &job, NULL, errors);
     }
     return job.status == BATCH_STATUS_QUEUED ? batch_endpoint_queued(x, &job)
                                              : batch_reply_job(x, HTTP_ACCEPTED, &job);

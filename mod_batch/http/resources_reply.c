@@ -89,7 +89,7 @@ static const char *sentence(const batch_job_t *job)
 }
 
 int batch_reply_batch(batch_exchange_t *x, int status, const char *code, const batch_job_t *job,
-                      const apr_array_header_t *errors)
+                      const batch_problems_t *problems, const apr_array_header_t *errors)
 {
     apr_bucket_brigade *brigade = batch_reply_brigade(x);
     batch_sink_t sink = batch_reply_sink(brigade);
@@ -98,6 +98,7 @@ int batch_reply_batch(batch_exchange_t *x, int status, const char *code, const b
         .status = status,
         .code = code,
         .endpoint = batch_reply_endpoint(x),
+        .problems = problems,
         .errors = errors,
         .received = job->received,
     };

@@ -30,7 +30,7 @@ static int give_up(struct upload *upload, apr_status_t rv)
 static int reply_failed(struct upload *upload)
 {
     return batch_reply_batch(upload->x, HTTP_UNPROCESSABLE_ENTITY, "batch_failed", &upload->job,
-                             NULL);
+                             upload->problems, NULL);
 }
 
 /* What came is not what the batch takes: it is failed, and that is the answer. */
@@ -69,6 +69,8 @@ static int fail_body(struct upload *upload, apr_status_t rv)
             message = apr_psprintf(p, "%s (line %" APR_INT64_T_FMT ", column %" APR_INT64_T_FMT ")",
                                    message, err->line, err->column);
         }
+        batch_problem_add(upload->problems, "body", "%s", message);
+        APR_ARRAY_IDX(upload->problems, 0, batch_problem_t).line = err->line;
         break;
     case BATCH_EINVALID:
         message = upload->problems->nelts ? problems_text(upload->problems, p) : message;
@@ -159,6 +161,7 @@ int batch_resources_upload(batch_exchange_t *x)
     const batch_resource_t *resource;
     batch_resources_request_t request;
     batch_content_t content;
+    const char *type = apr_table_get(x->r->headers_in, "Content-Type");
     const char *wrong;
     apr_status_t rv;
     int code;
@@ -170,10 +173,12 @@ int batch_resources_upload(batch_exchange_t *x)
     if (resource && !batch_endpoint_resource_is_sound(x, resource, &code)) {
         return code;
     }
-    wrong =
-        batch_content_type_read(&content, apr_table_get(x->r->headers_in, "Content-Type"), 0, p);
+    wrong = batch_content_type_read(&content, type, 0, p);
     if (wrong) {
         return batch_reply_error(x, HTTP_UNSUPPORTED_MEDIA_TYPE, wrong);
+    }
+    if (!type) { /* as what just sends a file to a URL does it */
+        content.format = BATCH_FORMAT_UNKNOWN;
     }
     rv = batch_upload_begin(&upload.upload, &upload.job, engine, &x->actor, x->id, &upload.err, p);
     if (rv != APR_SUCCESS) {

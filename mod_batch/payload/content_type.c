@@ -34,10 +34,20 @@ static const char *const vague[] = {"application/octet-stream", "text/plain",
 
 /* ---- The header ------------------------------------------------------------------------------ */
 
+/** The end of a text that begins with a quote, the one behind it not included. */
+static const char *quoted_end(const char *from)
+{
+    for (from++; *from && *from != '"'; from++) {
+        from += *from == '\\' && from[1];
+    }
+    return from;
+}
+
 /** A parameter's value as it stands at *at, quotes taken off, in p; *at moves behind it. */
 static char *value_read(const char **at, apr_pool_t *p)
 {
     const char *from = *at;
+    const char *end;
     char *value;
     char *out;
 
@@ -45,13 +55,14 @@ static char *value_read(const char **at, apr_pool_t *p)
         *at += strcspn(from, "; \t");
         return apr_pstrmemdup(p, from, (apr_size_t)(*at - from));
     }
-    out = value = apr_palloc(p, strlen(from) + 1);
-    for (from++; *from && *from != '"'; from++) {
+    end = quoted_end(from);
+    out = value = apr_palloc(p, (apr_size_t)(end - from));
+    for (from++; from < end; from++) {
         from += *from == '\\' && from[1];
         *out++ = *from;
     }
     *out = '\0';
-    *at = from + (*from == '"');
+    *at = end + (*end == '"');
     return value;
 }
 

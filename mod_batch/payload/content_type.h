@@ -11,7 +11,8 @@ typedef enum {
     BATCH_FORMAT_JSON, /* {"action":…,"resource":…,"data":[…],…}, or as BATCH_FORMAT_ARRAY */
     BATCH_FORMAT_ARRAY,  /* [{…},{…}] */
     BATCH_FORMAT_NDJSON, /* an object a line */
-    BATCH_FORMAT_CSV     /* RFC 4180, UTF-8, with a header row */
+    BATCH_FORMAT_CSV,    /* RFC 4180, UTF-8, with a header row */
+    BATCH_FORMAT_UNKNOWN /* its first byte tells: BATCH_FORMAT_JSON, or else BATCH_FORMAT_CSV */
 } batch_format_e;
 
 /** What a body is. */

@@ -64,23 +64,39 @@ batch_multipart_t *batch_multipart_make(const char *boundary,
 
 /* ---- The headers of a part ------------------------------------------------------------------- */
 
+/** 1 if a backslash stands at `at` for what follows it. */
+static int is_escape(const char *at)
+{
+    return *at == '\\' && (at[1] == '"' || at[1] == '\\');
+}
+
 /**
- * The value of a parameter that begins at from, in p; *end is set behind it. As browsers write it:
- * in quotes, with a backslash only before a quote or another one, or %22 for a quote.
+ * The end of a parameter's value that begins at from. As browsers write it: in quotes, with a
+ * backslash only before a quote or another one, or %22 for a quote.
  */
-static const char *value_read(const char **end, const char *from, apr_pool_t *p)
+static const char *value_end(const char *from)
+{
+    if (*from != '"') {
+        return from + strcspn(from, "; ");
+    }
+    for (from++; *from && *from != '"'; from++) {
+        from += is_escape(from);
+    }
+    return from;
+}
+
+/** The value between from and end, in p. */
+static const char *value_copy(const char *from, const char *end, apr_pool_t *p)
 {
     int is_quoted = *from == '"';
-    char *text = apr_palloc(p, strlen(from) + 1);
+    char *text = apr_palloc(p, (apr_size_t)(end - from) + 1);
     char *out = text;
 
-    from += is_quoted;
-    while (*from && (is_quoted ? *from != '"' : *from != ';' && *from != ' ')) {
-        from += is_quoted && *from == '\\' && (from[1] == '"' || from[1] == '\\');
-        *out++ = *from++;
+    for (from += is_quoted; from < end; from++) {
+        from += is_quoted && is_escape(from);
+        *out++ = *from;
     }
     *out = '\0';
-    *end = from;
     return text;
 }
 
@@ -92,7 +108,7 @@ static const char *parameter(const char *header, const char *wanted, apr_pool_t 
 
     while (at) {
         const char *value;
-        const char *text;
+        const char *end;
 
         at += strspn(at, "; \t");
         value = at + strcspn(at, "=;");
@@ -100,11 +116,11 @@ static const char *parameter(const char *header, const char *wanted, apr_pool_t 
             at = *value ? value : NULL;
             continue;
         }
-        text = value_read(&value, value + 1, p);
+        end = value_end(++value);
         if (!strncasecmp(at, wanted, length) && at[length] == '=') {
-            return text;
+            return value_copy(value, end, p);
         }
-        at = strchr(value, ';');
+        at = strchr(end, ';');
     }
     return NULL;
 }

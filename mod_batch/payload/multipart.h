@@ -12,7 +12,7 @@
 #include "batch.h"
 
 /** Bytes that the headers of a part may have. */
-#define BATCH_PART_HEADER_BYTES (16 * 1024)
+#define BATCH_PART_HEADER_BYTES 16384
 
 /** Who is told of the file. Another status than APR_SUCCESS ends the reading. */
 typedef struct batch_multipart_target {

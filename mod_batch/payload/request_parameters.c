@@ -79,9 +79,9 @@ void batch_request_members_read(batch_resources_request_t *request, const char *
 static void value_write(batch_text_writer_t *writer, const struct parameter *parameter,
                         const char *value, apr_pool_t *p)
 {
-    if (parameter->is_flag && !strcasecmp(value, "true")) {
+    if (parameter->is_flag && (!strcasecmp(value, "true") || !strcmp(value, "1"))) {
         batch_write_text(writer, "true");
-    } else if (parameter->is_flag && !strcasecmp(value, "false")) {
+    } else if (parameter->is_flag && (!strcasecmp(value, "false") || !strcmp(value, "0"))) {
         batch_write_text(writer, "false");
     } else if (parameter->is_json && batch_json_is_valid(value, strlen(value), p)) {
         batch_write_text(writer, value);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <openssl/evp.h>
 
@@ -107,7 +108,7 @@ static apr_status_t item_failure(batch_resources_body_t *body, apr_status_t stat
     return body->item_error.status;
 }
 
-/* ---- The file in a multipart body -----------------------------------------------------------
+/* ---- The format -----------------------------------------------------------------------------
  */
 
 static apr_status_t begin_format(batch_resources_body_t *body, batch_format_e format,
@@ -116,6 +117,24 @@ static apr_status_t begin_format(batch_resources_body_t *body, batch_format_e fo
     body->format = formats[format];
     return body->format->make(body, err);
 }
+
+/** Of a body whose type nobody has said: by its first bytes. */
+static apr_status_t guess_format(batch_resources_body_t *body, const char *bytes, apr_size_t length,
+                                 batch_error_t *err)
+{
+    static const char bom[] = "\xef\xbb\xbf";
+    const char *end = bytes + length;
+
+    bytes += length >= sizeof(bom) - 1 && !memcmp(bytes, bom, sizeof(bom) - 1) ? 3 : 0;
+    while (bytes < end && apr_isspace(*bytes)) {
+        bytes++;
+    }
+    body->is_file = bytes < end && *bytes != '{' && *bytes != '[';
+    return begin_format(body, body->is_file ? BATCH_FORMAT_CSV : BATCH_FORMAT_JSON, err);
+}
+
+/* ---- The file in a multipart body -----------------------------------------------------------
+ */
 
 static apr_status_t begin_file(void *baton, const char *type, const char *name, batch_error_t *err)
 {
@@ -167,7 +186,7 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
     status = digest_make(made, err);
     if (status == APR_SUCCESS && content->boundary) {
         made->multipart = batch_multipart_make(content->boundary, &target, p);
-    } else if (status == APR_SUCCESS) {
+    } else if (status == APR_SUCCESS && content->format != BATCH_FORMAT_UNKNOWN) {
         status = begin_format(made, content->format, err);
     }
     return status;
@@ -210,6 +229,9 @@ apr_status_t batch_resources_body_feed(batch_resources_body_t *body, const char 
             multipart_failure(body, batch_multipart_feed(body->multipart, bytes, length, err), err);
     } else {
         status = digest_add(body, bytes, length, err);
+        if (status == APR_SUCCESS && !body->format) {
+            status = guess_format(body, bytes, length, err);
+        }
         if (status == APR_SUCCESS) {
             status = body->format->feed(body, bytes, length, err);
         }
@@ -231,6 +253,8 @@ apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
     request->has_data = 1;
     if (body->multipart) {
         status = multipart_failure(body, batch_multipart_finish(body->multipart, err), err);
+    } else if (!body->format) {
+        status = guess_format(body, "", 0, err);
     }
     if (status == APR_SUCCESS) {
         status = body->format->finish(request, body, err);

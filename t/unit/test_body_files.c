@@ -484,6 +484,16 @@ static void test_limits(void)
         "header a: line 1: is not a column of the resource asset, which has id, name, quantity, "
         "weight, fragile, extra, seen, code (0 left, 101 problems)",
         "a header of 10,001 columns");
+    is_string(feed_many(MULTI, "--x Y\r\nContent-Disposition: form-data", ";a=b", 4000,
+                        "\r\n\r\nx\r\n--x Y--", p),
+              "body the multipart body has no file: exactly one part must have a filename (0 left, "
+              "1 problems)",
+              "a header of a part with 4000 parameters");
+    is_string(feed_many(MULTI,
+                        "--x Y\r\nContent-Disposition: form-data; filename=\"x\"\r\n"
+                        "Content-Type: text/csv",
+                        ";a=\"\"", 3200, "\r\n\r\nname\nx\n\r\n--x Y--", p),
+              "2 name=s:x", "a type with 3200 parameters");
     memset(big, '[', 64 * 1024);
     is_string(feed_many(NDJSON, "{}\n", big, 1600, "\n{}", p), "1\n2 !too_large (none)\n3",
               "a line of 100 MB");
