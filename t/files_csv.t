@@ -150,6 +150,21 @@ $batch = resource_final(
 is_result($batch, 'completed', {created => 1}, 'the columns of an error file are skipped');
 is(scalar(contacts("name = 'mended' AND email = 'm\@x.y'")), 1, 'its row');
 
+# Those of another resource: its columns are still none of this one.
+is_wrong(post_file('action=merge&resource=shipment', "line,index,field,code,message,name,email\n2,0,name,missing,x,y,z\n"), [qw(name email)],
+    'an error file of another resource');
+# Of the records API, by another API than made it.
+my ($gone) = rows("SELECT id FROM records WHERE organization_id = 'acme' ORDER BY id LIMIT 1");
+my $records = finished(create(delete_ids(unknown_ids(2))));
+foreach my $format (['csv', 'text/csv'], ['json', 'application/json']) {
+    my $text = request('GET', "/batch/$records->{id}/errors.$format->[0]")->body;
+    my ($unknown) = unknown_ids(1);
+    $text =~ s/\Q$unknown\E(?="\}|\r?\n|$)/$gone->{id}/mg;
+    my $sent = resource_final(post_file('action=delete&resource=record', $text, type => $format->[1])->json->{data});
+    is($sent->{stats}{deleted} + $sent->{stats}{errors}, 2, "errors.$format->[0] of the records API, mended: both items are read");
+    is($sent->{stats}{deleted}, $format->[0] eq 'csv' ? 1 : 0, "errors.$format->[0] of the records API, mended: the record that is there is deleted");
+}
+
 # ---- Other actions, who may, parameters --------------------------------------------------------------
 
 restore();

@@ -298,6 +298,19 @@ $reply = do { local $/; <$socket> };
 like($reply, qr{^HTTP/1.1 202 }, 'the upload is taken');
 is_result(resource_final($late), 'completed', {created => 6000}, 'and applied');
 
+# A body that does not go on.
+configure('Timeout 1');
+server_stop();
+ok(server_start(), 'a server that waits a second for a body');
+$batch = requested(merge('contact', []));
+$socket = open_upload($batch, $items, 5000);
+$reply = do { local $/; <$socket> };
+like($reply, qr{^HTTP/1.1 408 .*"code":"timeout"}s, 'an upload that does not go on');
+is_waiting($batch, 'an upload that does not go on');
+is(upload($batch, json => [{name => 'in time'}])->status, 202, 'another one is taken');
+is_result(resource_final($batch), 'completed', {created => 1}, 'and applied');
+unconfigure();
+
 # A URL that has expired by itself: 403.
 configure('BatchURLTTL 1s');
 server_stop();
