@@ -70,7 +70,8 @@ static int fail_body(struct upload *upload, apr_status_t rv)
                                    message, err->line, err->column);
         }
         batch_problem_add(upload->problems, "body", "%s", message);
-        APR_ARRAY_IDX(upload->problems, 0, batch_problem_t).line = err->line;
+        APR_ARRAY_IDX(upload->problems, upload->problems->nelts - 1, batch_problem_t).line =
+            err->line;
         break;
     case BATCH_EINVALID:
         message = upload->problems->nelts ? problems_text(upload->problems, p) : message;
