@@ -134,7 +134,10 @@ const char *batch_parameter(const batch_exchange_t *x, const char *name);
 apr_int64_t batch_parameter_number(const batch_exchange_t *x, const char *name, apr_int64_t absent,
                                    apr_int64_t most, int clamped, batch_problems_t *problems);
 
-/** A parameter that is true or false, 0 where it is not there. Adds a problem where it is none. */
+/**
+ * A parameter that is true or false, as these words or as 1 and 0; 1 where it has no value, 0 where
+ * it is not there. Adds a problem where it is none of that.
+ */
 int batch_parameter_flag(const batch_exchange_t *x, const char *name, batch_problems_t *problems);
 
 /** batch_parameter for request_parameters.h; baton is the exchange. */
