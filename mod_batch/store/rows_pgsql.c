@@ -275,8 +275,8 @@ static void clear_outcomes(const batch_pgsql_sets_t *sets, int count)
 typedef struct key_finder {
     const char *const *keys;
     int count;
-    int next;            /* the item behind the last one that was found */
-    apr_hash_t *by_text; /* pointers into keys; NULL = not made yet */
+    int next;            /* so many rows had the first keys, in their order */
+    apr_hash_t *by_text; /* pointers into keys; NULL = there was no need yet */
     apr_pool_t *p;
 } key_finder_t;
 
@@ -286,7 +286,8 @@ static int find_key(key_finder_t *finder, const char *key)
     const char *const *found;
     int i;
 
-    if (finder->next < finder->count && !strcmp(finder->keys[finder->next], key)) {
+    if (!finder->by_text && finder->next < finder->count &&
+        !strcmp(finder->keys[finder->next], key)) {
         return finder->next++;
     }
     if (!finder->by_text) {
@@ -296,11 +297,7 @@ static int find_key(key_finder_t *finder, const char *key)
         }
     }
     found = apr_hash_get(finder->by_text, key, APR_HASH_KEY_STRING);
-    if (!found) {
-        return -1;
-    }
-    finder->next = (int)(found - finder->keys);
-    return finder->next++;
+    return found ? (int)(found - finder->keys) : -1;
 }
 
 /*
