@@ -14,13 +14,38 @@ static const char unknown_form[] = "is not the id of a form of your organization
 
 /* ---- Operations into a job ------------------------------------------------------------------- */
 
+/* An item to be sorted: its first bytes decide between most, without a look at the key. */
+typedef struct sorted {
+    apr_uint64_t beginning;
+    const batch_item_t *item;
+} sorted_t;
+
+/* The first eight bytes of the key as a number that is as large as they come late in the order. */
+static apr_uint64_t beginning_of(const batch_item_t *item)
+{
+    apr_uint64_t number = 0;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(number); i++) {
+        number = number << 8 | (i < item->key_length ? (unsigned char)item->key[i] : 0);
+    }
+    return number;
+}
+
 static int compare_keys(const void *a, const void *b)
 {
-    const batch_item_t *left = a;
-    const batch_item_t *right = b;
+    const sorted_t *one = a;
+    const sorted_t *other = b;
+    const batch_item_t *left = one->item;
+    const batch_item_t *right = other->item;
     apr_size_t shorter =
         left->key_length < right->key_length ? left->key_length : right->key_length;
-    int order = memcmp(left->key, right->key, shorter);
+    int order;
+
+    if (one->beginning != other->beginning) {
+        return one->beginning > other->beginning ? 1 : -1;
+    }
+    order = memcmp(left->key, right->key, shorter);
 
     if (order) {
         return order;
@@ -34,13 +59,21 @@ static int compare_keys(const void *a, const void *b)
  */
 static apr_array_header_t *stored_order(const apr_array_header_t *selected, apr_pool_t *p)
 {
-    apr_array_header_t *items;
+    apr_array_header_t *items =
+        apr_array_make(p, selected ? selected->nelts : 0, sizeof(batch_item_t));
+    sorted_t *sorted = apr_palloc(p, (apr_size_t)items->nalloc * sizeof(*sorted));
+    int i;
 
-    if (!selected) {
-        return apr_array_make(p, 0, sizeof(batch_item_t));
+    for (i = 0; selected && i < selected->nelts; i++) {
+        sorted[i].item = &APR_ARRAY_IDX(selected, i, batch_item_t);
+        sorted[i].beginning = beginning_of(sorted[i].item);
     }
-    items = apr_array_copy(p, selected);
-    qsort(items->elts, (size_t)items->nelts, sizeof(batch_item_t), compare_keys);
+    if (selected) {
+        qsort(sorted, (size_t)selected->nelts, sizeof(*sorted), compare_keys);
+    }
+    for (i = 0; selected && i < selected->nelts; i++) {
+        APR_ARRAY_PUSH(items, batch_item_t) = *sorted[i].item;
+    }
     return items;
 }
 

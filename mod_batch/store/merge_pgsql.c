@@ -586,7 +586,7 @@ static batch_failure_e run_rest(batch_pgsql_merge_t *merge, int count)
     return failure;
 }
 
-static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
+static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
 {
     batch_pgsql_merge_t *merge = merge_of(sets);
     batch_failure_e failure = BATCH_FAILURE_NONE;
@@ -625,6 +625,28 @@ static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
         failure = BATCH_FAILURE_REFUSED;
     }
     return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_end(sets, count) : failure;
+}
+
+/*
+ * Sets are tried without ON CONFLICT until a new row meets another: one that somebody else has just
+ * made, or of another item, or one that a unique index besides that of match has. Then the set is
+ * done once more, with it, and what meets an obstacle is left over.
+ */
+static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
+{
+    batch_pgsql_merge_t *merge = merge_of(sets);
+    batch_failure_e failure = try_set(sets, count);
+
+    if (failure == BATCH_FAILURE_REFUSED && count > 1 && !merge->met && !merge->plain &&
+        !sets->again && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505")) {
+        merge->met = 1;
+        failure = batch_pgsql_sets_undo(sets);
+        if (failure == BATCH_FAILURE_NONE) {
+            apr_pool_clear(sets->set_pool);
+            failure = try_set(sets, count);
+        }
+    }
+    return failure;
 }
 
 /* A scope, or a stamp, that no row can have is not worth a try with each item. */

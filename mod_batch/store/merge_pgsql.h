@@ -25,6 +25,7 @@ typedef struct batch_pgsql_merge {
     int words;       /* of a set of columns */
     int probed;      /* the scope and the stamps are not to blame */
     int plain;       /* no ON CONFLICT: it would call a trigger for a row that is not inserted */
+    int met;         /* a new row met another in a unique index: ON CONFLICT from now on */
     /* The set under way. */
     const batch_item_t *items;
     batch_row_outcome_t *outcomes;
@@ -39,8 +40,8 @@ typedef struct batch_pgsql_merge {
 
 /* How a statement goes about it. */
 typedef enum {
-    BATCH_PGSQL_QUICK,   /* what meets an obstacle is left over */
-    BATCH_PGSQL_CAREFUL, /* the same; it says of what is left over whether the row is there */
+    BATCH_PGSQL_QUICK,   /* what meets an obstacle is left over, or, before merge->met, an error */
+    BATCH_PGSQL_CAREFUL, /* left over; it says of what is left over whether the row is there */
     BATCH_PGSQL_FINAL    /* the same, but obstacles are errors */
 } batch_pgsql_care_e;
 

@@ -493,7 +493,9 @@ batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
     sql.inserts = batch_pgsql_may_insert(scope->resource, group->kind);
     sql.careful = sql.updates && (care != BATCH_PGSQL_QUICK || !is_unique(merge, group->kind));
     sql.locks = care != BATCH_PGSQL_QUICK;
-    sql.plain = care == BATCH_PGSQL_FINAL || merge->plain;
+    /* ON CONFLICT looks into each unique index twice, and has to confirm each row in the log. */
+    sql.plain =
+        care == BATCH_PGSQL_FINAL || merge->plain || (care == BATCH_PGSQL_QUICK && !merge->met);
     batch_pgsql_builder_init(&sql.builder, merge->sets.table, scope->resource->table,
                              merge->sets.set_pool);
     add_items(&sql, members, count);

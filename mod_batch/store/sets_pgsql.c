@@ -261,14 +261,37 @@ static double size_for(const batch_pgsql_pace_t *pace, double left)
     return size;
 }
 
+/*
+ * Are the items that are left expected to be done in twice the time that there was for all? Then
+ * they are not left to a transaction of their own. The first rows take longer than those that
+ * follow, since they are the first on their pages: mostly it ends sooner than that.
+ */
+static int can_finish(const batch_pgsql_sets_t *sets, apr_time_t now)
+{
+    const batch_pgsql_pace_t *pace = sets->pace;
+    int rest = sets->count - sets->position;
+    double each;
+
+    if (!sets->last || rest / GROWTH > sets->last || rest > sets->most || sets->suspect ||
+        now >= sets->deadline) {
+        return 0;
+    }
+    each = (pace->took - pace->fixed) / (double)pace->rows;
+    return pace->fixed + each * (double)rest <= (double)(2 * sets->deadline - sets->begun - now);
+}
+
 static int next_size(const batch_pgsql_sets_t *sets)
 {
-    apr_interval_time_t left = sets->deadline - apr_time_now();
+    apr_time_t now = apr_time_now();
+    apr_interval_time_t left = sets->deadline - now;
     double size = size_for(sets->pace, (double)left);
     int rest = sets->count - sets->position;
 
     if (sets->suspect) {
         return sets->suspect > 1 ? sets->suspect / 2 : 1;
+    }
+    if (can_finish(sets, now)) {
+        return rest;
     }
     if (sets->last && size > (double)sets->last * GROWTH) {
         size = (double)sets->last * GROWTH;
@@ -293,12 +316,14 @@ static void succeeded(batch_pgsql_sets_t *sets, int count)
 }
 
 /* A last small set is not worth its round trip. */
-static int is_enough(const batch_pgsql_sets_t *sets, apr_time_t begun)
+static int is_enough(const batch_pgsql_sets_t *sets)
 {
     apr_time_t now = apr_time_now();
 
-    return sets->position > 0 && (now >= sets->deadline ||
-                                  (!sets->suspect && now - begun > (sets->deadline - begun) / 2));
+    return sets->position > 0 &&
+           (now >= sets->deadline ||
+            (!sets->suspect && now - sets->begun > (sets->deadline - sets->begun) / 2 &&
+             !can_finish(sets, now)));
 }
 
 /* ---- All sets ----------------------------------------------------------------------------------
@@ -336,11 +361,11 @@ static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
 apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets, int *done, int count,
                                     apr_time_t deadline)
 {
-    apr_time_t begun = apr_time_now();
     batch_failure_e failure;
 
     sets->connection = sets->tx->connection;
     sets->count = count;
+    sets->begun = apr_time_now();
     sets->deadline = deadline;
     sets->most = APR_INT32_MAX;
     *done = 0;
@@ -351,7 +376,7 @@ apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets, int *done, int cou
     if (failure == BATCH_FAILURE_NONE) {
         failure = queue_text(sets, sets->settings);
     }
-    while (failure == BATCH_FAILURE_NONE && sets->position < count && !is_enough(sets, begun)) {
+    while (failure == BATCH_FAILURE_NONE && sets->position < count && !is_enough(sets)) {
         int size = next_size(sets);
 
         failure = run_set(sets, size);

@@ -56,6 +56,7 @@ struct batch_pgsql_sets {
     /* The rest is the machine's own. */
     batch_connection_t *connection;
     int count;
+    apr_time_t begun;
     apr_time_t deadline;
     apr_pool_t *set_pool; /* of the set under way */
     int position;         /* items that are done */

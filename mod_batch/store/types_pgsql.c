@@ -16,16 +16,22 @@
 #define TYPE_UUID     2950
 #define ARRAY_TEXT    1009
 
+/* The same of its sorts of indexes. */
+#define BTREE "403"
+
 /* Domains are followed down to what they are made of. */
 static const char look_up[] =
-    "WITH RECURSIVE found (place, name, type) AS ("
-    "SELECT attnum, attname::text, atttypid FROM pg_attribute"
+    "WITH RECURSIVE found (place, name, type, sorting) AS ("
+    "SELECT attnum, attname::text, atttypid, attcollation FROM pg_attribute"
     " WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped"
     /* a table, or one of partitions: a view would not say which rows it changed */
     " AND (SELECT relkind FROM pg_class AS c WHERE c.oid = attrelid) IN ('r', 'p')"
-    " UNION ALL SELECT found.place, found.name, pg_type.typbasetype FROM found"
+    " UNION ALL SELECT found.place, found.name, pg_type.typbasetype, found.sorting FROM found"
     " JOIN pg_type ON pg_type.oid = found.type AND pg_type.typtype = 'd')"
-    " SELECT found.name, pg_type.oid, pg_type.typarray, pg_type.typcategory FROM found"
+    " SELECT found.name, pg_type.oid, pg_type.typarray, pg_type.typcategory, EXISTS ("
+    "SELECT FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid AND i.relam = " BTREE
+    " WHERE indrelid = to_regclass(quote_ident($1)) AND indisvalid AND indpred IS NULL"
+    " AND indkey[0] = found.place AND indcollation[0] = found.sorting) FROM found"
     " JOIN pg_type ON pg_type.oid = found.type AND pg_type.typtype <> 'd' ORDER BY found.place";
 
 /* ---- Statements by their text ---------------------------------------------------------------- */
@@ -95,6 +101,7 @@ static batch_failure_e read_columns(batch_connection_t *connection, batch_pgsql_
         column->name = apr_pstrdup(table->p, PQgetvalue(result, i, 0));
         set_type(column, (Oid)apr_atoi64(PQgetvalue(result, i, 1)),
                  (Oid)apr_atoi64(PQgetvalue(result, i, 2)), *PQgetvalue(result, i, 3));
+        column->indexed = *PQgetvalue(result, i, 4) == 't';
     }
     return failure;
 }
@@ -135,7 +142,7 @@ batch_failure_e batch_pgsql_table(batch_connection_t *connection, batch_pgsql_ta
 
 const batch_pgsql_column_t *batch_pgsql_column(const batch_pgsql_table_t *table, const char *name)
 {
-    static const batch_pgsql_column_t none = {"", TYPE_TEXT, ARRAY_TEXT, 0, BATCH_PGSQL_ANY};
+    static const batch_pgsql_column_t none = {"", TYPE_TEXT, ARRAY_TEXT, 0, 0, BATCH_PGSQL_ANY};
     int i;
 
     for (i = 0; i < table->columns->nelts; i++) {

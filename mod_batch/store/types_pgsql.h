@@ -20,6 +20,7 @@ typedef struct batch_pgsql_column {
     Oid type;      /* for parameters: what a domain is made of, without length or scale */
     Oid array;     /* of that type */
     int is_number; /* of any sort */
+    int indexed;   /* an index over all rows finds those with one of many values, in its order */
     batch_pgsql_kind_e kind;
 } batch_pgsql_column_t;
 

@@ -101,6 +101,34 @@ static void test_keys(void)
     }
 }
 
+/* Rows come back in the order of the index, and with keys in the server's letters. */
+static void test_letters(void)
+{
+    work_t work = {.keys = {ID3, ID4, ID1, ID3}, .count = 4};
+
+    make_things("uuid", ID1, ID2, ID3, ID4);
+    is_number(run(&work), APR_SUCCESS, "uuids in another order than their index's");
+    is_string(work.results, "ANAN", "each row is gone by one item");
+    is_string(native(path, "SELECT string_agg(right(\"Key\"::text, 1), '' ORDER BY \"Key\") FROM "
+                           "\"Things\""),
+              "24", "and only those");
+    make_things("uuid", ID1, ID2, ID3, ID4);
+    work.keys[1] = "0A000000-0000-4000-8000-000000000002";
+    work.keys[3] = "0A000000-0000-4000-8000-000000000003";
+    is_number(run(&work), APR_SUCCESS, "uuids in capitals");
+    is_string(work.results, "AAAN", "are the same uuids");
+    is_string(native(path, "SELECT \"Key\" FROM \"Things\""), ID4,
+              "and all are gone but another's");
+    make_things("text", "x", "y", "z", "w");
+    native(path, "ALTER TABLE \"Things\" DROP CONSTRAINT \"Things_pkey\"; INSERT INTO \"Things\" "
+                 "(\"Key\", organization) VALUES ('x', 7); CREATE INDEX ON \"Things\" (\"Key\")");
+    memcpy(work.keys, ((const char *[]){"y", "w", "x", "v"}), 4 * sizeof(work.keys[0]));
+    is_number(run(&work), APR_SUCCESS, "two rows with one key");
+    is_string(work.results, "ANAN", "are an item's");
+    is_string(native(path, "SELECT string_agg(\"Key\", '' ORDER BY \"Key\") FROM \"Things\""), "wz",
+              "both are gone");
+}
+
 /* The table is dropped and made again, with keys of another type, between two chunks. */
 static void test_recreated(void)
 {
@@ -197,6 +225,7 @@ int main(int argc, char **argv)
     test_values();
     test_wrong_values();
     test_keys();
+    test_letters();
     test_recreated();
     test_slow();
     test_codes();
