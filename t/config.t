@@ -4,16 +4,13 @@ use strict;
 use warnings;
 
 use BatchTest;
+use BatchTest::Port;
 
-use IO::Socket::INET;
 use POSIX ();
 
 my $folder = work_folder() . '/var/config';
 mkdir $folder or -d $folder or die "$folder: $!\n";
-my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0)
-    or die "no port: $!\n";
-my $port = $socket->sockport;
-close $socket;
+my $port = free_port();
 my $driver = driver();
 my $params = $ENV{BATCH_TEST_PARAMS};
 

@@ -100,7 +100,7 @@ sub start
         open STDERR, '>>', "$self->{dir}/error_log";
         exec $httpd, '-D', 'FOREGROUND', '-f', "$self->{dir}/httpd.conf" or POSIX::_exit(127);
     }
-    my $end = time + 30;
+    my $end = time + 120;
     while (time < $end) {
         my $answer = eval { ($self->request('GET', '/batch?per_page=1'))[0] };
         return $self if $answer;
@@ -123,7 +123,7 @@ sub state_of
 sub await_state
 {
     my ($pid, $states) = @_;
-    my $end = time + 30;
+    my $end = time + 120;
     while (state_of($pid) !~ /[$states]/) {
         die "process $pid is not in one of the states $states\n" if time > $end;
         sleep 0.001;

@@ -37,7 +37,7 @@ our @EXPORT = (
 );
 
 use constant TESTING_APP => '81413088-71b9-11ee-b962-0242ac120002';
-use constant DEADLINE => $ENV{BATCH_TEST_DEADLINE} || ($ENV{SANITIZE} ? 120 : 60);
+use constant DEADLINE => $ENV{BATCH_TEST_DEADLINE} || ($ENV{SANITIZE} ? 300 : 180);
 
 my $uuid = qr/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/;
 my $finished;

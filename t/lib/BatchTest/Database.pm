@@ -345,7 +345,7 @@ sub hold_lock
     my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', @command);
     $in->autoflush(1);
     push @locks, {pid => $pid, in => $in, out => $out};
-    my $end = time + 60;
+    my $end = time + 180;
     while (time < $end) {
         print {$in} driver() eq 'pgsql'
             ? "BEGIN; LOCK TABLE batch_jobs, $trigger_table IN EXCLUSIVE MODE;\nSELECT 'tried';\n"

@@ -15,7 +15,7 @@ use BatchTest::Config;
 
 our @EXPORT = qw(request request_text raw parallel basic);
 
-my $patience = $ENV{SANITIZE} ? 120 : 60;
+my $patience = $ENV{SANITIZE} ? 300 : 180;
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
 sub basic { return 'Basic ' . MIME::Base64::encode_base64("$_[0]:$_[1]", '') }

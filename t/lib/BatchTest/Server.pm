@@ -18,7 +18,7 @@ our @EXPORT = qw(
     configure unconfigure wait_until
 );
 
-my $patience = $ENV{SANITIZE} ? 120 : 60;
+my $patience = $ENV{SANITIZE} ? 300 : 180;
 
 sub wait_until
 {

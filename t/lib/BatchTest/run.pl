@@ -6,10 +6,10 @@ use strict;
 use warnings;
 
 use File::Basename qw(basename);
-use IO::Socket::INET;
 use TAP::Harness;
 
 use BatchTest::Log;
+use BatchTest::Port;
 
 my $work = $ENV{BATCH_SUITE} or die "run me by t/run-suite\n";
 my $error_log = "$work/t/logs/error_log";
@@ -75,18 +75,10 @@ sub stop_database
     return;
 }
 
-sub free_port
-{
-    return $ENV{PORT} if $ENV{PORT};
-    my $socket = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => 0)
-        or die "no free port: $!\n";
-    return $socket->sockport;
-}
-
 sub start
 {
     return run('start-httpd', $^X, 't/TEST.PL', '-httpd', $ENV{BATCH_TEST_HTTPD}, '-httpd_conf',
-        "$work/t/conf/modules.conf", '-port', free_port(), '-startup_timeout', 60, '-start-httpd');
+        "$work/t/conf/modules.conf", '-port', $ENV{PORT} || free_port(), '-startup_timeout', 60, '-start-httpd');
 }
 
 # What the server logged after the last file looked, its end included.
