@@ -9,7 +9,7 @@ use IO::Socket::INET;
 
 our @EXPORT = qw(free_port);
 
-# Below those that the system gives to clients: while the server is down one of them would have it.
+# Below those that the system gives to clients: while the server is down one of them could have it.
 # Each process begins at another, so that two suites that start at once do not find the same one.
 use constant {FIRST => 10_000, COUNT => 10_000};
 
