@@ -190,7 +190,7 @@ static void enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor
 }
 
 /* How often a change is tried whose COMMIT's reply is lost, each time on another connection. */
-#define TRIES_IN_DOUBT 3
+#define TRIES_IN_DOUBT 4
 
 /*
  * An insert that the server had still under way when the connection was lost shows by being refused
@@ -212,7 +212,8 @@ apr_status_t batch_job_change(batch_job_t *job, const batch_engine_t *engine, ba
             return APR_SUCCESS;
         }
         if (rv == BATCH_EUNAVAILABLE) {
-            break;
+            rv = BATCH_EINDOUBT; /* a client that is told so does it twice: worth another look */
+            continue;
         }
         rv = batch_store_write(store, body, baton, err, p);
         if (rv == BATCH_EREFUSED && batch_store_job_stands(store, &first, err, p) == APR_SUCCESS) {
