@@ -94,9 +94,10 @@ static apr_status_t find_duplicates(batch_intake_state_t *intake, batch_error_t 
 
 /* Looks for the rows of those that need it, and finishes their judgement; others are as they were.
  */
-static apr_status_t look_for_rows(batch_tx_t *tx, const batch_judged_t **results,
-                                  const batch_intake_state_t *intake, apr_pool_t *ptemp)
+static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
+    const batch_judged_t **results =
+        apr_palloc(ptemp, (apr_size_t)(unsigned)(intake->count + 1) * sizeof(*results));
     batch_item_t *items = apr_palloc(ptemp, AT_ONCE * sizeof(*items));
     batch_row_look_t *looks = apr_palloc(ptemp, AT_ONCE * sizeof(*looks));
     int *places = apr_palloc(ptemp, AT_ONCE * sizeof(*places));
@@ -105,6 +106,7 @@ static apr_status_t look_for_rows(batch_tx_t *tx, const batch_judged_t **results
     int i;
     int j;
 
+    intake->results = results;
     for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
         results[i] = &intake->judged[i];
         if (results[i]->look) {
@@ -147,7 +149,7 @@ static apr_status_t insert_segment(void *baton, const batch_segment_t *segment)
 }
 
 static apr_status_t store_items(batch_tx_t *tx, const batch_intake_state_t *intake,
-                                const batch_judged_t **results, apr_pool_t *ptemp)
+                                apr_pool_t *ptemp)
 {
     struct segment_target target = {tx, intake->job, intake->before.stored};
     batch_segment_writer_t *writer = batch_segment_writer_make(insert_segment, &target, ptemp);
@@ -155,13 +157,13 @@ static apr_status_t store_items(batch_tx_t *tx, const batch_intake_state_t *inta
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
-        rv = batch_segment_write(writer, &results[i]->item);
+        rv = batch_segment_write(writer, &intake->results[i]->item);
     }
     return rv == APR_SUCCESS ? batch_segment_writer_finish(writer) : rv;
 }
 
 static apr_status_t store_errors(batch_tx_t *tx, const batch_intake_state_t *intake,
-                                 const batch_judged_t **results, apr_pool_t *ptemp)
+                                 apr_pool_t *ptemp)
 {
     batch_item_error_t *errors =
         apr_palloc(ptemp, (AT_ONCE + BATCH_ITEM_PROBLEMS) * sizeof(*errors));
@@ -170,9 +172,9 @@ static apr_status_t store_errors(batch_tx_t *tx, const batch_intake_state_t *int
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
-        memcpy(errors + count, results[i]->errors,
-               (apr_size_t)results[i]->error_count * sizeof(*errors));
-        count += results[i]->error_count;
+        memcpy(errors + count, intake->results[i]->errors,
+               (apr_size_t)intake->results[i]->error_count * sizeof(*errors));
+        count += intake->results[i]->error_count;
         if (count && (count >= AT_ONCE || i + 1 == intake->count)) {
             rv = batch_tx_errors_insert(tx, intake->job, errors, count);
             count = 0;
@@ -181,16 +183,17 @@ static apr_status_t store_errors(batch_tx_t *tx, const batch_intake_state_t *int
     return rv;
 }
 
-static void count_items(batch_job_t *job, const batch_judged_t **results, int count)
+static void count_items(const batch_intake_state_t *intake)
 {
+    batch_job_t *job = intake->job;
     int i;
 
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < intake->count; i++) {
         job->received++;
         job->stored++;
-        if (results[i]->duplicate) {
+        if (intake->results[i]->duplicate) {
             job->counts.duplicates++;
-        } else if (results[i]->error_count) {
+        } else if (intake->results[i]->error_count) {
             job->invalid++;
             job->counts.errors++;
         } else {
@@ -199,23 +202,26 @@ static void count_items(batch_job_t *job, const batch_judged_t **results, int co
     }
 }
 
+/* Judges the group to its end, stores its errors, and counts it. */
+static apr_status_t settle_group(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
+{
+    apr_status_t rv = look_for_rows(tx, intake, ptemp);
+
+    if (rv == APR_SUCCESS) {
+        count_items(intake);
+        if (intake->job->invalid || intake->job->counts.duplicates) {
+            rv = store_errors(tx, intake, ptemp);
+        }
+    }
+    return rv;
+}
+
 apr_status_t batch_intake_store_group(batch_tx_t *tx, batch_intake_state_t *intake,
                                       apr_pool_t *ptemp)
 {
-    const batch_judged_t **results =
-        apr_palloc(ptemp, (apr_size_t)(unsigned)(intake->count + 1) * sizeof(*results));
-    apr_status_t rv = look_for_rows(tx, results, intake, ptemp);
+    apr_status_t rv = settle_group(tx, intake, ptemp);
 
-    if (rv == APR_SUCCESS) {
-        rv = store_items(tx, intake, results, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = store_errors(tx, intake, results, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        count_items(intake->job, results, intake->count);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? store_items(tx, intake, ptemp) : rv;
 }
 
 /* ---- The transactions ---------------------------------------------------------------------------
@@ -237,7 +243,8 @@ static void conclude_empty(batch_intake_state_t *intake)
         job->received, job->action == BATCH_ACTION_OVERWRITE ? ", nothing was removed" : "");
 }
 
-apr_status_t batch_intake_end(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
+/* All groups are settled: what the job has come to, which with the mode sync is its end. */
+static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     batch_job_t *job = intake->job;
     apr_status_t rv = APR_SUCCESS;
@@ -261,10 +268,23 @@ apr_status_t batch_intake_end(batch_tx_t *tx, batch_intake_state_t *intake, apr_
     if (rv == APR_SUCCESS && intake->plan->mode == BATCH_MODE_SYNC) {
         rv = batch_intake_list_errors(tx, intake, ptemp);
     }
-    if (rv == APR_SUCCESS && batch_status_is_final(job->status) && !job->save_upload) {
-        rv = batch_tx_segments_delete(tx, job);
+    return rv;
+}
+
+/* 1 if the items are still needed: to be applied, or as the upload. */
+static int keeps_items(const batch_job_t *job)
+{
+    return job->save_upload || !batch_status_is_final(job->status);
+}
+
+apr_status_t batch_intake_end(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
+{
+    apr_status_t rv = conclude(tx, intake, ptemp);
+
+    if (rv == APR_SUCCESS && !keeps_items(intake->job)) {
+        rv = batch_tx_segments_delete(tx, intake->job);
     }
-    return rv == APR_SUCCESS ? batch_tx_job_received(tx, job) : rv;
+    return rv == APR_SUCCESS ? batch_tx_job_received(tx, intake->job) : rv;
 }
 
 static apr_status_t check_permission(const batch_intake_state_t *intake)
@@ -276,7 +296,7 @@ static apr_status_t check_permission(const batch_intake_state_t *intake)
                : BATCH_EFORBIDDEN;
 }
 
-/* All of a batch that is one group. */
+/* All of a batch that is one group: nothing is written that would be changed once more. */
 static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_intake_state_t *intake = baton;
@@ -284,12 +304,18 @@ static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     *intake->job = intake->before;
     if (rv == APR_SUCCESS) {
-        rv = batch_tx_job_insert(tx, intake->job, NULL);
+        rv = batch_tx_job_place(tx, intake->job);
     }
     if (rv == APR_SUCCESS) {
-        rv = batch_intake_store_group(tx, intake, ptemp);
+        rv = settle_group(tx, intake, ptemp);
     }
-    return rv == APR_SUCCESS ? batch_intake_end(tx, intake, ptemp) : rv;
+    if (rv == APR_SUCCESS) {
+        rv = conclude(tx, intake, ptemp);
+    }
+    if (rv == APR_SUCCESS && keeps_items(intake->job)) {
+        rv = store_items(tx, intake, ptemp);
+    }
+    return rv == APR_SUCCESS ? batch_tx_job_insert_placed(tx, intake->job, NULL) : rv;
 }
 
 static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -457,5 +483,6 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    return intake.ended ? run_last(&intake, whole_body, err) : take_in_groups(&intake, err);
+    intake.whole = intake.ended;
+    return intake.whole ? run_last(&intake, whole_body, err) : take_in_groups(&intake, err);
 }

@@ -22,8 +22,10 @@ typedef struct batch_intake_state {
     apr_pool_t *group_pool;
     batch_judged_t *judged;
     int count;
-    int ended;           /* the source has no more items */
-    apr_int64_t unnamed; /* items so far of which nobody knows which row they name */
+    int ended;                      /* the source has no more items */
+    const batch_judged_t **results; /* judged to the end; in the pool of the transaction */
+    int whole;                      /* the group is all of the batch */
+    apr_int64_t unnamed;            /* items so far of which nobody knows which row they name */
     /* Sync. */
     apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
     int undone;                   /* processing was undone: the job is stored as failed */

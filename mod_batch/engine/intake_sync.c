@@ -23,14 +23,34 @@ static void report_refusal(void *baton, const batch_item_error_t *error)
     kept->original = apr_pstrdup(p, error->original);
 }
 
-/* The items of the stored segment with the item at position. */
+/* The items of a batch that is a single group, from position on: they are still in memory. */
+static void own_items(batch_item_t **items, int *count, const batch_intake_state_t *intake,
+                      apr_int64_t position, apr_pool_t *p)
+{
+    int first = (int)position;
+    int i;
+
+    *count = intake->count - first;
+    *items = apr_palloc(p, (apr_size_t)(unsigned)*count * sizeof(**items));
+    for (i = 0; i < *count; i++) {
+        (*items)[i] = intake->results[first + i]->item;
+        batch_item_complete(&(*items)[i], &intake->application, intake->job, p);
+    }
+}
+
+/* The items from position on: as many as are stored together. */
 static apr_status_t next_items(batch_tx_t *tx, batch_item_t **items, int *count,
                                const batch_intake_state_t *intake, apr_int64_t position,
                                apr_pool_t *p)
 {
     batch_segment_t segment;
-    apr_status_t rv = batch_tx_segment_get(tx, &segment, intake->job, position, p);
+    apr_status_t rv;
 
+    if (intake->whole) {
+        own_items(items, count, intake, position, p);
+        return APR_SUCCESS;
+    }
+    rv = batch_tx_segment_get(tx, &segment, intake->job, position, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -192,6 +212,9 @@ apr_status_t batch_intake_list_errors(batch_tx_t *tx, batch_intake_state_t *inta
     int count;
 
     apr_array_clear(intake->errors);
+    if (!intake->job->counts.errors && !intake->job->counts.duplicates) {
+        return APR_SUCCESS;
+    }
     return batch_tx_errors_read(tx, &count, intake->job, &cursor, APR_INT32_MAX, copy_error, intake,
                                 ptemp);
 }

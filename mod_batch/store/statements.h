@@ -89,8 +89,8 @@
 /* What is inserted. */
 #define BATCH_JOB_INSERTED                                                                         \
     BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME)                                                       \
-    "settings, operations, owner_host, owner_pid, owner_start_time"
-#define BATCH_JOB_FORMATS BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s, %s, %lld, %lld"
+    "settings, operations, owner_host, owner_pid, owner_start_time, seq"
+#define BATCH_JOB_FORMATS BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s, %s, %lld, %lld, %lld"
 
 /* The database's clock in SQL, in microseconds since the epoch. batch_clock: driver_sqlite3.c */
 #define BATCH_CLOCK_SQLITE3 "batch_clock()"
@@ -156,6 +156,12 @@
     "SELECT seq, id, created_at, owner_pid, owner_start_time, owner_host FROM batch_jobs"          \
     " WHERE api = 'none' AND (created_at, seq) > (%lld, %lld) ORDER BY created_at, seq LIMIT %lld"
 
+/*
+ * sqlite3: where the items of a job begin in batch_items. One number for both, as it has a second
+ * tree for a key of two, which each batch would have to change.
+ */
+#define BATCH_PLACE "(%lld << 32)"
+
 /* The jobs of a list, and which of them its filters let through: the value of each twice. */
 #define BATCH_SQL_TEXT_LISTED         "organization = %s AND api = %s"
 #define BATCH_SQL_TEXT_FILTER(column) "(%s IS NULL OR " column " = %s)"
@@ -177,8 +183,14 @@
         " FROM batch_schema")                                                                      \
                                                                                                    \
     /* batch_jobs, by clients */                                                                   \
-    SAME(BATCH_SQL_JOB_INSERT, "INSERT INTO batch_jobs (" BATCH_JOB_INSERTED                       \
-                               ") VALUES (" BATCH_JOB_FORMATS ") RETURNING seq")                   \
+    /* The seq of the next one. sqlite3: greater than that of any there was, also where the last   \
+     * of them have been removed. */                                                               \
+    OWN(BATCH_SQL_JOB_PLACE,                                                                       \
+        "SELECT max(coalesce((SELECT max(seq) FROM batch_jobs), 0),"                               \
+        " coalesce((SELECT seq FROM batch_last WHERE id = 1), 0)) + 1",                            \
+        "SELECT nextval(pg_get_serial_sequence('batch_jobs', 'seq'))")                             \
+    SAME(BATCH_SQL_JOB_INSERT,                                                                     \
+         "INSERT INTO batch_jobs (" BATCH_JOB_INSERTED ") VALUES (" BATCH_JOB_FORMATS ")")         \
     SAME(BATCH_SQL_JOB_GET, BATCH_SQL_TEXT_JOB_GET)                                                \
     OWN(BATCH_SQL_JOB_GET_TO_WRITE, BATCH_SQL_TEXT_JOB_GET, BATCH_SQL_TEXT_JOB_GET " FOR UPDATE")  \
     SAME(BATCH_SQL_JOB_BY_SEQ, "SELECT " BATCH_JOB_COLUMNS " FROM batch_jobs WHERE seq = %lld")    \
@@ -262,15 +274,22 @@
          " WHERE seq = %lld AND id = %s AND epoch = %lld AND cursor = %lld"                        \
          " AND status = 'processing'")                                                             \
                                                                                                    \
-    /* batch_items */                                                                              \
-    SAME(BATCH_SQL_SEGMENT_INSERT, "INSERT INTO batch_items (job, first_item, item_count, data)"   \
-                                   " VALUES (%lld, %lld, %lld, %s)")                               \
-    SAME(BATCH_SQL_SEGMENT_GET, "SELECT first_item, item_count, data FROM batch_items"             \
-                                " WHERE job = %lld AND first_item <= %lld"                         \
-                                " ORDER BY first_item DESC LIMIT 1")                               \
+    /* batch_items: sqlite3 finds them by place, BATCH_PLACE */                                    \
+    OWN(BATCH_SQL_SEGMENT_INSERT,                                                                  \
+        "INSERT INTO batch_items (job, first_item, item_count, data, place)"                       \
+        " VALUES (%lld, %lld, %lld, %s, " BATCH_PLACE " + %lld)",                                  \
+        "INSERT INTO batch_items (job, first_item, item_count, data)"                              \
+        " VALUES (%lld, %lld, %lld, %s)")                                                          \
+    OWN(BATCH_SQL_SEGMENT_GET,                                                                     \
+        "SELECT first_item, item_count, data FROM batch_items"                                     \
+        " WHERE place <= " BATCH_PLACE " + %lld AND place >= " BATCH_PLACE                         \
+        " ORDER BY place DESC LIMIT 1",                                                            \
+        "SELECT first_item, item_count, data FROM batch_items"                                     \
+        " WHERE job = %lld AND first_item <= %lld"                                                 \
+        " ORDER BY first_item DESC LIMIT 1")                                                       \
     OWN(BATCH_SQL_SEGMENTS_DELETE,                                                                 \
-        "DELETE FROM batch_items WHERE rowid IN"                                                   \
-        " (SELECT rowid FROM batch_items WHERE job = %lld LIMIT %lld)",                            \
+        "DELETE FROM batch_items WHERE place IN (SELECT place FROM batch_items"                    \
+        " WHERE place >= " BATCH_PLACE " AND place < " BATCH_PLACE " LIMIT %lld)",                 \
         "DELETE FROM batch_items WHERE job = %lld")                                                \
                                                                                                    \
     /* batch_errors: pgsql adds many at once, of which each parameter has a member of all */       \
@@ -303,31 +322,42 @@
  * SQLite does not find a place by both in an index. sqlite3 walks over all jobs, and says of each
  * whether the filters let it through; to pgsql they are conditions.
  */
-#define BATCH_LIST_SQLITE3(column, condition, direction)                                           \
-    "SELECT seq, " column ", " BATCH_SQL_TEXT_FITS " FROM batch_jobs WHERE " BATCH_SQL_TEXT_LISTED \
-    " AND " condition                                                                              \
+#define BATCH_LIST_SQLITE3(column, of, condition, direction)                                       \
+    "SELECT seq, " column ", " BATCH_SQL_TEXT_FITS                                                 \
+    " FROM batch_jobs WHERE " BATCH_SQL_TEXT_LISTED of " AND " condition                           \
     BATCH_LIST_ORDER(column, direction),
-#define BATCH_LIST_PGSQL(column, condition, direction)                                             \
+#define BATCH_LIST_PGSQL(column, of, condition, direction)                                         \
     "SELECT seq, " column " FROM batch_jobs WHERE " BATCH_SQL_TEXT_FITS                            \
-    " AND " BATCH_SQL_TEXT_LISTED " AND " condition                                                \
+    " AND " BATCH_SQL_TEXT_LISTED of " AND " condition                                             \
     BATCH_LIST_ORDER(column, direction),
 #define BATCH_LIST_ORDER(column, direction)                                                        \
     " ORDER BY " column direction ", seq" direction " LIMIT %lld OFFSET %lld"
-#define BATCH_LIST_ENTRY(SQL, column)                                                              \
-    SQL(column, column " = %lld AND seq > %lld", "")                                               \
-    SQL(column, column " > %lld", "")                                                              \
-    SQL(column, column " = %lld AND seq < %lld", " DESC")                                          \
-    SQL(column, column " < %lld", " DESC")
-#define BATCH_LIST_ENTRY_SQLITE3(symbol, word, column) BATCH_LIST_ENTRY(BATCH_LIST_SQLITE3, column)
-#define BATCH_LIST_ENTRY_PGSQL(symbol, word, column)   BATCH_LIST_ENTRY(BATCH_LIST_PGSQL, column)
+#define BATCH_LIST_ENTRY(SQL, column, of)                                                          \
+    SQL(column, of, column " = %lld AND seq > %lld", "")                                           \
+    SQL(column, of, column " > %lld", "")                                                          \
+    SQL(column, of, column " = %lld AND seq < %lld", " DESC")                                      \
+    SQL(column, of, column " < %lld", " DESC")
+#define BATCH_LIST_ENTRY_SQLITE3(symbol, word, column)                                             \
+    BATCH_LIST_ENTRY(BATCH_LIST_SQLITE3, column, BATCH_LIST_OF_##symbol)
+#define BATCH_LIST_ENTRY_PGSQL(symbol, word, column)                                               \
+    BATCH_LIST_ENTRY(BATCH_LIST_PGSQL, column, BATCH_LIST_OF_##symbol)
 
-#define BATCH_SYMBOL_SAME(symbol, text)                symbol,
-#define BATCH_SYMBOL_OWN(symbol, sqlite3, pgsql)       symbol,
-#define BATCH_NAME_SAME(symbol, text)                  #symbol,
-#define BATCH_NAME_OWN(symbol, sqlite3, pgsql)         #symbol,
-#define BATCH_TEXT_SAME(symbol, text)                  text,
-#define BATCH_TEXT_SQLITE3(symbol, sqlite3, pgsql)     sqlite3,
-#define BATCH_TEXT_PGSQL(symbol, sqlite3, pgsql)       pgsql,
+/* The API alone that has the order, as the condition of its index: BATCH_INDEX_OF_RECORDS. */
+#define BATCH_LIST_OF_RECORDS                      " AND api = 'records'"
+#define BATCH_LIST_OF_BATCH_SORT_CREATED_AT        ""
+#define BATCH_LIST_OF_BATCH_SORT_UPDATED_AT        BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_BATCH_SORT_STARTED_AT        BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_BATCH_SORT_COMPLETED_AT      BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_BATCH_SORT_STATUS            BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_BATCH_SORT_OBJECTS_TOTAL     BATCH_LIST_OF_RECORDS
+
+#define BATCH_SYMBOL_SAME(symbol, text)            symbol,
+#define BATCH_SYMBOL_OWN(symbol, sqlite3, pgsql)   symbol,
+#define BATCH_NAME_SAME(symbol, text)              #symbol,
+#define BATCH_NAME_OWN(symbol, sqlite3, pgsql)     #symbol,
+#define BATCH_TEXT_SAME(symbol, text)              text,
+#define BATCH_TEXT_SQLITE3(symbol, sqlite3, pgsql) sqlite3,
+#define BATCH_TEXT_PGSQL(symbol, sqlite3, pgsql)   pgsql,
 
 typedef enum {
     BATCH_STATEMENT_LIST(BATCH_SYMBOL_SAME, BATCH_SYMBOL_OWN) BATCH_SQL_LIST,
@@ -341,6 +371,9 @@ typedef enum {
 #define BATCH_INDEX(column)                                                                        \
     "CREATE INDEX IF NOT EXISTS batch_jobs_by_" #column                                            \
     " ON batch_jobs (organization, api, " #column ", seq)"
+
+/* The same where only the records API has the order: jobs of the other one have no entry. */
+#define BATCH_INDEX_OF_RECORDS(column) BATCH_INDEX(column) " WHERE api = 'records'"
 
 /* SQLite: what triggers do to the count of an organization's jobs in an API. */
 #define BATCH_COUNT_ADDED                                                                          \
@@ -356,7 +389,7 @@ typedef enum {
  */
 #define BATCH_SCHEMA_1_SQLITE3                                                                     \
     "CREATE TABLE IF NOT EXISTS batch_jobs ("                                                      \
-    " seq INTEGER PRIMARY KEY AUTOINCREMENT,"                                                      \
+    " seq INTEGER PRIMARY KEY,"                                                                    \
     " id TEXT NOT NULL UNIQUE,"                                                                    \
     " api TEXT NOT NULL,"                                                                          \
     " organization TEXT NOT NULL,"                                                                 \
@@ -411,8 +444,9 @@ typedef enum {
     " lease_until INTEGER NOT NULL DEFAULT 0,"                                                     \
     " settings TEXT,"                                                                              \
     " operations TEXT)",                                                                           \
-        BATCH_INDEX(created_at), BATCH_INDEX(updated_at), BATCH_INDEX(queued_at),                  \
-        BATCH_INDEX(completed_at), BATCH_INDEX(status_rank), BATCH_INDEX(total),                   \
+        BATCH_INDEX(created_at), BATCH_INDEX_OF_RECORDS(updated_at),                               \
+        BATCH_INDEX_OF_RECORDS(queued_at), BATCH_INDEX_OF_RECORDS(completed_at),                   \
+        BATCH_INDEX_OF_RECORDS(status_rank), BATCH_INDEX_OF_RECORDS(total),                        \
         "CREATE INDEX IF NOT EXISTS batch_jobs_receiving ON batch_jobs (created_at)"               \
         " WHERE api = 'none'",                                                                     \
         "CREATE INDEX IF NOT EXISTS batch_jobs_requested ON batch_jobs (expires_at)"               \
@@ -422,11 +456,11 @@ typedef enum {
         "CREATE INDEX IF NOT EXISTS batch_jobs_completed ON batch_jobs (completed_at)"             \
         " WHERE completed_at > 0",                                                                 \
         "CREATE TABLE IF NOT EXISTS batch_items ("                                                 \
+        " place INTEGER PRIMARY KEY,"                                                              \
         " job INTEGER NOT NULL,"                                                                   \
         " first_item INTEGER NOT NULL,"                                                            \
         " item_count INTEGER NOT NULL,"                                                            \
-        " data TEXT NOT NULL,"                                                                     \
-        " PRIMARY KEY (job, first_item))",                                                         \
+        " data TEXT NOT NULL)",                                                                    \
         "CREATE TABLE IF NOT EXISTS batch_errors ("                                                \
         " job INTEGER NOT NULL,"                                                                   \
         " ordinal INTEGER NOT NULL,"                                                               \
@@ -449,7 +483,14 @@ typedef enum {
         "CREATE TRIGGER IF NOT EXISTS batch_jobs_removed AFTER DELETE ON batch_jobs "              \
         "BEGIN" BATCH_COUNT_REMOVED " END",                                                        \
         "CREATE TRIGGER IF NOT EXISTS batch_jobs_received AFTER UPDATE OF api ON batch_jobs"       \
-        " WHEN new.api <> old.api BEGIN" BATCH_COUNT_REMOVED BATCH_COUNT_ADDED " END",             \
+        " WHEN new.api <> old.api BEGIN" BATCH_COUNT_REMOVED BATCH_COUNT_ADDED                     \
+        " END", /* AUTOINCREMENT would write the highest seq with each job; here only where that   \
+                   goes. */                                                                        \
+        "CREATE TABLE IF NOT EXISTS batch_last (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL)",    \
+        "INSERT OR IGNORE INTO batch_last VALUES (1, 0)",                                          \
+        "CREATE TRIGGER IF NOT EXISTS batch_jobs_last AFTER DELETE ON batch_jobs"                  \
+        " WHEN old.seq > coalesce((SELECT max(seq) FROM batch_jobs), 0) "                          \
+        "BEGIN UPDATE batch_last SET seq = old.seq WHERE id = 1 AND seq < old.seq; END",           \
         "CREATE TABLE IF NOT EXISTS batch_secrets ("                                               \
         " name TEXT NOT NULL PRIMARY KEY,"                                                         \
         " secret TEXT NOT NULL)",                                                                  \
@@ -516,8 +557,9 @@ typedef enum {
     " lease_until bigint NOT NULL DEFAULT 0,"                                                      \
     " settings text,"                                                                              \
     " operations text) WITH (fillfactor = 70)",                                                    \
-        BATCH_INDEX(created_at), BATCH_INDEX(queued_at), BATCH_INDEX(completed_at),                \
-        BATCH_INDEX(status_rank), BATCH_INDEX(total),                                              \
+        BATCH_INDEX(created_at), BATCH_INDEX_OF_RECORDS(queued_at),                                \
+        BATCH_INDEX_OF_RECORDS(completed_at), BATCH_INDEX_OF_RECORDS(status_rank),                 \
+        BATCH_INDEX_OF_RECORDS(total),                                                             \
         "CREATE INDEX IF NOT EXISTS batch_jobs_receiving ON batch_jobs (created_at)"               \
         " WHERE api = 'none'",                                                                     \
         "CREATE INDEX IF NOT EXISTS batch_jobs_requested ON batch_jobs (expires_at)"               \

@@ -192,6 +192,14 @@ batch_error_t *batch_tx_error(batch_tx_t *tx);
 apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner);
 
 /**
+ * The same in two steps: the first sets seq and created_at, so that items and errors of the job can
+ * be stored before it; the second inserts it as it has become by then.
+ */
+apr_status_t batch_tx_job_place(batch_tx_t *tx, batch_job_t *job);
+apr_status_t batch_tx_job_insert_placed(batch_tx_t *tx, batch_job_t *job,
+                                        const batch_owner_t *owner);
+
+/**
  * Reads the job with that id if it is this organization's and of this API; strings in p. A write
  * transaction keeps others from changing it until it ends; it waits for a worker's chunk.
  */
@@ -206,7 +214,9 @@ apr_status_t batch_tx_job_look(batch_tx_t *tx, batch_job_t *job, const char *id,
 apr_status_t batch_tx_job_find(batch_tx_t *tx, batch_job_t *job, const char *id, batch_api_e api,
                                apr_pool_t *p);
 
-/** The orders that a list can have. X(SYMBOL, "word as the API says it", "column of batch_jobs").
+/**
+ * The orders that a list can have; lists of the resources API have the first one only.
+ * X(SYMBOL, "word as the API says it", "column of batch_jobs")
  */
 #define BATCH_SORT_LIST(X)                                                                         \
     X(BATCH_SORT_CREATED_AT, "created_at", "created_at")                                           \

@@ -11,7 +11,8 @@
 apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
                                      const batch_segment_t *segment)
 {
-    const void *values[] = {&job->seq, &segment->first, &segment->count, segment->data};
+    const void *values[] = {&job->seq,     &segment->first, &segment->count,
+                            segment->data, &job->seq,       &segment->first};
 
     return batch_tx_execute_later(tx, BATCH_SQL_SEGMENT_INSERT, values);
 }
@@ -20,7 +21,7 @@ apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, cons
                                   apr_int64_t position, apr_pool_t *p)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    const void *values[] = {&job->seq, &position};
+    const void *values[] = {&job->seq, &position, &job->seq};
     batch_results_t *results;
     batch_row_t *row = NULL;
     const char *data;

@@ -231,19 +231,30 @@ apr_status_t batch_store_job_stands(batch_store_t *store, const batch_job_t *job
     return batch_store_run(store, BATCH_RUN_SETTLE, stands_body, (void *)job, err, ptemp);
 }
 
-apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner)
+apr_status_t batch_tx_job_place(batch_tx_t *tx, batch_job_t *job)
 {
-    static const batch_owner_t nobody = {NULL, 0, 0};
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
-    const void *values[MEMBER_COUNT + 5];
     batch_results_t *results;
     batch_row_t *row = NULL;
-    apr_status_t rv;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_PLACE, NULL, scratch);
+
+    if (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
+        job->seq = batch_row_number(tx->connection, row, 0);
+    }
+    job->created_at = batch_tx_now(tx);
+    return rv;
+}
+
+apr_status_t batch_tx_job_insert_placed(batch_tx_t *tx, batch_job_t *job,
+                                        const batch_owner_t *owner)
+{
+    static const batch_owner_t nobody = {NULL, 0, 0};
+    const void *values[MEMBER_COUNT + 6];
     int i;
 
     owner = owner ? owner : &nobody;
-    job->created_at = job->updated_at = batch_tx_now(tx);
-    job->completed_at = batch_status_is_final(job->status) ? job->created_at : 0;
+    job->updated_at = batch_tx_now(tx);
+    job->completed_at = batch_status_is_final(job->status) ? job->updated_at : 0;
     job->revision = 1;
     for (i = 0; i < MEMBER_COUNT; i++) {
         values[i] = member_value(job, &members[i]);
@@ -253,11 +264,15 @@ apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_o
     values[MEMBER_COUNT + 2] = owner->host;
     values[MEMBER_COUNT + 3] = &owner->pid;
     values[MEMBER_COUNT + 4] = &owner->start_time;
-    rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_INSERT, values, scratch);
-    if (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
-        job->seq = batch_row_number(tx->connection, row, 0);
-    }
-    return rv;
+    values[MEMBER_COUNT + 5] = &job->seq;
+    return batch_tx_execute_later(tx, BATCH_SQL_JOB_INSERT, values);
+}
+
+apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner)
+{
+    apr_status_t rv = batch_tx_job_place(tx, job);
+
+    return rv == APR_SUCCESS ? batch_tx_job_insert_placed(tx, job, owner) : rv;
 }
 
 apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
@@ -392,10 +407,9 @@ apr_status_t batch_tx_job_cancel(batch_tx_t *tx, batch_job_t *job)
  */
 
 /* Rows that one statement removes, where none may keep others waiting for long. */
-static apr_status_t delete_in_parts(batch_tx_t *tx, batch_statement_e statement, apr_int64_t job,
-                                    apr_int64_t limit)
+static apr_status_t delete_in_parts(batch_tx_t *tx, batch_statement_e statement,
+                                    const void **values, apr_int64_t limit)
 {
-    const void *values[] = {&job, &limit};
     apr_status_t rv;
     int rows;
 
@@ -410,12 +424,18 @@ static apr_status_t delete_in_parts(batch_tx_t *tx, batch_statement_e statement,
 
 apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job)
 {
-    return delete_in_parts(tx, BATCH_SQL_SEGMENTS_DELETE, job->seq, 8);
+    const apr_int64_t limit = 8, next = job->seq + 1;
+    const void *values[] = {&job->seq, &next, &limit};
+
+    return delete_in_parts(tx, BATCH_SQL_SEGMENTS_DELETE, values, limit);
 }
 
 apr_status_t batch_tx_errors_delete(batch_tx_t *tx, const batch_job_t *job)
 {
-    return delete_in_parts(tx, BATCH_SQL_ERRORS_DELETE, job->seq, 500);
+    const apr_int64_t limit = 500;
+    const void *values[] = {&job->seq, &limit};
+
+    return delete_in_parts(tx, BATCH_SQL_ERRORS_DELETE, values, limit);
 }
 
 apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job)

@@ -125,6 +125,16 @@ static void test_cancelled(apr_pool_t *p)
     is_number(again(&job, p).status, BATCH_STATUS_FAILED, "it stays cancelled");
 }
 
+/* Items as an upload leaves them that was killed. */
+static apr_status_t leave_items(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    char data[] = "";
+    batch_segment_t segment = {.count = 7, .data = data};
+
+    (void)ptemp;
+    return batch_tx_segment_insert(tx, baton, &segment);
+}
+
 static void test_expiry(apr_pool_t *p)
 {
     batch_upload_t *upload;
@@ -157,8 +167,7 @@ static void test_expiry(apr_pool_t *p)
     /* Its owner is a process that is gone: what it has stored is removed with that. */
     sql(p, "UPDATE batch_jobs SET owner_pid = 0, stored = 7, received = 9, expires_at = 1 "
            "WHERE status = 'requested'");
-    sql(p, "INSERT INTO batch_items SELECT seq, 0, 7, '' FROM batch_jobs WHERE status = "
-           "'requested'");
+    batch_store_write(engine.store, leave_items, &late, &err, p);
     batch_uploads_settle(&found, &engine, &err, p);
     is_number(found, 1, "an upload whose owner is gone is settled");
     is_string(stored(&late, p), "expired 0 0 0 0 0 free", "and nothing is left of it");
