@@ -18,7 +18,6 @@
 #include <http_log.h>
 #include <http_main.h>
 #include <mpm_common.h>
-#include <util_mutex.h>
 
 #include "batch.h"
 #include "config/config.h"
@@ -29,9 +28,6 @@
 
 extern module AP_MODULE_DECLARE_DATA batch_module;
 APLOG_USE_MODULE(batch);
-
-/* The name of the mutex in front of SQLite's writers, for the directive Mutex. */
-#define WRITER_MUTEX "batch-writer"
 
 /* The ending of a child takes no longer; httpd sends the next signal after 5 s at the latest. */
 #define STOP_PATIENCE apr_time_from_msec(4500)
@@ -49,7 +45,6 @@ typedef struct site {
     const batch_settings_t *settings;
     /* Made by the parent, shared by the children. */
     batch_node_t *node;
-    apr_global_mutex_t *writer_mutex; /* NULL where the database needs none */
     batch_soundness_e soundness;
     /* Of this child. */
     batch_service_t service;
@@ -78,20 +73,6 @@ static apr_status_t forget_sites(void *data)
 
 /* ---- In the parent ----------------------------------------------------------------------------
  */
-
-static int pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
-{
-    apr_status_t rv = ap_mutex_register(pconf, WRITER_MUTEX, NULL, APR_LOCK_DEFAULT_TIMED, 0);
-
-    (void)plog;
-    (void)ptemp;
-    if (rv != APR_SUCCESS) {
-        ap_log_perror(APLOG_MARK, APLOG_EMERG, rv, pconf,
-                      "MB0001: the mutex " WRITER_MUTEX " cannot be registered");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
-    return OK;
-}
 
 static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -143,11 +124,7 @@ static apr_status_t make_shared(site_t *site, apr_pool_t *pconf)
                      err.message ? err.message : "the workers cannot be prepared");
         return rv;
     }
-    if (!strcmp(site->settings->driver, "sqlite3")) {
-        rv = ap_global_mutex_create(&site->writer_mutex, NULL, WRITER_MUTEX,
-                                    apr_itoa(pconf, (int)(site - sites)), site->server, pconf, 0);
-    }
-    return rv; /* httpd has logged it */
+    return rv;
 }
 
 static apr_status_t check_databases(server_rec *s, apr_pool_t *ptemp)
@@ -195,7 +172,7 @@ static void start_site(site_t *site, apr_pool_t *pchild)
     apr_status_t rv;
 
     if (batch_service_open(&site->service, site->settings, site->soundness, site->node,
-                           site->writer_mutex, site->server, pchild) != APR_SUCCESS) {
+                           site->server, pchild) != APR_SUCCESS) {
         return;
     }
     site->ready = 1;
@@ -365,7 +342,6 @@ static void register_hooks(apr_pool_t *p)
         /* What it means for each server is found when their databases are checked. */
         ap_log_perror(APLOG_MARK, APLOG_CRIT, rv, p, "MB0004: apr_dbd cannot be initialized");
     }
-    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);

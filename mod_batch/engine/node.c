@@ -63,6 +63,10 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
     made->shared = apr_shm_baseaddr_get(shm);
     memset(made->shared, 0, size);
     made->slot_count = workers;
+    rv = batch_writers_make(&made->shared->writers);
+    if (rv != APR_SUCCESS) {
+        return batch_error_set(err, rv, "MB0401", p, "cannot make the writers' mutex");
+    }
     if (pipe2(made->wake, O_NONBLOCK | O_CLOEXEC)) {
         return batch_error_set(err, errno, "MB0402", p, "cannot make the workers' pipe");
     }

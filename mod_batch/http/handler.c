@@ -92,10 +92,51 @@ static int answer_signed(batch_exchange_t *x)
     return answer_identified(x);
 }
 
+/* What requests leave to a worker: to be asked for when the client has its reply. */
+static void look_after_store(const batch_exchange_t *x)
+{
+    if (batch_store_wants_worker(x->service->engine->store)) {
+        batch_reply_flush(x);
+        batch_node_wake(x->service->node);
+    }
+}
+
+static int answer(batch_exchange_t *x)
+{
+    request_rec *r = x->r;
+    int status;
+
+    if (x->service && batch_signed_in(r)) {
+        return answer_signed(x);
+    }
+    status = batch_config_actor(&x->actor, r);
+    if (status == HTTP_UNAUTHORIZED) {
+        if (ap_auth_type(r)) {
+            ap_note_auth_failure(r); /* WWW-Authenticate, as the AuthType has it */
+        }
+        return batch_reply_error(x, status, NULL);
+    }
+    if (status == HTTP_FORBIDDEN) {
+        return batch_reply_error(x, status, "the server does not know who you are here");
+    }
+    if (status != OK) {
+        return batch_reply_error(x, status, NULL);
+    }
+    x->actor.may = may;
+    x->actor.may_baton = r;
+    if (!x->service) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
+                      "MB0301: this process has no connection to the database of batches: see what "
+                      "was logged when it started");
+        return batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE, "batches are out of service");
+    }
+    return answer_identified(x);
+}
+
 static int handle(request_rec *r)
 {
     batch_exchange_t x = {0};
-    int status;
+    int code;
 
     if (!r->handler || strcmp(r->handler, BATCH_HANDLER) != 0) {
         return DECLINED;
@@ -104,31 +145,11 @@ static int handle(request_rec *r)
     x.prefix = "";
     x.api = batch_route_api(r->uri, r->pool);
     x.service = service_of(r);
-    if (x.service && batch_signed_in(r)) {
-        return answer_signed(&x);
+    code = answer(&x);
+    if (x.service) {
+        look_after_store(&x);
     }
-    status = batch_config_actor(&x.actor, r);
-    if (status == HTTP_UNAUTHORIZED) {
-        if (ap_auth_type(r)) {
-            ap_note_auth_failure(r); /* WWW-Authenticate, as the AuthType has it */
-        }
-        return batch_reply_error(&x, status, NULL);
-    }
-    if (status == HTTP_FORBIDDEN) {
-        return batch_reply_error(&x, status, "the server does not know who you are here");
-    }
-    if (status != OK) {
-        return batch_reply_error(&x, status, NULL);
-    }
-    x.actor.may = may;
-    x.actor.may_baton = r;
-    if (!x.service) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      "MB0301: this process has no connection to the database of batches: see what "
-                      "was logged when it started");
-        return batch_reply_error(&x, HTTP_SERVICE_UNAVAILABLE, "batches are out of service");
-    }
-    return answer_identified(&x);
+    return code;
 }
 
 void batch_http_register_hooks(apr_pool_t *p, batch_service_fn *service)

@@ -30,13 +30,11 @@ typedef struct batch_service {
 } batch_service_t;
 
 /**
- * Makes the service of this child for a server with the given settings. writer_mutex: of the
- * parent, NULL where the database needs none. Opens no connection yet. What the workers use lives
- * as long as the process, the rest in pchild. Failures are logged.
+ * Makes the service of this child for a server with the given settings. Opens no connection yet.
+ * What the workers use lives as long as the process, the rest in pchild. Failures are logged.
  */
 apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t *settings,
-                                batch_soundness_e soundness, batch_node_t *node,
-                                apr_global_mutex_t *writer_mutex, server_rec *s,
+                                batch_soundness_e soundness, batch_node_t *node, server_rec *s,
                                 apr_pool_t *pchild);
 
 /** Makes what signs URLs, in p: with the secrets of BatchURLSecretFile, or NULL: the store's. */

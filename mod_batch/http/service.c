@@ -60,32 +60,22 @@ static int is_threaded(void)
 }
 
 static apr_status_t open_store(engine_with_log_t *made, const batch_settings_t *settings,
-                               batch_node_t *node, apr_global_mutex_t *writer_mutex, server_rec *s,
-                               apr_pool_t *pchild)
+                               batch_node_t *node, server_rec *s, apr_pool_t *pchild)
 {
-    batch_store_config_t config = {0};
+    batch_store_config_t config = {.driver = settings->driver,
+                                   .params = settings->params,
+                                   .max_connections = connection_count(settings),
+                                   .patience = PATIENCE,
+                                   .block_signals = !is_threaded(),
+                                   .writers = batch_node_writers(node),
+                                   .logger = &made->logger};
     batch_error_t err = {0};
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = batch_store_create(&made->engine.store, &config, &err, pchild);
 
-    if (writer_mutex) {
-        rv = apr_global_mutex_child_init(&writer_mutex, apr_global_mutex_lockfile(writer_mutex),
-                                         s->process->pconf);
-    }
-    if (rv == APR_SUCCESS) {
-        config.driver = settings->driver;
-        config.params = settings->params;
-        config.max_connections = connection_count(settings);
-        config.patience = PATIENCE;
-        config.block_signals = !is_threaded();
-        config.writer_mutex = writer_mutex;
-        config.writers = batch_node_writers(node);
-        config.logger = &made->logger;
-        rv = batch_store_create(&made->engine.store, &config, &err, pchild);
-    }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "%s: this process cannot use the database: %s",
                      err.tag ? err.tag : "MB0315",
-                     err.message ? err.message : "its mutex or its driver is not there");
+                     err.message ? err.message : "its driver is not there");
     }
     return rv;
 }
@@ -104,15 +94,15 @@ static apr_hash_t *unchecked_resources(const batch_settings_t *settings, apr_poo
 }
 
 apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t *settings,
-                                batch_soundness_e soundness, batch_node_t *node,
-                                apr_global_mutex_t *writer_mutex, server_rec *s, apr_pool_t *pchild)
+                                batch_soundness_e soundness, batch_node_t *node, server_rec *s,
+                                apr_pool_t *pchild)
 {
     engine_with_log_t *made = apr_pcalloc(s->process->pconf, sizeof(*made));
     apr_status_t rv;
 
     made->logger.write = write_log;
     made->logger.baton = s;
-    rv = open_store(made, settings, node, writer_mutex, s, pchild);
+    rv = open_store(made, settings, node, s, pchild);
     if (rv != APR_SUCCESS) {
         return rv;
     }

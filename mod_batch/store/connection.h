@@ -21,6 +21,7 @@ struct batch_connection {
     apr_interval_time_t patience; /* how long one statement may wait for a lock */
     int in_use;                   /* the gate's */
     batch_hurry_t *hurry;         /* the store's */
+    batch_writers_t *writers;     /* the same */
     /* From here on: as long as it is open. handle is NULL while it is closed. */
     apr_pool_t *p;       /* with an allocator of its own, which gives memory back */
     apr_pool_t *scratch; /* what one statement needs: batch_connection_scratch */

@@ -14,18 +14,19 @@
 
 #include <sqlite3.h>
 
+#include <apr_atomic.h>
 #include <apr_strings.h>
 
 #include "store/connection.h"
 #include "store/plans_sqlite3.h"
 #include "store/rows_sqlite3.h"
+#include "store/writer.h"
 
 /*
  * When the write-ahead log is copied into the database (a checkpoint), by its length in pages of
  * mostly 4 KiB. SQLite does it inside the COMMIT that makes 1,000; a third of the time of a large
- * delete. Here it is done once there is nothing else to do, ...
+ * delete. Here it is done once there is nothing else to do, from BATCH_LOG_LONG on, ...
  */
-#define CHECKPOINT_QUIET 1000
 
 /* ... or if there always is, by whoever wrote last, after the writers' queue was left, ... */
 #define CHECKPOINT_BUSY 16384
@@ -133,9 +134,12 @@ static void tell_time(sqlite3_context *context, int count, sqlite3_value **value
 /* Notes how long the log has become: instead of SQLite's own checkpoint inside the COMMIT. */
 static int note_log(void *baton, sqlite3 *native, const char *database, int pages)
 {
+    batch_connection_t *connection = baton;
+
     (void)native;
     (void)database;
-    ((batch_sqlite3_state_t *)baton)->log_pages = pages;
+    ((batch_sqlite3_state_t *)connection->state)->log_pages = pages;
+    apr_atomic_set32(&connection->writers->log_pages, (apr_uint32_t)pages);
     return SQLITE_OK;
 }
 
@@ -171,7 +175,7 @@ static int set_up(batch_connection_t *connection)
         code = sqlite3_create_function(native, "batch_clock", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
                                        NULL, tell_time, NULL, NULL);
     }
-    sqlite3_wal_hook(native, note_log, state);
+    sqlite3_wal_hook(native, note_log, connection);
     return code;
 }
 
@@ -297,14 +301,35 @@ static batch_failure_e sqlite_begin_schema(batch_connection_t *connection, apr_i
     return failure == BATCH_FAILURE_NONE ? read_version(connection, version) : failure;
 }
 
-static void copy_log(batch_connection_t *connection, int at_least, int mode)
+static void copy_log(batch_connection_t *connection, int mode)
 {
     batch_sqlite3_state_t *state = connection->state;
+    batch_writers_t *writers = connection->writers;
 
-    if (state->log_pages >= at_least) {
-        state->log_pages = 0;
-        /* Busy: another process is at it. Any other failure will show in the next transaction. */
-        (void)sqlite3_wal_checkpoint_v2(connection->native, NULL, mode, NULL, NULL);
+    state->log_pages = 0;
+    apr_atomic_set32(&writers->log_pages, 0);
+    apr_atomic_set32(&writers->log_asked, 0);
+    /* Busy: another process is at it. Any other failure will show in the next transaction. */
+    (void)sqlite3_wal_checkpoint_v2(connection->native, NULL, mode, NULL, NULL);
+}
+
+/*
+ * The log of what this connection has written, or that of requests which have asked for it; not
+ * that of a job which another worker is at: its next chunks would make it as long again.
+ *
+ * While nobody waits a large file is cut as well: it would keep its greatest length. A small one
+ * stays, to be written from its beginning again: a COMMIT is much faster if it does not make the
+ * file longer.
+ */
+static void copy_log_quietly(batch_connection_t *connection)
+{
+    const batch_sqlite3_state_t *state = connection->state;
+    apr_uint32_t pages = apr_atomic_read32(&connection->writers->log_pages);
+    int asked = apr_atomic_read32(&connection->writers->log_asked) && pages < BATCH_LOG_HUGE;
+
+    if (state->log_pages >= BATCH_LOG_LONG || (asked && pages >= BATCH_LOG_LONG)) {
+        copy_log(connection, state->log_pages >= BATCH_LOG_HUGE ? SQLITE_CHECKPOINT_TRUNCATE
+                                                                : SQLITE_CHECKPOINT_PASSIVE);
     }
 }
 
@@ -322,7 +347,9 @@ static batch_failure_e sqlite_commit(batch_connection_t *connection)
     if (code != SQLITE_OK) {
         return batch_sqlite3_classify(connection, code, 0);
     }
-    copy_log(connection, CHECKPOINT_ALONE, SQLITE_CHECKPOINT_PASSIVE);
+    if (((batch_sqlite3_state_t *)connection->state)->log_pages >= CHECKPOINT_ALONE) {
+        copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
+    }
     return BATCH_FAILURE_NONE;
 }
 
@@ -346,9 +373,11 @@ static void sqlite_idle(batch_connection_t *connection, int quiet)
 {
     batch_sqlite3_state_t *state = connection->state;
 
-    /* While nobody waits the log's file is cut as well: it would keep its greatest length. */
-    copy_log(connection, quiet ? CHECKPOINT_QUIET : CHECKPOINT_BUSY,
-             quiet ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
+    if (quiet) {
+        copy_log_quietly(connection);
+    } else if (state->log_pages >= CHECKPOINT_BUSY) {
+        copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
+    }
     if (quiet || !state->rows_used) {
         give_pages_back(connection);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <apr_atomic.h>
 #include <apr_strings.h>
 
 static const batch_driver_t *const drivers[] = {&batch_driver_sqlite3, &batch_driver_pgsql};
@@ -37,6 +38,7 @@ static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
     connection->patience = store->patience;
     batch_gate_add(&store->gate, connection);
     connection->hurry = &store->hurry;
+    connection->writers = store->writer.shared;
     *place = connection;
     return APR_SUCCESS;
 }
@@ -91,7 +93,7 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     store->may_create = config->may_create;
     store->block_signals = config->block_signals;
     store->hurry.by_signals = config->block_signals;
-    rv = batch_writer_init(&store->writer, config->writer_mutex, config->writers, store->p);
+    rv = batch_writer_init(&store->writer, config->writers);
     if (rv == APR_SUCCESS) {
         batch_gate_open(&store->gate, 2 * most, store->p);
         rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,
@@ -173,6 +175,15 @@ apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton
 apr_interval_time_t batch_store_rest(batch_store_t *store)
 {
     return store->driver->one_writer ? batch_writer_rest(&store->writer) : 0;
+}
+
+int batch_store_wants_worker(batch_store_t *store)
+{
+    batch_writers_t *shared = store->writer.shared;
+    apr_uint32_t pages = apr_atomic_read32(&shared->log_pages);
+
+    return pages >= BATCH_LOG_LONG && pages < BATCH_LOG_HUGE &&
+           apr_atomic_cas32(&shared->log_asked, 1, 0) == 0;
 }
 
 void batch_store_chunk_over(batch_store_t *store)

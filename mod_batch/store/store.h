@@ -33,7 +33,7 @@
 #ifndef BATCH_STORE_H
 #define BATCH_STORE_H
 
-#include <apr_global_mutex.h>
+#include <pthread.h>
 
 #include "batch.h"
 #include "store/segment.h"
@@ -41,9 +41,12 @@
 typedef struct batch_store batch_store_t;
 typedef struct batch_tx batch_tx_t;
 
-/* What writers of one database know of each other; in memory that processes may share, all 0. */
+/* What writers of one database know of each other, in memory that processes may share. */
 typedef struct batch_writers {
+    pthread_mutex_t turn;            /* whoever has it may write; sqlite3 */
     volatile apr_uint32_t waiting;   /* how many wait for their turn */
+    volatile apr_uint32_t log_pages; /* sqlite3: in the write-ahead log after the last COMMIT, … */
+    volatile apr_uint32_t log_asked; /* … and 1 if a worker was asked to copy them */
     volatile apr_uint64_t rested_at; /* milliseconds: when the last rest was over */
     volatile apr_uint64_t chunk_end; /* the same: when the last chunk was */
 } batch_writers_t;
@@ -65,11 +68,10 @@ typedef struct batch_store_config {
      */
     int block_signals;
     /*
-     * sqlite3: taken before BEGIN IMMEDIATE, so that writers of several processes queue up instead
-     * of polling for the file lock. NULL: none (a process of its own, as the unit tests).
+     * Made by batch_writers_make, shared by all processes that serve the database, so that their
+     * writers queue up instead of polling for SQLite's lock. NULL: the store makes its own (a
+     * process of its own, as the unit tests).
      */
-    apr_global_mutex_t *writer_mutex;
-    /* Shared between the processes that share writer_mutex. NULL: none. */
     batch_writers_t *writers;
     const batch_logger_t *logger;
 } batch_store_config_t;
@@ -79,6 +81,9 @@ typedef struct batch_store_config {
  * called before there are threads, so that no driver is loaded by two of them at once.
  */
 apr_status_t batch_store_prepare(apr_pool_t *p);
+
+/** Makes writers ready, before any process uses it. It needs no cleaning up. */
+apr_status_t batch_writers_make(batch_writers_t *writers);
 
 /**
  * Makes the store of one process; config's strings are copied. Opens nothing yet: connections are
@@ -151,6 +156,13 @@ apr_interval_time_t batch_store_rest(batch_store_t *store);
 
 /** The same, behind each. */
 void batch_store_chunk_over(batch_store_t *store);
+
+/**
+ * sqlite3: 1 if the write-ahead log is so long that it should be copied into the database: to be
+ * asked by whoever has answered a request that writes, and if so a worker is to be woken, which
+ * does it when it finds no job. 1 for one caller each time.
+ */
+int batch_store_wants_worker(batch_store_t *store);
 
 /**
  * As batch_store_read, for a read that may take seconds: it has connections of its own, so that

@@ -343,11 +343,17 @@ static void let_go(batch_run_t *run, int entered, int quiet)
 {
     batch_connection_t *connection = run->tx.connection;
 
+    /* What is done while nobody waits keeps others from SQLite's lock: they wait for their turn. */
+    if (quiet && connection->handle) {
+        connection->driver->idle(connection, quiet);
+    }
     if (entered) {
         batch_writer_leave(&run->store->writer);
     }
     if (connection->handle) {
-        connection->driver->idle(connection, quiet);
+        if (!quiet) {
+            connection->driver->idle(connection, quiet);
+        }
         if (batch_connection_is_full(connection)) {
             batch_connection_close(connection);
         }

@@ -1,5 +1,6 @@
 #include "store/writer.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <apr_atomic.h>
@@ -20,22 +21,31 @@
  */
 #define REST 120
 
-/* How often the mutex is tried where the platform's cannot wait for a limited time. */
-#define TRY_PAUSE apr_time_from_msec(2)
-
-apr_status_t batch_writer_init(batch_writer_t *writer, apr_global_mutex_t *global,
-                               batch_writers_t *shared, apr_pool_t *p)
+apr_status_t batch_writers_make(batch_writers_t *writers)
 {
-    writer->global = global;
-    writer->local = NULL;
-    memset(&writer->own, 0, sizeof(writer->own));
+    pthread_mutexattr_t attributes;
+    int code = pthread_mutexattr_init(&attributes);
+
+    memset(writers, 0, sizeof(*writers));
+    if (code) {
+        return code;
+    }
+    code = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    if (!code) { /* the turn of a process that is killed goes to the next one */
+        code = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    }
+    if (!code) {
+        code = pthread_mutex_init(&writers->turn, &attributes);
+    }
+    pthread_mutexattr_destroy(&attributes);
+    return code;
+}
+
+apr_status_t batch_writer_init(batch_writer_t *writer, batch_writers_t *shared)
+{
     writer->shared = shared ? shared : &writer->own;
     writer->last = NULL;
-    if (global) {
-        return APR_SUCCESS;
-    }
-    return apr_thread_mutex_create(&writer->local,
-                                   APR_THREAD_MUTEX_DEFAULT | APR_THREAD_MUTEX_TIMED, p);
+    return shared ? APR_SUCCESS : batch_writers_make(&writer->own);
 }
 
 static void *this_thread(void)
@@ -63,32 +73,24 @@ static void let_others_go_first(batch_writer_t *writer)
     }
 }
 
-static apr_status_t try_for(apr_global_mutex_t *mutex, apr_interval_time_t patience)
-{
-    apr_time_t deadline = apr_time_now() + patience;
-    apr_status_t rv;
-
-    while (APR_STATUS_IS_EBUSY(rv = apr_global_mutex_trylock(mutex)) && apr_time_now() < deadline) {
-        apr_sleep(TRY_PAUSE);
-    }
-    return rv;
-}
-
+/*
+ * Not an apr_global_mutex: which kind that is says the directive Mutex, and of most kinds nobody
+ * can wait for a limited time but by polling, which is slow and gives the turn to whoever is lucky.
+ */
 static apr_status_t lock(batch_writer_t *writer, apr_interval_time_t patience)
 {
-    apr_status_t rv;
+    apr_time_t deadline = apr_time_now() + patience;
+    struct timespec end = {.tv_sec = (time_t)apr_time_sec(deadline),
+                           .tv_nsec = (long)apr_time_usec(deadline) * 1000};
+    int code = pthread_mutex_timedlock(&writer->shared->turn, &end);
 
-    if (!writer->global) {
-        return apr_thread_mutex_timedlock(writer->local, patience);
-    }
-    rv = apr_global_mutex_timedlock(writer->global, patience);
-    return APR_STATUS_IS_ENOTIMPL(rv) ? try_for(writer->global, patience) : rv;
+    return code == EOWNERDEAD ? pthread_mutex_consistent(&writer->shared->turn) : code;
 }
 
 int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry)
 {
     apr_time_t since = batch_hurry_clock();
-    apr_status_t rv = APR_TIMEUP;
+    apr_status_t rv = ETIMEDOUT;
     apr_interval_time_t left;
 
     let_others_go_first(writer);
@@ -98,7 +100,7 @@ int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, bat
         if (left > 0) {
             rv = lock(writer, left < BATCH_HURRY_SLICE ? left : BATCH_HURRY_SLICE);
         }
-    } while (left > 0 && (APR_STATUS_IS_TIMEUP(rv) || APR_STATUS_IS_EBUSY(rv)));
+    } while (left > 0 && rv == ETIMEDOUT);
     apr_atomic_dec32(&writer->shared->waiting);
     return rv == APR_SUCCESS;
 }
@@ -106,11 +108,7 @@ int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, bat
 void batch_writer_leave(batch_writer_t *writer)
 {
     apr_atomic_xchgptr((volatile void **)&writer->last, this_thread());
-    if (writer->global) {
-        apr_global_mutex_unlock(writer->global);
-    } else {
-        apr_thread_mutex_unlock(writer->local);
-    }
+    pthread_mutex_unlock(&writer->shared->turn);
 }
 
 static apr_uint64_t now_ms(void)

@@ -7,23 +7,26 @@
 #ifndef BATCH_STORE_WRITER_H
 #define BATCH_STORE_WRITER_H
 
-#include <apr_global_mutex.h>
-#include <apr_thread_mutex.h>
-
 #include "store/hurry.h"
 #include "store/store.h"
 
+/* Pages in SQLite's log from which on a worker is to copy it, ... */
+#define BATCH_LOG_LONG 1000
+
+/*
+ * ... and from which on it is not the log of requests but of a large job: copying it keeps
+ * everybody waiting for long.
+ */
+#define BATCH_LOG_HUGE (4 * BATCH_LOG_LONG)
+
 typedef struct batch_writer {
-    apr_global_mutex_t *global; /* of all processes, NULL = none */
-    apr_thread_mutex_t *local;  /* of this process, where there is no global one */
-    batch_writers_t *shared;    /* between those that share the mutex */
-    batch_writers_t own;        /* what it points to where nobody shares any */
-    void *last;                 /* the thread of this process that had the last turn */
+    batch_writers_t *shared; /* between all processes that write */
+    batch_writers_t own;     /* what it points to where nobody shares any */
+    void *last;              /* the thread of this process that had the last turn */
 } batch_writer_t;
 
-/** Sets up writer in p. global and shared may be NULL. */
-apr_status_t batch_writer_init(batch_writer_t *writer, apr_global_mutex_t *global,
-                               batch_writers_t *shared, apr_pool_t *p);
+/** Sets up writer, which must not move. shared may be NULL. */
+apr_status_t batch_writer_init(batch_writer_t *writer, batch_writers_t *shared);
 
 /** Waits for a turn, at most patience, less in a hurry. 1: it is ours; 0: it could not be had. */
 int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry);

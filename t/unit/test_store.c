@@ -321,6 +321,8 @@ static void test_errors(void)
 {
     belongings_t ours = {.job = new_job("acme"), .limit = 70, .ordered = 1};
     belongings_t theirs = {.job = new_job("acme"), .limit = 70, .ordered = 1};
+    batch_job_t again = new_job("acme");
+    apr_int64_t last;
 
     put(&ours.job);
     put(&theirs.job);
@@ -340,6 +342,14 @@ static void test_errors(void)
               "the job is deleted");
     is_number(number("SELECT count(*) FROM batch_items"), 0, "with its items");
     is_number(number("SELECT count(*) FROM batch_errors"), 200, "and its own errors only");
+    last = theirs.job.seq;
+    put(&again);
+    ok(again.seq > last, "the next one has a new number");
+    last = again.seq;
+    batch_store_write(store, delete_body, &again, &err, pool);
+    put(&again);
+    ok(again.seq > last, "also when the last one was removed");
+    batch_store_write(store, delete_body, &again, &err, pool);
     native(path, "INSERT INTO batch_errors SELECT job, ordinal + 1000 * value, number, line, id, "
                  "field, code, message, original FROM batch_errors, (WITH RECURSIVE n(value) AS "
                  "(SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 20) SELECT * FROM n) "

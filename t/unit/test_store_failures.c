@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 
 #include <apr_atomic.h>
-#include <apr_global_mutex.h>
 #include <apr_thread_proc.h>
 
 #include "store/tx.h"
@@ -386,6 +385,35 @@ static void test_checkpoints(void)
     ok(size_of("-wal") < 80000000, "and does not grow");
 }
 
+/* A log of requests: its file stays, since COMMITs are faster that do not make it longer. */
+static void test_short_log(void)
+{
+    long long size;
+    int i;
+
+    fresh();
+    put_one();
+    is_number(batch_store_wants_worker(store), 0, "a short log needs nobody");
+    put_large();
+    put_large();
+    is_number(batch_store_wants_worker(store), 1, "a longer one a worker");
+    is_number(batch_store_wants_worker(store), 0, "one of them");
+    batch_store_write(store, find_nothing, NULL, &err, pool);
+    size = size_of("-wal");
+    ok(size > 8000000 && size_of("") > 8000000, "who copies the log and leaves its file");
+    put_one();
+    is_number(batch_store_wants_worker(store), 0, "then the log is short again");
+    put_large();
+    put_large();
+    ok(size_of("-wal") - size < 100000, "since it is written from its beginning on");
+    is_number(batch_store_wants_worker(store), 1, "and longer in time");
+    for (i = 0; i < 4; i++) {
+        put_large();
+    }
+    batch_store_write(store, find_nothing, NULL, &err, pool);
+    is_number((int)size_of("-wal"), 0, "a large file is cut");
+}
+
 /* ---- Many at once
  * --------------------------------------------------------------------------------------- */
 
@@ -433,7 +461,6 @@ typedef struct shared {
 } shared_t;
 
 static shared_t *shared;
-static apr_global_mutex_t *mutex;
 
 static apr_status_t long_write(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
@@ -462,12 +489,10 @@ static void be_writer(int greedy)
                                    .params = path,
                                    .max_connections = 2,
                                    .patience = apr_time_from_msec(LONG_PATIENCE),
-                                   .writer_mutex = mutex,
                                    .writers = &shared->writers};
     batch_job_t job = new_job(greedy ? "greedy" : "small");
     int i, failed = 0;
 
-    apr_global_mutex_child_init(&mutex, NULL, pool);
     batch_store_create(&store, &config, &err, pool);
     if (greedy) {
         while (!apr_atomic_read32(&shared->over)) {
@@ -496,7 +521,7 @@ static void test_processes(void)
 
     shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     memset(shared, 0, sizeof(*shared));
-    apr_global_mutex_create(&mutex, NULL, APR_LOCK_POSIXSEM, pool); /* as unfair as can be */
+    batch_writers_make(&shared->writers);
     for (i = 0; i < 4; i++) {
         writers[i] = fork();
         if (!writers[i]) {
@@ -519,7 +544,29 @@ static void test_processes(void)
         printf("# failed\n");
     }
     printf("# %u chunks went by during 60 writes\n", (unsigned)shared->turns);
-    apr_global_mutex_destroy(mutex);
+}
+
+/* The turn of a process that was killed goes to the next one, not to its patience's end. */
+static void test_killed(void)
+{
+    batch_hurry_t hurry = {0};
+    batch_writer_t writer;
+    pid_t pid;
+
+    memset(shared, 0, sizeof(*shared));
+    batch_writers_make(&shared->writers);
+    batch_writer_init(&writer, &shared->writers);
+    pid = fork();
+    if (!pid) {
+        batch_writer_enter(&writer, apr_time_from_sec(30), &hurry);
+        raise(SIGKILL);
+    }
+    waitpid(pid, NULL, 0);
+    is_number(batch_writer_enter(&writer, apr_time_from_sec(30), &hurry), 1,
+              "the turn of a process that was killed is had");
+    batch_writer_leave(&writer);
+    is_number(batch_writer_enter(&writer, apr_time_from_sec(30), &hurry), 1, "and again");
+    batch_writer_leave(&writer);
 }
 
 int main(int argc, char **argv)
@@ -535,6 +582,7 @@ int main(int argc, char **argv)
     }
     test_create();
     test_processes();
+    test_killed();
     test_settings();
     test_lock();
     test_connections();
@@ -545,6 +593,7 @@ int main(int argc, char **argv)
     test_read_only();
     test_full();
     test_checkpoints();
+    test_short_log();
     test_migrating_at_once();
     batch_store_destroy(store);
     return fixture_end();
