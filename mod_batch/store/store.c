@@ -175,6 +175,11 @@ apr_interval_time_t batch_store_rest(batch_store_t *store)
     return store->driver->one_writer ? batch_writer_rest(&store->writer) : 0;
 }
 
+int batch_store_is_awaited(batch_store_t *store)
+{
+    return !store->driver->one_writer || batch_writer_is_awaited(&store->writer);
+}
+
 void batch_store_chunk_over(batch_store_t *store)
 {
     if (store->driver->one_writer) {

@@ -113,6 +113,11 @@ void batch_writer_leave(batch_writer_t *writer)
     }
 }
 
+int batch_writer_is_awaited(batch_writer_t *writer)
+{
+    return apr_atomic_read32(&writer->shared->waiting) > 0;
+}
+
 static apr_uint64_t now_ms(void)
 {
     return (apr_uint64_t)apr_time_as_msec(apr_time_now());
