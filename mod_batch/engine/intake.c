@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <apr_allocator.h>
 #include <apr_strings.h>
 
 #include "engine/change.h"
@@ -12,6 +13,9 @@
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000
 #define GROUP_BYTES (512 * 1024)
+
+/* Memory of a group that the next one gets, rather than the system and then the next one. */
+#define WORK_KEEPS (4 * 1024 * 1024)
 
 /* Rows that one call looks for, and errors that one call stores. */
 #define AT_ONCE 500
@@ -89,8 +93,38 @@ static apr_status_t find_duplicates(batch_intake_state_t *intake, batch_error_t 
     return rv == APR_EOF ? intake->source->rewind(intake->source->baton, err) : rv;
 }
 
+/*
+ * A large batch of which most items need to know no more than whether their row is there reads the
+ * keys of the scope at once, if the scope is not much larger than the batch.
+ */
+static apr_status_t read_keys(batch_intake_state_t *intake)
+{
+    int asked = 0;
+    int i;
+
+    if (intake->ended) {
+        return APR_SUCCESS;
+    }
+    for (i = 0; i < intake->count; i++) {
+        asked += intake->judged[i].look && intake->judged[i].look_for_key;
+    }
+    return asked < intake->count / 2
+               ? APR_SUCCESS
+               : batch_known_keys_make(&intake->known, intake->engine->store,
+                                       &intake->application.scope, intake->source->count / 4 * 5,
+                                       intake->p);
+}
+
 /* ---- Storing a group ----------------------------------------------------------------------------
  */
+
+/* 1 if the database has to be asked about an item. */
+static int must_look(const batch_intake_state_t *intake, const batch_judged_t *judged)
+{
+    return judged->look &&
+           !(intake->known && judged->look_for_key &&
+             batch_known_keys_have(intake->known, judged->item.key, judged->item.key_length));
+}
 
 /* Looks for the rows of those that need it, and finishes their judgement; others are as they were.
  */
@@ -109,7 +143,7 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
     intake->results = results;
     for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
         results[i] = &intake->judged[i];
-        if (results[i]->look) {
+        if (must_look(intake, results[i])) {
             places[waiting] = i;
             items[waiting] = results[i]->item;
             if (intake->plan->action == BATCH_ACTION_DELETE) {
@@ -383,7 +417,7 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = apr_pool_create(&ptemp, intake->p);
+    rv = apr_pool_create(&ptemp, intake->work_pool);
     while (rv == APR_SUCCESS) {
         intake->before = *intake->job;
         apr_pool_clear(ptemp);
@@ -439,6 +473,30 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
     }
 }
 
+/* A batch of several groups needs the same memory again and again. */
+static apr_status_t make_work_pool(batch_intake_state_t *intake)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv;
+
+    if (intake->source->count <= GROUP_ITEMS) {
+        intake->work_pool = intake->p;
+        return APR_SUCCESS;
+    }
+    rv = apr_allocator_create(&allocator);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_max_free_set(allocator, WORK_KEEPS);
+    rv = apr_pool_create_ex(&intake->work_pool, intake->p, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, intake->work_pool);
+    return APR_SUCCESS;
+}
+
 apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_pool_t *p = intake->p;
@@ -451,14 +509,20 @@ apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *e
         apr_palloc(p, (intake->source->count < GROUP_ITEMS ? (apr_size_t)intake->source->count + 1
                                                            : GROUP_ITEMS) *
                           sizeof(*intake->judged));
-    rv = apr_pool_create(&intake->group_pool, p);
+    rv = make_work_pool(intake);
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create(&intake->group_pool, intake->work_pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = batch_application_make(&intake->application, intake->job, intake->plan->resource, p);
     }
     if (rv == APR_SUCCESS) {
         rv = find_duplicates(intake, err);
     }
-    return rv == APR_SUCCESS ? batch_intake_read_group(intake, err) : rv;
+    if (rv == APR_SUCCESS) {
+        rv = batch_intake_read_group(intake, err);
+    }
+    return rv == APR_SUCCESS ? read_keys(intake) : rv;
 }
 
 apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,

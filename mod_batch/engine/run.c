@@ -20,6 +20,14 @@
 #define CLAIMS_CAREFUL 4
 #define CLAIMS_POISON  12
 
+/*
+ * While nobody waits removing goes on for up to so many times the chunk's time, but no longer than
+ * that, and looks four times in its time whether somebody has come: what is left to be removed is
+ * scattered, so that each chunk would write the same pages once more.
+ */
+#define STRETCH      4
+#define STRETCH_MOST apr_time_from_msec(400)
+
 /* A job under way. */
 struct run {
     const batch_runner_t *runner;
@@ -126,6 +134,42 @@ static int has_cleanup(const batch_job_t *job)
            (job->total == 0 || batch_counts_applied(&job->counts) > 0);
 }
 
+static apr_status_t make_cleanup(struct run *run)
+{
+    apr_status_t rv;
+
+    if (run->cleanup) {
+        return APR_SUCCESS;
+    }
+    rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
+    run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;
+    run->count = run->counted ? run->job->cleanup_total : 0;
+    return rv;
+}
+
+/*
+ * Keeps the rows of the items at hand up to the position, as far as that can be told without the
+ * database: so the cleanup need not read them again. That it is so does not depend on what becomes
+ * of the transaction.
+ */
+static apr_status_t keep_named(struct run *run, apr_int64_t position)
+{
+    apr_int64_t from = run->kept_to;
+    apr_status_t rv;
+    int done = 0;
+
+    if (run->job->action != BATCH_ACTION_OVERWRITE || from < run->first || from >= position) {
+        return APR_SUCCESS;
+    }
+    rv = make_cleanup(run);
+    if (rv == APR_SUCCESS) {
+        rv = batch_cleanup_keep_known(&done, run->cleanup, run->items + (from - run->first),
+                                      (int)(position - from));
+    }
+    run->kept_to += done;
+    return rv;
+}
+
 /* Items from the cursor on, segment after segment, until the chunk's time is over. */
 static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_t *ptemp)
 {
@@ -147,6 +191,9 @@ static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_
         request.count = run->item_count - (int)(after->cursor - run->first);
         request.limit = run->limit - chunk->tried;
         rv = batch_apply(tx, &tried, &request, ptemp);
+        if (rv == APR_SUCCESS) {
+            rv = keep_named(run, after->cursor);
+        }
         chunk->tried += tried;
         request.refused = tried ? NULL : request.refused;
     } while (rv == APR_SUCCESS && after->cursor < after->stored && chunk->tried < run->limit &&
@@ -158,19 +205,41 @@ static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_
     return rv;
 }
 
+/* 1 if a chunk that began then may go on; *deadline: until when. */
+static int may_go_on(const struct run *run, apr_time_t begun, apr_time_t *deadline)
+{
+    apr_interval_time_t usual = run->engine->limits.chunk_time;
+    apr_time_t now = apr_time_now();
+
+    if (now < *deadline) {
+        return 1;
+    }
+    *deadline = now + usual / 4;
+    return *deadline <= begun + usual * STRETCH && *deadline <= begun + STRETCH_MOST &&
+           !batch_store_is_awaited(run->engine->store);
+}
+
 /* The next rows that an overwrite removes. */
 static apr_status_t remove_rows(batch_tx_t *tx, struct chunk *chunk, int *more, apr_pool_t *ptemp)
 {
     struct run *run = chunk->run;
-
+    apr_time_t begun = apr_time_now();
     batch_removal_t removal = {.job = &chunk->after,
-                               .limit = run->limit,
-                               .deadline = apr_time_now() + run->engine->limits.chunk_time,
+                               .deadline = begun + run->engine->limits.chunk_time,
                                .refused = run->refused,
                                .p = run->chunk_pool};
+    apr_status_t rv;
+    int tried;
 
     chunk->after.cleanup_total = run->count;
-    return batch_cleanup_remove(tx, more, &chunk->tried, run->cleanup, &removal, ptemp);
+    do {
+        removal.limit = run->limit - chunk->tried;
+        rv = batch_cleanup_remove(tx, more, &tried, run->cleanup, &removal, ptemp);
+        chunk->tried += tried;
+        removal.refused = tried ? NULL : removal.refused;
+    } while (rv == APR_SUCCESS && *more && chunk->tried < run->limit &&
+             may_go_on(run, begun, &removal.deadline));
+    return rv;
 }
 
 /* The transaction of a chunk: fence, rows, errors, progress. */
@@ -293,8 +362,8 @@ static apr_status_t keep_segment(struct run *run, batch_error_t *err)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    keeping.items = run->items;
-    keeping.count = run->item_count;
+    keeping.items = run->items + (run->kept_to - run->first);
+    keeping.count = run->item_count - (int)(run->kept_to - run->first);
     rv = batch_store_read(run->engine->store, keep_body, &keeping, err, run->chunk_pool);
     if (rv == APR_SUCCESS) {
         run->kept_to = run->first + run->item_count;
@@ -348,14 +417,10 @@ static apr_status_t renew(struct run *run, batch_error_t *err)
 static apr_status_t prepare_cleanup(struct run *run, int *ready, batch_error_t *err)
 {
     struct counting counting = {run, 0, 0};
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
     *ready = 0;
-    if (!run->cleanup) {
-        rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
-        run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;
-        run->count = run->counted ? run->job->cleanup_total : 0;
-    }
+    rv = make_cleanup(run);
     if (rv == APR_SUCCESS) {
         rv = renew(run, err);
     }

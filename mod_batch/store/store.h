@@ -154,7 +154,13 @@ apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton
  */
 apr_interval_time_t batch_store_rest(batch_store_t *store);
 
-/** The same, behind each. */
+/**
+ * 0 if a transaction that goes on for longer keeps nobody waiting that is known of, and spares what
+ * several cost: pages that each of them writes once more.
+ */
+int batch_store_is_awaited(batch_store_t *store);
+
+/** The same as batch_store_rest, behind each. */
 void batch_store_chunk_over(batch_store_t *store);
 
 /**
@@ -520,6 +526,12 @@ typedef apr_status_t batch_key_fn(void *baton, const char *key);
  */
 apr_status_t batch_tx_keys_walk(batch_tx_t *tx, const char **after, const batch_row_scope_t *scope,
                                 int limit, batch_key_fn *fn, void *baton, apr_pool_t *p);
+
+/**
+ * *quick: to walk over a scope takes a small part of the time that looks at as many rows take, and
+ * no two of its rows have the same key.
+ */
+apr_status_t batch_tx_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
 
 /* What a row has in a column. pgsql has only texts: the caller knows the column's type. */
 typedef enum {
