@@ -60,7 +60,7 @@ CREATE TABLE contacts (
     created_at      text NOT NULL,
     updated_at      text NOT NULL
 );
-CREATE INDEX contacts_by_organization ON contacts (organization_id);
+CREATE INDEX contacts_by_organization ON contacts (organization_id, id);
 
 CREATE TABLE groups (
     id              text PRIMARY KEY NOT NULL,
@@ -71,6 +71,7 @@ CREATE TABLE groups (
     updated_at      text NOT NULL,
     UNIQUE (organization_id, name, resource)
 );
+CREATE INDEX groups_by_organization ON groups (organization_id, id);
 
 CREATE TABLE shipments (
     id              text PRIMARY KEY NOT NULL,

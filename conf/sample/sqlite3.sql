@@ -37,7 +37,7 @@ CREATE TABLE contacts (
     created_at      TEXT NOT NULL,
     updated_at      TEXT NOT NULL
 );
-CREATE INDEX contacts_by_organization ON contacts (organization_id);
+CREATE INDEX contacts_by_organization ON contacts (organization_id, id);
 
 CREATE TABLE groups (
     id              TEXT PRIMARY KEY NOT NULL,
@@ -48,6 +48,7 @@ CREATE TABLE groups (
     updated_at      TEXT NOT NULL,
     UNIQUE (organization_id, name, resource)
 );
+CREATE INDEX groups_by_organization ON groups (organization_id, id);
 
 CREATE TABLE shipments (
     id              TEXT PRIMARY KEY NOT NULL,

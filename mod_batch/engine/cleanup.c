@@ -9,7 +9,10 @@
 /* Rows that one look or one step of a walk asks for. */
 #define LOOKED_AT 500
 
-#define OF_KEY    'k'
+/* Bytes of the keys that counting remembers. */
+#define REMEMBERED_BYTES (2 * 1024 * 1024)
+
+#define OF_KEY           'k'
 
 struct batch_cleanup {
     const batch_job_t *job;
@@ -17,6 +20,12 @@ struct batch_cleanup {
     batch_digest_set_t *kept;
     apr_pool_t *walk_pool; /* of counted */
     const char *counted;   /* the last key that was looked at while counting */
+    /* The keys of the first rows to be removed, in the order of the walk. */
+    apr_pool_t *remembered_pool;
+    apr_array_header_t *remembered; /* of const char *; NULL = nothing was counted */
+    apr_size_t remembered_bytes;
+    int remembered_all;
+    int removed; /* so many of them are behind the job's cleanup_key */
 };
 
 apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *job,
@@ -25,6 +34,10 @@ apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *jo
     batch_cleanup_t *made = apr_pcalloc(p, sizeof(*made));
     apr_status_t rv = apr_pool_create(&made->walk_pool, p);
 
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create(&made->remembered_pool, p);
+    }
+    made->remembered_all = 1;
     made->job = job;
     made->application = application;
     *cleanup = made;
@@ -134,32 +147,79 @@ apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const 
     return rv;
 }
 
+apr_status_t batch_cleanup_keep_known(int *done, batch_cleanup_t *cleanup,
+                                      const batch_item_t *items, int count)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    for (*done = 0; *done < count && !must_look(cleanup, &items[*done]); (*done)++) {
+        rv = keep_key(cleanup, items[*done].key);
+        if (rv != APR_SUCCESS) {
+            break;
+        }
+    }
+    return rv;
+}
+
 /* ---- Walking ------------------------------------------------------------------------------------
  */
 
 struct count {
     const batch_cleanup_t *cleanup;
-    apr_int64_t found;
+    apr_array_header_t *found; /* of const char * */
 };
 
 static apr_status_t count_key(void *baton, const char *key)
 {
     struct count *count = baton;
 
-    count->found += !is_kept(count->cleanup, key);
+    if (!is_kept(count->cleanup, key)) {
+        APR_ARRAY_PUSH(count->found, const char *) = apr_pstrdup(count->found->pool, key);
+    }
     return APR_SUCCESS;
+}
+
+/* Remembers what a step has counted, or nothing behind the first step that is too much. */
+static void remember(batch_cleanup_t *cleanup, const apr_array_header_t *found)
+{
+    apr_size_t bytes = cleanup->remembered_bytes;
+    const char *last = NULL;
+    int i;
+
+    if (!cleanup->remembered) {
+        cleanup->remembered = apr_array_make(cleanup->remembered_pool, 64, sizeof(const char *));
+    } else if (cleanup->remembered->nelts) {
+        last = APR_ARRAY_IDX(cleanup->remembered, cleanup->remembered->nelts - 1, const char *);
+    }
+    for (i = 0; i < found->nelts; i++) {
+        bytes += strlen(APR_ARRAY_IDX(found, i, const char *)) + sizeof(const char *);
+    }
+    cleanup->remembered_all &= bytes <= REMEMBERED_BYTES;
+    if (!cleanup->remembered_all) {
+        return;
+    }
+    cleanup->remembered_bytes = bytes;
+    for (i = 0; i < found->nelts; i++) {
+        const char *key = APR_ARRAY_IDX(found, i, const char *);
+
+        if (!last || strcmp(key, last) != 0) { /* all rows with a key are removed at once */
+            last = apr_pstrdup(cleanup->remembered_pool, key);
+            APR_ARRAY_PUSH(cleanup->remembered, const char *) = last;
+        }
+    }
 }
 
 apr_status_t batch_cleanup_count(batch_tx_t *tx, int *more, apr_int64_t *total,
                                  batch_cleanup_t *cleanup, apr_pool_t *ptemp)
 {
-    struct count count = {cleanup, 0};
+    struct count count = {cleanup, apr_array_make(ptemp, 64, sizeof(const char *))};
     const char *after = cleanup->counted;
     apr_status_t rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT,
                                          count_key, &count, ptemp);
 
     if (rv == APR_SUCCESS) {
-        *total += count.found;
+        *total += count.found->nelts;
+        remember(cleanup, count.found);
         *more = after != NULL;
         after = after ? apr_pstrdup(ptemp, after) : NULL;
         apr_pool_clear(cleanup->walk_pool);
@@ -176,19 +236,66 @@ struct gathering {
     apr_pool_t *p;
 };
 
+/* key lives as long as the gathering. */
+static void add_row(struct gathering *gathering, const char *key)
+{
+    batch_item_t *item = &gathering->items[gathering->count++];
+
+    memset(item, 0, sizeof(*item));
+    item->key = key;
+    item->key_length = strlen(key);
+}
+
 static apr_status_t gather_key(void *baton, const char *key)
 {
     struct gathering *gathering = baton;
-    batch_item_t *item;
 
-    if (is_kept(gathering->cleanup, key)) {
-        return APR_SUCCESS;
+    if (!is_kept(gathering->cleanup, key)) {
+        add_row(gathering, apr_pstrdup(gathering->p, key));
     }
-    item = &gathering->items[gathering->count++];
-    memset(item, 0, sizeof(*item));
-    item->key = apr_pstrdup(gathering->p, key);
-    item->key_length = strlen(key);
     return APR_SUCCESS;
+}
+
+/* How many of the remembered rows are behind the job's cleanup_key; -1: that one is not known. */
+static int find_removed(const batch_cleanup_t *cleanup, const batch_job_t *job)
+{
+    int i = cleanup->removed;
+
+    if (!job->cleanup_key) {
+        return 0;
+    }
+    for (i = i ? i - 1 : 0; i < cleanup->remembered->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(cleanup->remembered, i, const char *), job->cleanup_key)) {
+            return i + 1;
+        }
+    }
+    return -1;
+}
+
+/* Gathers the next remembered rows; 0: there are none, the table has to be walked over. */
+static int gather_remembered(struct gathering *gathering, const char **after,
+                             batch_cleanup_t *cleanup, const batch_job_t *job)
+{
+    int next, left;
+
+    if (!cleanup->remembered) {
+        return 0;
+    }
+    next = find_removed(cleanup, job);
+    left = cleanup->remembered->nelts - next;
+    if (next < 0 || (!left && !cleanup->remembered_all)) {
+        cleanup->remembered = NULL; /* they were only the first ones */
+        return 0;
+    }
+    cleanup->removed = next;
+    for (; left > 0 && gathering->count < LOOKED_AT; left--) {
+        *after = APR_ARRAY_IDX(cleanup->remembered, next++, const char *);
+        add_row(gathering, *after);
+    }
+    if (!left && cleanup->remembered_all) {
+        *after = NULL;
+    }
+    return 1;
 }
 
 /* ---- Removing -----------------------------------------------------------------------------------
@@ -257,18 +364,19 @@ static apr_status_t remove_rows(batch_tx_t *tx, int *done, const batch_cleanup_t
 }
 
 /* One piece of the table. */
-static apr_status_t remove_piece(batch_tx_t *tx, int *more, int *tried,
-                                 const batch_cleanup_t *cleanup, const batch_removal_t *removal,
-                                 struct gathering *gathering)
+static apr_status_t remove_piece(batch_tx_t *tx, int *more, int *tried, batch_cleanup_t *cleanup,
+                                 const batch_removal_t *removal, struct gathering *gathering)
 {
     batch_job_t *job = removal->job;
     const char *after = job->cleanup_key;
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
     int done;
 
     gathering->count = 0;
-    rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT, gather_key,
-                            gathering, gathering->p);
+    if (!gather_remembered(gathering, &after, cleanup, job)) {
+        rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT, gather_key,
+                                gathering, gathering->p);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -290,9 +398,8 @@ static apr_status_t remove_piece(batch_tx_t *tx, int *more, int *tried,
     return APR_SUCCESS;
 }
 
-apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried,
-                                  const batch_cleanup_t *cleanup, const batch_removal_t *removal,
-                                  apr_pool_t *ptemp)
+apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_cleanup_t *cleanup,
+                                  const batch_removal_t *removal, apr_pool_t *ptemp)
 {
     struct gathering gathering = {cleanup, NULL, 0, NULL};
     apr_status_t rv = apr_pool_create(&gathering.p, ptemp);

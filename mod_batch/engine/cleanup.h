@@ -5,6 +5,9 @@
  * What is kept is a set of digests of keys, made again from the stored items by whoever goes on
  * with the job. The table is walked in order of its keys, a piece at a time; the last key of a
  * piece is stored with the job, in the transaction that removes what the piece had to remove.
+ *
+ * A first walk counts. It remembers the keys that it counts, as far as there is room, so that
+ * whoever has counted need not walk over that part of the table once more.
  */
 #ifndef BATCH_ENGINE_CLEANUP_H
 #define BATCH_ENGINE_CLEANUP_H
@@ -29,6 +32,13 @@ apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const 
                                 int count, apr_pool_t *ptemp);
 
 /**
+ * As batch_cleanup_keep, before the items are applied and without the database: *done of them from
+ * the first one on, up to one whose row only the database knows.
+ */
+apr_status_t batch_cleanup_keep_known(int *done, batch_cleanup_t *cleanup,
+                                      const batch_item_t *items, int count);
+
+/**
  * Counts the rows to be removed in the next piece of the table and adds them to *total; *more: the
  * table goes on.
  */
@@ -51,8 +61,7 @@ typedef struct batch_removal {
  * an error for each row that the database keeps. *more: the table goes on. *tried: rows that were
  * given to the database.
  */
-apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried,
-                                  const batch_cleanup_t *cleanup, const batch_removal_t *removal,
-                                  apr_pool_t *ptemp);
+apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_cleanup_t *cleanup,
+                                  const batch_removal_t *removal, apr_pool_t *ptemp);
 
 #endif

@@ -89,8 +89,38 @@ static apr_status_t find_duplicates(batch_intake_state_t *intake, batch_error_t 
     return rv == APR_EOF ? intake->source->rewind(intake->source->baton, err) : rv;
 }
 
+/*
+ * A large batch of which most items need to know no more than whether their row is there reads the
+ * keys of the scope at once, if the scope is not much larger than the batch.
+ */
+static apr_status_t read_keys(batch_intake_state_t *intake)
+{
+    int asked = 0;
+    int i;
+
+    if (intake->ended) {
+        return APR_SUCCESS;
+    }
+    for (i = 0; i < intake->count; i++) {
+        asked += intake->judged[i].look && intake->judged[i].look_for_key;
+    }
+    return asked < intake->count / 2
+               ? APR_SUCCESS
+               : batch_known_keys_make(&intake->known, intake->engine->store,
+                                       &intake->application.scope, intake->source->count / 4 * 5,
+                                       intake->p);
+}
+
 /* ---- Storing a group ----------------------------------------------------------------------------
  */
+
+/* 1 if the database has to be asked about an item. */
+static int must_look(const batch_intake_state_t *intake, const batch_judged_t *judged)
+{
+    return judged->look &&
+           !(intake->known && judged->look_for_key &&
+             batch_known_keys_have(intake->known, judged->item.key, judged->item.key_length));
+}
 
 /* Looks for the rows of those that need it, and finishes their judgement; others are as they were.
  */
@@ -109,7 +139,7 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
     intake->results = results;
     for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
         results[i] = &intake->judged[i];
-        if (results[i]->look) {
+        if (must_look(intake, results[i])) {
             places[waiting] = i;
             items[waiting] = results[i]->item;
             if (intake->plan->action == BATCH_ACTION_DELETE) {
@@ -458,7 +488,10 @@ apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *e
     if (rv == APR_SUCCESS) {
         rv = find_duplicates(intake, err);
     }
-    return rv == APR_SUCCESS ? batch_intake_read_group(intake, err) : rv;
+    if (rv == APR_SUCCESS) {
+        rv = batch_intake_read_group(intake, err);
+    }
+    return rv == APR_SUCCESS ? read_keys(intake) : rv;
 }
 
 apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,

@@ -6,6 +6,7 @@
 #include "engine/duplicates.h"
 #include "engine/intake.h"
 #include "engine/judgement.h"
+#include "engine/known_keys.h"
 
 /* A batch on its way in. */
 typedef struct batch_intake_state {
@@ -15,6 +16,7 @@ typedef struct batch_intake_state {
     const batch_item_source_t *source;
     batch_duplicates_t *duplicates;
     batch_application_t application;
+    batch_known_keys_t *known; /* NULL: it is quicker to look for the rows of the items */
     batch_job_t *job;
     batch_job_t before; /* the job as the transactions that are committed have left it */
     apr_pool_t *p;      /* of the request */

@@ -212,7 +212,7 @@ static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
 
     if (plan->action == BATCH_ACTION_DELETE) {
         item->kind = BATCH_ITEM_KEY;
-        judged->look = item->key != NULL;
+        judged->look = judged->look_for_key = item->key != NULL;
         if (!item->key) {
             add_error(judged, plan->resource->key, "missing", "is required to delete");
         }
@@ -220,9 +220,11 @@ static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
     }
     judged->lacks = lacks_members(judged, plan, 0);
     if (item->key) {
+        int immutable = sets_immutable(judged, plan);
+
         item->kind = BATCH_ITEM_KEY;
-        judged->look =
-            plan->resource->key_generated || judged->lacks || sets_immutable(judged, plan);
+        judged->look = plan->resource->key_generated || judged->lacks || immutable;
+        judged->look_for_key = plan->resource->key_generated && !immutable;
     } else if (has_match(judged, plan)) {
         item->kind = BATCH_ITEM_MATCH;
         judged->look =

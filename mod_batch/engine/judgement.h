@@ -14,10 +14,11 @@
 
 /** An item on its way into a segment. */
 typedef struct batch_judged {
-    batch_item_t item;          /* as it is to be stored */
-    int duplicate;              /* it is dropped by parsing */
-    int look;                   /* batch_judge_finish needs a look at its row */
-    int lacks;                  /* it lacks members that a new row must have */
+    batch_item_t item; /* as it is to be stored */
+    int duplicate;     /* it is dropped by parsing */
+    int look;          /* batch_judge_finish needs a look at its row */
+    int look_for_key;  /* that has nothing to add where a row with just the item's key is there */
+    int lacks;         /* it lacks members that a new row must have */
     batch_source_item_t source; /* as the source gave it */
     int unnamed;                /* it is wrong, and which row it names cannot be known */
     int error_count;            /* 0: it is accepted, so far */

@@ -126,6 +126,42 @@ static int has_cleanup(const batch_job_t *job)
            (job->total == 0 || batch_counts_applied(&job->counts) > 0);
 }
 
+static apr_status_t make_cleanup(struct run *run)
+{
+    apr_status_t rv;
+
+    if (run->cleanup) {
+        return APR_SUCCESS;
+    }
+    rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
+    run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;
+    run->count = run->counted ? run->job->cleanup_total : 0;
+    return rv;
+}
+
+/*
+ * Keeps the rows of the items at hand up to the position, as far as that can be told without the
+ * database: so the cleanup need not read them again. That it is so does not depend on what becomes
+ * of the transaction.
+ */
+static apr_status_t keep_named(struct run *run, apr_int64_t position)
+{
+    apr_int64_t from = run->kept_to;
+    apr_status_t rv;
+    int done = 0;
+
+    if (run->job->action != BATCH_ACTION_OVERWRITE || from < run->first || from >= position) {
+        return APR_SUCCESS;
+    }
+    rv = make_cleanup(run);
+    if (rv == APR_SUCCESS) {
+        rv = batch_cleanup_keep_known(&done, run->cleanup, run->items + (from - run->first),
+                                      (int)(position - from));
+    }
+    run->kept_to += done;
+    return rv;
+}
+
 /* Items from the cursor on, segment after segment, until the chunk's time is over. */
 static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_t *ptemp)
 {
@@ -147,6 +183,9 @@ static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_
         request.count = run->item_count - (int)(after->cursor - run->first);
         request.limit = run->limit - chunk->tried;
         rv = batch_apply(tx, &tried, &request, ptemp);
+        if (rv == APR_SUCCESS) {
+            rv = keep_named(run, after->cursor);
+        }
         chunk->tried += tried;
         request.refused = tried ? NULL : request.refused;
     } while (rv == APR_SUCCESS && after->cursor < after->stored && chunk->tried < run->limit &&
@@ -293,8 +332,8 @@ static apr_status_t keep_segment(struct run *run, batch_error_t *err)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    keeping.items = run->items;
-    keeping.count = run->item_count;
+    keeping.items = run->items + (run->kept_to - run->first);
+    keeping.count = run->item_count - (int)(run->kept_to - run->first);
     rv = batch_store_read(run->engine->store, keep_body, &keeping, err, run->chunk_pool);
     if (rv == APR_SUCCESS) {
         run->kept_to = run->first + run->item_count;
@@ -348,14 +387,10 @@ static apr_status_t renew(struct run *run, batch_error_t *err)
 static apr_status_t prepare_cleanup(struct run *run, int *ready, batch_error_t *err)
 {
     struct counting counting = {run, 0, 0};
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
 
     *ready = 0;
-    if (!run->cleanup) {
-        rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
-        run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;
-        run->count = run->counted ? run->job->cleanup_total : 0;
-    }
+    rv = make_cleanup(run);
     if (rv == APR_SUCCESS) {
         rv = renew(run, err);
     }

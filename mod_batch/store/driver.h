@@ -155,6 +155,9 @@ struct batch_driver {
                               apr_pool_t *p);
     apr_status_t (*keys_walk)(batch_tx_t *tx, const char **after, const batch_row_scope_t *scope,
                               int limit, batch_key_fn *fn, void *baton, apr_pool_t *p);
+
+    /** NULL: it never is, since looks at many rows are as quick. */
+    apr_status_t (*keys_quick)(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
 };
 
 /** The driver of that name, or NULL. */

@@ -526,4 +526,5 @@ const batch_driver_t batch_driver_sqlite3 = {
     .rows_merge = batch_sqlite3_rows_merge,
     .rows_look = batch_sqlite3_rows_look,
     .keys_walk = batch_sqlite3_keys_walk,
+    .keys_quick = batch_sqlite3_keys_quick,
 };

@@ -464,6 +464,7 @@ apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
     int i;
 
     memset(looks, 0, (apr_size_t)count * sizeof(*looks));
+    ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
     for (i = 0; failure == BATCH_FAILURE_NONE && i < count; i++) {
         take(&run, &items[i]);
         failure = look_at(&run, &looks[i]);
@@ -527,6 +528,7 @@ apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
         return rv;
     }
     keys = apr_array_make(ptemp, 64, sizeof(const char *));
+    ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
     failure = start(&run, tx, scope, ptemp);
     if (failure == BATCH_FAILURE_NONE) {
         failure = read_keys(&run, keys, &last, *after, limit > 0 ? limit : 1);
@@ -543,4 +545,18 @@ apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
     }
     apr_pool_destroy(ptemp);
     return rv;
+}
+
+/* Where an index has the scope and then the key nothing but that index is read. */
+apr_status_t batch_sqlite3_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope)
+{
+    const batch_sqlite3_target_t *target;
+    batch_failure_e failure = batch_sqlite3_target(tx->connection, &target, scope);
+
+    if (failure != BATCH_FAILURE_NONE) {
+        return batch_tx_fail(tx, failure, "looking at a table");
+    }
+    *quick =
+        target->table.walk_scope && target->table.walk_index && target->table.key_unique_in_scope;
+    return APR_SUCCESS;
 }

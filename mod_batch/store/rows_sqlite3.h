@@ -59,5 +59,6 @@ apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
 apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
                                      const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
                                      void *baton, apr_pool_t *p);
+apr_status_t batch_sqlite3_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
 
 #endif

@@ -169,6 +169,14 @@ apr_status_t batch_tx_keys_walk(batch_tx_t *tx, const char **after, const batch_
     return tx->connection->driver->keys_walk(tx, after, scope, limit, fn, baton, p);
 }
 
+apr_status_t batch_tx_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope)
+{
+    const batch_driver_t *driver = tx->connection->driver;
+
+    *quick = 0;
+    return driver->keys_quick ? driver->keys_quick(tx, quick, scope) : APR_SUCCESS;
+}
+
 apr_status_t batch_tx_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
                            apr_pool_t *ptemp)
 {

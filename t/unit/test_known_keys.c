@@ -1,0 +1,239 @@
+/*
+ * Large batches by id: the keys of a scope read at once, rows that come and go meanwhile, and
+ * cleanups that remember what they have counted.
+ */
+#include "engine/known_keys.h"
+
+#include "places.h"
+
+#define ITEMS 5000
+
+/* What is done to the table when the source is asked for an item for the second time. */
+static const char *meanwhile;
+static int meanwhile_at;
+static const char *odd_id; /* of the item number ODD */
+#define ODD 4000
+
+static batch_problems_t *problems;
+
+/* ---- Batches ------------------------------------------------------------------------------------
+ */
+
+static apr_status_t next_by_id(void *baton, batch_source_item_t *out, batch_error_t *err,
+                               apr_pool_t *p)
+{
+    struct source *source = baton;
+    int at = source->at++;
+
+    (void)err;
+    if (at >= source->source.count) {
+        return APR_EOF;
+    }
+    if (meanwhile && at == meanwhile_at) {
+        sql(p, meanwhile);
+        meanwhile = NULL;
+    }
+    *out = item(at == ODD && odd_id ? apr_psprintf(p, "id=%s size=7", odd_id)
+                                    : apr_psprintf(p, "id=i%05d size=7", at),
+                p);
+    return APR_SUCCESS;
+}
+
+static void take_in(batch_job_t *job, const char *action, int count, apr_pool_t *p)
+{
+    struct source source = {{next_by_id, rewind_items, NULL, count, NULL}, NULL, 0};
+    batch_resources_request_t sent = {.mode = "mixed",
+                                      .action = action,
+                                      .resource = "place",
+                                      .save_upload = 1,
+                                      .has_data = 1,
+                                      .count = count};
+    batch_error_t err = {0};
+    batch_plan_t plan;
+    int unused;
+
+    source.source.baton = &source;
+    problems = batch_problems_make(p);
+    batch_resources_check(&plan, &unused, problems, &engine, &sent, p);
+    is_number(batch_intake(job, apr_array_make(p, 4, sizeof(batch_item_error_t)), &engine, &alice,
+                           &plan, &source.source, problems, &err, p),
+              APR_SUCCESS, apr_psprintf(p, "a large %s by id is taken in", action));
+}
+
+/* Rows i00000 to i0(count - 1), and more that no item of a test names, with keys of some bytes. */
+static void fill_places(int count, int more, int bytes, apr_pool_t *p)
+{
+    const char *insert = by_driver(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %d) INSERT "
+        "INTO places SELECT printf('%s%%05d', i), 'acme', 'n' || i, '%s', 1, NULL FROM n",
+        "INSERT INTO places SELECT '%2$s' || lpad(i::text, 5, '0'), 'acme', 'n' || i, '%3$s', 1, "
+        "NULL FROM generate_series(0, %1$d - 1) AS n (i)");
+    char *prefix = apr_pcalloc(p, (apr_size_t)bytes + 1);
+
+    sql(p, "DELETE FROM places;"
+           "INSERT INTO places VALUES ('g1', 'globex', 'one', 'shop', 1, NULL)");
+    sql(p, apr_psprintf(p, insert, count, "i", "shop"));
+    if (more) {
+        memset(prefix, 'x', (apr_size_t)bytes);
+        sql(p, apr_psprintf(p, insert, more, prefix, "bar"));
+    }
+}
+
+static const char *rows(const char *condition, apr_pool_t *p)
+{
+    return sql(p, apr_psprintf(p, "SELECT count(*) FROM places WHERE %s", condition));
+}
+
+/* ---- Tests --------------------------------------------------------------------------------------
+ */
+
+static batch_known_keys_t *known_of(const char *organization, int limit, apr_pool_t *p)
+{
+    batch_row_scope_t scope = {.resource = &place, .organization = organization};
+    batch_known_keys_t *known = NULL;
+
+    is_number(batch_known_keys_make(&known, engine.store, &scope, limit, p), APR_SUCCESS,
+              "the keys of a scope are asked for");
+    return known;
+}
+
+static void test_set(apr_pool_t *p)
+{
+    const batch_known_keys_t *known;
+
+    fill_places(ITEMS, 0, 0, p);
+    ok(!known_of("acme", ITEMS, p), "without an index for it there is no set");
+    sql(p, "CREATE INDEX places_by_scope ON places (organization_id, id)");
+    known = known_of("acme", ITEMS, p);
+    if (is_pgsql()) {
+        ok(!known, "PostgreSQL looks for many rows at once");
+        return;
+    }
+    ok(known && batch_known_keys_have(known, "i00000", 6) &&
+           batch_known_keys_have(known, "i02500", 6) && batch_known_keys_have(known, "i04999", 6),
+       "with one all are in it");
+    ok(known && !batch_known_keys_have(known, "i05000", 6) &&
+           !batch_known_keys_have(known, "i0000", 5),
+       "and nothing else");
+    ok(known && !batch_known_keys_have(known, "g1", 2), "no other organization's");
+    ok(!known_of("acme", ITEMS - 1, p), "a scope that is too large has none");
+    known = known_of("nobody", ITEMS, p);
+    ok(known && !batch_known_keys_have(known, "i00000", 6), "an empty scope has an empty one");
+}
+
+static void test_changes_meanwhile(apr_pool_t *p)
+{
+    batch_job_t job, ran;
+
+    fill_places(ITEMS - 10, 0, 0, p);
+    meanwhile = "DELETE FROM places WHERE id = 'i04500'; INSERT INTO places VALUES ('i04995', "
+                "'acme', 'late', 'shop', 1, NULL)";
+    meanwhile_at = 4400;
+    odd_id = "g1";
+    take_in(&job, "merge", ITEMS, p);
+    is_number(job.total, is_pgsql() ? ITEMS - 11 : ITEMS - 10,
+              "a row that has come meanwhile is found");
+    is_number(run_next(&ran, -1, p), APR_SUCCESS, "the batch runs");
+    is_string(counts_of(&ran, p), "0/4989/0/0/0/11",
+              "one that has gone meanwhile is an error, whoever finds it");
+    ok(strstr(errors_of(&ran, p), " 4500:i04500:not_found ") != NULL, "of its item");
+    ok(strstr(errors_of(&ran, p), "4000:g1:not_found ") != NULL,
+       "another organization's row is none of ours");
+    is_string(rows("size = 7 AND organization_id = 'acme'", p), "4989", "the others are changed");
+    is_string(rows("size = 1 AND id = 'g1'", p), "1", "and no other row");
+    odd_id = NULL;
+}
+
+static void test_delete(apr_pool_t *p)
+{
+    batch_job_t job, ran;
+
+    fill_places(ITEMS - 1, 0, 0, p);
+    take_in(&job, "delete", ITEMS, p);
+    is_number(run_next(&ran, -1, p), APR_SUCCESS, "a delete runs");
+    is_string(counts_of(&ran, p), "0/0/4999/0/0/1", "and deletes what is there");
+    is_string(rows("organization_id = 'acme'", p), "0", "in the table, too");
+}
+
+/* Overwrites with several workers; what is removed are `more` rows with long keys. */
+static void overwrite(int more, int bytes, const char *counts, apr_pool_t *p)
+{
+    batch_job_t job, ran;
+    int runs = 0;
+
+    fill_places(ITEMS, more, bytes, p);
+    take_in(&job, "overwrite", ITEMS, p);
+    engine.limits.chunk_time = apr_time_from_msec(1);
+    do {
+        runs++;
+    } while (run_next(&ran, 30, p) == APR_SUCCESS && ran.status == BATCH_STATUS_PROCESSING);
+    engine.limits.chunk_time = apr_time_from_sec(10);
+    printf("# %d workers\n", runs);
+    is_number(ran.status, BATCH_STATUS_COMPLETED, "an overwrite ends, whoever goes on with it");
+    is_string(counts_of(&ran, p), counts, "its counts are exact");
+    is_number(ran.cleanup_total, more, "what was to be removed was foreseen");
+    is_number(ran.cleanup_done, more, "and all of it was tried");
+    is_string(rows("organization_id = 'acme' AND size = 7", p), "5000", "named rows stay");
+    is_string(rows("organization_id = 'globex'", p), "1", "and those of others");
+}
+
+static void test_cleanup(apr_pool_t *p)
+{
+    overwrite(3000, 10, "0/5000/0/3000/0/0", p);
+    is_string(rows("organization_id = 'acme'", p), "5000", "what is remembered is removed");
+    overwrite(4000, 1000, "0/5000/0/4000/0/0", p);
+    is_string(rows("organization_id = 'acme'", p), "5000", "so is what is too much for that");
+    overwrite(0, 0, "0/5000/0/0/0/0", p);
+    is_string(rows("organization_id = 'acme'", p), "5000", "and nothing where nothing is");
+}
+
+/* Rows that a deferred constraint keeps: the chunk is halved until each of them is alone. */
+static void test_kept_rows(apr_pool_t *p)
+{
+    batch_job_t job, ran;
+
+    sql(p, "CREATE TABLE visits (place TEXT REFERENCES places (id) DEFERRABLE INITIALLY "
+           "DEFERRED)");
+    fill_places(ITEMS, 40, 3, p);
+    sql(p, "INSERT INTO visits VALUES ('xxx00000'), ('xxx00017'), ('xxx00039')");
+    take_in(&job, "overwrite", ITEMS, p);
+    is_number(run_next(&ran, -1, p), APR_SUCCESS, "an overwrite with rows that cannot go");
+    is_string(counts_of(&ran, p), "0/5000/0/37/0/3", "removes the others");
+    is_number(ran.cleanup_total, 40, "all were foreseen");
+    is_number(ran.cleanup_done, 40, "and tried");
+    is_string(errors_of(&ran, p),
+              "5000:xxx00000:refused 5017:xxx00017:refused 5039:xxx00039:refused ",
+              "each that stays is an error, behind those of the items");
+    is_string(rows("organization_id = 'acme'", p), "5003", "and stays");
+    sql(p, "DROP TABLE visits");
+}
+
+int main(void)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    atexit(apr_terminate);
+    apr_pool_create(&p, NULL);
+    batch_store_prepare(p);
+    snprintf(directory, sizeof(directory), "%s/batch-known.XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    if (!mkdtemp(directory)) {
+        perror(directory);
+        return 1;
+    }
+    database = database_make(directory, p);
+    make_tables(p);
+    make_engine(database, p);
+    make_places(p);
+    test_set(p);
+    test_changes_meanwhile(p);
+    test_delete(p);
+    test_cleanup(p);
+    test_kept_rows(p);
+    batch_store_destroy(engine.store);
+    database_remove(p);
+    apr_pool_destroy(p);
+    rmdir(directory);
+    return tap_end();
+}
