@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <apr_allocator.h>
 #include <apr_strings.h>
 
 #include "engine/change.h"
@@ -12,6 +13,9 @@
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000
 #define GROUP_BYTES (512 * 1024)
+
+/* Memory of a group that the next one gets, rather than the system and then the next one. */
+#define WORK_KEEPS (4 * 1024 * 1024)
 
 /* Rows that one call looks for, and errors that one call stores. */
 #define AT_ONCE 500
@@ -413,7 +417,7 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = apr_pool_create(&ptemp, intake->p);
+    rv = apr_pool_create(&ptemp, intake->work_pool);
     while (rv == APR_SUCCESS) {
         intake->before = *intake->job;
         apr_pool_clear(ptemp);
@@ -469,6 +473,30 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
     }
 }
 
+/* A batch of several groups needs the same memory again and again. */
+static apr_status_t make_work_pool(batch_intake_state_t *intake)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv;
+
+    if (intake->source->count <= GROUP_ITEMS) {
+        intake->work_pool = intake->p;
+        return APR_SUCCESS;
+    }
+    rv = apr_allocator_create(&allocator);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_max_free_set(allocator, WORK_KEEPS);
+    rv = apr_pool_create_ex(&intake->work_pool, intake->p, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, intake->work_pool);
+    return APR_SUCCESS;
+}
+
 apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_pool_t *p = intake->p;
@@ -481,7 +509,10 @@ apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *e
         apr_palloc(p, (intake->source->count < GROUP_ITEMS ? (apr_size_t)intake->source->count + 1
                                                            : GROUP_ITEMS) *
                           sizeof(*intake->judged));
-    rv = apr_pool_create(&intake->group_pool, p);
+    rv = make_work_pool(intake);
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create(&intake->group_pool, intake->work_pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = batch_application_make(&intake->application, intake->job, intake->plan->resource, p);
     }

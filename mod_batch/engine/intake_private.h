@@ -18,8 +18,9 @@ typedef struct batch_intake_state {
     batch_application_t application;
     batch_known_keys_t *known; /* NULL: it is quicker to look for the rows of the items */
     batch_job_t *job;
-    batch_job_t before; /* the job as the transactions that are committed have left it */
-    apr_pool_t *p;      /* of the request */
+    batch_job_t before;    /* the job as the transactions that are committed have left it */
+    apr_pool_t *p;         /* of the request */
+    apr_pool_t *work_pool; /* for what comes and goes with each group; its own memory */
     /* The group under way. */
     apr_pool_t *group_pool;
     batch_judged_t *judged;
