@@ -25,7 +25,7 @@ struct batch_cleanup {
     apr_array_header_t *remembered; /* of const char *; NULL = nothing was counted */
     apr_size_t remembered_bytes;
     int remembered_all;
-    int removed; /* so many of them are behind the job's cleanup_key */
+    int last_found; /* which of them was the job's cleanup_key, the last time */
 };
 
 apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *job,
@@ -259,14 +259,18 @@ static apr_status_t gather_key(void *baton, const char *key)
 /* How many of the remembered rows are behind the job's cleanup_key; -1: that one is not known. */
 static int find_removed(const batch_cleanup_t *cleanup, const batch_job_t *job)
 {
-    int i = cleanup->removed;
+    int count = cleanup->remembered->nelts;
+    int i;
 
     if (!job->cleanup_key) {
         return 0;
     }
-    for (i = i ? i - 1 : 0; i < cleanup->remembered->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(cleanup->remembered, i, const char *), job->cleanup_key)) {
-            return i + 1;
+    for (i = 0; i < count; i++) {
+        /* Mostly a little further than the last time; before that after a rollback. */
+        int at = (cleanup->last_found + i) % count;
+
+        if (!strcmp(APR_ARRAY_IDX(cleanup->remembered, at, const char *), job->cleanup_key)) {
+            return at + 1;
         }
     }
     return -1;
@@ -287,7 +291,7 @@ static int gather_remembered(struct gathering *gathering, const char **after,
         cleanup->remembered = NULL; /* they were only the first ones */
         return 0;
     }
-    cleanup->removed = next;
+    cleanup->last_found = next ? next - 1 : 0;
     for (; left > 0 && gathering->count < LOOKED_AT; left--) {
         *after = APR_ARRAY_IDX(cleanup->remembered, next++, const char *);
         add_row(gathering, *after);

@@ -20,6 +20,14 @@
 #define CLAIMS_CAREFUL 4
 #define CLAIMS_POISON  12
 
+/*
+ * While nobody waits removing goes on for up to so many times the chunk's time, but no longer than
+ * that, and looks four times in its time whether somebody has come: what is left to be removed is
+ * scattered, so that each chunk would write the same pages once more.
+ */
+#define STRETCH      4
+#define STRETCH_MOST apr_time_from_msec(400)
+
 /* A job under way. */
 struct run {
     const batch_runner_t *runner;
@@ -197,19 +205,41 @@ static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_
     return rv;
 }
 
+/* 1 if a chunk that began then may go on; *deadline: until when. */
+static int may_go_on(const struct run *run, apr_time_t begun, apr_time_t *deadline)
+{
+    apr_interval_time_t usual = run->engine->limits.chunk_time;
+    apr_time_t now = apr_time_now();
+
+    if (now < *deadline) {
+        return 1;
+    }
+    *deadline = now + usual / 4;
+    return *deadline <= begun + usual * STRETCH && *deadline <= begun + STRETCH_MOST &&
+           !batch_store_is_awaited(run->engine->store);
+}
+
 /* The next rows that an overwrite removes. */
 static apr_status_t remove_rows(batch_tx_t *tx, struct chunk *chunk, int *more, apr_pool_t *ptemp)
 {
     struct run *run = chunk->run;
-
+    apr_time_t begun = apr_time_now();
     batch_removal_t removal = {.job = &chunk->after,
-                               .limit = run->limit,
-                               .deadline = apr_time_now() + run->engine->limits.chunk_time,
+                               .deadline = begun + run->engine->limits.chunk_time,
                                .refused = run->refused,
                                .p = run->chunk_pool};
+    apr_status_t rv;
+    int tried;
 
     chunk->after.cleanup_total = run->count;
-    return batch_cleanup_remove(tx, more, &chunk->tried, run->cleanup, &removal, ptemp);
+    do {
+        removal.limit = run->limit - chunk->tried;
+        rv = batch_cleanup_remove(tx, more, &tried, run->cleanup, &removal, ptemp);
+        chunk->tried += tried;
+        removal.refused = tried ? NULL : removal.refused;
+    } while (rv == APR_SUCCESS && *more && chunk->tried < run->limit &&
+             may_go_on(run, begun, &removal.deadline));
+    return rv;
 }
 
 /* The transaction of a chunk: fence, rows, errors, progress. */

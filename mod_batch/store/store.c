@@ -186,6 +186,11 @@ int batch_store_wants_worker(batch_store_t *store)
            apr_atomic_cas32(&shared->log_asked, 1, 0) == 0;
 }
 
+int batch_store_is_awaited(batch_store_t *store)
+{
+    return !store->driver->one_writer || batch_writer_is_awaited(&store->writer);
+}
+
 void batch_store_chunk_over(batch_store_t *store)
 {
     if (store->driver->one_writer) {

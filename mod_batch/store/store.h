@@ -154,7 +154,13 @@ apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton
  */
 apr_interval_time_t batch_store_rest(batch_store_t *store);
 
-/** The same, behind each. */
+/**
+ * 0 if a transaction that goes on for longer keeps nobody waiting that is known of, and spares what
+ * several cost: pages that each of them writes once more.
+ */
+int batch_store_is_awaited(batch_store_t *store);
+
+/** The same as batch_store_rest, behind each. */
 void batch_store_chunk_over(batch_store_t *store);
 
 /**

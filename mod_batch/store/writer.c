@@ -111,6 +111,11 @@ void batch_writer_leave(batch_writer_t *writer)
     pthread_mutex_unlock(&writer->shared->turn);
 }
 
+int batch_writer_is_awaited(batch_writer_t *writer)
+{
+    return apr_atomic_read32(&writer->shared->waiting) > 0;
+}
+
 static apr_uint64_t now_ms(void)
 {
     return (apr_uint64_t)apr_time_as_msec(apr_time_now());

@@ -34,6 +34,9 @@ int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, bat
 /** Ends a turn that was had. */
 void batch_writer_leave(batch_writer_t *writer);
 
+/** 1 if others wait for their turn. */
+int batch_writer_is_awaited(batch_writer_t *writer);
+
 /** batch_store_rest */
 apr_interval_time_t batch_writer_rest(batch_writer_t *writer);
 

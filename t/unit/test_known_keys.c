@@ -60,22 +60,32 @@ static void take_in(batch_job_t *job, const char *action, int count, apr_pool_t 
               APR_SUCCESS, apr_psprintf(p, "a large %s by id is taken in", action));
 }
 
-/* Rows i00000 to i0(count - 1), and more that no item of a test names, with keys of some bytes. */
+/* So many rows, with keys of a prefix and five digits. */
+static void insert_places(const char *prefix, int count, const char *kind, apr_pool_t *p)
+{
+    sql(p, is_pgsql()
+               ? apr_psprintf(p,
+                              "INSERT INTO places SELECT '%s' || lpad(i::text, 5, '0'), 'acme', "
+                              "'n' || i, '%s', 1, NULL FROM generate_series(0, %d - 1) AS n (i)",
+                              prefix, kind, count)
+               : apr_psprintf(p,
+                              "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n "
+                              "WHERE i + 1 < %d) INSERT INTO places SELECT '%s' || printf('%%05d',"
+                              " i), 'acme', 'n' || i, '%s', 1, NULL FROM n",
+                              count, prefix, kind));
+}
+
+/* Rows i00000 and on, and more that no item of a test names, with keys of so many bytes. */
 static void fill_places(int count, int more, int bytes, apr_pool_t *p)
 {
-    const char *insert = by_driver(
-        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %d) INSERT "
-        "INTO places SELECT printf('%s%%05d', i), 'acme', 'n' || i, '%s', 1, NULL FROM n",
-        "INSERT INTO places SELECT '%2$s' || lpad(i::text, 5, '0'), 'acme', 'n' || i, '%3$s', 1, "
-        "NULL FROM generate_series(0, %1$d - 1) AS n (i)");
     char *prefix = apr_pcalloc(p, (apr_size_t)bytes + 1);
 
+    memset(prefix, 'x', (apr_size_t)bytes);
     sql(p, "DELETE FROM places;"
            "INSERT INTO places VALUES ('g1', 'globex', 'one', 'shop', 1, NULL)");
-    sql(p, apr_psprintf(p, insert, count, "i", "shop"));
+    insert_places("i", count, "shop", p);
     if (more) {
-        memset(prefix, 'x', (apr_size_t)bytes);
-        sql(p, apr_psprintf(p, insert, more, prefix, "bar"));
+        insert_places(prefix, more, "bar", p);
     }
 }
 
@@ -155,7 +165,7 @@ static void test_delete(apr_pool_t *p)
     is_string(rows("organization_id = 'acme'", p), "0", "in the table, too");
 }
 
-/* Overwrites with several workers; what is removed are `more` rows with long keys. */
+/* Overwrites with several workers; what is removed are `more` rows. */
 static void overwrite(int more, int bytes, const char *counts, apr_pool_t *p)
 {
     batch_job_t job, ran;
@@ -194,15 +204,15 @@ static void test_kept_rows(apr_pool_t *p)
 
     sql(p, "CREATE TABLE visits (place TEXT REFERENCES places (id) DEFERRABLE INITIALLY "
            "DEFERRED)");
-    fill_places(ITEMS, 40, 3, p);
-    sql(p, "INSERT INTO visits VALUES ('xxx00000'), ('xxx00017'), ('xxx00039')");
+    fill_places(ITEMS, 1200, 3, p);
+    sql(p, "INSERT INTO visits VALUES ('xxx00000'), ('xxx00700'), ('xxx01199')");
     take_in(&job, "overwrite", ITEMS, p);
     is_number(run_next(&ran, -1, p), APR_SUCCESS, "an overwrite with rows that cannot go");
-    is_string(counts_of(&ran, p), "0/5000/0/37/0/3", "removes the others");
-    is_number(ran.cleanup_total, 40, "all were foreseen");
-    is_number(ran.cleanup_done, 40, "and tried");
+    is_string(counts_of(&ran, p), "0/5000/0/1197/0/3", "removes the others");
+    is_number(ran.cleanup_total, 1200, "all were foreseen");
+    is_number(ran.cleanup_done, 1200, "and tried");
     is_string(errors_of(&ran, p),
-              "5000:xxx00000:refused 5017:xxx00017:refused 5039:xxx00039:refused ",
+              "5000:xxx00000:refused 5700:xxx00700:refused 6199:xxx01199:refused ",
               "each that stays is an error, behind those of the items");
     is_string(rows("organization_id = 'acme'", p), "5003", "and stays");
     sql(p, "DROP TABLE visits");
