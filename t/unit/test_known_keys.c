@@ -173,7 +173,8 @@ static void overwrite(int more, int bytes, const char *counts, apr_pool_t *p)
 
     fill_places(ITEMS, more, bytes, p);
     take_in(&job, "overwrite", ITEMS, p);
-    engine.limits.chunk_time = apr_time_from_msec(1);
+    /* PostgreSQL would take a set of few rows each time. */
+    engine.limits.chunk_time = apr_time_from_msec(is_pgsql() ? 50 : 1);
     do {
         runs++;
     } while (run_next(&ran, 30, p) == APR_SUCCESS && ran.status == BATCH_STATUS_PROCESSING);
