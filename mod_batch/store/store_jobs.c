@@ -253,7 +253,8 @@ apr_status_t batch_tx_job_insert_placed(batch_tx_t *tx, batch_job_t *job,
     int i;
 
     owner = owner ? owner : &nobody;
-    job->updated_at = batch_tx_now(tx);
+    /* Until something happens to it it has one time. */
+    job->updated_at = batch_status_is_final(job->status) ? batch_tx_now(tx) : job->created_at;
     job->completed_at = batch_status_is_final(job->status) ? job->updated_at : 0;
     job->revision = 1;
     for (i = 0; i < MEMBER_COUNT; i++) {

@@ -102,8 +102,9 @@ static void test_members(void)
            !strcmp(found.cleanup_key, "k") && found.parsed_at == 16 && found.validated_at == 17 &&
            found.processed_at == 18,
        "all that the resources API keeps comes back");
-    ok(found.completed_at == found.created_at && job.completed_at == job.created_at,
-       "it was completed when it was made");
+    ok(found.completed_at >= found.created_at && found.completed_at == found.updated_at &&
+           found.completed_at == job.completed_at && found.created_at == job.created_at,
+       "it was completed in the transaction that made it");
     is_string(native(path, "SELECT coalesce(owner_host, 'nobody') FROM batch_jobs"), "nobody",
               "by nobody");
     job = new_job("acme");
