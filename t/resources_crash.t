@@ -45,16 +45,8 @@ sub kill_children
     while ($kills < $most) {
         my $now = further($batch, $at, $condition) or last;
         $at = reached($now);
-        my @children = server_children();
-        kill 'KILL', @children;
+        server_replace(server_children());
         $kills++;
-        wait_for(
-            'new children',
-            sub {
-                my %old = map { $_ => 1 } @children;
-                grep { !$old{$_} } server_children();
-            }
-        );
     }
     return $kills;
 }
@@ -202,9 +194,7 @@ foreach my $way ('the client', 'the server') {
         local $SIG{PIPE} = 'IGNORE';
         syswrite $socket, substr $text, 0, int($part * length $text);
         if ($way eq 'the server') {
-            my @children = server_children();
-            kill 'KILL', @children;
-            wait_for('new children', sub { my %old = map { $_ => 1 } @children; grep { !$old{$_} } server_children() });
+            server_replace(server_children());
         }
         close $socket;
         is_result(run_batch(merge('shipment', [{tracking_number => "$way $part"}])), 'completed', {created => 1},
@@ -227,10 +217,9 @@ foreach my $round (1 .. 6) {
     # As soon as there is something in the database, or at once.
     my $end = time + 1;
     while ($kind && time < $end && !value('SELECT count(*) FROM batch_items') && !value('SELECT count(*) FROM batch_jobs')) {}
-    kill 'KILL', @children;
+    server_replace(@children);
     my $reply = do { local $/; <$socket> } // '';
     close $socket;
-    wait_for('new children', sub { my %old = map { $_ => 1 } @children; grep { !$old{$_} } server_children() });
     is_result(run_batch(merge('shipment', [{tracking_number => "in $round"}])), 'completed', {created => 1},
         "round $round: killed while it takes a batch in");
     my ($made) = grep { $_->{resource} eq 'contact' } @{request('GET', '/batches')->json->{data}};
@@ -250,7 +239,7 @@ $socket->print($text);
 $socket->flush;
 my @children = server_children();
 eval { wait_for('the batch to be received', sub { value("SELECT count(*) FROM batch_jobs WHERE api = 'none'") }, 2) };
-kill 'KILL', @children;
+server_kill(@children);
 close $socket;
 wait_for(
     'what was not received to be removed',

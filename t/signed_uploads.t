@@ -215,9 +215,7 @@ foreach my $way ('while the body comes', 'while it is stored') {
     on_table('batch_items', sub { slow_trigger('INSERT', 1500) }) if $way =~ /stored/;
     $socket = open_upload($batch, $items, $way =~ /stored/ ? length $items : 5000);
     wait_for("$way: it has come that far", sub { my $r = stored_of($batch); $way =~ /stored/ ? $r->{segments} || $r->{status} ne 'requested' : $r->{owner_host} });
-    my @children = server_children();
-    kill 'KILL', @children;
-    wait_for('new children', sub { my %old = map { $_ => 1 } @children; grep { !$old{$_} } server_children() });
+    server_replace(server_children());
     close $socket;
     drop_triggers();
     is(resource_batch($batch)->{status}, 'requested', "$way, killed: the batch waits");

@@ -172,10 +172,12 @@ sub restart_database
     if ($how eq 'kill') {
         open my $file, '<', "$folder/data/postmaster.pid" or die "postmaster.pid: $!\n";
         my ($pid) = <$file> =~ /(\d+)/;
+        # It begins no process any more once it is stopped.
         kill 'STOP', $pid;
+        my $end = time + 30;
+        sleep 0.01 while time < $end && (_process($pid))[0] !~ /[TtZX]/;
         my @all = map { m{/(\d+)/stat$} && _parent_of($1) == $pid ? $1 : () } glob '/proc/[0-9]*/stat';
         kill 'KILL', $pid, @all;
-        my $end = time + 30;
         sleep 0.01 while time < $end && grep { _parent_of($_) } $pid, @all;
         # Where nobody buries the dead, its pid file would name a server that seems to run.
         unlink "$folder/data/postmaster.pid", glob "$folder/.s.PGSQL.*.lock";
@@ -189,12 +191,18 @@ sub restart_database
     return;
 }
 
+# A process's state as proc(5) has it ("X": it is gone), and its parent.
+sub _process
+{
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/stat" or return ('X', 0);
+    return (<$file> // '') =~ /^\d+ \(.*\) (\S) (\d+)/ ? ($1, $2) : ('X', 0);
+}
+
 # The parent of a process, 0 where it is gone.
 sub _parent_of
 {
-    my ($pid) = @_;
-    open my $file, '<', "/proc/$pid/stat" or return 0;
-    my ($state, $parent) = (<$file> // '') =~ /^\d+ \(.*\) (\S) (\d+)/ or return 0;
+    my ($state, $parent) = _process(@_);
     return $state =~ /[ZX]/ ? 0 : $parent;
 }
 

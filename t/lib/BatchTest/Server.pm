@@ -14,7 +14,7 @@ use BatchTest::Log;
 
 our @EXPORT = qw(
     server_pid server_is_up server_children resident_kilobytes
-    server_start server_stop server_graceful server_kill_all server_recover
+    server_start server_stop server_graceful server_kill server_replace server_kill_all server_recover
     configure unconfigure wait_until
 );
 
@@ -41,12 +41,19 @@ sub server_pid
     return $pid =~ /^(\d+)/ ? $1 : undef;
 }
 
+# As proc(5) has it, "X" for a process that is gone.
+sub _state
+{
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/stat" or return 'X';
+    my ($state) = (<$file> // '') =~ /^\d+ \(.*\) (\S)/;
+    return $state // 'X';
+}
+
 sub _alive
 {
     my ($pid) = @_;
-    open my $file, '<', "/proc/$pid/stat" or return 0;
-    my $text = <$file> // '';
-    return $text =~ /^\d+ \(.*\) [^ZX]/ ? 1 : 0;
+    return _state($pid) !~ /[ZX]/;
 }
 
 sub server_is_up
@@ -129,20 +136,42 @@ sub server_graceful
     return;
 }
 
+# kill -9 of the processes; returns when they are gone. Until then one of them may still take a connection.
+sub server_kill
+{
+    my @pids = @_;
+    kill 'KILL', @pids;
+    wait_until(
+        'processes to be gone',
+        sub {
+            !grep { _alive($_) } @pids;
+        }
+    );
+    return;
+}
+
+# The same with these children; returns when httpd has made another.
+sub server_replace
+{
+    my %old = map { $_ => 1 } @_;
+    server_kill(keys %old);
+    wait_until(
+        'new children',
+        sub {
+            grep { !$old{$_} } server_children();
+        }
+    );
+    return;
+}
+
 # kill -9 of every process of httpd at once.
 sub server_kill_all
 {
     my $pid = server_pid() or return;
-    # The parent first: it must not replace the children.
+    # The parent first: it must not replace the children. It may be about to, and stops a moment later.
     kill 'STOP', $pid;
-    my @all = ($pid, server_children($pid));
-    kill 'KILL', @all;
-    wait_until(
-        'httpd to be gone',
-        sub {
-            !grep { _alive($_) } @all;
-        }
-    );
+    wait_until('httpd to be stopped', sub { _state($pid) =~ /[TtZX]/ });
+    server_kill($pid, server_children($pid));
     # In a container without an init nobody buries the dead, and httpd takes one that its pid file
     # names for a server that runs.
     unlink var('t_pid_file') if -d "/proc/$pid";
