@@ -13,29 +13,29 @@
 struct batch_route {
     const char *root;
     int has_id;
+    int is_file;      /* a signed URL may lead there */
     const char *leaf; /* NULL: none */
     batch_endpoint_fn *get;
     batch_endpoint_fn *post;
     batch_endpoint_fn *remove;
     batch_endpoint_fn *put;
-    int is_file; /* a signed URL may lead there */
 };
 
 static const batch_route_t routes[] = {
-    {"batch", 1, "operations", NULL, batch_records_set_operations, NULL, NULL, 0},
-    {"batch", 1, "start", NULL, batch_records_start, NULL, NULL, 0},
-    {"batch", 1, "errors", batch_records_errors_json, NULL, NULL, NULL, 0},
-    {"batch", 1, "errors.csv", batch_records_errors_csv, NULL, NULL, NULL, 0},
-    {"batch", 1, NULL, batch_records_get, NULL, batch_records_delete, NULL, 0},
-    {"batch", 0, NULL, batch_records_list, batch_records_create, NULL, NULL, 0},
-    {"batches", 1, "cancel", NULL, batch_resources_cancel, NULL, NULL, 0},
-    {"batches", 1, "upload", batch_resources_upload_json, batch_resources_upload, NULL,
-     batch_resources_upload, 1},
-    {"batches", 1, "upload.csv", batch_resources_upload_csv, NULL, NULL, NULL, 1},
-    {"batches", 1, "errors", batch_resources_errors_json, NULL, NULL, NULL, 1},
-    {"batches", 1, "errors.csv", batch_resources_errors_csv, NULL, NULL, NULL, 1},
-    {"batches", 1, NULL, batch_resources_get, NULL, NULL, NULL, 0},
-    {"batches", 0, NULL, batch_resources_list, batch_resources_create, NULL, NULL, 0},
+    {"batch", 1, 0, "operations", NULL, batch_records_set_operations, NULL, NULL},
+    {"batch", 1, 0, "start", NULL, batch_records_start, NULL, NULL},
+    {"batch", 1, 0, "errors", batch_records_errors_json, NULL, NULL, NULL},
+    {"batch", 1, 0, "errors.csv", batch_records_errors_csv, NULL, NULL, NULL},
+    {"batch", 1, 0, NULL, batch_records_get, NULL, batch_records_delete, NULL},
+    {"batch", 0, 0, NULL, batch_records_list, batch_records_create, NULL, NULL},
+    {"batches", 1, 0, "cancel", NULL, batch_resources_cancel, NULL, NULL},
+    {"batches", 1, 1, "upload", batch_resources_upload_json, batch_resources_upload, NULL,
+     batch_resources_upload},
+    {"batches", 1, 1, "upload.csv", batch_resources_upload_csv, NULL, NULL, NULL},
+    {"batches", 1, 1, "errors", batch_resources_errors_json, NULL, NULL, NULL},
+    {"batches", 1, 1, "errors.csv", batch_resources_errors_csv, NULL, NULL, NULL},
+    {"batches", 1, 0, NULL, batch_resources_get, NULL, NULL, NULL},
+    {"batches", 0, 0, NULL, batch_resources_list, batch_resources_create, NULL, NULL},
 };
 
 #define ROUTE_COUNT      (sizeof(routes) / sizeof(*routes))
