@@ -285,6 +285,9 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     rv = batch_tx_upload_reset(tx, job, &upload->owner, upload->engine->limits.lease);
     if (rv == APR_SUCCESS) {
         job->upload_began_at = upload->before.upload_began_at;
+        rv = batch_tx_upload_progress(tx, job, &upload->owner, upload->engine->limits.lease, 0);
+    }
+    if (rv == APR_SUCCESS) {
         job->status = BATCH_STATUS_FAILED;
         job->reason = upload->reason;
         rv = batch_tx_job_received(tx, job);

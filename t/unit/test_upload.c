@@ -84,6 +84,7 @@ static void test_broken_off(apr_pool_t *p)
 {
     batch_upload_t *upload, *second;
     batch_job_t job, seen;
+    apr_time_t began_at;
 
     empty(p);
     ask(&job, "merge", p);
@@ -91,8 +92,11 @@ static void test_broken_off(apr_pool_t *p)
     batch_upload_release(upload);
     is_string(stored(&job, p), "requested 0 0 0 0 0 free", "one that broke off leaves nothing");
     begin(&upload, &job, &alice, job.id, p);
+    began_at = job.upload_began_at;
     is_number(batch_upload_fail(upload, "because", &err), APR_SUCCESS, "one that is wrong");
     seen = again(&job, p);
+    ok(began_at > 0 && seen.upload_began_at == began_at && job.upload_began_at == began_at,
+       "keeps the time at which it began");
     is_number(seen.status, BATCH_STATUS_FAILED, "ends the batch");
     is_string(seen.reason, "because", "with its reason");
     ok(seen.completed_at > 0, "for good");
