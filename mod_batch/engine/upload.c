@@ -35,7 +35,6 @@ struct asking {
     const batch_actor_t *actor;
     const batch_plan_t *plan;
     batch_job_t *job;
-    apr_pool_t *p;
 };
 
 static apr_status_t request_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -59,7 +58,7 @@ apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine
                                   const batch_actor_t *actor, const batch_plan_t *plan,
                                   batch_error_t *err, apr_pool_t *p)
 {
-    struct asking asking = {engine, actor, plan, job, p};
+    struct asking asking = {engine, actor, plan, job};
 
     batch_intake_describe(job, plan, actor, p);
     job->api = BATCH_API_RESOURCES;
@@ -142,9 +141,9 @@ static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         return batch_error_set(batch_tx_error(tx), BATCH_ECONFLICT, NULL, upload->p,
                                "the resource of this batch is not configured any more");
     }
-    return rv == APR_SUCCESS
-               ? batch_tx_upload_reset(tx, job, &upload->owner, upload->engine->limits.lease)
-               : rv;
+    return rv == APR_SUCCESS ? batch_tx_upload_reset(tx, job, &upload->owner, batch_tx_now(tx),
+                                                     upload->engine->limits.lease)
+                             : rv;
 }
 
 apr_status_t batch_upload_begin(batch_upload_t **upload, batch_job_t *job,
@@ -182,11 +181,10 @@ static void check_member(batch_problems_t *problems, const char *field, const ch
 }
 
 void batch_upload_check(batch_problems_t *problems, const batch_upload_t *upload,
-                        const batch_resources_request_t *request, apr_pool_t *p)
+                        const batch_resources_request_t *request)
 {
     const batch_job_t *job = upload->job;
 
-    (void)p;
     check_member(problems, "resource", request->resource, job->resource);
     check_member(problems, "action", request->action, batch_action_name(job->action));
     check_member(problems, "mode", request->mode, batch_mode_name(job->mode));
@@ -258,7 +256,7 @@ static apr_status_t release_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     (void)ptemp;
     *upload->job = upload->before;
-    return batch_tx_upload_reset(tx, upload->job, NULL, 0);
+    return batch_tx_upload_reset(tx, upload->job, NULL, 0, 0);
 }
 
 void batch_upload_release(batch_upload_t *upload)
@@ -282,11 +280,8 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     (void)ptemp;
     *job = upload->before;
-    rv = batch_tx_upload_reset(tx, job, &upload->owner, upload->engine->limits.lease);
-    if (rv == APR_SUCCESS) {
-        job->upload_began_at = upload->before.upload_began_at;
-        rv = batch_tx_upload_progress(tx, job, &upload->owner, upload->engine->limits.lease, 0);
-    }
+    rv = batch_tx_upload_reset(tx, job, &upload->owner, job->upload_began_at,
+                               upload->engine->limits.lease);
     if (rv == APR_SUCCESS) {
         job->status = BATCH_STATUS_FAILED;
         job->reason = upload->reason;
@@ -387,7 +382,7 @@ static apr_status_t settle_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv == BATCH_ENOTFOUND ? APR_SUCCESS : rv;
     }
-    rv = batch_tx_upload_reset(tx, &job, NULL, 0);
+    rv = batch_tx_upload_reset(tx, &job, NULL, 0, 0);
     if (rv == APR_SUCCESS && batch_status_expire(&job, batch_tx_now(tx))) {
         rv = batch_tx_job_cancel(tx, &job);
     }

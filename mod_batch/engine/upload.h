@@ -45,7 +45,7 @@ const batch_resource_t *batch_upload_resource(const batch_upload_t *upload);
  * late.
  */
 void batch_upload_check(batch_problems_t *problems, const batch_upload_t *upload,
-                        const batch_resources_request_t *request, apr_pool_t *p);
+                        const batch_resources_request_t *request);
 
 /**
  * Says that count items have come so far; writes it about once a second, which renews the lease

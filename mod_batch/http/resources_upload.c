@@ -120,7 +120,7 @@ static int read_body(struct upload *upload, batch_resources_request_t *request,
         *code = fail_body(upload, rv);
         return 0;
     }
-    batch_upload_check(upload->problems, upload->upload, request, x->r->pool);
+    batch_upload_check(upload->problems, upload->upload, request);
     if (upload->problems->nelts) {
         *code = fail_body(upload, BATCH_EINVALID);
         return 0;

@@ -324,11 +324,11 @@ apr_status_t batch_tx_upload_owner(batch_tx_t *tx, batch_owner_t *owner, const b
 /**
  * Begins the upload of a requested job for owner, or, with an owner of NULL, ends one that came to
  * nothing: removes what is stored of one before, and its errors; sets the counts to 0,
- * upload_began_at, and lease_until to lease from now. BATCH_EFENCED if the job is not requested any
- * more, or its revision is another.
+ * upload_began_at to began_at (0: there is none), and lease_until to lease from now. BATCH_EFENCED
+ * if the job is not requested any more, or its revision is another.
  */
 apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner,
-                                   apr_interval_time_t lease);
+                                   apr_time_t began_at, apr_interval_time_t lease);
 
 /**
  * Says how far the upload that owner receives has come: writes received, stored, total, invalid and

@@ -56,9 +56,8 @@ static apr_status_t write_upload(batch_tx_t *tx, batch_job_t *job, const batch_o
 }
 
 apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner,
-                                   apr_interval_time_t lease)
+                                   apr_time_t began_at, apr_interval_time_t lease)
 {
-    apr_time_t now = batch_tx_now(tx);
     apr_status_t rv = batch_tx_segments_delete(tx, job);
 
     if (rv == APR_SUCCESS) {
@@ -69,8 +68,8 @@ apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, const batch
     }
     memset(&job->counts, 0, sizeof(job->counts));
     job->received = job->stored = job->total = job->invalid = 0;
-    job->upload_began_at = owner ? now : 0;
-    return write_upload(tx, job, owner, owner ? now + lease : 0, 0);
+    job->upload_began_at = began_at;
+    return write_upload(tx, job, owner, owner ? batch_tx_now(tx) + lease : 0, 0);
 }
 
 apr_status_t batch_tx_upload_progress(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner,
