@@ -247,22 +247,8 @@ static void test_refused(apr_pool_t *p)
 
 int main(void)
 {
-    apr_pool_t *p;
+    apr_pool_t *p = begin_places("intake");
 
-    apr_initialize();
-    atexit(apr_terminate);
-    apr_pool_create(&p, NULL);
-    batch_store_prepare(p);
-    snprintf(directory, sizeof(directory), "%s/batch-intake.XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(directory)) {
-        perror(directory);
-        return 1;
-    }
-    database = database_make(directory, p);
-    make_tables(p);
-    make_engine(database, p);
-    make_places(p);
     test_merge(p);
     test_overwrite(p);
     test_delete(p);
@@ -270,9 +256,5 @@ int main(void)
     test_many(p);
     test_cancel(p);
     test_refused(p);
-    batch_store_destroy(engine.store);
-    database_remove(p);
-    apr_pool_destroy(p);
-    rmdir(directory);
-    return tap_end();
+    return end_places(p);
 }

@@ -221,30 +221,12 @@ static void test_kept_rows(apr_pool_t *p)
 
 int main(void)
 {
-    apr_pool_t *p;
+    apr_pool_t *p = begin_places("known");
 
-    apr_initialize();
-    atexit(apr_terminate);
-    apr_pool_create(&p, NULL);
-    batch_store_prepare(p);
-    snprintf(directory, sizeof(directory), "%s/batch-known.XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(directory)) {
-        perror(directory);
-        return 1;
-    }
-    database = database_make(directory, p);
-    make_tables(p);
-    make_engine(database, p);
-    make_places(p);
     test_set(p);
     test_changes_meanwhile(p);
     test_delete(p);
     test_cleanup(p);
     test_kept_rows(p);
-    batch_store_destroy(engine.store);
-    database_remove(p);
-    apr_pool_destroy(p);
-    rmdir(directory);
-    return tap_end();
+    return end_places(p);
 }

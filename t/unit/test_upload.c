@@ -207,22 +207,8 @@ static void test_secret(apr_pool_t *p)
 
 int main(void)
 {
-    apr_pool_t *p;
+    apr_pool_t *p = begin_places("upload");
 
-    apr_initialize();
-    atexit(apr_terminate);
-    apr_pool_create(&p, NULL);
-    batch_store_prepare(p);
-    snprintf(directory, sizeof(directory), "%s/batch-upload.XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(directory)) {
-        perror(directory);
-        return 1;
-    }
-    database = database_make(directory, p);
-    make_tables(p);
-    make_engine(database, p);
-    make_places(p);
     engine.limits.lease = apr_time_from_sec(30);
     engine.limits.url_ttl = apr_time_from_sec(900);
     test_one(p);
@@ -230,9 +216,5 @@ int main(void)
     test_cancelled(p);
     test_expiry(p);
     test_secret(p);
-    batch_store_destroy(engine.store);
-    database_remove(p);
-    apr_pool_destroy(p);
-    rmdir(directory);
-    return tap_end();
+    return end_places(p);
 }
