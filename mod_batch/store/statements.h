@@ -9,6 +9,8 @@
 #ifndef BATCH_STORE_STATEMENTS_H
 #define BATCH_STORE_STATEMENTS_H
 
+#include <apr_general.h>
+
 #include "store/store.h"
 
 /* The version of the tables that this code works with; see the driver's schema steps. */
@@ -147,14 +149,22 @@
     " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                     \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
 
+/*
+ * Jobs that somebody may hold: those in front, in order of a time, behind (time, seq). What
+ * batch_tx_holdings reads; a third parameter is the time that it is now.
+ */
+#define BATCH_HOLDINGS 64
+#define BATCH_SQL_TEXT_HOLDINGS(time, condition)                                                   \
+    "SELECT seq, " time ", lease_until, owner_pid, owner_start_time, owner_host, epoch, id"        \
+    " FROM batch_jobs WHERE (" time ", seq) > (%lld, %lld) AND " condition " ORDER BY " time       \
+    ", seq LIMIT " APR_STRINGIFY(BATCH_HOLDINGS)
+
 /* A candidate for a claim. A job that is still being received is none, whatever its status. */
 #define BATCH_SQL_TEXT_CANDIDATES(status)                                                          \
-    "SELECT seq, queued_at, lease_until, owner_pid, owner_start_time, owner_host, epoch"           \
-    " FROM batch_jobs WHERE status = '" status "' AND status IN ('queued', 'processing')"          \
-    " AND api <> 'none' AND (queued_at, seq) > (%lld, %lld) ORDER BY queued_at, seq LIMIT %lld"
-#define BATCH_SQL_TEXT_RECEIVING                                                                   \
-    "SELECT seq, id, created_at, owner_pid, owner_start_time, owner_host FROM batch_jobs"          \
-    " WHERE api = 'none' AND (created_at, seq) > (%lld, %lld) ORDER BY created_at, seq LIMIT %lld"
+    BATCH_SQL_TEXT_HOLDINGS("queued_at",                                                           \
+                            "status = '" status "' AND status IN ('queued', 'processing')"         \
+                            " AND api <> 'none'")
+#define BATCH_SQL_TEXT_RECEIVING BATCH_SQL_TEXT_HOLDINGS("created_at", "api = 'none'")
 
 /*
  * sqlite3: where the items of a job begin in batch_items. One number for both, as it has a second
@@ -231,10 +241,8 @@
          "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs WHERE id = %s AND api = %s")            \
     /* Whose time is over, and with an upload under way that may have come to nothing. */          \
     SAME(BATCH_SQL_UPLOADS,                                                                        \
-         "SELECT seq, expires_at, lease_until, owner_pid, owner_start_time, owner_host"            \
-         " FROM batch_jobs WHERE status = 'requested'"                                             \
-         " AND (expires_at <= %lld OR lease_until > 0) AND (expires_at, seq) > (%lld, %lld)"       \
-         " ORDER BY expires_at, seq LIMIT %lld")                                                   \
+         BATCH_SQL_TEXT_HOLDINGS(                                                                  \
+             "expires_at", "status = 'requested' AND (expires_at <= %lld OR lease_until > 0)"))    \
     SAME(BATCH_SQL_SECRET_INSERT,                                                                  \
          "INSERT INTO batch_secrets (name, secret) VALUES (%s, %s) ON CONFLICT DO NOTHING")        \
     SAME(BATCH_SQL_SECRET_GET, "SELECT secret FROM batch_secrets WHERE name = %s")                 \

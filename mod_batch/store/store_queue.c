@@ -3,53 +3,48 @@
 
 #include <string.h>
 
-/* Candidates that one statement reads. */
-#define CLAIM_WINDOW 64
+/* ---- Jobs that somebody may hold --------------------------------------------------------------
+ */
 
-/* What a claim has to know of a job before it reads it whole. */
-typedef struct candidate {
-    apr_int64_t seq;
-    apr_int64_t queued_at;
-    apr_time_t lease_until;
-    batch_owner_t owner; /* host NULL: nobody */
-    apr_int64_t epoch;
-} candidate_t;
-
-/* The next candidates behind *last, in p. */
-static apr_status_t read_candidates(batch_tx_t *tx, apr_array_header_t **candidates,
-                                    batch_statement_e statement, const candidate_t *last,
-                                    apr_pool_t *p)
+apr_status_t batch_tx_holdings(batch_tx_t *tx, apr_array_header_t **found,
+                               batch_statement_e statement, const batch_holding_t *last,
+                               apr_pool_t *p)
 {
-    const apr_int64_t limit = CLAIM_WINDOW;
-    const void *values[] = {&last->queued_at, &last->seq, &limit};
+    const apr_time_t now = batch_tx_now(tx);
+    const void *values[] = {&last->time, &last->seq, &now};
     const batch_connection_t *connection = tx->connection;
     batch_results_t *results;
     batch_row_t *row = NULL;
     apr_status_t rv = batch_tx_select(tx, &results, statement, values, p);
 
-    *candidates = apr_array_make(p, CLAIM_WINDOW, sizeof(candidate_t));
+    *found = apr_array_make(p, BATCH_HOLDINGS, sizeof(batch_holding_t));
     while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, p)) {
-        candidate_t *candidate = apr_array_push(*candidates);
+        batch_holding_t *next = apr_array_push(*found);
 
-        candidate->seq = batch_row_number(connection, row, 0);
-        candidate->queued_at = batch_row_number(connection, row, 1);
-        candidate->lease_until = batch_row_number(connection, row, 2);
-        candidate->owner.pid = batch_row_number(connection, row, 3);
-        candidate->owner.start_time = batch_row_number(connection, row, 4);
-        candidate->owner.host = batch_row_text(connection, row, 5, p);
-        candidate->epoch = batch_row_number(connection, row, 6);
+        next->seq = batch_row_number(connection, row, 0);
+        next->time = batch_row_number(connection, row, 1);
+        next->lease_until = batch_row_number(connection, row, 2);
+        next->owner.pid = batch_row_number(connection, row, 3);
+        next->owner.start_time = batch_row_number(connection, row, 4);
+        next->owner.host = batch_row_text(connection, row, 5, p);
+        next->epoch = batch_row_number(connection, row, 6);
+        next->id = batch_row_text(connection, row, 7, p);
     }
     return rv;
 }
 
-static int is_free(const candidate_t *candidate, const batch_claim_t *claim, apr_time_t now)
+int batch_holding_is_free(const batch_holding_t *holding, batch_owner_gone_fn *owner_gone,
+                          void *baton, apr_time_t now)
 {
-    return !candidate->owner.host || candidate->lease_until <= now ||
-           claim->owner_gone(claim->baton, &candidate->owner);
+    return !holding->owner.host || holding->lease_until <= now ||
+           owner_gone(baton, &holding->owner);
 }
 
+/* ---- Claims -------------------------------------------------------------------------------------
+ */
+
 /* BATCH_ENOTFOUND if the candidate is not for this engine, or is being claimed by another. */
-static apr_status_t look_at(batch_tx_t *tx, batch_job_t *job, const candidate_t *candidate,
+static apr_status_t look_at(batch_tx_t *tx, batch_job_t *job, const batch_holding_t *candidate,
                             const batch_claim_t *claim, apr_pool_t *p, apr_pool_t *ptemp)
 {
     apr_status_t rv = batch_tx_job_by_seq(tx, job, candidate->seq, ptemp);
@@ -72,7 +67,7 @@ static apr_status_t look_at(batch_tx_t *tx, batch_job_t *job, const candidate_t 
 static apr_status_t find_candidate(batch_tx_t *tx, batch_job_t *job, batch_statement_e statement,
                                    const batch_claim_t *claim, apr_pool_t *p, apr_pool_t *window)
 {
-    candidate_t last = {-1, -1, 0, {NULL, 0, 0}, 0};
+    batch_holding_t last = BATCH_HOLDINGS_BEGIN;
     apr_array_header_t *candidates;
     int i;
 
@@ -80,13 +75,13 @@ static apr_status_t find_candidate(batch_tx_t *tx, batch_job_t *job, batch_state
         apr_status_t rv;
 
         apr_pool_clear(window);
-        rv = read_candidates(tx, &candidates, statement, &last, window);
+        rv = batch_tx_holdings(tx, &candidates, statement, &last, window);
         if (rv != APR_SUCCESS) {
             return rv;
         }
         for (i = 0; i < candidates->nelts; i++) {
-            last = APR_ARRAY_IDX(candidates, i, candidate_t);
-            if (!is_free(&last, claim, batch_tx_now(tx))) {
+            last = APR_ARRAY_IDX(candidates, i, batch_holding_t);
+            if (!batch_holding_is_free(&last, claim->owner_gone, claim->baton, batch_tx_now(tx))) {
                 continue;
             }
             rv = look_at(tx, job, &last, claim, p, window);
@@ -94,7 +89,7 @@ static apr_status_t find_candidate(batch_tx_t *tx, batch_job_t *job, batch_state
                 return rv;
             }
         }
-    } while (candidates->nelts == CLAIM_WINDOW);
+    } while (candidates->nelts == BATCH_HOLDINGS);
     return BATCH_ENOTFOUND;
 }
 
@@ -140,44 +135,11 @@ apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_
 /* ---- Jobs that are being received --------------------------------------------------------------
  */
 
-/* Where a walk over them stands. */
-typedef struct receiving {
-    apr_int64_t created_at;
-    apr_int64_t seq;
-    const char *id;
-    batch_owner_t owner;
-} receiving_t;
-
-/* The next ones behind *last, in p. */
-static apr_status_t read_receiving(batch_tx_t *tx, apr_array_header_t **found,
-                                   const receiving_t *last, apr_pool_t *p)
-{
-    const apr_int64_t limit = CLAIM_WINDOW;
-    const void *values[] = {&last->created_at, &last->seq, &limit};
-    const batch_connection_t *connection = tx->connection;
-    batch_results_t *results;
-    batch_row_t *row = NULL;
-    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_RECEIVING, values, p);
-
-    *found = apr_array_make(p, CLAIM_WINDOW, sizeof(receiving_t));
-    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, p)) {
-        receiving_t *next = apr_array_push(*found);
-
-        next->seq = batch_row_number(connection, row, 0);
-        next->id = batch_row_text(connection, row, 1, p);
-        next->created_at = batch_row_number(connection, row, 2);
-        next->owner.pid = batch_row_number(connection, row, 3);
-        next->owner.start_time = batch_row_number(connection, row, 4);
-        next->owner.host = batch_row_text(connection, row, 5, p);
-    }
-    return rv;
-}
-
 apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_claim_t *claim,
                                      apr_interval_time_t patience, int limit, apr_pool_t *ptemp)
 {
     apr_time_t before = batch_tx_now(tx) - patience;
-    receiving_t last = {-1, -1, NULL, {NULL, 0, 0}};
+    batch_holding_t last = BATCH_HOLDINGS_BEGIN;
     apr_array_header_t *found;
     apr_pool_t *window;
     apr_status_t rv = apr_pool_create(&window, ptemp);
@@ -189,10 +151,10 @@ apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_c
     }
     do {
         apr_pool_clear(window);
-        rv = read_receiving(tx, &found, &last, window);
+        rv = batch_tx_holdings(tx, &found, BATCH_SQL_RECEIVING, &last, window);
         for (i = 0; rv == APR_SUCCESS && *removed < limit && i < found->nelts; i++) {
-            last = APR_ARRAY_IDX(found, i, receiving_t);
-            if (last.created_at < before ||
+            last = APR_ARRAY_IDX(found, i, batch_holding_t);
+            if (last.time < before ||
                 (last.owner.host && claim->owner_gone(claim->baton, &last.owner))) {
                 batch_job_t job = {.seq = last.seq, .id = last.id};
 
@@ -200,7 +162,7 @@ apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_c
                 (*removed)++;
             }
         }
-    } while (rv == APR_SUCCESS && *removed < limit && found->nelts == CLAIM_WINDOW);
+    } while (rv == APR_SUCCESS && *removed < limit && found->nelts == BATCH_HOLDINGS);
     apr_pool_destroy(window);
     return rv;
 }

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* Candidates that are read at a time. */
-#define WINDOW 32
-
 /* ---- One upload -------------------------------------------------------------------------------
  */
 
@@ -81,51 +78,10 @@ apr_status_t batch_tx_upload_progress(batch_tx_t *tx, batch_job_t *job, const ba
 /* ---- Those that come to nothing ---------------------------------------------------------------
  */
 
-typedef struct candidate {
-    apr_int64_t seq;
-    apr_time_t expires_at;
-    apr_time_t lease_until;
-    batch_owner_t owner;
-} candidate_t;
-
-/* The next ones behind *last, in p. */
-static apr_status_t read_window(batch_tx_t *tx, apr_array_header_t **found, const candidate_t *last,
-                                apr_pool_t *p)
-{
-    const apr_int64_t limit = WINDOW;
-    apr_time_t now = batch_tx_now(tx);
-    const void *values[] = {&now, &last->expires_at, &last->seq, &limit};
-    const batch_connection_t *connection = tx->connection;
-    batch_results_t *results;
-    batch_row_t *row = NULL;
-    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_UPLOADS, values, p);
-
-    *found = apr_array_make(p, WINDOW, sizeof(candidate_t));
-    while (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, p)) {
-        candidate_t *next = apr_array_push(*found);
-
-        next->seq = batch_row_number(connection, row, 0);
-        next->expires_at = batch_row_number(connection, row, 1);
-        next->lease_until = batch_row_number(connection, row, 2);
-        next->owner.pid = batch_row_number(connection, row, 3);
-        next->owner.start_time = batch_row_number(connection, row, 4);
-        next->owner.host = batch_row_text(connection, row, 5, p);
-    }
-    return rv;
-}
-
-/* 1 if nobody receives it any more. */
-static int is_idle(const candidate_t *candidate, batch_owner_gone_fn *owner_gone, void *baton,
-                   apr_time_t now)
-{
-    return candidate->lease_until <= now || !candidate->owner.host ||
-           owner_gone(baton, &candidate->owner);
-}
-
 apr_status_t batch_tx_upload_overdue(batch_tx_t *tx, batch_job_t *job,
                                      batch_owner_gone_fn *owner_gone, void *baton, apr_pool_t *p)
 {
-    candidate_t last = {-1, -1, 0, {NULL, 0, 0}};
+    batch_holding_t last = BATCH_HOLDINGS_BEGIN;
     apr_array_header_t *found;
     apr_pool_t *window;
     apr_status_t rv = apr_pool_create(&window, p);
@@ -136,10 +92,10 @@ apr_status_t batch_tx_upload_overdue(batch_tx_t *tx, batch_job_t *job,
     }
     do {
         apr_pool_clear(window);
-        rv = read_window(tx, &found, &last, window);
+        rv = batch_tx_holdings(tx, &found, BATCH_SQL_UPLOADS, &last, window);
         for (i = 0; rv == APR_SUCCESS && i < found->nelts; i++) {
-            last = APR_ARRAY_IDX(found, i, candidate_t);
-            if (!is_idle(&last, owner_gone, baton, batch_tx_now(tx))) {
+            last = APR_ARRAY_IDX(found, i, batch_holding_t);
+            if (!batch_holding_is_free(&last, owner_gone, baton, batch_tx_now(tx))) {
                 continue;
             }
             rv = batch_tx_job_lock(tx, job, last.seq, p);
@@ -151,7 +107,7 @@ apr_status_t batch_tx_upload_overdue(batch_tx_t *tx, batch_job_t *job,
             }
             rv = rv == BATCH_ENOTFOUND ? APR_SUCCESS : rv;
         }
-    } while (rv == APR_SUCCESS && found->nelts == WINDOW);
+    } while (rv == APR_SUCCESS && found->nelts == BATCH_HOLDINGS);
     apr_pool_destroy(window);
     return rv == APR_SUCCESS ? BATCH_ENOTFOUND : rv;
 }

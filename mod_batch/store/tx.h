@@ -100,4 +100,34 @@ apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t s
  */
 apr_status_t batch_tx_job_lock(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p);
 
+/* store_queue.c, for the uploads */
+
+/** What has to be known of a job that somebody may hold before it is read whole. */
+typedef struct batch_holding {
+    apr_int64_t seq;
+    apr_time_t time; /* the one that they are in order of */
+    apr_time_t lease_until;
+    batch_owner_t owner; /* host NULL: nobody */
+    apr_int64_t epoch;
+    const char *id;
+} batch_holding_t;
+
+/** Before the first of them. */
+#define BATCH_HOLDINGS_BEGIN                                                                       \
+    {                                                                                              \
+        -1, -1, 0, {NULL, 0, 0}, 0, NULL                                                           \
+    }
+
+/**
+ * The next ones behind *last in *found (of batch_holding_t), in p; fewer than BATCH_HOLDINGS: these
+ * are the last. statement: of BATCH_SQL_TEXT_HOLDINGS.
+ */
+apr_status_t batch_tx_holdings(batch_tx_t *tx, apr_array_header_t **found,
+                               batch_statement_e statement, const batch_holding_t *last,
+                               apr_pool_t *p);
+
+/** 1 if nobody holds it any more: no owner, its lease is over, or its owner is known to be gone. */
+int batch_holding_is_free(const batch_holding_t *holding, batch_owner_gone_fn *owner_gone,
+                          void *baton, apr_time_t now);
+
 #endif

@@ -13,6 +13,7 @@
 
 #include "payload/json_reader.h"
 #include "payload/resources_body.h"
+#include "body_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,13 +22,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static apr_pool_t *root;
 static batch_resource_t resource;
-
-static void check(int truth)
-{
-    if (!truth) {
-        abort();
-    }
-}
 
 static void make_resource(void)
 {
@@ -44,15 +38,6 @@ static void make_resource(void)
     for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
         APR_ARRAY_PUSH(resource.columns, batch_column_t) = columns[i];
     }
-}
-
-/** A result that can be compared: an FNV-1a hash of all that was read. */
-static void digest(uint64_t *sum, const char *text)
-{
-    for (text = text ? text : "\xff"; *text; text++) {
-        *sum = (*sum ^ (unsigned char)*text) * 0x100000001b3;
-    }
-    *sum = (*sum ^ 0x100) * 0x100000001b3;
 }
 
 static void check_item(uint64_t *sum, const batch_source_item_t *item, apr_pool_t *p)
@@ -82,24 +67,6 @@ static void check_item(uint64_t *sum, const batch_source_item_t *item, apr_pool_
     }
 }
 
-static uint64_t read_items(const batch_item_source_t *source, apr_pool_t *p)
-{
-    batch_source_item_t item;
-    batch_error_t err = {0};
-    apr_int64_t count = 0;
-    uint64_t sum = 0;
-    apr_status_t status;
-
-    check(source->rewind(source->baton, &err) == APR_SUCCESS);
-    while ((status = source->next(source->baton, &item, &err, p)) == APR_SUCCESS) {
-        check_item(&sum, &item, p);
-        count++;
-    }
-    check(status == APR_EOF);
-    check(count == source->count && count <= MAX_ITEMS);
-    return sum;
-}
-
 /** Reads a body in slices of that size; a digest of its items, or of what is wrong with it. */
 static uint64_t read_body(const batch_content_t *content, const char *bytes, size_t size,
                           size_t slice, apr_pool_t *p)
@@ -113,18 +80,9 @@ static uint64_t read_body(const batch_content_t *content, const char *bytes, siz
     apr_status_t status =
         batch_resources_body_make(&body, content, &resource, &limits, problems, &err, p);
     uint64_t sum = 0;
-    uint64_t items;
 
-    for (size_t at = 0; at < size && status == APR_SUCCESS; at += slice) {
-        size_t left = size - at < slice ? size - at : slice;
-        char *copy = malloc(left);
-
-        memcpy(copy, bytes + at, left);
-        status = batch_resources_body_feed(body, copy, left, &err);
-        free(copy);
-    }
     if (status == APR_SUCCESS) {
-        status = batch_resources_body_finish(&request, body, &err);
+        status = read_in_slices(&request, body, bytes, size, slice, &err);
     }
     if (status != APR_SUCCESS) {
         check(err.message != NULL);
@@ -137,9 +95,8 @@ static uint64_t read_body(const batch_content_t *content, const char *bytes, siz
     check(strlen(request.checksum) == 64);
     digest(&sum, request.checksum);
     source = batch_resources_body_source(body, &resource);
-    items = read_items(source, p);
-    check(read_items(source, p) == items);
-    return sum + items;
+    check(source->count <= MAX_ITEMS);
+    return sum + read_items(source, check_item, MAX_ITEMS, p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

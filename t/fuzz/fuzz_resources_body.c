@@ -13,6 +13,7 @@
 #include "payload/json_reader.h"
 #include "payload/json_text.h"
 #include "payload/resources_body.h"
+#include "body_fixture.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,13 +22,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static apr_pool_t *root;
 static batch_resource_t resource;
-
-static void check(int truth)
-{
-    if (!truth) {
-        abort();
-    }
-}
 
 static void make_resource(void)
 {
@@ -43,15 +37,6 @@ static void make_resource(void)
         memset(column, 0, sizeof(*column));
         column->name = names[i];
     }
-}
-
-/** A result that can be compared: an FNV-1a hash of all that was read. */
-static void digest(uint64_t *sum, const char *text)
-{
-    for (text = text ? text : "\xff"; *text; text++) {
-        *sum = (*sum ^ (unsigned char)*text) * 0x100000001b3;
-    }
-    *sum = (*sum ^ 0x100) * 0x100000001b3;
 }
 
 /** The values are those of the text's members, in their order. */
@@ -118,24 +103,6 @@ static void check_item(uint64_t *sum, const batch_source_item_t *item, apr_pool_
     }
 }
 
-static uint64_t read_items(const batch_item_source_t *source, apr_pool_t *p)
-{
-    batch_source_item_t item;
-    batch_error_t err = {0};
-    apr_int64_t count = 0;
-    uint64_t sum = 0;
-    apr_status_t status;
-
-    check(source->rewind(source->baton, &err) == APR_SUCCESS);
-    while ((status = source->next(source->baton, &item, &err, p)) == APR_SUCCESS) {
-        check_item(&sum, &item, p);
-        count++;
-    }
-    check(status == APR_EOF);
-    check(count == (source->count < MAX_ITEMS ? source->count : MAX_ITEMS));
-    return sum;
-}
-
 /** Reads a body in slices of that size; 0 if it is malformed, else a digest of its items. */
 static uint64_t read_body(const char *bytes, size_t size, size_t slice, apr_pool_t *p)
 {
@@ -148,18 +115,9 @@ static uint64_t read_body(const char *bytes, size_t size, size_t slice, apr_pool
     apr_status_t status =
         batch_resources_body_make(&body, &content, NULL, &limits, problems, &err, p);
     const batch_item_source_t *source;
-    uint64_t sum;
 
-    for (size_t at = 0; at < size && status == APR_SUCCESS; at += slice) {
-        size_t left = size - at < slice ? size - at : slice;
-        char *copy = malloc(left);
-
-        memcpy(copy, bytes + at, left);
-        status = batch_resources_body_feed(body, copy, left, &err);
-        free(copy);
-    }
     if (status == APR_SUCCESS) {
-        status = batch_resources_body_finish(&request, body, &err);
+        status = read_in_slices(&request, body, bytes, size, slice, &err);
     }
     if (status == BATCH_EINVALID) { /* an array with too many elements */
         check(batch_resources_body_is_file(body) && problems->nelts && err.message);
@@ -174,9 +132,7 @@ static uint64_t read_body(const char *bytes, size_t size, size_t slice, apr_pool
     check(strlen(request.checksum) == 64);
     source = batch_resources_body_source(body, &resource);
     check(request.has_data || !source->count);
-    sum = read_items(source, p);
-    check(read_items(source, p) == sum);
-    return sum ^ 1;
+    return read_items(source, check_item, MAX_ITEMS, p) ^ 1;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "payload/resources_body.h"
+#include "slices.h"
 #include "tap.h"
 
 static apr_pool_t *pool;
@@ -103,16 +104,8 @@ static const char *read_slices(const char *type, const char *bytes, apr_size_t l
         return wrong;
     }
     status = batch_resources_body_make(&body, &content, &asset, &limits, problems, &err, p);
-    for (apr_size_t at = 0; at < length && status == APR_SUCCESS; at += slice) {
-        apr_size_t left = length - at < slice ? length - at : slice;
-        char *copy = malloc(left);
-
-        memcpy(copy, bytes + at, left);
-        status = batch_resources_body_feed(body, copy, left, &err);
-        free(copy);
-    }
     if (status == APR_SUCCESS) {
-        status = batch_resources_body_finish(&request, body, &err);
+        status = read_in_slices(&request, body, bytes, length, slice, &err);
     }
     if (status == BATCH_EINVALID) {
         return apr_psprintf(p, "%s%s", show_problems(problems, p), err.message ? "" : " (silent)");

@@ -9,35 +9,15 @@
 #include "payload/json_reader.h"
 #include "memory.h"
 #include "tap.h"
+#include "text_sink.h"
 
 static apr_pool_t *pool;
-
-typedef struct text {
-    char bytes[65536];
-    apr_size_t length;
-} text_t;
-
-static text_t text;
-
-static apr_status_t append(void *baton, const char *bytes, apr_size_t length)
-{
-    text_t *into = baton;
-
-    if (length >= sizeof(into->bytes) - into->length) {
-        return APR_ENOSPC;
-    }
-    memcpy(into->bytes + into->length, bytes, length);
-    into->length += length;
-    into->bytes[into->length] = '\0';
-    return APR_SUCCESS;
-}
 
 /** Writes a file of these errors into text. */
 static apr_status_t write_file(batch_file_e format, const char *const *columns,
                                const batch_item_error_t *errors, int count)
 {
     apr_array_header_t *names = apr_array_make(pool, 4, sizeof(const char *));
-    batch_sink_t sink = {append, &text};
     batch_error_file_t *file;
     apr_status_t status;
     apr_pool_t *ptemp;
@@ -46,7 +26,7 @@ static apr_status_t write_file(batch_file_e format, const char *const *columns,
     while (columns && *columns) {
         APR_ARRAY_PUSH(names, const char *) = *columns++;
     }
-    memset(&text, 0, sizeof(text));
+    text_clear();
     status = batch_error_file_begin(&file, &sink, format, columns ? names : NULL, pool);
     for (int i = 0; i < count && status == APR_SUCCESS; i++) {
         status = batch_error_file_write(file, &errors[i], ptemp);

@@ -7,32 +7,9 @@
 #include "payload/json_reader.h"
 #include "payload/records_json.h"
 #include "tap.h"
+#include "text_sink.h"
 
 static apr_pool_t *pool;
-
-typedef struct text {
-    char bytes[65536];
-    apr_size_t length;
-    apr_size_t calls;
-} text_t;
-
-static text_t text;
-
-static apr_status_t append(void *baton, const char *bytes, apr_size_t length)
-{
-    text_t *into = baton;
-
-    if (length >= sizeof(into->bytes) - into->length) {
-        return APR_ENOSPC;
-    }
-    memcpy(into->bytes + into->length, bytes, length);
-    into->length += length;
-    into->bytes[into->length] = '\0';
-    into->calls++;
-    return APR_SUCCESS;
-}
-
-static const batch_sink_t sink = {append, &text};
 
 static apr_status_t refuse(void *baton, const char *bytes, apr_size_t length)
 {
@@ -46,7 +23,7 @@ static const batch_sink_t full = {refuse, NULL};
 
 static void reset(void)
 {
-    memset(&text, 0, sizeof(text));
+    text_clear();
 }
 
 static void test_status(void)

@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 
 #include "payload/body_format.h"
+#include "slices.h"
 #include "tap.h"
 
 static apr_pool_t *pool;
@@ -51,16 +52,9 @@ static result_t read_bytes(const char *bytes, apr_size_t length, apr_size_t slic
     result.problems = batch_problems_make(p);
     result.status = batch_resources_body_make(&result.body, &content, NULL, &limits,
                                               result.problems, &result.err, p);
-    for (apr_size_t at = 0; at < length && result.status == APR_SUCCESS; at += slice) {
-        apr_size_t left = length - at < slice ? length - at : slice;
-        char *copy = malloc(left);
-
-        memcpy(copy, bytes + at, left);
-        result.status = batch_resources_body_feed(result.body, copy, left, &result.err);
-        free(copy);
-    }
     if (result.status == APR_SUCCESS) {
-        result.status = batch_resources_body_finish(&result.request, result.body, &result.err);
+        result.status =
+            read_in_slices(&result.request, result.body, bytes, length, slice, &result.err);
     }
     if (result.status == APR_SUCCESS) {
         result.source = batch_resources_body_source(result.body, &contact);

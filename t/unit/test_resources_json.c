@@ -9,36 +9,15 @@
 #include "payload/json_text.h"
 #include "payload/resources_json.h"
 #include "tap.h"
+#include "text_sink.h"
 
 static apr_pool_t *pool;
 
-typedef struct text {
-    char bytes[65536];
-    apr_size_t length;
-} text_t;
-
-static text_t text;
-
-static apr_status_t append(void *baton, const char *bytes, apr_size_t length)
-{
-    text_t *into = baton;
-
-    if (length >= sizeof(into->bytes) - into->length) {
-        return APR_ENOSPC;
-    }
-    memcpy(into->bytes + into->length, bytes, length);
-    into->length += length;
-    into->bytes[into->length] = '\0';
-    return APR_SUCCESS;
-}
-
-static const batch_sink_t sink = {append, &text};
-
 static const char *written(const char *data, const batch_envelope_t *envelope)
 {
-    memset(&text, 0, sizeof(text));
+    text_clear();
     batch_envelope_begin(&sink, envelope);
-    append(&text, data, strlen(data));
+    append(NULL, data, strlen(data));
     batch_envelope_end(&sink, envelope);
     return text.bytes;
 }
@@ -99,7 +78,7 @@ static void test_envelope(void)
 
 static const char *job_text(const batch_job_t *job, const batch_urls_t *urls)
 {
-    memset(&text, 0, sizeof(text));
+    text_clear();
     batch_resources_write_job(&sink, job, urls);
     return text.bytes;
 }

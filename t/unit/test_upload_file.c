@@ -11,31 +11,10 @@
 #include "store/segment.h"
 #include "memory.h"
 #include "tap.h"
+#include "text_sink.h"
 
 static apr_pool_t *pool;
 static batch_resource_t thing;
-
-typedef struct text {
-    char bytes[65536];
-    apr_size_t length;
-} text_t;
-
-static text_t text;
-
-static apr_status_t append(void *baton, const char *bytes, apr_size_t length)
-{
-    text_t *into = baton;
-
-    if (length >= sizeof(into->bytes) - into->length) {
-        return APR_ENOSPC;
-    }
-    memcpy(into->bytes + into->length, bytes, length);
-    into->length += length;
-    into->bytes[into->length] = '\0';
-    return APR_SUCCESS;
-}
-
-static const batch_sink_t sink = {append, &text};
 
 static batch_column_t *declare(const char *name, batch_type_e type)
 {
@@ -128,7 +107,7 @@ static const char *upload_of(batch_file_e format, const char *header, int count)
     int i;
 
     apr_pool_create(&ptemp, pool);
-    memset(&text, 0, sizeof(text));
+    text_clear();
     batch_upload_file_begin(&file, &sink, format, &thing, header, pool);
     for (i = 0; i < count; i++) {
         batch_upload_file_write(file, &items[i], ptemp);
@@ -162,7 +141,7 @@ static void test_sink(void)
 {
     batch_upload_file_t *file;
 
-    memset(&text, 0, sizeof(text));
+    text_clear();
     text.length = sizeof(text.bytes) - 1;
     is_number(batch_upload_file_begin(&file, &sink, BATCH_FILE_JSON, &thing, NULL, pool),
               APR_ENOSPC, "a sink that takes nothing is heard of");
@@ -180,7 +159,7 @@ static const char *errors_of(batch_file_e format, const char *header,
     batch_error_file_t *file;
     int i;
 
-    memset(&text, 0, sizeof(text));
+    text_clear();
     batch_error_file_begin_items(&file, &sink, format, &thing, &job, pool);
     for (i = 0; i < count; i++) {
         batch_error_file_write(file, &errors[i], pool);
