@@ -1,7 +1,7 @@
+/* What clients change about jobs. */
 #include "engine/jobs.h"
 #include "engine/change.h"
 #include "engine/status.h"
-#include "engine/upload.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +149,40 @@ static apr_status_t check_form(batch_tx_t *tx, const batch_engine_t *engine, con
         return BATCH_EINVALID;
     }
     return rv;
+}
+
+struct form_look {
+    const batch_resource_t *resource;
+    const char *organization;
+    const char *form_id;
+};
+
+static apr_status_t form_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct form_look *look = baton;
+
+    (void)ptemp;
+    return batch_tx_form_check(tx, look->resource, look->organization, look->form_id);
+}
+
+apr_status_t batch_operation_check_form(batch_problems_t *problems, const batch_engine_t *engine,
+                                        const batch_actor_t *actor,
+                                        const batch_resource_t *resource,
+                                        const batch_operations_request_t *request,
+                                        batch_error_t *err, apr_pool_t *p)
+{
+    struct form_look look = {resource, actor->organization, request->first.form_id};
+    apr_status_t rv;
+
+    if (!look.form_id || !*look.form_id) {
+        return APR_SUCCESS; /* that has been said */
+    }
+    rv = batch_store_read(engine->store, form_body, &look, err, p);
+    if (rv != BATCH_ENOTFOUND) {
+        return rv;
+    }
+    batch_problem_add(problems, "operations[0].form_id", "%s", unknown_form);
+    return APR_SUCCESS;
 }
 
 /* BATCH_EFORBIDDEN unless the actor may do what the job does; a job without operations does
@@ -488,200 +522,4 @@ apr_status_t batch_jobs_expire(int *removed, const batch_engine_t *engine, batch
     struct expiry expiry = {engine->limits.retention, removed};
 
     return batch_store_write(engine->store, expire_body, &expiry, err, ptemp);
-}
-
-/* ---- Calls that look ---------------------------------------------------------------------------
- */
-
-struct form_look {
-    const batch_resource_t *resource;
-    const char *organization;
-    const char *form_id;
-};
-
-static apr_status_t form_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    struct form_look *look = baton;
-
-    (void)ptemp;
-    return batch_tx_form_check(tx, look->resource, look->organization, look->form_id);
-}
-
-apr_status_t batch_operation_check_form(batch_problems_t *problems, const batch_engine_t *engine,
-                                        const batch_actor_t *actor,
-                                        const batch_resource_t *resource,
-                                        const batch_operations_request_t *request,
-                                        batch_error_t *err, apr_pool_t *p)
-{
-    struct form_look look = {resource, actor->organization, request->first.form_id};
-    apr_status_t rv;
-
-    if (!look.form_id || !*look.form_id) {
-        return APR_SUCCESS; /* that has been said */
-    }
-    rv = batch_store_read(engine->store, form_body, &look, err, p);
-    if (rv != BATCH_ENOTFOUND) {
-        return rv;
-    }
-    batch_problem_add(problems, "operations[0].form_id", "%s", unknown_form);
-    return APR_SUCCESS;
-}
-
-struct look {
-    batch_job_t *job;
-    const char *id;
-    const char *organization;
-    batch_api_e api;
-    apr_pool_t *p;
-};
-
-static apr_status_t get_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    struct look *look = baton;
-
-    apr_status_t rv;
-
-    (void)ptemp;
-    rv = look->organization
-             ? batch_tx_job_get(tx, look->job, look->id, look->organization, look->api, look->p)
-             : batch_tx_job_find(tx, look->job, look->id, look->api, look->p);
-    if (rv == APR_SUCCESS) {
-        batch_status_expire(look->job, batch_tx_now(tx));
-    }
-    return rv;
-}
-
-apr_status_t batch_job_get(batch_job_t *job, const batch_engine_t *engine,
-                           const batch_actor_t *actor, batch_api_e api, const char *id,
-                           batch_error_t *err, apr_pool_t *p)
-{
-    struct look look = {job, id, actor->organization, api, p};
-
-    return batch_store_read(engine->store, get_body, &look, err, p);
-}
-
-apr_status_t batch_job_find(batch_job_t *job, const batch_engine_t *engine, batch_api_e api,
-                            const char *id, batch_error_t *err, apr_pool_t *p)
-{
-    struct look look = {job, id, NULL, api, p};
-
-    return batch_store_read(engine->store, get_body, &look, err, p);
-}
-
-struct list {
-    apr_int64_t *total;
-    const batch_job_query_t *query;
-    batch_job_fn *fn;
-    void *baton;
-    apr_time_t now;
-};
-
-/* Shows a job as it is now, whatever is written. */
-static apr_status_t list_job(void *baton, const batch_job_t *job)
-{
-    struct list *list = baton;
-    batch_job_t shown = *job;
-
-    batch_status_expire(&shown, list->now);
-    return list->fn(list->baton, &shown);
-}
-
-static apr_status_t list_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    struct list *list = baton;
-    apr_status_t rv = list->fn(list->baton, NULL);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    list->now = batch_tx_now(tx);
-    return batch_tx_job_list(tx, list->total, list->query, list_job, list, ptemp);
-}
-
-/* Filters are about what is written: so what is due by now is written first. */
-static void settle_uploads(const batch_engine_t *engine, const batch_job_query_t *query,
-                           apr_pool_t *ptemp)
-{
-    batch_error_t ignored = {0};
-    int found =
-        query->status && (!strcmp(query->status, "requested") || !strcmp(query->status, "expired"));
-
-    while (found && batch_uploads_settle(&found, engine, &ignored, ptemp) == APR_SUCCESS) {
-    }
-}
-
-apr_status_t batch_job_list(apr_int64_t *total, const batch_engine_t *engine,
-                            const batch_actor_t *actor, batch_job_query_t *query, batch_job_fn *fn,
-                            void *baton, batch_error_t *err, apr_pool_t *p)
-{
-    struct list list = {total, query, fn, baton, 0};
-
-    query->organization = actor->organization;
-    settle_uploads(engine, query, p);
-    return batch_store_read(engine->store, list_body, &list, err, p);
-}
-
-struct errors {
-    int *count;
-    const batch_job_t *job;
-    batch_error_cursor_t *cursor;
-    batch_error_cursor_t start;
-    int limit;
-    batch_item_error_fn *fn;
-    void *baton;
-};
-
-static apr_status_t errors_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    struct errors *errors = baton;
-    batch_job_t job;
-    apr_status_t rv = errors->fn(errors->baton, NULL);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    /* A page of a batch that was removed meanwhile would look like the end of its errors. */
-    rv = batch_tx_job_get(tx, &job, errors->job->id, errors->job->organization, errors->job->api,
-                          ptemp);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *errors->cursor = errors->start;
-    return batch_tx_errors_read(tx, errors->count, errors->job, errors->cursor, errors->limit,
-                                errors->fn, errors->baton, ptemp);
-}
-
-apr_status_t batch_job_errors(int *count, const batch_engine_t *engine, const batch_job_t *job,
-                              batch_error_cursor_t *cursor, int limit, batch_item_error_fn *fn,
-                              void *baton, batch_error_t *err, apr_pool_t *ptemp)
-{
-    struct errors errors = {count, job, cursor, *cursor, limit, fn, baton};
-
-    return batch_store_read(engine->store, errors_body, &errors, err, ptemp);
-}
-
-struct segment_look {
-    const batch_job_t *job;
-    batch_segment_t *segment;
-    apr_int64_t position;
-    apr_pool_t *p;
-};
-
-static apr_status_t segment_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    struct segment_look *look = baton;
-
-    (void)ptemp;
-    return batch_tx_segment_get(tx, look->segment, look->job, look->position, look->p);
-}
-
-apr_status_t batch_job_segment(batch_segment_t *segment, const batch_engine_t *engine,
-                               const batch_job_t *job, apr_int64_t position, batch_error_t *err,
-                               apr_pool_t *p)
-{
-    struct segment_look look = {job, segment, position, p};
-    apr_status_t rv = batch_store_read(engine->store, segment_body, &look, err, p);
-
-    /* It must be the very one: with a gap before it, items have gone. */
-    return rv == APR_SUCCESS && segment->first != position ? BATCH_ENOTFOUND : rv;
 }
