@@ -42,8 +42,6 @@ sub processes
 }
 
 tolerate_log(qr/AH00045: child process \d+ still did not exit/);
-# The main thread of event's child has closed the socket of a connection that is about to linger.
-tolerate_log(qr/AH03092: process_lingering_close: apr_pollset_add failure/);
 my @readers = readers();
 my $slow = 0;
 foreach my $round (1 .. 5) {

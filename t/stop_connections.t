@@ -35,8 +35,6 @@ sub hasty_client
     }
 }
 
-# The same as in t/stop.t.
-tolerate_log(qr/AH03092: process_lingering_close: apr_pollset_add failure/);
 tolerate_log(qr/AH00045: child process \d+ still did not exit/);
 # On a busy machine the clients are quicker than the server.
 tolerate_log(qr/AH00484: server reached MaxRequestWorkers/);

@@ -245,10 +245,12 @@ sub utc_time { return qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/ }
 
 my (@expected, %crashing);
 
-# slow_trigger ends connections of PostgreSQL that are idle, or were when it looked.
 my @tolerated = (
+    # slow_trigger ends connections of PostgreSQL that are idle, or were when it looked.
     qr/ terminating connection due to administrator command/,
-    qr/MB0101: .*cannot open the database: .*server closed the connection unexpectedly/
+    qr/MB0101: .*cannot open the database: .*server closed the connection unexpectedly/,
+    # At a stop the main thread of event's child closes the socket of a connection that is about to linger.
+    qr/AH03092: process_lingering_close: apr_pollset_add failure/
 );
 my $log_begin = log_watched();
 
