@@ -57,6 +57,28 @@ is(value("SELECT count(*) FROM records WHERE status = 'late'"), $done, 'in its r
 is(value("SELECT status FROM batch_jobs"), 'timed_out', 'it has timed out');
 is(value('SELECT count(*) FROM batch_items'), 0, 'and its items are not kept');
 
+# The same in the words of the resources API. An overwrite that has not come to its cleanup removes nothing.
+foreach my $make (\&merge, \&overwrite) {
+    restore();
+    my $others = table_hash('contacts');
+    on_table('contacts', sub { slow_trigger('INSERT', 900); count_trigger('INSERT') });
+    my $late = run_batch($make->('contact', [contact_items(100)]));
+    my $action = $late->{action};
+    $done = $late->{stats}{created};
+    is_result($late, 'timed_out', {created => $done}, "$action: a batch that takes longer has timed out");
+    like($late->{reason}, qr/took longer than 2 s: $done of 100/, "$action: and says why");
+    ok($done > 0 && $done < 100, "$action: what was committed until then is counted: $done");
+    is_deeply(applied(), {touched => $done, ids => $done, most => 1}, "$action: and stays, each item once");
+    is(scalar(contacts("notes = 'made'")), $done, "$action: in its rows");
+    is(table_hash('contacts', "notes IS NULL OR notes <> 'made'"), $others, "$action: no other row was touched");
+    my ($phase) = grep { $_->{name} eq 'processing' } @{$late->{phases}};
+    is_deeply([@$phase{qw(status total processed success error)}], ['failed', 100, $done, $done, 0], "$action: its phase says how far it came");
+    ok($late->{completed_at} - $late->{started_at} >= 2, "$action: it has ended");
+    is_refused(cancel($late), 409, 'conflict', "$action: it is final");
+    is_deeply([map { $_->{id} } @{request('GET', '/batches?status=timed_out')->json->{data}}], [$late->{id}], "$action: a list has it");
+    drop_triggers();
+}
+
 # ---- BatchRetention ------------------------------------------------------------------------------
 
 restore();

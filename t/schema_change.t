@@ -55,6 +55,38 @@ sub works
         "$name: operations"
     );
     is(request('DELETE', "/batch/$batch->{id}")->status, 200, "$name: removal");
+    resources_work($name);
+    return;
+}
+
+# The same of the resources API: each statement that finds, makes, changes and removes rows.
+sub resources_work
+{
+    my ($name) = @_;
+    my @request;
+    foreach my $number (0 .. 7) {
+        my @items = ({tracking_number => "R$number", carrier => $name}, {tracking_number => "$name $number", carrier => $name});
+        push @request, {%{merge('tracker', \@items)}, mode => $number % 2 ? 'sync' : 'mixed'};
+    }
+    my @answers = parallel([map { request_text('POST', '/batches', json => $_) } @request]);
+    is(join(' ', map { $_->status } @answers), join(' ', ('202 201') x 4), "$name: batches of the resources API");
+    my @ends = map { $_->json->{data} ? resource_final($_->json->{data}) : () } @answers;
+    is(
+        join(' ', map { "$_->{status}/" . ($_->{stats}{created} + $_->{stats}{updated}) } @ends),
+        join(' ', ('completed/2') x 8),
+        "$name: they run"
+    );
+    is(value("SELECT count(*) FROM trackers WHERE carrier = '$name'"), 16, "$name: all their rows are there");
+    my ($row) = rows("SELECT id FROM trackers WHERE tracking_number = '$name 0'");
+    is_result(synchronous(removal('contact', [{id => $row->{id}}]))->json->{data}, 'failed', {errors => 1}, "$name: an id of another table");
+    my $made = synchronous(merge('group', [{name => $name, resource => 'contact'}]))->json->{data};
+    is_result($made, 'completed', {created => 1}, "$name: a group");
+    ($row) = rows("SELECT id FROM groups WHERE name = '$name'");
+    is_result(run_batch(removal('group', [{id => $row->{id}}])), 'completed', {deleted => 1}, "$name: which is removed");
+    my $all = value("SELECT count(*) FROM groups WHERE organization_id = 'acme'");
+    my $end = run_batch(overwrite('group', [{name => $name, resource => 'location'}]));
+    is_result($end, 'completed', {created => 1, overwritten => $all}, "$name: an overwrite");
+    is(value("SELECT count(*) FROM groups WHERE organization_id = 'acme'"), 1, "$name: and its cleanup");
     return;
 }
 
@@ -72,6 +104,16 @@ works('a trigger was added');
 is(applied()->{touched}, 8, 'the trigger runs');
 sql('DROP VIEW test_view', 'DROP INDEX test_index', 'DROP TABLE test_new');
 works('they are taken away');
+sql('ALTER TABLE trackers ADD COLUMN weight REAL', "ALTER TABLE groups ADD COLUMN rank INTEGER DEFAULT 5");
+works('columns were added to trackers and groups');
+sql('CREATE UNIQUE INDEX test_unique ON trackers (organization_id, tracking_number, carrier)', 'CREATE INDEX test_named ON groups (name)');
+works('indexes were added to them');
+on_table('trackers', sub { count_trigger($_) for qw(INSERT UPDATE) });
+works('triggers were added to them');
+is(value("SELECT count(*) FROM test_applied WHERE event <> 'DELETE'"), 16, 'which run');
+drop_triggers();
+sql('DROP INDEX test_unique', 'DROP INDEX test_named', 'ALTER TABLE trackers DROP COLUMN weight', 'ALTER TABLE groups DROP COLUMN rank');
+works('all that is taken away');
 sql('ALTER TABLE records DROP COLUMN altitude');
 works('the column is, too');
 
