@@ -16,6 +16,7 @@
 #include <apr_dbd.h>
 #include <apr_general.h>
 #include <apr_strings.h>
+#include <apr_thread_proc.h>
 
 #include "database.h"
 #include "tap.h"
@@ -256,6 +257,51 @@ FIXTURE apr_status_t insert_job(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     (void)ptemp;
     return batch_tx_job_insert(tx, baton, NULL);
+}
+
+/* ---- Making the tables at once
+ * -------------------------------------------------------------------
+ */
+
+typedef struct migration {
+    batch_store_t *store;
+    apr_status_t status;
+} migration_t;
+
+FIXTURE void *APR_THREAD_FUNC migrate_in_thread(apr_thread_t *thread, void *data)
+{
+    migration_t *migration = data;
+    batch_error_t error;
+    apr_pool_t *p;
+
+    (void)thread;
+    apr_pool_create(&p, NULL);
+    migration->status = batch_store_migrate(migration->store, &error, p);
+    if (migration->status != APR_SUCCESS) {
+        fprintf(stderr, "# %s: %s\n", error.tag, error.message);
+    }
+    apr_pool_destroy(p);
+    return NULL;
+}
+
+/* store: on a database without the module's tables. */
+FIXTURE void migrate_at_once(batch_store_t *store)
+{
+    apr_thread_t *threads[8];
+    migration_t migrations[8];
+    apr_status_t rv;
+    int i, failed = 0;
+
+    for (i = 0; i < 8; i++) {
+        migrations[i].store = store;
+        apr_thread_create(&threads[i], NULL, migrate_in_thread, &migrations[i], pool);
+    }
+    for (i = 0; i < 8; i++) {
+        apr_thread_join(&rv, threads[i]);
+        failed += migrations[i].status != APR_SUCCESS;
+    }
+    is_number(failed, 0, "eight threads make the tables at once");
+    is_number(number("SELECT count(*) FROM batch_schema"), 1, "once");
 }
 
 #endif

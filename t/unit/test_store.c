@@ -102,6 +102,30 @@ static void test_update_and_delete(void)
     ok(job.seq > seq, "its number is never used again");
 }
 
+/* The highest numbers are removed one after the other, from the highest on. */
+static void test_numbers(void)
+{
+    batch_job_t jobs[3], next = new_job("acme");
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        jobs[i] = new_job("acme");
+        put(&jobs[i]);
+    }
+    for (i = 2; i >= 0; i--) {
+        batch_store_write(store, delete_body, &jobs[i], &err, pool);
+    }
+    put(&next);
+    ok(next.seq > jobs[2].seq, "none of their numbers is used again");
+    batch_store_write(store, delete_body, &next, &err, pool);
+    jobs[0] = next;
+    is_number(batch_store_migrate(store, &err, pool), APR_SUCCESS, "nor is one");
+    next = new_job("acme");
+    put(&next);
+    ok(next.seq > jobs[0].seq, "when the tables are looked over once more");
+    batch_store_write(store, delete_body, &next, &err, pool);
+}
+
 /* ---- Lists --------------------------------------------------------------------------------------
  */
 
@@ -514,6 +538,7 @@ int main(int argc, char **argv)
     ok(strstr(last_log, "MB0107") && log_lines == 1, "which is logged, once");
     test_insert_and_get();
     test_update_and_delete();
+    test_numbers();
     test_list();
     test_segments();
     test_errors();

@@ -1,22 +1,11 @@
 /* What goes wrong around the store, and that it goes on once it is mended, without a restart. */
-#include "store_fixture.h"
+#include "store_sqlite3.h"
 
-#include <sys/mman.h>
 #include <sys/resource.h>
 
-#include <apr_atomic.h>
 #include <apr_thread_proc.h>
 
 #include "store/tx.h"
-
-static batch_store_t *store;
-
-static apr_status_t put_one(void)
-{
-    batch_job_t job = new_job("acme");
-
-    return batch_store_write(store, insert_job, &job, &err, pool);
-}
 
 static apr_status_t read_nothing(void)
 {
@@ -31,20 +20,6 @@ static int says(const char *tag, const char *words)
         printf("# %s: %s\n", err.tag ? err.tag : "no tag", err.message ? err.message : "nothing");
     }
     return good;
-}
-
-/* Milliseconds for what has to succeed, also under valgrind on a busy machine. */
-#define LONG_PATIENCE 300000
-
-static void fresh(void)
-{
-    if (store) {
-        batch_store_destroy(store);
-    }
-    unlink(path);
-    unlink(apr_pstrcat(pool, path, "-wal", NULL));
-    unlink(apr_pstrcat(pool, path, "-shm", NULL));
-    store = open_store(path, 3000);
 }
 
 /* ---- Making a store
@@ -180,23 +155,41 @@ static apr_status_t nested(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return APR_SUCCESS;
 }
 
+static apr_status_t nested_write(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)tx;
+    *(apr_status_t *)baton = batch_store_write(store, nothing, NULL, &err, ptemp);
+    return APR_SUCCESS;
+}
+
 static void test_connections(void)
 {
+    batch_writers_t writers;
     batch_store_config_t config = {.may_create = 1,
                                    .driver = "sqlite3",
                                    .params = path,
                                    .max_connections = 1,
-                                   .patience = apr_time_from_msec(50)};
+                                   .patience = apr_time_from_msec(50),
+                                   .writers = &writers};
+    batch_hurry_t hurry = {0};
     apr_status_t inner = APR_SUCCESS;
+    batch_writer_t writer;
 
     fresh();
     put_one();
     batch_store_destroy(store);
+    batch_writers_make(&writers);
+    batch_writer_init(&writer, &writers);
     batch_store_create(&store, &config, &err, pool);
     is_number(batch_store_read(store, nested, &inner, NULL, pool), APR_SUCCESS,
               "the only connection is in use");
     is_number(inner, BATCH_EUNAVAILABLE, "another call does not wait for ever");
     is_number(read_nothing(), APR_SUCCESS, "then it is free again");
+    batch_store_read(store, nested_write, &inner, NULL, pool);
+    is_number(inner, BATCH_EUNAVAILABLE, "nor does a writer");
+    is_number(batch_writer_enter(&writer, apr_time_from_msec(50), &hurry), 1,
+              "whose turn is the next one's");
+    batch_writer_leave(&writer);
 }
 
 /* ---- Damage that is mended
@@ -309,18 +302,6 @@ static void test_read_only(void)
     path = outer_path;
 }
 
-static apr_status_t insert_large(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    char *text = apr_palloc(ptemp, 4000001);
-    batch_segment_t segment = {0, 1, text, 4000000};
-    batch_job_t job = *(batch_job_t *)baton;
-    apr_status_t rv = batch_tx_job_insert(tx, &job, NULL);
-
-    memset(text, 'x', 4000000);
-    text[4000000] = '\0';
-    return rv == APR_SUCCESS ? batch_tx_segment_insert(tx, &job, &segment) : rv;
-}
-
 static void test_full(void)
 {
     batch_job_t job = new_job("acme");
@@ -343,230 +324,15 @@ static void test_full(void)
     is_number(number("SELECT count(*) FROM batch_jobs"), 2, "once");
 }
 
-/* ---- The log
- * ----------------------------------------------------------------------------------------- */
-
-static apr_status_t find_nothing(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    (void)tx;
-    (void)baton;
-    (void)ptemp;
-    return BATCH_ENOTFOUND;
-}
-
-static long long size_of(const char *suffix)
-{
-    struct stat status;
-
-    return stat(apr_pstrcat(pool, path, suffix, NULL), &status) ? -1 : (long long)status.st_size;
-}
-
-static apr_status_t put_large(void)
-{
-    batch_job_t job = new_job("acme");
-
-    return batch_store_write(store, insert_large, &job, &err, pool);
-}
-
-static void test_checkpoints(void)
-{
-    int i, good = 1;
-
-    fresh();
-    ok(put_large() == APR_SUCCESS && put_large() == APR_SUCCESS, "8 MB are written");
-    ok(size_of("-wal") > 8000000 && size_of("") < 1000000, "to the log");
-    is_number(batch_store_write(store, find_nothing, NULL, &err, pool), BATCH_ENOTFOUND,
-              "a writer finds nothing to do");
-    ok(size_of("") > 8000000, "so the log is copied");
-    for (i = 0; i < 20; i++) {
-        good = good && put_large() == APR_SUCCESS;
-    }
-    ok(good && size_of("") > 60000000, "when it never finds nothing it is copied all the same");
-    ok(size_of("-wal") < 80000000, "and does not grow");
-}
-
-/* A log of requests: its file stays, since COMMITs are faster that do not make it longer. */
-static void test_short_log(void)
-{
-    long long size;
-    int i;
-
-    fresh();
-    put_one();
-    is_number(batch_store_wants_worker(store), 0, "a short log needs nobody");
-    put_large();
-    put_large();
-    is_number(batch_store_wants_worker(store), 1, "a longer one a worker");
-    is_number(batch_store_wants_worker(store), 0, "one of them");
-    batch_store_write(store, find_nothing, NULL, &err, pool);
-    size = size_of("-wal");
-    ok(size > 8000000 && size_of("") > 8000000, "who copies the log and leaves its file");
-    put_one();
-    is_number(batch_store_wants_worker(store), 0, "then the log is short again");
-    put_large();
-    put_large();
-    ok(size_of("-wal") - size < 100000, "since it is written from its beginning on");
-    is_number(batch_store_wants_worker(store), 1, "and longer in time");
-    for (i = 0; i < 4; i++) {
-        put_large();
-    }
-    batch_store_write(store, find_nothing, NULL, &err, pool);
-    is_number((int)size_of("-wal"), 0, "a large file is cut");
-}
-
 /* ---- Many at once
  * --------------------------------------------------------------------------------------- */
 
-static void *APR_THREAD_FUNC migrate_in_thread(apr_thread_t *thread, void *data)
-{
-    batch_error_t error;
-    apr_pool_t *p;
-
-    (void)thread;
-    apr_pool_create(&p, NULL);
-    *(apr_status_t *)data = batch_store_migrate(store, &error, p);
-    if (*(apr_status_t *)data != APR_SUCCESS) {
-        fprintf(stderr, "# %s: %s\n", error.tag, error.message);
-    }
-    apr_pool_destroy(p);
-    return NULL;
-}
-
 static void test_migrating_at_once(void)
 {
-    apr_thread_t *threads[8];
-    apr_status_t results[8], rv;
-    int i, failed = 0;
-
     fresh();
     batch_store_destroy(store);
     store = open_store(path, LONG_PATIENCE);
-    for (i = 0; i < 8; i++) {
-        apr_thread_create(&threads[i], NULL, migrate_in_thread, &results[i], pool);
-    }
-    for (i = 0; i < 8; i++) {
-        apr_thread_join(&rv, threads[i]);
-        failed += results[i] != APR_SUCCESS;
-    }
-    is_number(failed, 0, "eight threads make the tables at once");
-    is_number(number("SELECT count(*) FROM batch_schema"), 1, "once");
-}
-
-/* What the writing processes share. */
-typedef struct shared {
-    batch_writers_t writers;
-    apr_uint32_t chunks; /* of the greedy process */
-    apr_uint32_t over;   /* it may stop */
-    apr_uint32_t turns;  /* chunks that went by while each small write waited, in all */
-} shared_t;
-
-static shared_t *shared;
-
-static apr_status_t long_write(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    batch_job_t job = *(batch_job_t *)baton;
-
-    job.id = batch_uuid_make(ptemp);
-    apr_sleep(apr_time_from_msec(10));
-    apr_atomic_inc32(&shared->chunks);
-    return batch_tx_job_insert(tx, &job, NULL);
-}
-
-/* 1, and it says why. */
-static int has_failed(apr_status_t rv)
-{
-    if (rv == APR_SUCCESS) {
-        return 0;
-    }
-    fprintf(stderr, "# %s\n", err.message ? err.message : "no reason");
-    return 1;
-}
-
-static void be_writer(int greedy)
-{
-    batch_store_config_t config = {.may_create = 1,
-                                   .driver = "sqlite3",
-                                   .params = path,
-                                   .max_connections = 2,
-                                   .patience = apr_time_from_msec(LONG_PATIENCE),
-                                   .writers = &shared->writers};
-    batch_job_t job = new_job(greedy ? "greedy" : "small");
-    int i, failed = 0;
-
-    batch_store_create(&store, &config, &err, pool);
-    if (greedy) {
-        while (!apr_atomic_read32(&shared->over)) {
-            failed += has_failed(batch_store_write(store, long_write, &job, &err, pool));
-        }
-    } else {
-        for (i = 0; i < 20; i++) {
-            apr_uint32_t before;
-
-            apr_sleep(apr_time_from_msec(5));
-            before = apr_atomic_read32(&shared->chunks);
-            job.id = batch_uuid_make(pool);
-            failed += has_failed(batch_store_write(store, insert_job, &job, &err, pool));
-            apr_atomic_add32(&shared->turns, apr_atomic_read32(&shared->chunks) - before);
-        }
-    }
-    batch_store_destroy(store);
-    _exit(failed ? 1 : 0);
-}
-
-/* Forks, so it must come before anything of SQLite's is open in this process. */
-static void test_processes(void)
-{
-    pid_t writers[4];
-    int i, failed = 0;
-
-    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    memset(shared, 0, sizeof(*shared));
-    batch_writers_make(&shared->writers);
-    for (i = 0; i < 4; i++) {
-        writers[i] = fork();
-        if (!writers[i]) {
-            be_writer(i == 0);
-        }
-    }
-    for (i = 1; i < 4; i++) {
-        failed += wait_for(writers[i]) != 0;
-    }
-    apr_atomic_set32(&shared->over, 1);
-    failed += wait_for(writers[0]) != 0;
-    is_number(failed, 0, "four processes write");
-    is_number(number("SELECT count(*) FROM batch_jobs WHERE organization = 'small'"), 60, "all");
-    is_number(number("SELECT count(*) FROM batch_jobs WHERE organization = 'greedy'"),
-              shared->chunks, "each once");
-    is_number(shared->writers.waiting, 0, "nobody waits any more");
-    /* Three small writers and one that never pauses: a small write waits for one chunk or two. */
-    if (!ok(shared->turns <= 60 * 3,
-            "a writer that never pauses lets the others have their turn")) {
-        printf("# failed\n");
-    }
-    printf("# %u chunks went by during 60 writes\n", (unsigned)shared->turns);
-}
-
-/* The turn of a process that was killed goes to the next one, not to its patience's end. */
-static void test_killed(void)
-{
-    batch_hurry_t hurry = {0};
-    batch_writer_t writer;
-    pid_t pid;
-
-    memset(shared, 0, sizeof(*shared));
-    batch_writers_make(&shared->writers);
-    batch_writer_init(&writer, &shared->writers);
-    pid = fork();
-    if (!pid) {
-        batch_writer_enter(&writer, apr_time_from_sec(30), &hurry);
-        raise(SIGKILL);
-    }
-    waitpid(pid, NULL, 0);
-    is_number(batch_writer_enter(&writer, apr_time_from_sec(30), &hurry), 1,
-              "the turn of a process that was killed is had");
-    batch_writer_leave(&writer);
-    is_number(batch_writer_enter(&writer, apr_time_from_sec(30), &hurry), 1, "and again");
-    batch_writer_leave(&writer);
+    migrate_at_once(store);
 }
 
 int main(int argc, char **argv)
@@ -581,8 +347,6 @@ int main(int argc, char **argv)
         return code;
     }
     test_create();
-    test_processes();
-    test_killed();
     test_settings();
     test_lock();
     test_connections();
@@ -592,8 +356,6 @@ int main(int argc, char **argv)
     test_folder_gone();
     test_read_only();
     test_full();
-    test_checkpoints();
-    test_short_log();
     test_migrating_at_once();
     batch_store_destroy(store);
     return fixture_end();

@@ -214,37 +214,10 @@ static void test_outdated(void)
     is_number(put_one(), APR_SUCCESS, "and another");
 }
 
-static void *APR_THREAD_FUNC migrate_in_thread(apr_thread_t *thread, void *data)
-{
-    batch_error_t error;
-    apr_pool_t *p;
-
-    (void)thread;
-    apr_pool_create(&p, NULL);
-    *(apr_status_t *)data = batch_store_migrate(store, &error, p);
-    if (*(apr_status_t *)data != APR_SUCCESS) {
-        fprintf(stderr, "# %s: %s\n", error.tag, error.message);
-    }
-    apr_pool_destroy(p);
-    return NULL;
-}
-
 static void test_migrating_at_once(void)
 {
-    apr_thread_t *threads[8];
-    apr_status_t results[8], rv;
-    int i, failed = 0;
-
     fresh();
-    for (i = 0; i < 8; i++) {
-        apr_thread_create(&threads[i], NULL, migrate_in_thread, &results[i], pool);
-    }
-    for (i = 0; i < 8; i++) {
-        apr_thread_join(&rv, threads[i]);
-        failed += results[i] != APR_SUCCESS;
-    }
-    is_number(failed, 0, "eight threads make the tables at once");
-    is_number(number("SELECT count(*) FROM batch_schema"), 1, "once");
+    migrate_at_once(store);
 }
 
 /* ---- The server goes, and comes back ----------------------------------------------------------
