@@ -285,4 +285,42 @@ ENGINE const char *errors_of(const batch_job_t *job, apr_pool_t *p)
     return listing.text;
 }
 
+/* ---- The program --------------------------------------------------------------------------------
+ */
+
+/*
+ * A database with the tables, in a folder of that program's own; the pool of all. Ends the program
+ * on failure.
+ */
+ENGINE apr_pool_t *begin_database(const char *program)
+{
+    apr_pool_t *p;
+
+    apr_initialize();
+    atexit(apr_terminate);
+    apr_pool_create(&p, NULL);
+    batch_store_prepare(p);
+    snprintf(directory, sizeof(directory), "%s/batch-%s.XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", program);
+    if (!mkdtemp(directory)) {
+        perror(directory);
+        exit(1);
+    }
+    database = database_make(directory, p);
+    make_tables(p);
+    return p;
+}
+
+/* Removes all that; the program's exit code. The engine's store has been destroyed. */
+ENGINE int end_database(apr_pool_t *p)
+{
+    char command[sizeof(directory) + 16];
+
+    database_remove(p);
+    apr_pool_destroy(p);
+    snprintf(command, sizeof(command), "rm -r '%s'", directory);
+    ok(system(command) == 0, "the folder of the test is removed");
+    return tap_end();
+}
+
 #endif

@@ -109,37 +109,21 @@ ENGINE batch_job_t again(const batch_job_t *job, apr_pool_t *p)
 /* ---- The program --------------------------------------------------------------------------------
  */
 
-/* A database with the tables, in a folder of that program's own; the pool of all. Ends it on
- * failure. */
+/* As begin_database, with an engine and the places. */
 ENGINE apr_pool_t *begin_places(const char *program)
 {
-    apr_pool_t *p;
+    apr_pool_t *p = begin_database(program);
 
-    apr_initialize();
-    atexit(apr_terminate);
-    apr_pool_create(&p, NULL);
-    batch_store_prepare(p);
-    snprintf(directory, sizeof(directory), "%s/batch-%s.XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", program);
-    if (!mkdtemp(directory)) {
-        perror(directory);
-        exit(1);
-    }
-    database = database_make(directory, p);
-    make_tables(p);
     make_engine(database, p);
     make_places(p);
     return p;
 }
 
-/* Removes all that; the program's exit code. */
+/* As end_database. */
 ENGINE int end_places(apr_pool_t *p)
 {
     batch_store_destroy(engine.store);
-    database_remove(p);
-    apr_pool_destroy(p);
-    rmdir(directory);
-    return tap_end();
+    return end_database(p);
 }
 
 #endif

@@ -106,32 +106,13 @@ static void test_held_signal(apr_pool_t *p)
 
 int main(void)
 {
-    apr_pool_t *p;
+    apr_pool_t *p = begin_database("hurry");
 
-    apr_initialize();
-    apr_pool_create(&p, NULL);
-    batch_store_prepare(p);
     alarm(TEST_LIMIT);
-    snprintf(directory, sizeof(directory), "%s/batch-hurry.XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(directory)) {
-        perror(directory);
-        return 1;
-    }
-    database = database_make(directory, p);
-    make_tables(p);
     make_engine(database, p);
     create_one(p); /* and with it the module's own tables */
     batch_store_destroy(engine.store);
     test_call(p);
     test_held_signal(p);
-    database_remove(p);
-    apr_pool_destroy(p);
-    apr_terminate();
-    if (strstr(directory, "batch-hurry.")) {
-        char command[4200];
-        snprintf(command, sizeof(command), "rm -r '%s'", directory);
-        ok(system(command) == 0, "the database is removed");
-    }
-    return tap_end();
+    return end_database(p);
 }

@@ -176,17 +176,7 @@ int main(void)
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
-    apr_initialize();
-    apr_pool_create(&p, NULL);
-    batch_store_prepare(p);
-    snprintf(directory, sizeof(directory), "%s/batch-doubt.XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(directory)) {
-        perror(directory);
-        return 1;
-    }
-    database = database_make(directory, p);
-    make_tables(p);
+    p = begin_database("doubt");
     proxy_start(&proxy, apr_pstrcat(p, directory, "/proxy", NULL),
                 sql(p, "SELECT split_part(current_setting('unix_socket_directories'), ',', 1)"));
     make_engine(apr_psprintf(p, "%s host=%s", database, proxy.folder), p);
@@ -202,13 +192,5 @@ int main(void)
     test_stop_in_doubt(p);
     test_round_trips(p);
     batch_store_destroy(engine.store);
-    database_remove(p);
-    apr_pool_destroy(p);
-    apr_terminate();
-    {
-        char command[4200];
-        snprintf(command, sizeof(command), "rm -r '%s'", directory);
-        ok(system(command) == 0, "the folder is removed");
-    }
-    return tap_end();
+    return end_database(p);
 }

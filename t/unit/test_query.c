@@ -415,19 +415,8 @@ static void test_limits(apr_pool_t *p)
 
 int main(void)
 {
-    apr_pool_t *p;
+    apr_pool_t *p = begin_database("query");
 
-    apr_initialize();
-    apr_pool_create(&p, NULL);
-    batch_store_prepare(p);
-    snprintf(directory, sizeof(directory), "%s/batch-query.XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(directory)) {
-        perror(directory);
-        return 1;
-    }
-    database = database_make(directory, p);
-    make_tables(p);
     make_engine(database, p);
     make_resource(p);
     make_records(p);
@@ -435,12 +424,5 @@ int main(void)
     test_random(p);
     test_limits(p);
     batch_store_destroy(engine.store);
-    database_remove(p);
-    unlink(apr_pstrcat(p, directory, "/batch.db", NULL));
-    unlink(apr_pstrcat(p, directory, "/batch.db-wal", NULL));
-    unlink(apr_pstrcat(p, directory, "/batch.db-shm", NULL));
-    rmdir(directory);
-    apr_pool_destroy(p);
-    apr_terminate();
-    return tap_end();
+    return end_database(p);
 }

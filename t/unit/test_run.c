@@ -337,19 +337,8 @@ static void test_retention(apr_pool_t *p)
 
 int main(void)
 {
-    apr_pool_t *p;
+    apr_pool_t *p = begin_database("run");
 
-    apr_initialize();
-    apr_pool_create(&p, NULL);
-    batch_store_prepare(p);
-    snprintf(directory, sizeof(directory), "%s/batch-run.XXXXXX",
-             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(directory)) {
-        perror(directory);
-        return 1;
-    }
-    database = database_make(directory, p);
-    make_tables(p);
     make_engine(database, p);
     test_delete(p);
     test_unknown_form(p);
@@ -376,13 +365,5 @@ int main(void)
     test_removed(p);
     test_retention(p);
     batch_store_destroy(engine.store);
-    database_remove(p);
-    apr_pool_destroy(p);
-    apr_terminate();
-    if (strstr(directory, "batch-run.")) {
-        char command[4200];
-        snprintf(command, sizeof(command), "rm -r '%s'", directory);
-        ok(system(command) == 0, "the database is removed");
-    }
-    return tap_end();
+    return end_database(p);
 }
