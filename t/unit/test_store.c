@@ -119,10 +119,11 @@ static void test_numbers(void)
     ok(next.seq > jobs[2].seq, "none of their numbers is used again");
     batch_store_write(store, delete_body, &next, &err, pool);
     jobs[0] = next;
-    is_number(batch_store_migrate(store, &err, pool), APR_SUCCESS, "nor is one");
+    native(path, "DELETE FROM batch_schema");
+    is_number(batch_store_migrate(store, &err, pool), APR_SUCCESS, "the tables are made again");
     next = new_job("acme");
     put(&next);
-    ok(next.seq > jobs[0].seq, "when the tables are looked over once more");
+    ok(next.seq > jobs[0].seq, "which does not make a number free, either");
     batch_store_write(store, delete_body, &next, &err, pool);
 }
 
