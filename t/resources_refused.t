@@ -161,9 +161,12 @@ $answer = synchronous(removal('contact', [{id => $dana}, {id => $eve}, {id => $f
 is_envelope($answer, 422, 'batch_failed', 'sync: a removal that is refused');
 is(table_hash('contacts'), $before, 'sync: removes nothing');
 # The cleanup of an overwrite belongs to it.
+my @stay = map { $_->{id} } rows("SELECT id FROM contacts WHERE organization_id = 'acme' AND id = '$eve' ORDER BY id");
 $answer = synchronous(overwrite('contact', [{id => $dana, phone => 'changed'}, {name => 'new'}]));
 is_envelope($answer, 422, 'batch_failed', 'sync: a cleanup that is refused');
 is_deeply([@{$answer->json->{data}{stats}}{qw(created updated overwritten)}], [0, 0, 0], 'sync: counts nothing');
+is(join(' ', map { ($_->{index} // 'null') . " $_->{code} $_->{id}" } @{$answer->json->{errors}}), join(' ', map {"null refused $_"} @stay),
+    'sync: and names the rows that could not be removed');
 is(table_hash('contacts'), $before, 'sync: changes nothing');
 drop_triggers();
 

@@ -163,7 +163,7 @@ is_envelope($answer, 422, 'batch_failed', 'several things are wrong');
 my @errors = @{$answer->json->{errors}};
 ok(@errors >= 2 && !(grep { $_->{index} !~ /^[12]$/ } @errors), 'each names its item') or diag($answer->body);
 is($answer->json->{data}{stats}{errors}, 2, 'errors counts items');
-is_deeply($errors[0]{id}, $none, 'an error names the id') if exists $errors[0]{id};
+is_deeply([map { $_->{id} } @errors], [map { $_->{index} == 1 ? $none : undef } @errors], 'each names the id of its item, where that has one');
 
 # What is just right.
 restore();

@@ -17,11 +17,12 @@ apr_status_t batch_envelope_begin(const batch_sink_t *sink, const batch_envelope
 }
 
 /**
- * Writes one element of errors; index: of the item, -1 = none; line: of the body, 0 = none. *count:
- * of those before it.
+ * Writes one element of errors; index: of the item, -1 = none; line: of the body, 0 = none; id: of
+ * the item or row, or NULL. *count: of those before it.
  */
 static void write_error(batch_text_writer_t *writer, int *count, apr_int64_t index,
-                        apr_int64_t line, const char *field, const char *code, const char *message)
+                        apr_int64_t line, const char *id, const char *field, const char *code,
+                        const char *message)
 {
     batch_write_text(writer, (*count)++ ? ",{\"index\":" : "{\"index\":");
     if (index < 0) {
@@ -31,6 +32,9 @@ static void write_error(batch_text_writer_t *writer, int *count, apr_int64_t ind
     }
     if (line) {
         batch_write_number_member(writer, "line", line);
+    }
+    if (id) {
+        batch_write_text_member(writer, "id", id);
     }
     batch_write_text_member(writer, "field", field);
     batch_write_text_member(writer, "code", code);
@@ -47,17 +51,17 @@ static void write_errors(batch_text_writer_t *writer, const batch_envelope_t *en
     for (int i = 0; envelope->problems && i < envelope->problems->nelts; i++) {
         const batch_problem_t *problem = &APR_ARRAY_IDX(envelope->problems, i, batch_problem_t);
 
-        write_error(writer, &count, -1, problem->line, problem->field, envelope->code,
+        write_error(writer, &count, -1, problem->line, NULL, problem->field, envelope->code,
                     problem->message);
     }
     for (int i = 0; envelope->errors && i < envelope->errors->nelts; i++) {
         const batch_item_error_t *error = &APR_ARRAY_IDX(envelope->errors, i, batch_item_error_t);
 
         write_error(writer, &count, error->ordinal < envelope->received ? error->ordinal : -1,
-                    error->line, error->field, error->code, error->message);
+                    error->line, error->id, error->field, error->code, error->message);
     }
     if (!count && envelope->code) {
-        write_error(writer, &count, -1, 0, NULL, envelope->code, envelope->message);
+        write_error(writer, &count, -1, 0, NULL, NULL, envelope->code, envelope->message);
     }
     batch_write_text(writer, "]");
 }

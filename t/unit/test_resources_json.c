@@ -65,14 +65,15 @@ static void test_envelope(void)
     error.message = "is required";
     APR_ARRAY_PUSH(errors, batch_item_error_t) = error;
     error.ordinal = 2;
+    error.id = "row 7";
     error.field = NULL;
     APR_ARRAY_PUSH(errors, batch_item_error_t) = error;
     envelope.errors = errors;
     envelope.received = 2;
     ok(strstr(written("null", &envelope),
               "\"errors\":[{\"index\":1,\"field\":\"name\",\"code\":\"missing\",\"message\":\"is "
-              "required\"},{\"index\":null,\"field\":null,\"code\":\"missing\",\"message\":\"is "
-              "required\"}]"),
+              "required\"},{\"index\":null,\"id\":\"row 7\",\"field\":null,\"code\":\"missing\","
+              "\"message\":\"is required\"}]"),
        "or with items; what has an ordinal behind them is none");
 }
 
