@@ -149,6 +149,8 @@ my $answer = synchronous(merge('contact', \@items));
 is_envelope($answer, 422, 'batch_failed', 'sync: one row is refused');
 is_result($answer->json->{data}, 'failed', {errors => 1}, 'sync: nothing was done');
 is_item_errors($answer->json->{errors}, [[2, undef, 'refused']], 'sync: and why');
+is_deeply([phases_of($answer->json->{data})], ['parsing completed 4 4 4 0', 'validation completed 4 4 4 0', 'processing failed 4 1 0 1'],
+    'sync: its phases');
 like($answer->json->{errors}[0]{message}, qr/not in sync/, "sync: in the database's words");
 is(table_hash('contacts'), $before, 'sync: no row has changed');
 $answer = synchronous(merge('contact', \@items, atomic => FALSE));
@@ -161,13 +163,24 @@ $answer = synchronous(removal('contact', [{id => $dana}, {id => $eve}, {id => $f
 is_envelope($answer, 422, 'batch_failed', 'sync: a removal that is refused');
 is(table_hash('contacts'), $before, 'sync: removes nothing');
 # The cleanup of an overwrite belongs to it.
-my @stay = map { $_->{id} } rows("SELECT id FROM contacts WHERE organization_id = 'acme' AND id = '$eve' ORDER BY id");
 $answer = synchronous(overwrite('contact', [{id => $dana, phone => 'changed'}, {name => 'new'}]));
 is_envelope($answer, 422, 'batch_failed', 'sync: a cleanup that is refused');
 is_deeply([@{$answer->json->{data}{stats}}{qw(created updated overwritten)}], [0, 0, 0], 'sync: counts nothing');
-is(join(' ', map { ($_->{index} // 'null') . " $_->{code} $_->{id}" } @{$answer->json->{errors}}), join(' ', map {"null refused $_"} @stay),
-    'sync: and names the rows that could not be removed');
+is(join(' ', map { ($_->{index} // 'null') . " $_->{code} $_->{id}" } @{$answer->json->{errors}}), "null refused $eve",
+    'sync: and names the row that could not be removed');
 is(table_hash('contacts'), $before, 'sync: changes nothing');
+
+# Nothing of it can be applied: nothing was named, so nothing is removed.
+foreach my $mode (qw(mixed sync)) {
+    my @bad = map { {name => "b$_", phone => 'bad'} } 1 .. 3;
+    $answer = post_batches(overwrite('contact', \@bad, mode => $mode, $mode eq 'sync' ? (atomic => FALSE) : ()));
+    $batch = resource_final($answer->json->{data});
+    is_result($batch, 'failed', {errors => 3}, "$mode: an overwrite of which every row is refused");
+    is($batch->{reason}, 'none of the 3 objects could be overwritten: see the errors of the batch', "$mode: says why");
+    is_deeply([phases_of($batch)], ['parsing completed 3 3 3 0', 'validation completed 3 3 3 0', 'processing completed 3 3 0 3', 'cleanup failed 0 0 0 0'],
+        "$mode: in its phases, too");
+    is(table_hash('contacts'), $before, "$mode: and removes nothing");
+}
 drop_triggers();
 
 # ---- Deletes -------------------------------------------------------------------------------------

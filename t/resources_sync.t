@@ -29,6 +29,7 @@ foreach my $case (
         like($batch->{reason} // '', qr/\w/, "$name at $place: and says why");
         is_item_errors($answer->json->{errors}, [[$place, $field, $code]], "$name at $place: with its error");
         is_result(resource_batch($batch), 'failed', {errors => 1}, "$name at $place: the batch is kept");
+        is_deeply(resource_batch($batch)->{phases}, $batch->{phases}, "$name at $place: with its phases");
     }
 }
 is(table_hash('contacts'), $before, 'no row has changed');
@@ -36,6 +37,11 @@ my $answer = synchronous(merge('contact', [{name => 5}, {fax => 1, name => 'x'},
 is_item_errors($answer->json->{errors}, [[0, 'name', 'wrong_type'], [1, 'fax', 'unknown_member'], [4, 'name', 'missing']],
     'every error is in errors');
 is($answer->json->{data}{stats}{errors}, 3, 'and is counted');
+is_deeply([phases_of($answer->json->{data})], ['parsing completed 5 5 5 0', 'validation completed 5 5 2 3', 'processing failed 2 0 0 0'],
+    'and in the phases, of which the last one was not carried out');
+$answer = synchronous(merge('contact', [{name => 'd'}, {name => 'd'}, {name => 5}]));
+is_deeply([phases_of($answer->json->{data})], ['parsing completed 3 3 2 1', 'validation completed 2 2 1 1', 'processing failed 1 0 0 0'],
+    'what one calls success is the total of the next');
 is(table_hash('contacts'), $before, 'still no row has changed');
 
 # Not atomic.

@@ -72,14 +72,21 @@ int batch_job_has_errors(const batch_job_t *job)
     return has_items(job) && job->counts.errors + job->counts.duplicates > 0;
 }
 
+/* What has been done to an item: "deleted". */
+static const char *participle(batch_action_e action, apr_pool_t *p)
+{
+    return action == BATCH_ACTION_OVERWRITE ? "overwritten"
+                                            : apr_pstrcat(p, batch_action_name(action), "d", NULL);
+}
+
 void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
 {
     if (job->total > 0 && batch_counts_applied(&job->counts) == 0) {
         job->status = BATCH_STATUS_FAILED;
         job->reason = apr_psprintf(p,
-                                   "none of the %" APR_INT64_T_FMT " objects could be %sd: "
+                                   "none of the %" APR_INT64_T_FMT " objects could be %s: "
                                    "see the errors of the batch",
-                                   job->total, batch_action_name(job->action));
+                                   job->total, participle(job->action, p));
         return;
     }
     job->status = BATCH_STATUS_COMPLETED;

@@ -49,6 +49,11 @@ static void test_conclusion(apr_pool_t *p)
     batch_status_conclude(&job, p);
     is_number(job.status, BATCH_STATUS_FAILED, "a job of which nothing was applied has failed");
     ok(job.reason && strstr(job.reason, "none of the 3"), "and says so: %s", job.reason);
+    job.action = BATCH_ACTION_OVERWRITE;
+    batch_status_conclude(&job, p);
+    is_string(job.reason, "none of the 3 objects could be overwritten: see the errors of the batch",
+              "in good English");
+    job.action = BATCH_ACTION_DELETE;
     job.counts.errors = 2;
     job.counts.deleted = 1;
     batch_status_conclude(&job, p);

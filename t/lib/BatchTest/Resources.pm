@@ -16,7 +16,7 @@ our @EXPORT = qw(
     TRUE FALSE
     merge overwrite removal post_batches accepted synchronous
     resource_batch resource_final run_batch cancel
-    is_envelope is_refused is_wrong is_result is_phases is_item_errors stored_errors
+    is_envelope is_refused is_wrong is_result is_phases phases_of is_item_errors stored_errors
     batch_members stats_members contacts contact_items uuid_pattern
 );
 
@@ -274,6 +274,13 @@ sub is_phases
     }
     return ok($good, "$name: the times of the phases are in order")
         || diag("times $times, more members @extra");
+}
+
+# The phases of any batch, each as "NAME STATUS TOTAL PROCESSED SUCCESS ERROR".
+sub phases_of
+{
+    my ($batch) = @_;
+    return map { join ' ', @$_{qw(name status total processed success error)} } @{$batch->{phases}};
 }
 
 # The errors of a batch as they are in the database, in the order of the items.
