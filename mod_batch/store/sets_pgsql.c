@@ -277,7 +277,9 @@ static int can_finish(const batch_pgsql_sets_t *sets, apr_time_t now)
         return 0;
     }
     each = (pace->took - pace->fixed) / (double)pace->rows;
-    return pace->fixed + each * (double)rest <= (double)(2 * sets->deadline - sets->begun - now);
+    /* The deadline may be APR_INT64_MAX: there is none. */
+    return pace->fixed + each * (double)rest <=
+           (double)(sets->deadline - sets->begun) + (double)(sets->deadline - now);
 }
 
 static int next_size(const batch_pgsql_sets_t *sets)

@@ -176,7 +176,7 @@ FIXTURE apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 FIXTURE apr_status_t merge(work_t *work)
 {
-    work->deadline = work->deadline ? work->deadline : apr_time_now() + apr_time_from_sec(600);
+    work->deadline = work->deadline ? work->deadline : APR_INT64_MAX; /* as in a sync batch */
     return batch_store_write(store, merge_body, work, &err, pool);
 }
 

@@ -28,7 +28,7 @@ typedef struct work {
     char results[MOST_KEYS + 1];    /* A, N or R for each */
     char message[200];              /* of the last that was refused */
     void (*before)(batch_tx_t *tx); /* runs in the transaction */
-    apr_interval_time_t patience;   /* until the deadline, 0 = much */
+    apr_interval_time_t patience;   /* until the deadline, 0 = there is none */
     int runs;
 } work_t;
 
@@ -38,8 +38,7 @@ FIXTURE apr_status_t work_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     batch_row_scope_t scope = {&resource, "7", NULL, "alice-id"};
     batch_item_t *items = apr_pcalloc(ptemp, sizeof(batch_item_t) * MOST_KEYS);
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST_KEYS);
-    apr_time_t deadline =
-        apr_time_now() + (work->patience ? work->patience : apr_time_from_sec(600));
+    apr_time_t deadline = work->patience ? apr_time_now() + work->patience : APR_INT64_MAX;
     apr_status_t rv;
     int i;
 
