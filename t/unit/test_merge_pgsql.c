@@ -2,195 +2,7 @@
  * PostgreSQL: merges of large sets, of columns of all types, beside other sessions; what they cost
  * is counted by a trigger for each statement.
  */
-#include "store_fixture.h"
-
-#include <stdarg.h>
-
-#include <apr_thread_proc.h>
-
-#include "store/tx.h"
-
-static batch_store_t *store;
-static batch_resource_t resource;
-static const char *organization = "7";
-
-/* ---- The table ---------------------------------------------------------------------------------
- */
-
-static batch_column_t *add_column(const char *name, batch_type_e type)
-{
-    batch_column_t *column = apr_array_push(resource.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-    return column;
-}
-
-static void make_resource(void)
-{
-    memset(&resource, 0, sizeof(resource));
-    resource.name = "good";
-    resource.table = "Goods";
-    resource.key = "Id";
-    resource.key_generated = 1;
-    resource.scope = "org";
-    resource.match = apr_array_make(pool, 2, sizeof(const char *));
-    APR_ARRAY_PUSH(resource.match, const char *) = "code";
-    resource.columns = apr_array_make(pool, 8, sizeof(batch_column_t));
-    resource.created_at = "made_at";
-    resource.updated_at = "changed_at";
-    add_column("code", BATCH_TYPE_TEXT);
-    add_column("name", BATCH_TYPE_TEXT);
-    add_column("count", BATCH_TYPE_INTEGER);
-    add_column("size", BATCH_TYPE_NUMBER);
-    add_column("open", BATCH_TYPE_BOOLEAN);
-    add_column("flag", BATCH_TYPE_BOOLEAN);
-    add_column("at", BATCH_TYPE_TIMESTAMP);
-    add_column("day", BATCH_TYPE_DATE);
-    add_column("extra", BATCH_TYPE_JSON);
-    add_column("mood", BATCH_TYPE_TEXT);
-}
-
-/* A table with the key and code of these types, and a sequence that counts statements on it. */
-static void make_goods(const char *id, const char *code, const char *more)
-{
-    native(path,
-           apr_psprintf(
-               pool,
-               "SET client_min_messages = error; DROP TABLE IF EXISTS \"Goods\"; DROP TYPE IF "
-               "EXISTS mood; DROP TABLE IF EXISTS log; DROP SEQUENCE IF EXISTS statements; CREATE "
-               "SEQUENCE statements; CREATE TABLE log (number bigserial, entry text); CREATE TYPE "
-               "mood AS ENUM ('calm', 'sad'); CREATE TABLE \"Goods\" (\"Id\" %s, org bigint, code "
-               "%s, name varchar(20), count integer DEFAULT 5 CHECK (count >= 0), size numeric(6, "
-               "2), open boolean, flag smallint, at timestamptz, day date, extra jsonb, mood mood, "
-               "made_at timestamptz, changed_at timestamptz%s); CREATE OR REPLACE FUNCTION tell() "
-               "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('statements'); RETURN "
-               "NULL; END $$; CREATE TRIGGER tell BEFORE UPDATE OR INSERT ON \"Goods\" FOR EACH "
-               "STATEMENT EXECUTE FUNCTION tell()",
-               id, code, more));
-}
-
-static void make_usual(void)
-{
-    make_goods("uuid PRIMARY KEY", "text", ", UNIQUE (org, code)");
-}
-
-/* UPDATEs and INSERTs since the table was made; a merge's statement has one of each. */
-static long long statements(void)
-{
-    return number("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM statements");
-}
-
-static const char *id_of(int i)
-{
-    return apr_psprintf(pool, "0a000000-0000-4000-8000-%012d", i);
-}
-
-static const char *good(const char *code, const char *columns)
-{
-    return apr_pstrdup(
-        pool,
-        native(path, apr_psprintf(pool, "SELECT %s FROM \"Goods\" WHERE org = 7 AND code = '%s'",
-                                  columns, code)));
-}
-
-/* ---- Merges ------------------------------------------------------------------------------------
- */
-
-#define MOST 2100
-
-typedef struct work {
-    batch_item_t items[MOST];
-    int count;
-    int done;
-    int runs;
-    int prepared; /* statements that the connection kept */
-    batch_row_result_e results[MOST];
-    const char *message; /* of the last that was refused */
-} work_t;
-
-static work_t work;
-
-/* Adds an item with values "column=text", or "column" for NULL; the last one is NULL. */
-static void add_item(batch_item_kind_e kind, const char *key, ...)
-{
-    batch_item_t *item = &work.items[work.count++];
-    const char *pair;
-    va_list pairs;
-
-    memset(item, 0, sizeof(*item));
-    item->kind = kind;
-    item->key = key;
-    item->key_length = key ? strlen(key) : 0;
-    item->values = apr_pcalloc(pool, 10 * sizeof(batch_value_t));
-    va_start(pairs, key);
-    while ((pair = va_arg(pairs, const char *)) != NULL) {
-        batch_value_t *value = &item->values[item->value_count++];
-        const char *sign = strchr(pair, '=');
-
-        value->name = sign ? apr_pstrmemdup(pool, pair, (apr_size_t)(sign - pair)) : pair;
-        value->value = sign ? sign + 1 : NULL;
-        value->kind = sign ? BATCH_KIND_STRING : BATCH_KIND_NULL;
-    }
-    va_end(pairs);
-}
-
-static apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    batch_row_scope_t scope = {&resource, organization, NULL, "alice-id"};
-    batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
-    apr_status_t rv = batch_tx_rows_merge(tx, &work.done, outcomes, &scope, work.items, work.count,
-                                          APR_INT64_MAX, ptemp);
-    int i;
-
-    (void)baton;
-    work.runs++;
-    work.message = "";
-    work.prepared = (int)apr_hash_count(tx->connection->by_text);
-    for (i = 0; rv == APR_SUCCESS && i < work.done; i++) {
-        work.results[i] = outcomes[i].result;
-        if (outcomes[i].message) {
-            work.message = apr_pstrdup(pool, outcomes[i].message);
-        }
-    }
-    return rv;
-}
-
-/* What became of the items: A(pplied), N(ot found), R(efused), C(reated), M(any). */
-static const char *letters(void)
-{
-    char *text = apr_pcalloc(pool, MOST + 1);
-    apr_status_t rv;
-    int i;
-
-    work.runs = 0;
-    rv = batch_store_write(store, merge_body, NULL, &err, pool);
-    if (rv != APR_SUCCESS) {
-        return apr_psprintf(pool, "status %d: %s", rv, err.message);
-    }
-    for (i = 0; i < work.done; i++) {
-        text[i] = "ANRCM"[work.results[i]];
-    }
-    work.count = 0;
-    return text;
-}
-
-/* The same in short: how many of each. */
-static const char *tally(void)
-{
-    const char *text = letters();
-    int counts[128] = {0};
-
-    if (strchr(text, ' ')) {
-        return text;
-    }
-    for (; *text; text++) {
-        counts[(unsigned char)*text & 127]++;
-    }
-    return apr_psprintf(pool, "A%d N%d R%d C%d M%d", counts['A'], counts['N'], counts['R'],
-                        counts['C'], counts['M']);
-}
+#include "goods.h"
 
 static void test_types(void)
 {
@@ -254,19 +66,6 @@ static void test_wrong_values(void)
 
 /* ---- Large sets --------------------------------------------------------------------------------
  */
-
-static void add_many(int count, int bad)
-{
-    int i;
-
-    for (i = 0; i < count; i++) {
-        /* In an order of its own, which is not that of the keys. */
-        int place = (i * 7919) % count;
-
-        add_item(BATCH_ITEM_MATCH, id_of(10000 + place), apr_psprintf(pool, "code=m%05d", place),
-                 place == bad ? "count=-1" : "count=1", NULL);
-    }
-}
 
 static void test_large(void)
 {
@@ -423,39 +222,6 @@ static void test_equal_texts(void)
 /* ---- Others ------------------------------------------------------------------------------------
  */
 
-/* Commits once somebody waits for it. */
-static void *APR_THREAD_FUNC commit_when_waited_for(apr_thread_t *thread, void *data)
-{
-    PGconn *watch = connect_pgsql(path);
-    int waited = 0;
-
-    (void)thread;
-    while (!waited) {
-        PGresult *result = PQexec(watch, "SELECT count(*) FROM pg_locks WHERE NOT granted AND "
-                                         "locktype = 'transactionid'");
-        waited = PQntuples(result) != 1 || atoi(PQgetvalue(result, 0, 0)) > 0;
-        PQclear(result);
-    }
-    PQclear(PQexec(data, "COMMIT"));
-    PQfinish(watch);
-    return NULL;
-}
-
-static const char *merge_beside(const char *sql)
-{
-    apr_thread_t *thread;
-    apr_status_t ignored;
-    const char *text;
-    holder_t holder = {0};
-
-    hold(&holder, apr_pstrcat(pool, "BEGIN; ", sql, NULL));
-    apr_thread_create(&thread, NULL, commit_when_waited_for, holder.connection, pool);
-    text = letters();
-    apr_thread_join(&ignored, thread);
-    let_go_of(&holder);
-    return text;
-}
-
 static void test_beside(void)
 {
     make_usual();
@@ -479,6 +245,64 @@ static void test_beside(void)
     add_item(BATCH_ITEM_KEY, id_of(6), "name=h", NULL);
     is_string(merge_beside("DELETE FROM \"Goods\" WHERE code = 'c2'"), "AN",
               "or, by a key, not found");
+}
+
+/* A set that is not offered (test_offer_pgsql.c), which meets a row between its look and its
+ * INSERT. */
+static void test_met(void)
+{
+    batch_store_t *all = store;
+    int i;
+
+    make_goods("uuid PRIMARY KEY", "text",
+               ", UNIQUE (org, code), serial bigint GENERATED ALWAYS AS IDENTITY");
+    store = open_store(path, 3000); /* it has not seen the table: that explains no refusal */
+    for (i = 0; i < 16; i++) {
+        add_item(BATCH_ITEM_MATCH, id_of(i), apr_psprintf(pool, "code=c%02d", i), "name=new", NULL);
+    }
+    is_string(merge_beside("INSERT INTO \"Goods\" (\"Id\", org, code, count) VALUES "
+                           "(gen_random_uuid(), 7, 'c05', 9)"),
+              "CCCCCACCCCCCCCCC", "a row that somebody else makes meanwhile");
+    is_string(good("c05", "name || count"), "new9", "is changed, not made again");
+    is_number(statements(), 5, "by their INSERT, and two UPDATEs and INSERTs of all");
+    for (i = 0; i < 16; i++) {
+        add_item(BATCH_ITEM_MATCH, id_of(16 + i), apr_psprintf(pool, "code=d%02d", i), "name=new",
+                 NULL);
+    }
+    is_string(merge_beside("DELETE FROM \"Goods\" WHERE code = 'c05'; INSERT INTO \"Goods\" "
+                           "(\"Id\", org, code, name) SELECT gen_random_uuid(), 7, 'd' || i, 'old' "
+                           "FROM generate_series(10, 15) AS n (i)"),
+              "CCCCCCCCCCAAAAAA", "so are several");
+    batch_store_destroy(store);
+    store = all;
+}
+
+/* Items that would take a little longer than there is time are not left to another chunk. */
+static void test_rest(void)
+{
+    batch_store_t *all = store;
+    int i;
+
+    make_usual();
+    native(path, "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+                 "pg_sleep(0.05); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON "
+                 "\"Goods\" FOR EACH ROW EXECUTE FUNCTION slow()");
+    store = open_store(path, 3000); /* it knows nothing of the table's speed, and begins with 16 */
+    work.patience = apr_time_from_msec(1200);
+    for (i = 0; i < 26; i++) {
+        add_item(BATCH_ITEM_NEW, id_of(i), "name=new", NULL);
+    }
+    is_string(tally(), "A0 N0 R0 C26 M0", "what can be finished soon");
+    is_number(statements(), 2, "is, at once");
+    for (i = 0; i < 200; i++) {
+        add_item(BATCH_ITEM_NEW, id_of(100 + i), "name=new", NULL);
+    }
+    (void)letters();
+    ok(work.done < 200, "what cannot is not: %d of 200", work.done);
+    work.patience = 0;
+    batch_store_destroy(store);
+    store = all;
+    native(path, "DROP FUNCTION slow() CASCADE");
 }
 
 /* What the words of a refusal must not say: what another organization's row is like. */
@@ -600,6 +424,8 @@ int main(int argc, char **argv)
     test_kinds();
     test_equal_texts();
     test_beside();
+    test_met();
+    test_rest();
     test_words();
     test_triggers();
     test_row_security();
