@@ -80,6 +80,12 @@ struct batch_driver {
      */
     batch_failure_e (*begin_schema)(batch_connection_t *connection, apr_int64_t *version);
 
+    /**
+     * Gives the tables that were made what not every server has. In their transaction. NULL:
+     * nothing.
+     */
+    batch_failure_e (*refine_schema)(batch_connection_t *connection);
+
     /** Makes the transaction durable. On failure it is still open, or gone; the caller rolls back.
      */
     batch_failure_e (*commit)(batch_connection_t *connection);

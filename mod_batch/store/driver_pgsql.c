@@ -468,6 +468,23 @@ static batch_failure_e pg_begin_schema(batch_connection_t *connection, apr_int64
     return failure;
 }
 
+/*
+ * The stored items are compressed by the server, with its default (pglz) at a fifth of the speed of
+ * lz4, which is there from 14 on if it was built in.
+ */
+static batch_failure_e pg_refine_schema(batch_connection_t *connection)
+{
+    apr_int64_t has_lz4 = 0;
+    batch_failure_e failure =
+        select_number(connection, &has_lz4,
+                      "SELECT count(*) FROM pg_settings WHERE name = 'default_toast_compression'"
+                      " AND 'lz4' = ANY (enumvals)");
+
+    return failure == BATCH_FAILURE_NONE && has_lz4
+               ? pg_run(connection, "ALTER TABLE batch_items ALTER data SET COMPRESSION lz4")
+               : failure;
+}
+
 static batch_failure_e pg_commit(batch_connection_t *connection)
 {
     batch_pgsql_state_t *state = state_of(connection);
@@ -543,6 +560,7 @@ const batch_driver_t batch_driver_pgsql = {
     .open = pg_open,
     .begin = pg_begin,
     .begin_schema = pg_begin_schema,
+    .refine_schema = pg_refine_schema,
     .commit = pg_commit,
     .rollback = pg_rollback,
     .idle = pg_idle,

@@ -232,6 +232,9 @@ static batch_failure_e take_steps(batch_connection_t *connection, apr_int64_t ve
             failure = connection->driver->run(connection, *sql);
         }
     }
+    if (failure == BATCH_FAILURE_NONE && connection->driver->refine_schema) {
+        failure = connection->driver->refine_schema(connection);
+    }
     if (failure == BATCH_FAILURE_NONE) {
         failure = connection->driver->run(connection, "DELETE FROM batch_schema");
     }

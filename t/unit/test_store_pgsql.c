@@ -172,6 +172,12 @@ static void test_versions(void)
 {
     fresh();
     is_number(put_one(), APR_SUCCESS, "tables of our version");
+    is_number(number("SELECT count(*) FROM pg_attribute, pg_settings WHERE attrelid = "
+                     "'batch_items'::regclass AND attname = 'data' AND name = "
+                     "'default_toast_compression' AND ('lz4' = ANY (enumvals)) = (attcompression = "
+                     "'l')"),
+              number("SELECT count(*) FROM pg_settings WHERE name = 'default_toast_compression'"),
+              "items are compressed by what is fast, where the server has it");
     native(path, "UPDATE batch_schema SET version = 99");
     is_number(put_one(), BATCH_EUNAVAILABLE, "newer ones are not written to");
     ok(says("MB0102", "newer"), "which is said");
