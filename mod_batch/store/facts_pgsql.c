@@ -79,29 +79,58 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
 
 /*
  * $1: the table, $2: its key, $3: match, $4: the scope. An index counts if it is over all rows, by
- * columns alone; keys are its columns in their order.
+ * columns alone; keys are its columns in their order. It is usual if it takes for equal what the
+ * columns' own = does, and says so at once.
  */
-#define RULES_SQL                                                                                  \
-    "WITH batch_index AS (SELECT indisunique AS is_unique, ARRAY(SELECT attname::text"             \
+#define INDEXES_SQL                                                                                \
+    "batch_index AS (SELECT indisunique AS is_unique, ARRAY(SELECT attname::text"                  \
     " FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) WITH ORDINALITY AS place (attribute, "      \
     "number)"                                                                                      \
-    " JOIN pg_attribute ON attrelid = indrelid AND attnum = attribute ORDER BY number) AS keys"    \
+    " JOIN pg_attribute ON attrelid = indrelid AND attnum = attribute ORDER BY number) AS keys,"   \
+    " indimmediate AND NOT EXISTS (SELECT FROM unnest((indkey::int2[])[0:indnkeyatts - 1],"        \
+    " (indcollation::oid[])[0:indnkeyatts - 1], (indclass::oid[])[0:indnkeyatts - 1])"             \
+    " AS place (attribute, sorting, class) JOIN pg_attribute ON attrelid = indrelid"               \
+    " AND attnum = attribute JOIN pg_opclass ON pg_opclass.oid = class"                            \
+    " WHERE sorting <> attcollation OR NOT opcdefault) AS is_usual"                                \
     " FROM pg_index WHERE indrelid = to_regclass(quote_ident($1)) AND indisvalid"                  \
-    " AND indpred IS NULL AND indexprs IS NULL)"                                                   \
-    " SELECT coalesce(bool_or(is_unique AND keys = ARRAY[$2]), false),"                            \
+    " AND indpred IS NULL AND indexprs IS NULL)"
+
+/* A trigger that runs before a row is inserted, or not inserted. */
+#define BEFORE_INSERT_SQL                                                                          \
+    "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1))"                  \
+    " AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 7 = 7)"
+
+/*
+ * Is nothing lost, or done too much, where a row is offered for insertion that turns out to be
+ * there? The table is an ordinary one, and the columns that a batch may leave out have no default
+ * but constants and the time (1299 is now()).
+ */
+#define OFFER_SQL                                                                                  \
+    "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(quote_ident($1)) AND relkind = 'r'"      \
+    " AND NOT relhassubclass AND NOT relhasrules AND NOT relrowsecurity)"                          \
+    " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"             \
+    " LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"                               \
+    " WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped"           \
+    " AND attname::text <> $2 AND attname::text IS DISTINCT FROM $4 AND (attidentity <> ''"        \
+    " OR typdefaultbin IS NOT NULL OR (attgenerated = '' AND adbin::text"                          \
+    " !~ '^[{](CONST|SQLVALUEFUNCTION|FUNCEXPR :funcid 1299) ')))"
+
+#define RULES_SQL                                                                                  \
+    "WITH " INDEXES_SQL " SELECT coalesce(bool_or(is_unique AND keys = ARRAY[$2]), false),"        \
     " coalesce(bool_or(is_unique AND keys <@ ($3::text[] || $4)), false),"                         \
     " coalesce(bool_or(keys[1] = ANY ($3::text[])"                                                 \
     " OR (keys[1] = $4 AND keys[2] = ANY ($3::text[]))), false),"                                  \
-    " coalesce(bool_or(keys[1] = $4 AND keys[2] = $2), false),"                                    \
-    " EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1))"                 \
-    " AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 7 = 7) FROM batch_index"
+    " coalesce(bool_or(keys[1] = $4 AND keys[2] = $2), false), " BEFORE_INSERT_SQL ","             \
+    " coalesce(bool_and(is_usual) FILTER (WHERE is_unique AND keys <@ ($3::text[] || $4)"          \
+    " AND array_remove($3::text[] || $4, NULL) <@ keys), false) AND NOT " BEFORE_INSERT_SQL        \
+    " AND " OFFER_SQL " FROM batch_index"
 
-#define RULES 5
+#define RULES 6
 
 /* Fails unless the rules are still $5: the booleans, as an array. */
 static const char guard_sql[] =
-    "SELECT 1 / count(*) FROM (" RULES_SQL ") AS batch_rules (a, b, c, d, e)"
-    " WHERE ARRAY[a, b, c, d, e] = $5::boolean[]";
+    "SELECT 1 / count(*) FROM (" RULES_SQL ") AS batch_rules (a, b, c, d, e, f)"
+    " WHERE ARRAY[a, b, c, d, e, f] = $5::boolean[]";
 
 static int is_true(const PGresult *result, int column)
 {
@@ -166,6 +195,7 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
     (*rules)->match_indexed = is_true(result, 2);
     (*rules)->walk_scope = is_true(result, 3);
     (*rules)->before_insert = is_true(result, 4);
+    (*rules)->may_offer = is_true(result, 5);
     (*rules)->transaction = state->transactions;
     apr_hash_set(table->rules, apr_pstrdup(table->p, name), APR_HASH_KEY_STRING, *rules);
     return BATCH_FAILURE_NONE;
@@ -175,8 +205,8 @@ batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pg
                                         const batch_resource_t *resource)
 {
     const batch_pgsql_state_t *state = connection->state;
-    const int values[RULES] = {rules->key_unique, rules->match_unique, rules->match_indexed,
-                               rules->walk_scope, rules->before_insert};
+    const int values[RULES] = {rules->key_unique, rules->match_unique,  rules->match_indexed,
+                               rules->walk_scope, rules->before_insert, rules->may_offer};
     char expected[2 * RULES + 2] = "{";
     int i;
 

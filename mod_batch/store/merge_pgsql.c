@@ -77,61 +77,6 @@ static batch_failure_e build(batch_pgsql_sets_t *sets, int fresh)
 /* ---- Items -------------------------------------------------------------------------------------
  */
 
-static const batch_column_t *column_at(const batch_resource_t *resource, int i)
-{
-    return &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
-}
-
-static int is_writable(const batch_resource_t *resource, const batch_column_t *column)
-{
-    const char *const taken[] = {
-        resource->key,        resource->scope,         resource->form_column,  resource->created_at,
-        resource->updated_at, resource->created_by_id, resource->updated_by_id};
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-        if (taken[i] && !strcmp(taken[i], column->name)) {
-            return 0;
-        }
-    }
-    return !column->readonly;
-}
-
-/* The place of a column, -1 if no batch may write it. */
-static int place_of(const batch_resource_t *resource, const char *name, int guess)
-{
-    int count = resource->columns->nelts;
-    int i;
-
-    for (i = 0; i < count; i++) {
-        const batch_column_t *column = column_at(resource, (guess + i) % count);
-
-        if (!strcmp(column->name, name)) {
-            return is_writable(resource, column) ? (guess + i) % count : -1;
-        }
-    }
-    return -1;
-}
-
-/* Sets the bits of the columns that the item has. 0 if there is one that it may not have. */
-static int list_columns(apr_uint64_t *columns, const batch_pgsql_merge_t *merge,
-                        const batch_item_t *item)
-{
-    const batch_resource_t *resource = merge->sets.scope->resource;
-    int place = -1;
-    int i;
-
-    memset(columns, 0, (apr_size_t)merge->words * sizeof(*columns));
-    for (i = 0; i < item->value_count; i++) {
-        place = place_of(resource, item->values[i].name, place + 1);
-        if (place < 0) {
-            return 0;
-        }
-        columns[place / 64] |= (apr_uint64_t)1 << (place % 64);
-    }
-    return 1;
-}
-
 /* 1 if the item has a value, not NULL, for each column of match. */
 static int has_match(const batch_resource_t *resource, const batch_item_t *item)
 {
@@ -178,91 +123,6 @@ static void decide_alone(batch_pgsql_merge_t *merge, int i, const apr_uint64_t *
         decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
         *unfound = 1;
     }
-}
-
-/* ---- Groups ------------------------------------------------------------------------------------
- */
-
-static batch_pgsql_group_t *make_group(const batch_pgsql_merge_t *merge, const batch_item_t *item,
-                                       const apr_uint64_t *columns)
-{
-    int nelts = merge->sets.scope->resource->columns->nelts;
-    apr_pool_t *p = merge->sets.set_pool;
-    batch_pgsql_group_t *group = apr_pcalloc(p, sizeof(*group));
-    int i;
-
-    group->kind = item->kind;
-    group->has_key = item->key != NULL;
-    group->columns = apr_pmemdup(p, columns, (apr_size_t)merge->words * sizeof(*columns));
-    group->places = apr_palloc(p, (apr_size_t)(unsigned)(nelts + 1) * sizeof(*group->places));
-    for (i = 0; i < nelts; i++) {
-        if (columns[i / 64] >> (i % 64) & 1) {
-            group->places[group->column_count++] = i;
-        }
-    }
-    APR_ARRAY_PUSH(merge->groups, batch_pgsql_group_t *) = group;
-    return group;
-}
-
-static batch_pgsql_group_t *find_group(const batch_pgsql_merge_t *merge, const batch_item_t *item,
-                                       const apr_uint64_t *columns, int first)
-{
-    int i;
-
-    for (i = merge->groups->nelts - 1; i >= first; i--) {
-        batch_pgsql_group_t *group = APR_ARRAY_IDX(merge->groups, i, batch_pgsql_group_t *);
-
-        if (group->kind == item->kind && group->has_key == (item->key != NULL) &&
-            !memcmp(group->columns, columns, (apr_size_t)merge->words * sizeof(*columns))) {
-            return group;
-        }
-    }
-    return make_group(merge, item, columns);
-}
-
-static void add_member(batch_pgsql_group_t *group, int i, apr_pool_t *p)
-{
-    if (group->count == group->room) {
-        int room = group->room ? 2 * group->room : 4;
-        int *members = apr_palloc(p, (apr_size_t)(unsigned)room * sizeof(*members));
-
-        if (group->count) {
-            memcpy(members, group->members, (apr_size_t)(unsigned)group->count * sizeof(*members));
-        }
-        group->members = members;
-        group->room = room;
-    }
-    group->members[group->count++] = i;
-}
-
-/*
- * Puts the items from `from` on into groups, up to where the order of the groups would matter: the
- * number of the first item behind them.
- */
-static int gather(batch_pgsql_merge_t *merge, int from, int count)
-{
-    apr_uint64_t *columns =
-        apr_palloc(merge->sets.set_pool, (apr_size_t)(unsigned)merge->words * sizeof(*columns));
-    int first = merge->groups->nelts;
-    int moved = 0, matched = 0;
-    int i;
-
-    for (i = from; i < count; i++) {
-        const batch_item_t *item = &merge->items[i];
-
-        if (merge->decided[i]) {
-            continue;
-        }
-        moved = moved || (merge->moves && merge->moves[i]);
-        matched = matched || item->kind == BATCH_ITEM_MATCH;
-        if (moved && matched) {
-            break;
-        }
-        (void)list_columns(columns, merge, item);
-        merge->group_of[i] = find_group(merge, item, columns, first);
-        add_member(merge->group_of[i], i, merge->sets.set_pool);
-    }
-    return i;
 }
 
 /* ---- Statements --------------------------------------------------------------------------------
@@ -532,19 +392,26 @@ static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
     merge->rows = apr_hash_make(sets->set_pool);
     merge->moves = NULL;
     merge->disordered = 0;
+    merge->offered = 0;
+    merge->left_out = 0;
     for (i = 0; i < count; i++) {
-        decide_alone(merge, i, list_columns(columns, merge, &merge->items[i]) ? columns : NULL,
+        decide_alone(merge, i,
+                     batch_pgsql_merge_columns(columns, merge, &merge->items[i]) ? columns : NULL,
                      unfound);
         asked += !merge->decided[i];
     }
     return asked;
 }
 
+static const batch_pgsql_group_t *only_group(const batch_pgsql_merge_t *merge)
+{
+    return APR_ARRAY_IDX(merge->groups, 0, batch_pgsql_group_t *);
+}
+
 /* 1 if all items of the set are of one group. */
 static int is_uniform(const batch_pgsql_merge_t *merge, int count)
 {
-    return merge->groups->nelts == 1 &&
-           APR_ARRAY_IDX(merge->groups, 0, batch_pgsql_group_t *)->count == count;
+    return merge->groups->nelts == 1 && only_group(merge)->count == count;
 }
 
 /* Applies all groups of the set. */
@@ -555,8 +422,11 @@ static batch_failure_e run_groups(batch_pgsql_merge_t *merge, int count)
     int next = 0;
 
     while (failure == BATCH_FAILURE_NONE && from < count) {
-        from = gather(merge, from, count);
+        from = batch_pgsql_merge_gather(merge, from, count);
         merge->sets.alike = is_uniform(merge, count) ? count : 0;
+        if (merge->sets.alike && batch_pgsql_may_offer(merge, only_group(merge))) {
+            return batch_pgsql_offer(merge, only_group(merge));
+        }
         for (; failure == BATCH_FAILURE_NONE && next < merge->groups->nelts; next++) {
             failure = run_group(merge, APR_ARRAY_IDX(merge->groups, next, batch_pgsql_group_t *));
         }
@@ -607,7 +477,7 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
     }
     sets->asked = 1;
     if (count == 1) {
-        (void)gather(merge, 0, 1);
+        (void)batch_pgsql_merge_gather(merge, 0, 1);
         return run_alone(merge, 0, 0);
     }
     failure = batch_pgsql_sets_begin(sets, count);
@@ -627,24 +497,36 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
     return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_end(sets, count) : failure;
 }
 
+/* Undoes a set that was refused, and does it once more. */
+static batch_failure_e retry_set(batch_pgsql_sets_t *sets, int count)
+{
+    batch_failure_e failure = batch_pgsql_sets_undo(sets);
+
+    if (failure == BATCH_FAILURE_NONE) {
+        apr_pool_clear(sets->set_pool);
+        failure = try_set(sets, count);
+    }
+    return failure;
+}
+
 /*
- * Sets are tried without ON CONFLICT until a new row meets another: one that somebody else has just
- * made, or of another item, or one that a unique index besides that of match has. Then the set is
- * done once more, with it, and what meets an obstacle is left over.
+ * A set is offered first, where it can be. What is not is tried without ON CONFLICT until a new row
+ * meets another: one that somebody else has just made, or of another item, or one that a unique
+ * index besides that of match has. Then the set is done once more, with it, and what meets an
+ * obstacle is left over.
  */
 static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
 {
     batch_pgsql_merge_t *merge = merge_of(sets);
     batch_failure_e failure = try_set(sets, count);
 
-    if (failure == BATCH_FAILURE_REFUSED && count > 1 && !merge->met && !merge->plain &&
-        !sets->again && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505")) {
+    if (failure == BATCH_FAILURE_REFUSED && batch_pgsql_offer_in_vain(merge)) {
+        failure = retry_set(sets, count);
+    }
+    if (failure == BATCH_FAILURE_REFUSED && count > 1 && !merge->offered && !merge->met &&
+        !merge->plain && !sets->again && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505")) {
         merge->met = 1;
-        failure = batch_pgsql_sets_undo(sets);
-        if (failure == BATCH_FAILURE_NONE) {
-            apr_pool_clear(sets->set_pool);
-            failure = try_set(sets, count);
-        }
+        failure = retry_set(sets, count);
     }
     return failure;
 }

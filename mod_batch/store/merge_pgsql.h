@@ -35,8 +35,23 @@ typedef struct batch_pgsql_merge {
     const batch_pgsql_group_t *last; /* whose statement was the last one */
     char *moves;                     /* of each: it may change what others are matched by */
     apr_hash_t *rows;                /* the key of a row -> the last item that was applied to it */
+    int offered;                     /* it was tried by batch_pgsql_offer, … */
+    int left_out;                    /* … and nothing became of some item */
     int disordered;                  /* two items were applied to one row in the wrong order */
 } batch_pgsql_merge_t;
+
+/**
+ * Sets the bits of the columns that the item has; there are merge->words words. Returns 0 if there
+ * is one that it may not have. In merge_groups_pgsql.c, like the next one.
+ */
+int batch_pgsql_merge_columns(apr_uint64_t *columns, const batch_pgsql_merge_t *merge,
+                              const batch_item_t *item);
+
+/**
+ * Puts the items from `from` on that are not decided into groups, up to where the order of the
+ * groups would matter. Returns the number of the first item behind them.
+ */
+int batch_pgsql_merge_gather(batch_pgsql_merge_t *merge, int from, int count);
 
 /* How a statement goes about it. */
 typedef enum {
@@ -59,6 +74,28 @@ typedef enum {
 batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
                                         const batch_pgsql_group_t *group, const int *members,
                                         int count, batch_pgsql_care_e care);
+
+/**
+ * 1 if a group's items can be offered as new rows, each of which changes the row that is there
+ * instead, and what comes of it, unless it fails, is what batch_pgsql_merge_queue would do.
+ */
+int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group);
+
+/** Queues the statement that does it. Its result has a row for each: its key if it is new, NULL. */
+batch_failure_e batch_pgsql_offer_queue(batch_pgsql_merge_t *merge,
+                                        const batch_pgsql_group_t *group);
+
+/**
+ * 1 if the set, of which there is only that group, is worth a try that way: mostly it has been good
+ * for the last ones. In merge_offer_pgsql.c, like the next two.
+ */
+int batch_pgsql_may_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group);
+
+/** Applies such a set. Refused as well if a row was left out, of which the server says nothing. */
+batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group);
+
+/** The set that was refused may have been so only because it was offered: it is not any more. */
+int batch_pgsql_offer_in_vain(batch_pgsql_merge_t *merge);
 
 /**
  * Finds out which of the set's items, of which there are count, would change the match values of a

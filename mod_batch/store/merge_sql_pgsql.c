@@ -26,6 +26,7 @@ typedef struct merge_sql {
     int careful;
     int locks;
     int plain;
+    int offers;
     int list; /* items of the list that is being built */
 } merge_sql_t;
 
@@ -89,8 +90,8 @@ static void add_item_value(merge_sql_t *sql, const char *name)
 /* ---- Items -------------------------------------------------------------------------------------
  */
 
-/* The values of the members for one column, as an array. */
-static const char *array_of(const merge_sql_t *sql, int i, const int *members, int count)
+/* Adds the values of the members for one column, as an array. */
+static void add_array(merge_sql_t *sql, int i, const int *members, int count)
 {
     const batch_column_t *declared = declared_at(sql, i);
     const batch_pgsql_column_t *column = type_of(sql, declared->name);
@@ -112,10 +113,10 @@ static const char *array_of(const merge_sql_t *sql, int i, const int *members, i
             }
         }
     }
-    return batch_pgsql_array(texts, count, sql->builder.p);
+    batch_pgsql_add_array(&sql->builder, column, texts, count);
 }
 
-static const char *array_of_keys(const merge_sql_t *sql, const int *members, int count)
+static void add_array_of_keys(merge_sql_t *sql, const int *members, int count)
 {
     const char **keys = apr_palloc(sql->builder.p, (apr_size_t)(count + 1) * sizeof(*keys));
     int m;
@@ -123,7 +124,7 @@ static const char *array_of_keys(const merge_sql_t *sql, const int *members, int
     for (m = 0; m < count; m++) {
         keys[m] = sql->group->has_key ? sql->merge->items[members[m]].key : NULL;
     }
-    return batch_pgsql_array(keys, count, sql->builder.p);
+    batch_pgsql_add_array(&sql->builder, sql->merge->sets.key, keys, count);
 }
 
 /* What finds the row of an item. */
@@ -201,14 +202,28 @@ static void add_place(merge_sql_t *sql)
 }
 
 /*
- * The arrays come out of subqueries, so that the planner cannot see how long they are: it takes
- * them for short, and fetches the rows one by one through the index.
+ * The items as a table. The arrays come out of subqueries, so that the planner cannot see how long
+ * they are: it takes them for short, and fetches the rows one by one through the index.
  */
-static void add_items(merge_sql_t *sql, const int *members, int count)
+static void add_arrays(merge_sql_t *sql, const int *members, int count)
 {
-    const batch_pgsql_column_t *key = sql->merge->sets.key;
     int i;
 
+    add(sql, " FROM unnest((SELECT ");
+    add_array_of_keys(sql, members, count);
+    for (i = 0; i < sql->group->column_count; i++) {
+        add(sql, "), (SELECT ");
+        add_array(sql, i, members, count);
+    }
+    add(sql, ")) WITH ORDINALITY AS batch_item (k");
+    for (i = 0; i < sql->group->column_count; i++) {
+        add(sql, apr_psprintf(sql->builder.p, ", c%d", i));
+    }
+    add(sql, ", number)");
+}
+
+static void add_items(merge_sql_t *sql, const int *members, int count)
+{
     add(sql, "WITH batch_item AS MATERIALIZED (SELECT batch_item.*");
     add(sql, sql->updates ? ", batch_place.*" : "");
     if (sql->careful) {
@@ -217,18 +232,7 @@ static void add_items(merge_sql_t *sql, const int *members, int count)
         add_condition(sql);
         add(sql, " LIMIT 2) AS batch_found) AS found");
     }
-    add(sql, " FROM unnest((SELECT ");
-    batch_pgsql_add_value(&sql->builder, key->array, array_of_keys(sql, members, count));
-    for (i = 0; i < sql->group->column_count; i++) {
-        add(sql, "), (SELECT ");
-        batch_pgsql_add_value(&sql->builder, type_of(sql, declared_at(sql, i)->name)->array,
-                              array_of(sql, i, members, count));
-    }
-    add(sql, ")) WITH ORDINALITY AS batch_item (k");
-    for (i = 0; i < sql->group->column_count; i++) {
-        add(sql, apr_psprintf(sql->builder.p, ", c%d", i));
-    }
-    add(sql, ", number)");
+    add_arrays(sql, members, count);
     if (sql->updates) {
         add_lookup(sql);
     }
@@ -271,6 +275,17 @@ static int has_assignments(const merge_sql_t *sql)
     return sql->resource->updated_at || sql->resource->updated_by_id;
 }
 
+/* What a row gets in the group's column i. */
+static void add_new_value(merge_sql_t *sql, int i)
+{
+    if (sql->offers) {
+        add(sql, "excluded.");
+        add_name(sql, declared_at(sql, i)->name);
+    } else {
+        add_item_column(sql, i);
+    }
+}
+
 static void add_assignments(merge_sql_t *sql)
 {
     const batch_resource_t *resource = sql->resource;
@@ -280,7 +295,7 @@ static void add_assignments(merge_sql_t *sql)
     for (i = 0; i < sql->group->column_count; i++) {
         if (is_set(sql, declared_at(sql, i))) {
             add_assignment(sql, declared_at(sql, i)->name);
-            add_item_column(sql, i);
+            add_new_value(sql, i);
         }
     }
     if (resource->updated_at) {
@@ -384,15 +399,12 @@ static void add_new_values(merge_sql_t *sql, const new_column_t *columns, int co
     }
 }
 
-/* Of items that would find the same row the first one makes it, index or not. */
-static void add_insert(merge_sql_t *sql)
+/* The table and the columns of new rows. columns: the request's. */
+static void add_target(merge_sql_t *sql, const new_column_t *columns, int count)
 {
-    int once = sql->careful;
-    new_column_t columns[NEW_COLUMNS];
-    int count = list_new(columns, sql);
     int i;
 
-    add(sql, ", batch_made AS (INSERT INTO ");
+    add(sql, "INSERT INTO ");
     add(sql, sql->builder.table_name);
     sql->list = 0;
     if (sql->group->has_key) {
@@ -404,6 +416,17 @@ static void add_insert(merge_sql_t *sql)
     for (i = 0; i < sql->group->column_count; i++) {
         add_new(sql, declared_at(sql, i)->name);
     }
+}
+
+/* Of items that would find the same row the first one makes it, index or not. */
+static void add_insert(merge_sql_t *sql)
+{
+    int once = sql->careful;
+    new_column_t columns[NEW_COLUMNS];
+    int count = list_new(columns, sql);
+
+    add(sql, ", batch_made AS (");
+    add_target(sql, columns, count);
     add(sql, sql->list ? ") SELECT" : " DEFAULT VALUES");
     if (!sql->list) {
         add(sql, " RETURNING NULL::text AS key)");
@@ -464,16 +487,49 @@ static batch_failure_e queue(merge_sql_t *sql, int count)
     batch_connection_t *connection = sql->merge->sets.connection;
     const batch_pgsql_builder_t *builder = &sql->builder;
     const char *text = apr_array_pstrcat(builder->p, builder->pieces, 0);
-    const char *const *values = (const char *const *)builder->values->elts;
+    const batch_pgsql_values_t values = batch_pgsql_values(builder);
     int is_usual = count >= FEW || sql->merge->sets.count < FEW;
 
     if (apr_hash_get(connection->by_text, text, APR_HASH_KEY_STRING) ||
         (is_usual && apr_hash_count(connection->by_text) < KEPT_STATEMENTS)) {
-        return batch_pgsql_queue(connection, batch_pgsql_built(connection, builder), values,
-                                 BATCH_PGSQL_ROWS);
+        return batch_pgsql_queue_values(connection, batch_pgsql_built(connection, builder), &values,
+                                        BATCH_PGSQL_ROWS);
     }
     return batch_pgsql_queue_once(connection, text, (const Oid *)builder->types->elts,
-                                  builder->types->nelts, values, BATCH_PGSQL_ROWS);
+                                  builder->types->nelts, &values, BATCH_PGSQL_ROWS);
+}
+
+/*
+ * Offers each item as a new row, which changes the row that is there instead: the look, the UPDATE
+ * and the INSERT in one. A row that is there is locked before it is changed, a new one has never
+ * been: that is what xmax says.
+ */
+static void add_offer(merge_sql_t *sql, const int *members, int count)
+{
+    const apr_array_header_t *match = sql->resource->match;
+    new_column_t columns[NEW_COLUMNS];
+    int new_count = list_new(columns, sql);
+    int i;
+
+    add_target(sql, columns, new_count);
+    add(sql, ") SELECT");
+    add_new_values(sql, columns, new_count);
+    add_arrays(sql, members, count);
+    add(sql, " ORDER BY ");
+    add_finder(sql);
+    add(sql, " ON CONFLICT");
+    sql->list = 0;
+    if (sql->resource->scope) {
+        add_new(sql, sql->resource->scope);
+    }
+    for (i = 0; i < match->nelts; i++) {
+        add_new(sql, APR_ARRAY_IDX(match, i, const char *));
+    }
+    add(sql, ") DO UPDATE");
+    add_assignments(sql);
+    add(sql, " RETURNING CASE WHEN xmax = 0 THEN ");
+    add_row_key(sql);
+    add(sql, "::text END");
 }
 
 /* 1 if the database itself sees to it that an item finds one row at most. */
@@ -507,4 +563,31 @@ batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
     }
     add_result(&sql);
     return queue(&sql, count);
+}
+
+int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
+{
+    const batch_row_scope_t *scope = merge->sets.scope;
+    const batch_resource_t *resource = scope->resource;
+    const merge_sql_t sql = {.merge = merge, .resource = resource, .scope = scope, .group = group};
+    const batch_pgsql_column_t *key = merge->sets.key;
+
+    return group->kind == BATCH_ITEM_MATCH && group->has_key && resource->key_generated &&
+           !resource->form_column && merge->rules->may_offer &&
+           (key->type == BATCH_PGSQL_TEXT || key->type == BATCH_PGSQL_VARCHAR ||
+            key->kind == BATCH_PGSQL_UUID) &&
+           has_assignments(&sql);
+}
+
+batch_failure_e batch_pgsql_offer_queue(batch_pgsql_merge_t *merge,
+                                        const batch_pgsql_group_t *group)
+{
+    const batch_row_scope_t *scope = merge->sets.scope;
+    merge_sql_t sql = {
+        .merge = merge, .resource = scope->resource, .scope = scope, .group = group, .offers = 1};
+
+    batch_pgsql_builder_init(&sql.builder, merge->sets.table, scope->resource->table,
+                             merge->sets.set_pool);
+    add_offer(&sql, group->members, group->count);
+    return queue(&sql, group->count);
 }

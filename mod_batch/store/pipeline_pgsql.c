@@ -384,9 +384,10 @@ static batch_failure_e queued(batch_connection_t *connection, int sent, batch_pg
     return sent ? BATCH_FAILURE_NONE : lose(connection, PQerrorMessage(connection->native));
 }
 
-batch_failure_e batch_pgsql_queue(batch_connection_t *connection,
-                                  batch_pgsql_statement_t *statement, const char *const *values,
-                                  batch_pgsql_what_e what)
+batch_failure_e batch_pgsql_queue_values(batch_connection_t *connection,
+                                         batch_pgsql_statement_t *statement,
+                                         const batch_pgsql_values_t *values,
+                                         batch_pgsql_what_e what)
 {
     PGconn *native = connection->native;
     batch_failure_e failure = make_room(connection);
@@ -400,15 +401,24 @@ batch_failure_e batch_pgsql_queue(batch_connection_t *connection,
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    return queued(
-        connection,
-        PQsendQueryPrepared(native, statement->name, statement->count, values, NULL, NULL, 0), what,
-        NULL);
+    return queued(connection,
+                  PQsendQueryPrepared(native, statement->name, statement->count, values->values,
+                                      values->lengths, values->formats, 0),
+                  what, NULL);
+}
+
+batch_failure_e batch_pgsql_queue(batch_connection_t *connection,
+                                  batch_pgsql_statement_t *statement, const char *const *values,
+                                  batch_pgsql_what_e what)
+{
+    const batch_pgsql_values_t texts = {values, NULL, NULL};
+
+    return batch_pgsql_queue_values(connection, statement, &texts, what);
 }
 
 batch_failure_e batch_pgsql_queue_once(batch_connection_t *connection, const char *sql,
-                                       const Oid *types, int count, const char *const *values,
-                                       batch_pgsql_what_e what)
+                                       const Oid *types, int count,
+                                       const batch_pgsql_values_t *values, batch_pgsql_what_e what)
 {
     batch_failure_e failure = make_room(connection);
 
@@ -416,14 +426,17 @@ batch_failure_e batch_pgsql_queue_once(batch_connection_t *connection, const cha
         return failure;
     }
     return queued(connection,
-                  PQsendQueryParams(connection->native, sql, count, types, values, NULL, NULL, 0),
+                  PQsendQueryParams(connection->native, sql, count, types, values->values,
+                                    values->lengths, values->formats, 0),
                   what, NULL);
 }
 
 batch_failure_e batch_pgsql_queue_text(batch_connection_t *connection, const char *sql,
                                        batch_pgsql_what_e what)
 {
-    return batch_pgsql_queue_once(connection, sql, NULL, 0, NULL, what);
+    const batch_pgsql_values_t none = {NULL, NULL, NULL};
+
+    return batch_pgsql_queue_once(connection, sql, NULL, 0, &none, what);
 }
 
 /* ---- Making ---------------------------------------------------------------------------------- */

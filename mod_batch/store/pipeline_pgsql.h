@@ -14,9 +14,10 @@
 
 #include "store/connection.h"
 
-/* Types that statements of ours are declared with; their numbers are PostgreSQL's for good. */
-#define BATCH_PGSQL_BIGINT 20
-#define BATCH_PGSQL_TEXT   25
+/* Types that we know; their numbers are PostgreSQL's for good. */
+#define BATCH_PGSQL_BIGINT  20
+#define BATCH_PGSQL_TEXT    25
+#define BATCH_PGSQL_VARCHAR 1043
 
 /* Statements that are queued at most before they are sent. */
 #define BATCH_PGSQL_QUEUE 16
@@ -83,15 +84,28 @@ batch_failure_e batch_pgsql_start(batch_connection_t *connection);
 batch_pgsql_statement_t *batch_pgsql_statement_make(batch_connection_t *connection, const char *sql,
                                                     const Oid *types, int count);
 
-/** Queues a statement. values: texts, NULL is SQL NULL; they may go when this returns. */
+/* The values of parameters. NULL is SQL NULL. */
+typedef struct batch_pgsql_values {
+    const char *const *values;
+    const int *lengths; /* of those in PostgreSQL's binary format; NULL: all are texts */
+    const int *formats; /* 1 = binary, 0 = text */
+} batch_pgsql_values_t;
+
+/** Queues a statement. values may go when this returns. */
+batch_failure_e batch_pgsql_queue_values(batch_connection_t *connection,
+                                         batch_pgsql_statement_t *statement,
+                                         const batch_pgsql_values_t *values,
+                                         batch_pgsql_what_e what);
+
+/** The same with texts, NULL is SQL NULL; they may go when this returns. */
 batch_failure_e batch_pgsql_queue(batch_connection_t *connection,
                                   batch_pgsql_statement_t *statement, const char *const *values,
                                   batch_pgsql_what_e what);
 
-/** The same for a statement that is used once: the server does not keep it. */
+/** Queues a statement that is used once: the server does not keep it. */
 batch_failure_e batch_pgsql_queue_once(batch_connection_t *connection, const char *sql,
-                                       const Oid *types, int count, const char *const *values,
-                                       batch_pgsql_what_e what);
+                                       const Oid *types, int count,
+                                       const batch_pgsql_values_t *values, batch_pgsql_what_e what);
 
 /** Queues a statement that is not prepared and has no parameters. */
 batch_failure_e batch_pgsql_queue_text(batch_connection_t *connection, const char *sql,

@@ -8,11 +8,14 @@
 /* What statements on a resource's rows have to heed; lives as long as what is known of the table.
  */
 typedef struct batch_pgsql_rules {
-    int key_unique;          /* a unique index: one row at most has a key */
-    int match_unique;        /* the same for match, within the scope */
-    int match_indexed;       /* an index finds the rows of match values */
-    int walk_scope;          /* an index has the scope's rows in the order of their keys */
-    int before_insert;       /* a trigger runs before a row is inserted, or not inserted */
+    int key_unique;    /* a unique index: one row at most has a key */
+    int match_unique;  /* the same for match, within the scope */
+    int match_indexed; /* an index finds the rows of match values */
+    int walk_scope;    /* an index has the scope's rows in the order of their keys */
+    int before_insert; /* a trigger runs before a row is inserted, or not inserted */
+    int may_offer;     /* INSERT … ON CONFLICT (scope, match) DO UPDATE is as good as a look,
+                          an UPDATE and an INSERT, or it fails */
+    apr_time_t offer_failed; /* the last time that it has, by batch_pgsql_ticks; 0 = never yet */
     batch_pgsql_pace_t pace; /* of merges */
     unsigned transaction;    /* in which they were asked for, or guarded */
 } batch_pgsql_rules_t;

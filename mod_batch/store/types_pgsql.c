@@ -242,3 +242,50 @@ const char *batch_pgsql_array(const char *const *texts, int count, apr_pool_t *p
     *next = '\0';
     return array;
 }
+
+static char *put_int32(char *next, apr_uint32_t number)
+{
+    int shift;
+
+    for (shift = 24; shift >= 0; shift -= 8) {
+        *next++ = (char)(number >> shift & 0xff);
+    }
+    return next;
+}
+
+const char *batch_pgsql_binary_array(int *length, const batch_pgsql_column_t *column,
+                                     const char *const *texts, int count, apr_pool_t *p)
+{
+    apr_size_t size = 5 * 4;
+    char *array, *next;
+    int i;
+
+    if (column->type != BATCH_PGSQL_TEXT && column->type != BATCH_PGSQL_VARCHAR) {
+        return NULL;
+    }
+    for (i = 0; i < count; i++) {
+        size += 4 + (texts[i] ? strlen(texts[i]) : 0);
+    }
+    if (size > APR_INT32_MAX) {
+        return NULL;
+    }
+    next = array = apr_palloc(p, size);
+    next = put_int32(next, count > 0); /* dimensions */
+    next = put_int32(next, 1);         /* there may be NULLs */
+    next = put_int32(next, column->type);
+    if (count) {
+        next = put_int32(next, (apr_uint32_t)count);
+        next = put_int32(next, 1); /* the number of the first */
+    }
+    for (i = 0; i < count; i++) {
+        apr_size_t bytes = texts[i] ? strlen(texts[i]) : 0;
+
+        next = put_int32(next, texts[i] ? (apr_uint32_t)bytes : (apr_uint32_t)-1);
+        if (bytes) {
+            memcpy(next, texts[i], bytes);
+            next += bytes;
+        }
+    }
+    *length = (int)(next - array);
+    return array;
+}

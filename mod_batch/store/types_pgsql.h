@@ -51,6 +51,13 @@ const char *batch_pgsql_identifier(const char *name, apr_pool_t *p);
 /** count texts (NULL is NULL) as an array in PostgreSQL's notation. */
 const char *batch_pgsql_array(const char *const *texts, int count, apr_pool_t *p);
 
+/**
+ * The same in PostgreSQL's binary format, which the server need not take apart sign by sign. NULL
+ * unless the elements are texts, whose binary format is what they are.
+ */
+const char *batch_pgsql_binary_array(int *length, const batch_pgsql_column_t *column,
+                                     const char *const *texts, int count, apr_pool_t *p);
+
 /** The connection's prepared statement for sql with these types. */
 batch_pgsql_statement_t *batch_pgsql_statement(batch_connection_t *connection, const char *sql,
                                                const Oid *types, int count);
