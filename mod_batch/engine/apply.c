@@ -283,6 +283,7 @@ apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t
         }
     }
     if (rv == APR_SUCCESS) {
+        *tried = done;
         request->job->cursor += items_behind(request->items, request->count, done);
     }
     return rv;

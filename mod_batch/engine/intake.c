@@ -391,15 +391,16 @@ static apr_status_t remove_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
  */
 static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, batch_error_t *err)
 {
-    apr_status_t rv =
-        batch_job_change(intake->job, intake->engine, body, intake, 0, NULL, err, intake->p);
+    apr_status_t rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE,
+                                       NULL, err, intake->p);
 
     if (rv == BATCH_EREFUSED && intake->plan->mode == BATCH_MODE_SYNC) {
         if (!intake->undone) { /* by a constraint that is checked at the COMMIT */
             intake->refusal = err->message ? apr_pstrdup(intake->p, err->message) : "no details";
             intake->undone = 1;
         }
-        rv = batch_job_change(intake->job, intake->engine, body, intake, 0, NULL, err, intake->p);
+        rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE, NULL, err,
+                              intake->p);
     }
     BATCH_POINT("received");
     return rv;
@@ -410,8 +411,8 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
 {
     batch_store_t *store = intake->engine->store;
     batch_error_t ignored = {0};
-    apr_status_t rv =
-        batch_job_change(intake->job, intake->engine, begin_body, intake, 0, NULL, err, intake->p);
+    apr_status_t rv = batch_job_change(intake->job, intake->engine, begin_body, intake,
+                                       BATCH_CHANGE, NULL, err, intake->p);
     apr_pool_t *ptemp;
 
     if (rv != APR_SUCCESS) {
@@ -421,7 +422,7 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
     while (rv == APR_SUCCESS) {
         intake->before = *intake->job;
         apr_pool_clear(ptemp);
-        rv = batch_store_write(store, group_body, intake, err, ptemp);
+        rv = batch_store_write_async(store, group_body, intake, err, ptemp);
         BATCH_POINT("receiving");
         if (rv != APR_SUCCESS || intake->ended) {
             break;

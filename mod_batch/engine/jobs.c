@@ -231,12 +231,14 @@ static void enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor
  * the second time, since it carries the same id.
  */
 apr_status_t batch_job_change(batch_job_t *job, const batch_engine_t *engine, batch_tx_fn *body,
-                              void *baton, int removes, const char *id, batch_error_t *err,
+                              void *baton, batch_change_e kind, const char *id, batch_error_t *err,
                               apr_pool_t *p)
 {
     batch_store_t *store = engine->store;
-    apr_status_t done = removes ? BATCH_ENOTFOUND : APR_SUCCESS;
-    apr_status_t rv = batch_store_write(store, body, baton, err, p);
+    apr_status_t done = kind == BATCH_CHANGE_REMOVES ? BATCH_ENOTFOUND : APR_SUCCESS;
+    apr_status_t rv = kind == BATCH_CHANGE_ON_WAY
+                          ? batch_store_write_async(store, body, baton, err, p)
+                          : batch_store_write(store, body, baton, err, p);
     batch_job_t first = *job;
     int tries;
 
@@ -264,10 +266,10 @@ apr_status_t batch_job_change(batch_job_t *job, const batch_engine_t *engine, ba
     return rv;
 }
 
-static apr_status_t write_change(struct change *change, batch_tx_fn *body, int removes,
+static apr_status_t write_change(struct change *change, batch_tx_fn *body, batch_change_e kind,
                                  batch_error_t *err)
 {
-    return batch_job_change(change->job, change->engine, body, change, removes, change->id, err,
+    return batch_job_change(change->job, change->engine, body, change, kind, change->id, err,
                             change->p);
 }
 
@@ -314,7 +316,7 @@ apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
     job->created_by = job->updated_by = actor->name;
     job->created_by_id = job->updated_by_id = actor->id;
     apply_request(job, request, items->nelts, p);
-    return write_change(&change, create_body, 0, err);
+    return write_change(&change, create_body, BATCH_CHANGE, err);
 }
 
 /*
@@ -379,7 +381,7 @@ apr_status_t batch_job_set_operations(batch_job_t *job, const batch_engine_t *en
         stored_order(request->operation_count ? request->first.ids : NULL, p);
     struct change change = {engine, actor, request, items, 0, id, problems, job, p};
 
-    return write_change(&change, set_operations_body, 0, err);
+    return write_change(&change, set_operations_body, BATCH_CHANGE, err);
 }
 
 static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -430,7 +432,7 @@ apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
         change.items = selection->items ? stored_order(selection->items, p) : NULL;
     }
 
-    return write_change(&change, start_body, 0, err);
+    return write_change(&change, start_body, BATCH_CHANGE, err);
 }
 
 static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -455,7 +457,7 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
 {
     struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p};
 
-    return write_change(&change, delete_body, 1, err);
+    return write_change(&change, delete_body, BATCH_CHANGE_REMOVES, err);
 }
 
 /* ---- Cancelling ---------------------------------------------------------------------------------
@@ -498,7 +500,7 @@ apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
 {
     struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p};
 
-    return write_change(&change, cancel_body, 0, err);
+    return write_change(&change, cancel_body, BATCH_CHANGE, err);
 }
 
 /* Jobs that one transaction removes: each may have ten thousands of errors. */

@@ -28,6 +28,12 @@
 #define STRETCH      4
 #define STRETCH_MOST apr_time_from_msec(400)
 
+/* Items that the first chunk of a job is thought to reach. */
+#define FIRST_GUESS 10000
+
+/* Chunks need not wait for the disk, but no more than so much work is to be done once more. */
+#define DURABLE_EVERY apr_time_from_sec(1)
+
 /* A job under way. */
 struct run {
     const batch_runner_t *runner;
@@ -50,6 +56,9 @@ struct run {
     int counted;              /* it has counted to the end of the table */
     apr_int64_t count;        /* so far */
     apr_time_t renewed;       /* apr_time_now when the lease was last renewed */
+    apr_time_t durable_at;    /* the same of the last COMMIT that waited for the disk */
+    int usual;                /* items of the last chunk */
+    int at_end;               /* the next chunk is the job's end */
 };
 
 /* One attempt at a chunk: what the transaction sets. */
@@ -57,6 +66,7 @@ struct chunk {
     struct run *run;
     batch_job_t after; /* the job as it will be when the chunk is committed */
     int tried;         /* items (or rows to be removed) that the attempt gave to the database */
+    int at_end;        /* it would have been the job's end, did its COMMIT wait for the disk */
 };
 
 /* ---- The items --------------------------------------------------------------------------------
@@ -170,14 +180,29 @@ static apr_status_t keep_named(struct run *run, apr_int64_t position)
     return rv;
 }
 
+/* 1 if a chunk that began then may go on; *deadline: until when. */
+static int may_go_on(const struct run *run, apr_time_t begun, apr_time_t *deadline)
+{
+    apr_interval_time_t usual = run->engine->limits.chunk_time;
+    apr_time_t now = apr_time_now();
+
+    if (now < *deadline) {
+        return 1;
+    }
+    *deadline = now + usual / 4;
+    return *deadline <= begun + usual * STRETCH && *deadline <= begun + STRETCH_MOST &&
+           !batch_store_is_awaited(run->engine->store);
+}
+
 /* Items from the cursor on, segment after segment, until the chunk's time is over. */
 static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_t *ptemp)
 {
     struct run *run = chunk->run;
     batch_job_t *after = &chunk->after;
+    apr_time_t begun = apr_time_now();
     batch_apply_request_t request = {.application = &run->application,
                                      .job = after,
-                                     .deadline = apr_time_now() + run->engine->limits.chunk_time,
+                                     .deadline = begun + run->engine->limits.chunk_time,
                                      .refused = run->refused};
     apr_status_t rv;
     int tried;
@@ -197,26 +222,12 @@ static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_
         chunk->tried += tried;
         request.refused = tried ? NULL : request.refused;
     } while (rv == APR_SUCCESS && after->cursor < after->stored && chunk->tried < run->limit &&
-             after->cursor == run->first + run->item_count && apr_time_now() < request.deadline);
+             may_go_on(run, begun, &request.deadline));
     BATCH_POINT("applied");
     if (rv == APR_SUCCESS && after->cursor >= after->stored) {
         after->processed_at = batch_tx_now(tx);
     }
     return rv;
-}
-
-/* 1 if a chunk that began then may go on; *deadline: until when. */
-static int may_go_on(const struct run *run, apr_time_t begun, apr_time_t *deadline)
-{
-    apr_interval_time_t usual = run->engine->limits.chunk_time;
-    apr_time_t now = apr_time_now();
-
-    if (now < *deadline) {
-        return 1;
-    }
-    *deadline = now + usual / 4;
-    return *deadline <= begun + usual * STRETCH && *deadline <= begun + STRETCH_MOST &&
-           !batch_store_is_awaited(run->engine->store);
 }
 
 /* The next rows that an overwrite removes. */
@@ -252,12 +263,17 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     chunk->after = *run->job;
     chunk->tried = 0;
+    chunk->at_end = 0;
     rv = batch_tx_fence(tx, run->job, run->engine->limits.lease);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     BATCH_POINT("fenced");
     if (is_over_time(tx, run)) {
+        chunk->at_end = batch_tx_is_async(tx);
+        if (chunk->at_end) {
+            return APR_SUCCESS;
+        }
         batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->chunk_pool);
         return finish(tx, chunk);
     }
@@ -270,7 +286,8 @@ static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (!more) {
+    chunk->at_end = !more && batch_tx_is_async(tx);
+    if (!more && !chunk->at_end) {
         batch_status_conclude(&chunk->after, run->chunk_pool);
         rv = finish(tx, chunk);
         BATCH_POINT("before_final_commit");
@@ -316,6 +333,8 @@ static void move_on(struct run *run, const batch_job_t *after)
 static void committed(struct run *run, const struct chunk *chunk)
 {
     move_on(run, &chunk->after);
+    run->usual = chunk->tried;
+    run->at_end = chunk->at_end;
     if (run->limit <= APR_INT32_MAX / 2) {
         run->limit *= 2;
     }
@@ -456,7 +475,8 @@ static apr_status_t prepare(struct run *run, const batch_runner_t *runner, batch
     run->job = job;
     run->p = p;
     run->limit = APR_INT32_MAX;
-    run->renewed = apr_time_now();
+    run->usual = FIRST_GUESS;
+    run->renewed = run->durable_at = apr_time_now();
     resource = batch_engine_resource(run->engine, job->resource);
     apr_pool_create(&run->segment_pool, p);
     apr_pool_create(&run->chunk_pool, p);
@@ -541,10 +561,40 @@ static apr_status_t fail_job(struct run *run, apr_status_t cause, batch_error_t 
     return rv;
 }
 
+/*
+ * 1 if the next chunk may be the job's end, of which nobody may hear before it is on disk. To take
+ * another one for the end costs time only; the end itself is told from the others by chunk_body.
+ */
+static int may_be_end(const struct run *run)
+{
+    const batch_job_t *job = run->job;
+
+    if (run->at_end) {
+        return 1;
+    }
+    if (job->cursor < job->stored) {
+        return job->action != BATCH_ACTION_OVERWRITE && job->stored - job->cursor <= run->usual;
+    }
+    return run->count - job->cleanup_done <= run->usual;
+}
+
+/* The transaction of the next chunk. */
+static apr_status_t write_chunk(struct run *run, struct chunk *chunk, batch_error_t *err)
+{
+    apr_status_t rv;
+
+    if (!may_be_end(run) && apr_time_now() - run->durable_at < DURABLE_EVERY) {
+        return batch_store_write_async(run->engine->store, chunk_body, chunk, err, run->chunk_pool);
+    }
+    rv = batch_store_write(run->engine->store, chunk_body, chunk, err, run->chunk_pool);
+    run->durable_at = rv == APR_SUCCESS ? apr_time_now() : run->durable_at;
+    return rv;
+}
+
 /* One chunk: APR_SUCCESS with the job moved on, or why not. */
 static apr_status_t run_chunk(struct run *run, batch_error_t *err)
 {
-    struct chunk chunk = {run, *run->job, 0};
+    struct chunk chunk = {.run = run};
     apr_status_t rv = APR_SUCCESS;
     int ready = 1;
 
@@ -559,7 +609,7 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
     if (rv != APR_SUCCESS || !ready) {
         return rv;
     }
-    rv = batch_store_write(run->engine->store, chunk_body, &chunk, err, run->chunk_pool);
+    rv = write_chunk(run, &chunk, err);
     if (rv == APR_SUCCESS) {
         committed(run, &chunk);
         BATCH_POINT(run->job->status == BATCH_STATUS_PROCESSING ? "committed" : "finished");
@@ -638,7 +688,6 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
         apr_pool_clear(run.chunk_pool);
         memset(&err, 0, sizeof(err));
         rv = run_chunk(&run, &err);
-        batch_store_chunk_over(run.engine->store);
         if (rv != APR_SUCCESS && rv != BATCH_EUNAVAILABLE && rv != BATCH_EFENCED) {
             rv = fail_job(&run, rv, &err);
         }

@@ -65,7 +65,7 @@ apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine
     job->status = BATCH_STATUS_REQUESTED;
     job->via = BATCH_VIA_FILE;
     job->checksum = NULL;
-    return batch_job_change(job, engine, request_body, &asking, 0, NULL, err, p);
+    return batch_job_change(job, engine, request_body, &asking, BATCH_CHANGE, NULL, err, p);
 }
 
 /* ---- Beginning --------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ apr_status_t batch_upload_begin(batch_upload_t **upload, batch_job_t *job,
     made->id = id;
     made->p = p;
     if (rv == APR_SUCCESS) {
-        rv = batch_job_change(job, engine, begin_body, made, 0, id, err, p);
+        rv = batch_job_change(job, engine, begin_body, made, BATCH_CHANGE, id, err, p);
     }
     made->reported = apr_time_now();
     return rv;
@@ -204,13 +204,13 @@ void batch_upload_check(batch_problems_t *problems, const batch_upload_t *upload
 
 /* Runs one; what it did to the job is undone where it fails. */
 static apr_status_t change(batch_upload_t *upload, batch_tx_fn *body, void *baton,
-                           batch_error_t *err)
+                           batch_change_e kind, batch_error_t *err)
 {
     batch_job_t *job = upload->job;
     apr_status_t rv;
 
     upload->before = *job;
-    rv = batch_job_change(job, upload->engine, body, baton, 0, job->id, err, upload->p);
+    rv = batch_job_change(job, upload->engine, body, baton, kind, job->id, err, upload->p);
     if (rv != APR_SUCCESS) {
         *job = upload->before;
     }
@@ -242,7 +242,7 @@ apr_status_t batch_upload_report(batch_upload_t *upload, apr_int64_t count, batc
     }
     upload->reported = now;
     upload->count = count;
-    rv = change(upload, report_body, upload, &ignored);
+    rv = change(upload, report_body, upload, BATCH_CHANGE_ON_WAY, &ignored);
     if (rv != BATCH_ECONFLICT) {
         return APR_SUCCESS;
     }
@@ -262,7 +262,7 @@ static apr_status_t release_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 void batch_upload_release(batch_upload_t *upload)
 {
     batch_error_t err = {0};
-    apr_status_t rv = change(upload, release_body, upload, &err);
+    apr_status_t rv = change(upload, release_body, upload, BATCH_CHANGE, &err);
 
     if (rv != APR_SUCCESS && rv != BATCH_ECONFLICT) {
         batch_log(upload->engine->logger, BATCH_LOG_WARNING, err.tag ? err.tag : "MB0420", rv,
@@ -293,7 +293,7 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 apr_status_t batch_upload_fail(batch_upload_t *upload, const char *reason, batch_error_t *err)
 {
     upload->reason = reason;
-    return change(upload, fail_body, upload, err);
+    return change(upload, fail_body, upload, BATCH_CHANGE, err);
 }
 
 /* ---- Taking the items in ----------------------------------------------------------------------
@@ -328,7 +328,8 @@ static apr_status_t take_groups(struct taking *taking, batch_error_t *err)
 
     while (rv == APR_SUCCESS) {
         intake->before = *intake->job;
-        rv = change(taking->upload, group_body, taking, err);
+        rv = change(taking->upload, group_body, taking,
+                    intake->ended ? BATCH_CHANGE : BATCH_CHANGE_ON_WAY, err);
         if (rv != APR_SUCCESS || intake->ended) {
             break;
         }

@@ -38,6 +38,17 @@ typedef enum {
     BATCH_FAILURE_IN_DOUBT   /* the same, and it was lost in a COMMIT, which may have been done */
 } batch_failure_e;
 
+/* What a transaction is begun for. */
+typedef enum {
+    BATCH_BEGIN_READ,
+    BATCH_BEGIN_WRITE,
+    /*
+     * The same, but its COMMIT may return before the disk has it. Only for a database that cannot
+     * fail without us: a server that does would leave us behind, who believe that it is done.
+     */
+    BATCH_BEGIN_WRITE_ASYNC
+} batch_begin_e;
+
 /* What a table promises, and asks for. */
 typedef struct batch_table_facts {
     int key_takes_uuid;         /* the key's column can hold a UUID */
@@ -50,6 +61,7 @@ struct batch_driver {
     const char *name;                 /* as BatchDBDriver says it */
     const char *const *statements;    /* by batch_statement_e */
     const char *const *const *schema; /* by version - 1: statements, NULL at the end of each */
+    int async;                        /* it knows BATCH_BEGIN_WRITE_ASYNC */
     int one_writer;                   /* writers queue up before they begin: store/writer.h */
     int commit_again;                 /* a COMMIT that meets a lock leaves its transaction open */
     int sets; /* one statement on many rows is better than many: 0 = it blocks other threads */
@@ -67,12 +79,12 @@ struct batch_driver {
     void (*close)(batch_connection_t *connection);
 
     /**
-     * Starts a transaction that may write (or only reads). own: the module's own tables must be of
+     * Starts a transaction that may write, or only reads. own: the module's own tables must be of
      * our version, see batch_version_failure; that is the first look at the data, so that outdated
      * statements show. On failure a transaction may be open; the caller rolls back. A driver may
      * put all of it off until the first statement, which then returns the failure.
      */
-    batch_failure_e (*begin)(batch_connection_t *connection, int write, int own);
+    batch_failure_e (*begin)(batch_connection_t *connection, batch_begin_e kind, int own);
 
     /**
      * Starts a transaction in which the module's own tables can be made or changed: nobody else
@@ -86,7 +98,9 @@ struct batch_driver {
      */
     batch_failure_e (*refine_schema)(batch_connection_t *connection);
 
-    /** Makes the transaction durable. On failure it is still open, or gone; the caller rolls back.
+    /**
+     * Ends the transaction, and makes it durable unless it was begun as BATCH_BEGIN_WRITE_ASYNC. On
+     * failure it is still open, or gone; the caller rolls back.
      */
     batch_failure_e (*commit)(batch_connection_t *connection);
 

@@ -414,11 +414,11 @@ static batch_failure_e begin(batch_connection_t *connection, const char *sql)
 }
 
 /* Nothing of it is sent yet: it goes with the first statement. */
-static batch_failure_e pg_begin(batch_connection_t *connection, int write, int own)
+static batch_failure_e pg_begin(batch_connection_t *connection, batch_begin_e kind, int own)
 {
-    batch_failure_e failure =
-        begin(connection, write ? "BEGIN ISOLATION LEVEL READ COMMITTED"
-                                : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    batch_failure_e failure = begin(
+        connection, kind == BATCH_BEGIN_READ ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                                             : "BEGIN ISOLATION LEVEL READ COMMITTED");
     batch_prepared_t *version;
 
     if (failure == BATCH_FAILURE_NONE && own) {

@@ -29,13 +29,17 @@
  */
 
 /* ... or if there always is, by whoever wrote last, after the writers' queue was left, ... */
-#define CHECKPOINT_BUSY 16384
+#define CHECKPOINT_BUSY 32768
 
 /* ... or before it is left, as other writers may have kept that from ever being complete. */
-#define CHECKPOINT_ALONE (4 * CHECKPOINT_BUSY)
+#define CHECKPOINT_ALONE (2 * CHECKPOINT_BUSY)
 
 /* Bytes of pages that a connection may keep in memory while it is not in a job. */
 #define IDLE_CACHE (512 * 1024)
+
+/* Behind its last change of rows it is not in a job any more: what is between two chunks is less.
+ */
+#define KEEP_CACHE apr_time_from_sec(1)
 
 static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
     BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY_SQLITE3)};
@@ -135,10 +139,11 @@ static void tell_time(sqlite3_context *context, int count, sqlite3_value **value
 static int note_log(void *baton, sqlite3 *native, const char *database, int pages)
 {
     batch_connection_t *connection = baton;
+    batch_sqlite3_state_t *state = connection->state;
 
     (void)native;
     (void)database;
-    ((batch_sqlite3_state_t *)connection->state)->log_pages = pages;
+    state->log_pages = pages;
     apr_atomic_set32(&connection->writers->log_pages, (apr_uint32_t)pages);
     return SQLITE_OK;
 }
@@ -269,23 +274,50 @@ static batch_failure_e read_version(batch_connection_t *connection, apr_int64_t 
     return failure == BATCH_FAILURE_MISSING ? BATCH_FAILURE_NONE : failure;
 }
 
-static batch_failure_e begin(batch_connection_t *connection, int write)
+/*
+ * With synchronous = NORMAL a COMMIT in the write-ahead log does not wait for the disk; the next
+ * one with FULL takes all of the log there. Other journals may be left damaged by NORMAL.
+ */
+static int set_async(batch_connection_t *connection, int async)
+{
+    batch_sqlite3_state_t *state = connection->state;
+    int code = SQLITE_OK;
+
+    async = async && !strcmp(state->journal, "wal");
+    if (async != state->async) {
+        code = run(connection->native,
+                   async ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+    }
+    if (code == SQLITE_OK) {
+        state->async = async;
+    }
+    return code;
+}
+
+static batch_failure_e begin(batch_connection_t *connection, batch_begin_e kind)
 {
     int moved = 0;
+    int code;
 
     /* A file that was removed or replaced would take our commits with it. */
     sqlite3_file_control(connection->native, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     if (moved) {
         return BATCH_FAILURE_OUTDATED;
     }
-    return batch_sqlite3_classify(connection,
-                                  run(connection->native, write ? "BEGIN IMMEDIATE" : "BEGIN"), 0);
+    if (kind == BATCH_BEGIN_READ) {
+        return batch_sqlite3_classify(connection, run(connection->native, "BEGIN"), 0);
+    }
+    code = set_async(connection, kind == BATCH_BEGIN_WRITE_ASYNC);
+    if (code == SQLITE_OK) {
+        code = run(connection->native, "BEGIN IMMEDIATE");
+    }
+    return batch_sqlite3_classify(connection, code, 0);
 }
 
-static batch_failure_e sqlite_begin(batch_connection_t *connection, int write, int own)
+static batch_failure_e sqlite_begin(batch_connection_t *connection, batch_begin_e kind, int own)
 {
     apr_int64_t version = 0;
-    batch_failure_e failure = begin(connection, write);
+    batch_failure_e failure = begin(connection, kind);
 
     if (failure != BATCH_FAILURE_NONE || !own) {
         return failure;
@@ -296,7 +328,7 @@ static batch_failure_e sqlite_begin(batch_connection_t *connection, int write, i
 
 static batch_failure_e sqlite_begin_schema(batch_connection_t *connection, apr_int64_t *version)
 {
-    batch_failure_e failure = begin(connection, 1);
+    batch_failure_e failure = begin(connection, BATCH_BEGIN_WRITE);
 
     return failure == BATCH_FAILURE_NONE ? read_version(connection, version) : failure;
 }
@@ -314,8 +346,8 @@ static void copy_log(batch_connection_t *connection, int mode)
 }
 
 /*
- * The log of what this connection has written, or that of requests which have asked for it; not
- * that of a job which another worker is at: its next chunks would make it as long again.
+ * Not while a worker is at a job: its next chunks would make the log as long again, and have to
+ * wait meanwhile.
  *
  * While nobody waits a large file is cut as well: it would keep its greatest length. A small one
  * stays, to be written from its beginning again: a COMMIT is much faster if it does not make the
@@ -323,13 +355,11 @@ static void copy_log(batch_connection_t *connection, int mode)
  */
 static void copy_log_quietly(batch_connection_t *connection)
 {
-    const batch_sqlite3_state_t *state = connection->state;
     apr_uint32_t pages = apr_atomic_read32(&connection->writers->log_pages);
-    int asked = apr_atomic_read32(&connection->writers->log_asked) && pages < BATCH_LOG_HUGE;
 
-    if (state->log_pages >= BATCH_LOG_LONG || (asked && pages >= BATCH_LOG_LONG)) {
-        copy_log(connection, state->log_pages >= BATCH_LOG_HUGE ? SQLITE_CHECKPOINT_TRUNCATE
-                                                                : SQLITE_CHECKPOINT_PASSIVE);
+    if (pages >= BATCH_LOG_LONG && !batch_writers_at_job(connection->writers)) {
+        copy_log(connection,
+                 pages >= BATCH_LOG_HUGE ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
     }
 }
 
@@ -378,10 +408,12 @@ static void sqlite_idle(batch_connection_t *connection, int quiet)
     } else if (state->log_pages >= CHECKPOINT_BUSY) {
         copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
     }
-    if (quiet || !state->rows_used) {
+    if (state->rows_used) {
+        state->rows_used_at = apr_time_now();
+        state->rows_used = 0;
+    } else if (quiet || apr_time_now() - state->rows_used_at > KEEP_CACHE) {
         give_pages_back(connection);
     }
-    state->rows_used = 0;
 }
 
 static apr_time_t sqlite_now(batch_connection_t *connection)
@@ -497,6 +529,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .name = "sqlite3",
     .statements = statements,
     .schema = schema,
+    .async = 1,
     .one_writer = 1,
     .commit_again = 1,
     .check_params = sqlite_check_params,

@@ -9,11 +9,13 @@
 /* What the driver knows of an open connection. */
 typedef struct batch_sqlite3_state {
     char journal[BATCH_SQLITE3_WORD];  /* the journal mode that the database has */
+    int async;                         /* a COMMIT does not wait for the disk */
     int log_pages;                     /* in the write-ahead log at the last commit */
     int rows_ready;                    /* the next is known, and the cache is large */
     int savepoints;                    /* each row needs one: see rows_sqlite3.c */
     int ignores;                       /* the schema may leave a row out without an error */
     int rows_used;                     /* this transaction has changed rows */
+    apr_time_t rows_used_at;           /* apr_time_now at the end of the last one that did */
     struct batch_sqlite3_plans *plans; /* see plans_sqlite3.h; NULL: none yet */
 } batch_sqlite3_state_t;
 

@@ -166,6 +166,12 @@ apr_status_t batch_store_write(batch_store_t *store, batch_tx_fn *fn, void *bato
     return batch_store_run(store, BATCH_RUN_WRITE, fn, baton, err, ptemp);
 }
 
+apr_status_t batch_store_write_async(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                                     batch_error_t *err, apr_pool_t *ptemp)
+{
+    return batch_store_run(store, BATCH_RUN_WRITE_ASYNC, fn, baton, err, ptemp);
+}
+
 apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,
                               batch_error_t *err, apr_pool_t *ptemp)
 {
@@ -189,13 +195,6 @@ int batch_store_wants_worker(batch_store_t *store)
 int batch_store_is_awaited(batch_store_t *store)
 {
     return !store->driver->one_writer || batch_writer_is_awaited(&store->writer);
-}
-
-void batch_store_chunk_over(batch_store_t *store)
-{
-    if (store->driver->one_writer) {
-        batch_writer_chunk_over(&store->writer);
-    }
 }
 
 apr_status_t batch_store_read_long(batch_store_t *store, batch_tx_fn *fn, void *baton,

@@ -48,7 +48,9 @@ typedef struct batch_writers {
     volatile apr_uint32_t log_pages; /* sqlite3: in the write-ahead log after the last COMMIT, … */
     volatile apr_uint32_t log_asked; /* … and 1 if a worker was asked to copy them */
     volatile apr_uint64_t rested_at; /* milliseconds: when the last rest was over */
-    volatile apr_uint64_t chunk_end; /* the same: when the last chunk was */
+    volatile apr_uint64_t chunk_end; /* the same: when the last chunk was, … */
+    volatile apr_uint64_t
+        job_seen; /* … that or another step of a job, 0 behind the last chunk of a job */
 } batch_writers_t;
 
 typedef struct batch_store_config {
@@ -142,6 +144,15 @@ typedef apr_status_t batch_tx_fn(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 apr_status_t batch_store_write(batch_store_t *store, batch_tx_fn *fn, void *baton,
                                batch_error_t *err, apr_pool_t *ptemp);
 
+/**
+ * As batch_store_write, but does not wait for the disk where only a failure of this machine could
+ * undo the transaction (an asynchronous commit): for a step on the way, which nobody is told of.
+ * The next batch_store_write, whoever's it is, makes it durable, too. A transaction that is undone
+ * is undone as a whole, and with it all that were committed after it.
+ */
+apr_status_t batch_store_write_async(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                                     batch_error_t *err, apr_pool_t *ptemp);
+
 /** Runs fn in a read-only transaction: all that it reads is of one moment. */
 apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,
                               batch_error_t *err, apr_pool_t *ptemp);
@@ -159,9 +170,6 @@ apr_interval_time_t batch_store_rest(batch_store_t *store);
  * several cost: pages that each of them writes once more.
  */
 int batch_store_is_awaited(batch_store_t *store);
-
-/** The same as batch_store_rest, behind each. */
-void batch_store_chunk_over(batch_store_t *store);
 
 /**
  * sqlite3: 1 if the write-ahead log is so long that it should be copied into the database: to be
@@ -196,6 +204,9 @@ typedef struct batch_owner {
 } batch_owner_t;
 
 /* ---- Inside a transaction. Each returns what the function should return on failure. ---------- */
+
+/** 1 if its COMMIT may return before the disk has it: see batch_store_write_async. */
+int batch_tx_is_async(const batch_tx_t *tx);
 
 /** The database's clock. */
 apr_time_t batch_tx_now(batch_tx_t *tx);

@@ -129,6 +129,7 @@ apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_
         rv = find_candidate(tx, job, BATCH_SQL_QUEUED, claim, p, window);
     }
     apr_pool_destroy(window);
+    tx->turn = rv == APR_SUCCESS ? BATCH_TURN_STEP : BATCH_TURN_OTHER;
     return rv == APR_SUCCESS ? take(tx, job, claim) : rv;
 }
 
@@ -173,6 +174,7 @@ apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval
     int rows;
     apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_FENCE, values);
 
+    tx->turn = BATCH_TURN_CHUNK;
     return rv == APR_SUCCESS && rows != 1 && BATCH_FENCE_HOLDS ? BATCH_EFENCED : rv;
 }
 
@@ -191,6 +193,7 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
     int count = 13;
     apr_status_t rv;
 
+    tx->turn = final ? BATCH_TURN_LAST : BATCH_TURN_CHUNK;
     if (final) {
         values[count++] = batch_status_rank(job->status);
     }
@@ -217,5 +220,6 @@ apr_status_t batch_tx_release(batch_tx_t *tx, const batch_job_t *job)
     int rows;
     apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_RELEASE, values);
 
+    tx->turn = BATCH_TURN_LAST;
     return rv == APR_SUCCESS && rows != 1 ? BATCH_EFENCED : rv;
 }

@@ -171,6 +171,11 @@ apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_st
                : batch_tx_fail(tx, failure, batch_statement_name(statement));
 }
 
+int batch_tx_is_async(const batch_tx_t *tx)
+{
+    return tx->async;
+}
+
 apr_time_t batch_tx_now(batch_tx_t *tx)
 {
     return tx->connection->driver->now(tx->connection);
@@ -215,6 +220,19 @@ static apr_status_t open_connection(batch_run_t *run)
     return fail(&run->tx, failure, words, "opening");
 }
 
+static int is_write(batch_run_e how)
+{
+    return how == BATCH_RUN_WRITE || how == BATCH_RUN_WRITE_ASYNC;
+}
+
+static batch_begin_e begin_kind(const batch_tx_t *tx)
+{
+    if (!tx->write) {
+        return BATCH_BEGIN_READ;
+    }
+    return tx->async ? BATCH_BEGIN_WRITE_ASYNC : BATCH_BEGIN_WRITE;
+}
+
 static apr_status_t begin(batch_run_t *run)
 {
     batch_connection_t *connection = run->tx.connection;
@@ -228,7 +246,8 @@ static apr_status_t begin(batch_run_t *run)
                              failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,
                              "making the batch tables");
     }
-    failure = connection->driver->begin(connection, run->tx.write, run->how != BATCH_RUN_INSPECT);
+    failure =
+        connection->driver->begin(connection, begin_kind(&run->tx), run->how != BATCH_RUN_INSPECT);
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(&run->tx, failure, "begin");
 }
 
@@ -250,7 +269,7 @@ static apr_status_t commit(batch_run_t *run)
            connection->driver->commit_again && !is_out_of_time(run)) {
         pause_a_little(run);
     }
-    if (failure == BATCH_FAILURE_IN_DOUBT && run->how != BATCH_RUN_WRITE) {
+    if (failure == BATCH_FAILURE_IN_DOUBT && !is_write(run->how)) {
         batch_connection_close(connection); /* what was read was read */
         failure = BATCH_FAILURE_NONE;
     }
@@ -276,6 +295,7 @@ static apr_status_t attempt(batch_run_t *run)
 
     memset(&tx->error, 0, sizeof(tx->error));
     tx->failure = BATCH_FAILURE_NONE;
+    tx->turn = tx->async ? BATCH_TURN_STEP : BATCH_TURN_OTHER;
     apr_pool_clear(run->attempt);
     rv = open_connection(run);
     if (rv == APR_SUCCESS) {
@@ -343,6 +363,7 @@ static void let_go(batch_run_t *run, int entered, int quiet)
 {
     batch_connection_t *connection = run->tx.connection;
 
+    batch_writer_note(&run->store->writer, run->tx.turn);
     /* What is done while nobody waits keeps others from SQLite's lock: they wait for their turn. */
     if (quiet && connection->handle) {
         connection->driver->idle(connection, quiet);
@@ -428,7 +449,8 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     int held;
 
     run.tx.store = store;
-    run.tx.write = how == BATCH_RUN_WRITE || how == BATCH_RUN_SETTLE;
+    run.tx.write = is_write(how) || how == BATCH_RUN_SETTLE;
+    run.tx.async = how == BATCH_RUN_WRITE_ASYNC && store->driver->async;
     run.tx.p = ptemp;
     run.deadline = apr_time_now() + store->patience;
     run.since = batch_hurry_clock();

@@ -27,6 +27,8 @@ struct batch_store {
 struct batch_tx {
     batch_store_t *store;
     int write; /* it may */
+    int async; /* batch_tx_is_async */
+    batch_turn_e turn;
     batch_connection_t *connection;
     batch_error_t error; /* details of the failure; message in p */
     apr_pool_t *p;       /* of the call that runs the transaction */
@@ -42,7 +44,8 @@ typedef enum {
     BATCH_RUN_READ,
     BATCH_RUN_READ_LONG,
     BATCH_RUN_WRITE,
-    BATCH_RUN_SETTLE, /* reads only, but as a writer does: waits for others that write */
+    BATCH_RUN_WRITE_ASYNC, /* as batch_store_write_async */
+    BATCH_RUN_SETTLE,      /* reads only, but as a writer does: waits for others that write */
     BATCH_RUN_INSPECT /* reads the administrator's tables only; the module's own need not be there
                        */
 } batch_run_e;

@@ -21,6 +21,9 @@
  */
 #define REST 120
 
+/* More than a chunk usually takes, milliseconds: whoever is at a job is seen again before that. */
+#define JOB_SEEN 1000
+
 apr_status_t batch_writers_make(batch_writers_t *writers)
 {
     pthread_mutexattr_t attributes;
@@ -141,7 +144,20 @@ apr_interval_time_t batch_writer_rest(batch_writer_t *writer)
     return 0;
 }
 
-void batch_writer_chunk_over(batch_writer_t *writer)
+void batch_writer_note(batch_writer_t *writer, batch_turn_e turn)
 {
-    apr_atomic_set64(&writer->shared->chunk_end, now_ms());
+    apr_uint64_t now = now_ms();
+
+    if (turn == BATCH_TURN_OTHER) {
+        return;
+    }
+    if (turn != BATCH_TURN_STEP) {
+        apr_atomic_set64(&writer->shared->chunk_end, now);
+    }
+    apr_atomic_set64(&writer->shared->job_seen, turn == BATCH_TURN_LAST ? 0 : now);
+}
+
+int batch_writers_at_job(batch_writers_t *writers)
+{
+    return now_ms() - apr_atomic_read64(&writers->job_seen) < JOB_SEEN;
 }

@@ -19,6 +19,14 @@
  */
 #define BATCH_LOG_HUGE (4 * BATCH_LOG_LONG)
 
+/* What a turn was used for. */
+typedef enum {
+    BATCH_TURN_OTHER,
+    BATCH_TURN_STEP,  /* of a job that is claimed or received: more will follow */
+    BATCH_TURN_CHUNK, /* of a job that goes on */
+    BATCH_TURN_LAST   /* the last of a job's, here */
+} batch_turn_e;
+
 typedef struct batch_writer {
     batch_writers_t *shared; /* between all processes that write */
     batch_writers_t own;     /* what it points to where nobody shares any */
@@ -31,6 +39,9 @@ apr_status_t batch_writer_init(batch_writer_t *writer, batch_writers_t *shared);
 /** Waits for a turn, at most patience, less in a hurry. 1: it is ours; 0: it could not be had. */
 int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry);
 
+/** To be called within a turn, when its transaction has ended. */
+void batch_writer_note(batch_writer_t *writer, batch_turn_e turn);
+
 /** Ends a turn that was had. */
 void batch_writer_leave(batch_writer_t *writer);
 
@@ -40,7 +51,7 @@ int batch_writer_is_awaited(batch_writer_t *writer);
 /** batch_store_rest */
 apr_interval_time_t batch_writer_rest(batch_writer_t *writer);
 
-/** batch_store_chunk_over */
-void batch_writer_chunk_over(batch_writer_t *writer);
+/** 1 if a worker seems to be at a job: a step or chunk was within the last second, and no end. */
+int batch_writers_at_job(batch_writers_t *writers);
 
 #endif
