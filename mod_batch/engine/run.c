@@ -1,12 +1,10 @@
-#include "engine/run.h"
-#include "engine/apply.h"
-#include "engine/cleanup.h"
-#include "engine/points.h"
-#include "engine/status.h"
+#include "engine/run_private.h"
 
 #include <string.h>
 
 #include <apr_strings.h>
+
+#include "engine/points.h"
 
 /* Waits between tries while the database is unavailable: doubling from the first to the last. */
 #define FIRST_WAIT apr_time_from_msec(100)
@@ -20,289 +18,20 @@
 #define CLAIMS_CAREFUL 4
 #define CLAIMS_POISON  12
 
-/*
- * While nobody waits removing goes on for up to so many times the chunk's time, but no longer than
- * that, and looks four times in its time whether somebody has come: what is left to be removed is
- * scattered, so that each chunk would write the same pages once more.
- */
-#define STRETCH      4
-#define STRETCH_MOST apr_time_from_msec(400)
-
 /* Items that the first chunk of a job is thought to reach. */
 #define FIRST_GUESS 10000
 
 /* Chunks need not wait for the disk, but no more than so much work is to be done once more. */
 #define DURABLE_EVERY apr_time_from_sec(1)
 
-/* A job under way. */
-struct run {
-    const batch_runner_t *runner;
-    const batch_engine_t *engine;
-    batch_job_t *job;
-    batch_application_t application;
-    apr_pool_t *p;            /* as long as the run */
-    apr_pool_t *segment_pool; /* the segment under way and its items */
-    batch_item_t *items;
-    apr_int64_t first; /* position of items[0] */
-    int item_count;
-    apr_pool_t *chunk_pool;
-    apr_pool_t *words_pool;   /* refused, and what the job says from chunk to chunk */
-    int limit;                /* items of a chunk: shrinks when a commit is refused, grows after */
-    const char *refused;      /* the next item is not to be tried: the database's words about it */
-    int in_doubt;             /* a chunk's COMMIT was not answered: it may have been done */
-    batch_job_t doubtful;     /* what the job is if it was */
-    batch_cleanup_t *cleanup; /* of an overwrite; NULL = not made yet */
-    apr_int64_t kept_to;      /* stored items whose rows it keeps */
-    int counted;              /* it has counted to the end of the table */
-    apr_int64_t count;        /* so far */
-    apr_time_t renewed;       /* apr_time_now when the lease was last renewed */
-    apr_time_t durable_at;    /* the same of the last COMMIT that waited for the disk */
-    int usual;                /* items of the last chunk */
-    int at_end;               /* the next chunk is the job's end */
-};
-
-/* One attempt at a chunk: what the transaction sets. */
-struct chunk {
-    struct run *run;
-    batch_job_t after; /* the job as it will be when the chunk is committed */
-    int tried;         /* items (or rows to be removed) that the attempt gave to the database */
-    int at_end;        /* it would have been the job's end, did its COMMIT wait for the disk */
-};
-
-/* ---- The items --------------------------------------------------------------------------------
+/* ---- What becomes of a chunk --------------------------------------------------------------------
  */
-
-struct segment_read {
-    const batch_job_t *job;
-    apr_int64_t position;
-    batch_segment_t *segment;
-    apr_pool_t *p;
-};
-
-static apr_status_t read_segment(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    struct segment_read *read = baton;
-
-    (void)ptemp;
-    return batch_tx_segment_get(tx, read->segment, read->job, read->position, read->p);
-}
-
-static apr_status_t decode_segment(struct run *run, batch_segment_t *segment, batch_error_t *err)
-{
-    if (batch_items_decode(&run->items, segment, &run->application, run->job, run->segment_pool) !=
-        APR_SUCCESS) {
-        return batch_error_set(err, APR_EGENERAL, "MB0403", run->chunk_pool,
-                               "the stored items at %" APR_INT64_T_FMT " are damaged",
-                               segment->first);
-    }
-    run->first = segment->first;
-    run->item_count = (int)segment->count;
-    return APR_SUCCESS;
-}
-
-/* Has the segment with the item at position, reading it in tx, or in a transaction for that. */
-static apr_status_t load_items(struct run *run, batch_tx_t *tx, apr_int64_t position,
-                               batch_error_t *err)
-{
-    batch_segment_t segment;
-    struct segment_read read = {run->job, position, &segment, run->segment_pool};
-    apr_status_t rv;
-
-    if (position >= run->first && position < run->first + run->item_count) {
-        return APR_SUCCESS;
-    }
-    run->item_count = 0;
-    apr_pool_clear(run->segment_pool);
-    rv = tx ? read_segment(tx, &read, NULL)
-            : batch_store_read(run->engine->store, read_segment, &read, err, run->chunk_pool);
-    return rv == APR_SUCCESS ? decode_segment(run, &segment, err) : rv;
-}
-
-/* ---- A chunk ----------------------------------------------------------------------------------
- */
-
-static int is_over_time(batch_tx_t *tx, const struct run *run)
-{
-    apr_interval_time_t timeout = run->engine->limits.timeout;
-
-    return timeout > 0 && batch_tx_now(tx) - run->job->started_at > timeout;
-}
-
-/* The end of a job: its items are of no more use, unless they are an upload that is kept. */
-static apr_status_t finish(batch_tx_t *tx, struct chunk *chunk)
-{
-    apr_status_t rv =
-        chunk->after.save_upload ? APR_SUCCESS : batch_tx_segments_delete(tx, &chunk->after);
-
-    return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
-}
-
-/* 1 if rows are to be removed when all items are behind us. */
-static int has_cleanup(const batch_job_t *job)
-{
-    return job->action == BATCH_ACTION_OVERWRITE &&
-           (job->total == 0 || batch_counts_applied(&job->counts) > 0);
-}
-
-static apr_status_t make_cleanup(struct run *run)
-{
-    apr_status_t rv;
-
-    if (run->cleanup) {
-        return APR_SUCCESS;
-    }
-    rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
-    run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;
-    run->count = run->counted ? run->job->cleanup_total : 0;
-    return rv;
-}
-
-/*
- * Keeps the rows of the items at hand up to the position, as far as that can be told without the
- * database: so the cleanup need not read them again. That it is so does not depend on what becomes
- * of the transaction.
- */
-static apr_status_t keep_named(struct run *run, apr_int64_t position)
-{
-    apr_int64_t from = run->kept_to;
-    apr_status_t rv;
-    int done = 0;
-
-    if (run->job->action != BATCH_ACTION_OVERWRITE || from < run->first || from >= position) {
-        return APR_SUCCESS;
-    }
-    rv = make_cleanup(run);
-    if (rv == APR_SUCCESS) {
-        rv = batch_cleanup_keep_known(&done, run->cleanup, run->items + (from - run->first),
-                                      (int)(position - from));
-    }
-    run->kept_to += done;
-    return rv;
-}
-
-/* 1 if a chunk that began then may go on; *deadline: until when. */
-static int may_go_on(const struct run *run, apr_time_t begun, apr_time_t *deadline)
-{
-    apr_interval_time_t usual = run->engine->limits.chunk_time;
-    apr_time_t now = apr_time_now();
-
-    if (now < *deadline) {
-        return 1;
-    }
-    *deadline = now + usual / 4;
-    return *deadline <= begun + usual * STRETCH && *deadline <= begun + STRETCH_MOST &&
-           !batch_store_is_awaited(run->engine->store);
-}
-
-/* Items from the cursor on, segment after segment, until the chunk's time is over. */
-static apr_status_t process_items(batch_tx_t *tx, struct chunk *chunk, apr_pool_t *ptemp)
-{
-    struct run *run = chunk->run;
-    batch_job_t *after = &chunk->after;
-    apr_time_t begun = apr_time_now();
-    batch_apply_request_t request = {.application = &run->application,
-                                     .job = after,
-                                     .deadline = begun + run->engine->limits.chunk_time,
-                                     .refused = run->refused};
-    apr_status_t rv;
-    int tried;
-
-    do {
-        rv = load_items(run, tx, after->cursor, batch_tx_error(tx));
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        request.items = run->items + (after->cursor - run->first);
-        request.count = run->item_count - (int)(after->cursor - run->first);
-        request.limit = run->limit - chunk->tried;
-        rv = batch_apply(tx, &tried, &request, ptemp);
-        if (rv == APR_SUCCESS) {
-            rv = keep_named(run, after->cursor);
-        }
-        chunk->tried += tried;
-        request.refused = tried ? NULL : request.refused;
-    } while (rv == APR_SUCCESS && after->cursor < after->stored && chunk->tried < run->limit &&
-             may_go_on(run, begun, &request.deadline));
-    BATCH_POINT("applied");
-    if (rv == APR_SUCCESS && after->cursor >= after->stored) {
-        after->processed_at = batch_tx_now(tx);
-    }
-    return rv;
-}
-
-/* The next rows that an overwrite removes. */
-static apr_status_t remove_rows(batch_tx_t *tx, struct chunk *chunk, int *more, apr_pool_t *ptemp)
-{
-    struct run *run = chunk->run;
-    apr_time_t begun = apr_time_now();
-    batch_removal_t removal = {.job = &chunk->after,
-                               .deadline = begun + run->engine->limits.chunk_time,
-                               .refused = run->refused,
-                               .p = run->chunk_pool};
-    apr_status_t rv;
-    int tried;
-
-    chunk->after.cleanup_total = run->count;
-    do {
-        removal.limit = run->limit - chunk->tried;
-        rv = batch_cleanup_remove(tx, more, &tried, run->cleanup, &removal, ptemp);
-        chunk->tried += tried;
-        removal.refused = tried ? NULL : removal.refused;
-    } while (rv == APR_SUCCESS && *more && chunk->tried < run->limit &&
-             may_go_on(run, begun, &removal.deadline));
-    return rv;
-}
-
-/* The transaction of a chunk: fence, rows, errors, progress. */
-static apr_status_t chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    struct chunk *chunk = baton;
-    struct run *run = chunk->run;
-    apr_status_t rv;
-    int more = 0;
-
-    chunk->after = *run->job;
-    chunk->tried = 0;
-    chunk->at_end = 0;
-    rv = batch_tx_fence(tx, run->job, run->engine->limits.lease);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    BATCH_POINT("fenced");
-    if (is_over_time(tx, run)) {
-        chunk->at_end = batch_tx_is_async(tx);
-        if (chunk->at_end) {
-            return APR_SUCCESS;
-        }
-        batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->chunk_pool);
-        return finish(tx, chunk);
-    }
-    if (run->job->cursor < run->job->stored) {
-        rv = process_items(tx, chunk, ptemp);
-        more = chunk->after.cursor < chunk->after.stored || has_cleanup(&chunk->after);
-    } else if (has_cleanup(run->job)) {
-        rv = remove_rows(tx, chunk, &more, ptemp);
-    }
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    chunk->at_end = !more && batch_tx_is_async(tx);
-    if (!more && !chunk->at_end) {
-        batch_status_conclude(&chunk->after, run->chunk_pool);
-        rv = finish(tx, chunk);
-        BATCH_POINT("before_final_commit");
-        return rv;
-    }
-    rv = batch_tx_progress(tx, &chunk->after);
-    BATCH_POINT("before_commit");
-    return rv;
-}
 
 /*
  * The database refused the transaction as a whole (a deferred constraint, a trigger that rolls
  * back). Halve the chunk until the item is alone; then that item is the error.
  */
-static void isolate(struct run *run, const struct chunk *chunk, const batch_error_t *err)
+static void isolate(batch_job_run_t *run, const batch_chunk_t *chunk, const batch_error_t *err)
 {
     if (chunk->tried > 1) {
         run->limit = chunk->tried / 2;
@@ -313,7 +42,7 @@ static void isolate(struct run *run, const struct chunk *chunk, const batch_erro
 }
 
 /* The job is what a chunk has made of it; what it says outlives the chunk. */
-static void move_on(struct run *run, const batch_job_t *after)
+static void move_on(batch_job_run_t *run, const batch_job_t *after)
 {
     const char *key = after->cleanup_key;
     const char *reason = after->reason;
@@ -330,7 +59,7 @@ static void move_on(struct run *run, const batch_job_t *after)
     run->renewed = apr_time_now();
 }
 
-static void committed(struct run *run, const struct chunk *chunk)
+static void committed(batch_job_run_t *run, const batch_chunk_t *chunk)
 {
     move_on(run, &chunk->after);
     run->usual = chunk->tried;
@@ -341,7 +70,7 @@ static void committed(struct run *run, const struct chunk *chunk)
 }
 
 /* Finds out whether the chunk in doubt was committed, and takes it for done if so. */
-static apr_status_t settle(struct run *run, batch_error_t *err)
+static apr_status_t settle(batch_job_run_t *run, batch_error_t *err)
 {
     apr_status_t rv =
         batch_store_job_stands(run->engine->store, &run->doubtful, err, run->chunk_pool);
@@ -360,7 +89,7 @@ static apr_status_t settle(struct run *run, batch_error_t *err)
  */
 
 struct keeping {
-    struct run *run;
+    batch_job_run_t *run;
     const batch_item_t *items;
     int count;
 };
@@ -373,10 +102,10 @@ static apr_status_t keep_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 }
 
 /* Keeps the rows of the next segment. */
-static apr_status_t keep_segment(struct run *run, batch_error_t *err)
+static apr_status_t keep_segment(batch_job_run_t *run, batch_error_t *err)
 {
     struct keeping keeping = {run, NULL, 0};
-    apr_status_t rv = load_items(run, NULL, run->kept_to, err);
+    apr_status_t rv = batch_run_load_items(run, NULL, run->kept_to, err);
 
     if (rv != APR_SUCCESS) {
         return rv;
@@ -391,7 +120,7 @@ static apr_status_t keep_segment(struct run *run, batch_error_t *err)
 }
 
 struct counting {
-    struct run *run;
+    batch_job_run_t *run;
     apr_int64_t count;
     int more;
 };
@@ -407,14 +136,14 @@ static apr_status_t count_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static apr_status_t fence_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct run *run = baton;
+    batch_job_run_t *run = baton;
 
     (void)ptemp;
     return batch_tx_fence(tx, run->job, run->engine->limits.lease);
 }
 
 /* Keeps the lease while nothing is committed that would. */
-static apr_status_t renew(struct run *run, batch_error_t *err)
+static apr_status_t renew(batch_job_run_t *run, batch_error_t *err)
 {
     apr_status_t rv;
 
@@ -433,13 +162,13 @@ static apr_status_t renew(struct run *run, batch_error_t *err)
  * One step of what comes before the first removal: the set of the rows that stay, then the number
  * of those that do not. *ready: it is done.
  */
-static apr_status_t prepare_cleanup(struct run *run, int *ready, batch_error_t *err)
+static apr_status_t prepare_cleanup(batch_job_run_t *run, int *ready, batch_error_t *err)
 {
     struct counting counting = {run, 0, 0};
     apr_status_t rv;
 
     *ready = 0;
-    rv = make_cleanup(run);
+    rv = batch_run_make_cleanup(run);
     if (rv == APR_SUCCESS) {
         rv = renew(run, err);
     }
@@ -464,7 +193,7 @@ static apr_status_t prepare_cleanup(struct run *run, int *ready, batch_error_t *
 /* ---- The job ------------------------------------------------------------------------------------
  */
 
-static apr_status_t prepare(struct run *run, const batch_runner_t *runner, batch_job_t *job,
+static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, batch_job_t *job,
                             batch_error_t *err, apr_pool_t *p)
 {
     const batch_resource_t *resource;
@@ -506,7 +235,7 @@ static apr_status_t release_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_release(tx, baton);
 }
 
-static void give_back(struct run *run)
+static void give_back(batch_job_run_t *run)
 {
     batch_error_t err = {0};
     apr_status_t rv = run->in_doubt ? settle(run, &err) : APR_SUCCESS;
@@ -522,7 +251,7 @@ static void give_back(struct run *run)
 }
 
 struct failure {
-    struct run *run;
+    batch_job_run_t *run;
     batch_job_t after;
     const char *reason;
 };
@@ -544,7 +273,7 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 }
 
 /* Ends a job that can never go on, so that it does not come back to the queue for ever. */
-static apr_status_t fail_job(struct run *run, apr_status_t cause, batch_error_t *err)
+static apr_status_t fail_job(batch_job_run_t *run, apr_status_t cause, batch_error_t *err)
 {
     struct failure failure = {run, *run->job, "the batch cannot go on: see the server's error log"};
     batch_error_t second = {0};
@@ -563,9 +292,10 @@ static apr_status_t fail_job(struct run *run, apr_status_t cause, batch_error_t 
 
 /*
  * 1 if the next chunk may be the job's end, of which nobody may hear before it is on disk. To take
- * another one for the end costs time only; the end itself is told from the others by chunk_body.
+ * another one for the end costs time only; the end itself is told from the others by
+ * batch_chunk_body.
  */
-static int may_be_end(const struct run *run)
+static int may_be_end(const batch_job_run_t *run)
 {
     const batch_job_t *job = run->job;
 
@@ -579,22 +309,23 @@ static int may_be_end(const struct run *run)
 }
 
 /* The transaction of the next chunk. */
-static apr_status_t write_chunk(struct run *run, struct chunk *chunk, batch_error_t *err)
+static apr_status_t write_chunk(batch_job_run_t *run, batch_chunk_t *chunk, batch_error_t *err)
 {
     apr_status_t rv;
 
     if (!may_be_end(run) && apr_time_now() - run->durable_at < DURABLE_EVERY) {
-        return batch_store_write_async(run->engine->store, chunk_body, chunk, err, run->chunk_pool);
+        return batch_store_write_async(run->engine->store, batch_chunk_body, chunk, err,
+                                       run->chunk_pool);
     }
-    rv = batch_store_write(run->engine->store, chunk_body, chunk, err, run->chunk_pool);
+    rv = batch_store_write(run->engine->store, batch_chunk_body, chunk, err, run->chunk_pool);
     run->durable_at = rv == APR_SUCCESS ? apr_time_now() : run->durable_at;
     return rv;
 }
 
 /* One chunk: APR_SUCCESS with the job moved on, or why not. */
-static apr_status_t run_chunk(struct run *run, batch_error_t *err)
+static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
 {
-    struct chunk chunk = {.run = run};
+    batch_chunk_t chunk = {.run = run};
     apr_status_t rv = APR_SUCCESS;
     int ready = 1;
 
@@ -602,8 +333,8 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
         return settle(run, err);
     }
     if (run->job->cursor < run->job->stored) {
-        rv = load_items(run, NULL, run->job->cursor, err);
-    } else if (has_cleanup(run->job)) {
+        rv = batch_run_load_items(run, NULL, run->job->cursor, err);
+    } else if (batch_run_has_cleanup(run->job)) {
         rv = prepare_cleanup(run, &ready, err);
     }
     if (rv != APR_SUCCESS || !ready) {
@@ -628,7 +359,7 @@ static apr_status_t run_chunk(struct run *run, batch_error_t *err)
  * The failed chunk took the renewal of the lease with it. Whoever waits lives: were others to claim
  * the job each time that the lease runs out, its next item would end as one that kills its workers.
  */
-static apr_status_t stay_owner(struct run *run)
+static apr_status_t stay_owner(batch_job_run_t *run)
 {
     batch_error_t err = {0};
     apr_status_t rv = BATCH_EINDOUBT;
@@ -639,7 +370,8 @@ static apr_status_t stay_owner(struct run *run)
     return rv == BATCH_EFENCED ? rv : APR_SUCCESS; /* unavailable: so it is for the others */
 }
 
-static void wait_for_database(struct run *run, apr_interval_time_t *wait, const batch_error_t *err)
+static void wait_for_database(batch_job_run_t *run, apr_interval_time_t *wait,
+                              const batch_error_t *err)
 {
     const char *tag = err->tag ? err->tag : "MB0406";
     const char *message = err->message ? err->message : "no details";
@@ -659,7 +391,7 @@ static void wait_for_database(struct run *run, apr_interval_time_t *wait, const 
 }
 
 /* Other programs may want to write, too. */
-static void let_others_write(const struct run *run)
+static void let_others_write(const batch_job_run_t *run)
 {
     const batch_runner_t *runner = run->runner;
     apr_interval_time_t rest;
@@ -671,7 +403,7 @@ static void let_others_write(const struct run *run)
 
 apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_pool_t *p)
 {
-    struct run run;
+    batch_job_run_t run;
     batch_error_t err = {0};
     apr_interval_time_t wait = 0;
     apr_status_t rv = prepare(&run, runner, job, &err, p);

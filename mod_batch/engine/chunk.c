@@ -1,0 +1,241 @@
+/* The transaction of a chunk: the items from the cursor on, or the rows that an overwrite removes.
+ */
+#include "engine/run_private.h"
+
+#include "engine/points.h"
+#include "engine/status.h"
+
+/*
+ * While nobody waits a chunk goes on for up to so many times its time, but no longer than that, and
+ * looks four times in its time whether somebody has come: rows lie anywhere, so that each chunk
+ * writes the same pages once more.
+ */
+#define STRETCH      4
+#define STRETCH_MOST apr_time_from_msec(400)
+
+/* ---- The items --------------------------------------------------------------------------------
+ */
+
+struct segment_read {
+    const batch_job_t *job;
+    apr_int64_t position;
+    batch_segment_t *segment;
+    apr_pool_t *p;
+};
+
+static apr_status_t read_segment(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct segment_read *read = baton;
+
+    (void)ptemp;
+    return batch_tx_segment_get(tx, read->segment, read->job, read->position, read->p);
+}
+
+static apr_status_t decode_segment(batch_job_run_t *run, batch_segment_t *segment,
+                                   batch_error_t *err)
+{
+    if (batch_items_decode(&run->items, segment, &run->application, run->job, run->segment_pool) !=
+        APR_SUCCESS) {
+        return batch_error_set(err, APR_EGENERAL, "MB0403", run->chunk_pool,
+                               "the stored items at %" APR_INT64_T_FMT " are damaged",
+                               segment->first);
+    }
+    run->first = segment->first;
+    run->item_count = (int)segment->count;
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int64_t position,
+                                  batch_error_t *err)
+{
+    batch_segment_t segment;
+    struct segment_read read = {run->job, position, &segment, run->segment_pool};
+    apr_status_t rv;
+
+    if (position >= run->first && position < run->first + run->item_count) {
+        return APR_SUCCESS;
+    }
+    run->item_count = 0;
+    apr_pool_clear(run->segment_pool);
+    rv = tx ? read_segment(tx, &read, NULL)
+            : batch_store_read(run->engine->store, read_segment, &read, err, run->chunk_pool);
+    return rv == APR_SUCCESS ? decode_segment(run, &segment, err) : rv;
+}
+
+/* ---- A chunk ----------------------------------------------------------------------------------
+ */
+
+static int is_over_time(batch_tx_t *tx, const batch_job_run_t *run)
+{
+    apr_interval_time_t timeout = run->engine->limits.timeout;
+
+    return timeout > 0 && batch_tx_now(tx) - run->job->started_at > timeout;
+}
+
+/* The end of a job: its items are of no more use, unless they are an upload that is kept. */
+static apr_status_t finish(batch_tx_t *tx, batch_chunk_t *chunk)
+{
+    apr_status_t rv =
+        chunk->after.save_upload ? APR_SUCCESS : batch_tx_segments_delete(tx, &chunk->after);
+
+    return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
+}
+
+int batch_run_has_cleanup(const batch_job_t *job)
+{
+    return job->action == BATCH_ACTION_OVERWRITE &&
+           (job->total == 0 || batch_counts_applied(&job->counts) > 0);
+}
+
+apr_status_t batch_run_make_cleanup(batch_job_run_t *run)
+{
+    apr_status_t rv;
+
+    if (run->cleanup) {
+        return APR_SUCCESS;
+    }
+    rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
+    run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;
+    run->count = run->counted ? run->job->cleanup_total : 0;
+    return rv;
+}
+
+/*
+ * Keeps the rows of the items at hand up to the position, as far as that can be told without the
+ * database: so the cleanup need not read them again. That it is so does not depend on what becomes
+ * of the transaction.
+ */
+static apr_status_t keep_named(batch_job_run_t *run, apr_int64_t position)
+{
+    apr_int64_t from = run->kept_to;
+    apr_status_t rv;
+    int done = 0;
+
+    if (run->job->action != BATCH_ACTION_OVERWRITE || from < run->first || from >= position) {
+        return APR_SUCCESS;
+    }
+    rv = batch_run_make_cleanup(run);
+    if (rv == APR_SUCCESS) {
+        rv = batch_cleanup_keep_known(&done, run->cleanup, run->items + (from - run->first),
+                                      (int)(position - from));
+    }
+    run->kept_to += done;
+    return rv;
+}
+
+/* 1 if a chunk that began then may go on; *deadline: until when. */
+static int may_go_on(const batch_job_run_t *run, apr_time_t begun, apr_time_t *deadline)
+{
+    apr_interval_time_t usual = run->engine->limits.chunk_time;
+    apr_time_t now = apr_time_now();
+
+    if (now < *deadline) {
+        return 1;
+    }
+    *deadline = now + usual / 4;
+    return *deadline <= begun + usual * STRETCH && *deadline <= begun + STRETCH_MOST &&
+           !batch_store_is_awaited(run->engine->store);
+}
+
+/* Items from the cursor on, segment after segment, until the chunk's time is over. */
+static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *ptemp)
+{
+    batch_job_run_t *run = chunk->run;
+    batch_job_t *after = &chunk->after;
+    apr_time_t begun = apr_time_now();
+    batch_apply_request_t request = {.application = &run->application,
+                                     .job = after,
+                                     .deadline = begun + run->engine->limits.chunk_time,
+                                     .refused = run->refused};
+    apr_status_t rv;
+    int tried;
+
+    do {
+        rv = batch_run_load_items(run, tx, after->cursor, batch_tx_error(tx));
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        request.items = run->items + (after->cursor - run->first);
+        request.count = run->item_count - (int)(after->cursor - run->first);
+        request.limit = run->limit - chunk->tried;
+        rv = batch_apply(tx, &tried, &request, ptemp);
+        if (rv == APR_SUCCESS) {
+            rv = keep_named(run, after->cursor);
+        }
+        chunk->tried += tried;
+        request.refused = tried ? NULL : request.refused;
+    } while (rv == APR_SUCCESS && after->cursor < after->stored && chunk->tried < run->limit &&
+             may_go_on(run, begun, &request.deadline));
+    BATCH_POINT("applied");
+    if (rv == APR_SUCCESS && after->cursor >= after->stored) {
+        after->processed_at = batch_tx_now(tx);
+    }
+    return rv;
+}
+
+/* The next rows that an overwrite removes. */
+static apr_status_t remove_rows(batch_tx_t *tx, batch_chunk_t *chunk, int *more, apr_pool_t *ptemp)
+{
+    batch_job_run_t *run = chunk->run;
+    apr_time_t begun = apr_time_now();
+    batch_removal_t removal = {.job = &chunk->after,
+                               .deadline = begun + run->engine->limits.chunk_time,
+                               .refused = run->refused,
+                               .p = run->chunk_pool};
+    apr_status_t rv;
+    int tried;
+
+    chunk->after.cleanup_total = run->count;
+    do {
+        removal.limit = run->limit - chunk->tried;
+        rv = batch_cleanup_remove(tx, more, &tried, run->cleanup, &removal, ptemp);
+        chunk->tried += tried;
+        removal.refused = tried ? NULL : removal.refused;
+    } while (rv == APR_SUCCESS && *more && chunk->tried < run->limit &&
+             may_go_on(run, begun, &removal.deadline));
+    return rv;
+}
+
+apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_chunk_t *chunk = baton;
+    batch_job_run_t *run = chunk->run;
+    apr_status_t rv;
+    int more = 0;
+
+    chunk->after = *run->job;
+    chunk->tried = 0;
+    chunk->at_end = 0;
+    rv = batch_tx_fence(tx, run->job, run->engine->limits.lease);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    BATCH_POINT("fenced");
+    if (is_over_time(tx, run)) {
+        chunk->at_end = batch_tx_is_async(tx);
+        if (chunk->at_end) {
+            return APR_SUCCESS;
+        }
+        batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->chunk_pool);
+        return finish(tx, chunk);
+    }
+    if (run->job->cursor < run->job->stored) {
+        rv = process_items(tx, chunk, ptemp);
+        more = chunk->after.cursor < chunk->after.stored || batch_run_has_cleanup(&chunk->after);
+    } else if (batch_run_has_cleanup(run->job)) {
+        rv = remove_rows(tx, chunk, &more, ptemp);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    chunk->at_end = !more && batch_tx_is_async(tx);
+    if (!more && !chunk->at_end) {
+        batch_status_conclude(&chunk->after, run->chunk_pool);
+        rv = finish(tx, chunk);
+        BATCH_POINT("before_final_commit");
+        return rv;
+    }
+    rv = batch_tx_progress(tx, &chunk->after);
+    BATCH_POINT("before_commit");
+    return rv;
+}

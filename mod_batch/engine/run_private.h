@@ -1,0 +1,66 @@
+/* A job under way and a chunk of it, as the files that run it share them. Private to engine/. */
+#ifndef BATCH_ENGINE_RUN_PRIVATE_H
+#define BATCH_ENGINE_RUN_PRIVATE_H
+
+#include "engine/apply.h"
+#include "engine/cleanup.h"
+#include "engine/run.h"
+
+/* A job under way. */
+typedef struct batch_job_run {
+    const batch_runner_t *runner;
+    const batch_engine_t *engine;
+    batch_job_t *job;
+    batch_application_t application;
+    apr_pool_t *p;            /* as long as the run */
+    apr_pool_t *segment_pool; /* the segment under way and its items */
+    batch_item_t *items;
+    apr_int64_t first; /* position of items[0] */
+    int item_count;
+    apr_pool_t *chunk_pool;
+    apr_pool_t *words_pool;   /* refused, and what the job says from chunk to chunk */
+    int limit;                /* items of a chunk: shrinks when a commit is refused, grows after */
+    const char *refused;      /* the next item is not to be tried: the database's words about it */
+    int in_doubt;             /* a chunk's COMMIT was not answered: it may have been done */
+    batch_job_t doubtful;     /* what the job is if it was */
+    batch_cleanup_t *cleanup; /* of an overwrite; NULL = not made yet */
+    apr_int64_t kept_to;      /* stored items whose rows it keeps */
+    int counted;              /* it has counted to the end of the table */
+    apr_int64_t count;        /* so far */
+    apr_time_t renewed;       /* apr_time_now when the lease was last renewed */
+    apr_time_t durable_at;    /* the same of the last COMMIT that waited for the disk */
+    int usual;                /* items of the last chunk */
+    int at_end;               /* the next chunk is the job's end */
+} batch_job_run_t;
+
+/* One attempt at a chunk: what the transaction sets. */
+typedef struct batch_chunk {
+    batch_job_run_t *run;
+    batch_job_t after; /* the job as it will be when the chunk is committed */
+    int tried;         /* items (or rows to be removed) that the attempt gave to the database */
+    int at_end;        /* it would have been the job's end, did its COMMIT wait for the disk */
+} batch_chunk_t;
+
+/**
+ * Has the segment with the item at position in run->items, until the next call: reads it, unless it
+ * is there already, in tx, or where that is NULL in a transaction for that. Fails as that does, or
+ * with MB0403 if the stored items are damaged; err: in run->chunk_pool.
+ */
+apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int64_t position,
+                                  batch_error_t *err);
+
+/** Makes run->cleanup in run->p unless it is there, and takes over the count that the job has. */
+apr_status_t batch_run_make_cleanup(batch_job_run_t *run);
+
+/** 1 if rows are to be removed when all items are behind us. */
+int batch_run_has_cleanup(const batch_job_t *job);
+
+/**
+ * The transaction of a chunk: fence, rows, errors, progress. A batch_tx_fn; baton: a batch_chunk_t
+ * whose run is set. Where the items are behind us and rows are to be removed, the run's cleanup is
+ * made, and has kept and counted all. run->job stays as it is until the COMMIT: chunk->after has
+ * what it becomes, new strings in run->chunk_pool.
+ */
+apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp);
+
+#endif
