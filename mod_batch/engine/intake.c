@@ -23,42 +23,45 @@
 /* ---- Reading and judging a group ----------------------------------------------------------------
  */
 
-static apr_status_t judge_next(batch_intake_state_t *intake, const batch_source_item_t *item)
+static apr_status_t judge_next(batch_intake_state_t *intake, batch_intake_group_t *group,
+                               const batch_source_item_t *item)
 {
-    apr_int64_t ordinal = intake->before.stored + intake->count;
+    batch_judged_t *judged = &group->judged[group->count];
     int dropped = 0;
     apr_status_t rv = APR_SUCCESS;
 
     if (intake->plan->duplicate_handling == BATCH_DUPLICATES_USE_FIRST) {
         rv = batch_duplicates_offer(intake->duplicates, &dropped, item);
     } else {
-        dropped = batch_duplicates_dropped(intake->duplicates, ordinal);
+        dropped = batch_duplicates_dropped(intake->duplicates, intake->read);
     }
     if (rv == APR_SUCCESS) {
-        batch_judge(&intake->judged[intake->count], intake->plan, item, ordinal, dropped,
-                    intake->group_pool);
-        intake->unnamed += intake->judged[intake->count++].unnamed;
+        batch_judge(judged, intake->plan, item, intake->read, dropped, group->p);
+        intake->unnamed += judged->unnamed;
+        intake->read++;
+        group->count++;
     }
     return rv;
 }
 
-apr_status_t batch_intake_read_group(batch_intake_state_t *intake, batch_error_t *err)
+static apr_status_t read_group(batch_intake_state_t *intake, batch_intake_group_t *group,
+                               batch_error_t *err)
 {
     apr_size_t bytes = 0;
     apr_status_t rv;
 
-    apr_pool_clear(intake->group_pool);
-    intake->count = 0;
-    while (intake->count < GROUP_ITEMS && bytes < GROUP_BYTES) {
+    apr_pool_clear(group->p);
+    group->count = 0;
+    while (group->count < GROUP_ITEMS && bytes < GROUP_BYTES) {
         batch_source_item_t item;
 
-        rv = intake->source->next(intake->source->baton, &item, err, intake->group_pool);
+        rv = intake->source->next(intake->source->baton, &item, err, group->p);
         if (rv == APR_EOF) {
-            intake->ended = 1;
+            group->ended = 1;
             return APR_SUCCESS;
         }
         if (rv == APR_SUCCESS) {
-            rv = judge_next(intake, &item);
+            rv = judge_next(intake, group, &item);
         }
         if (rv != APR_SUCCESS) {
             return rv;
@@ -66,6 +69,40 @@ apr_status_t batch_intake_read_group(batch_intake_state_t *intake, batch_error_t
         bytes += item.size;
     }
     return APR_SUCCESS;
+}
+
+static apr_status_t read_ahead(void *baton)
+{
+    batch_intake_state_t *intake = baton;
+
+    return read_group(intake, &intake->next, &intake->next_error);
+}
+
+apr_status_t batch_intake_next_group(batch_intake_state_t *intake, batch_error_t *err)
+{
+    batch_intake_group_t group = intake->group;
+    apr_status_t rv;
+
+    if (!intake->ahead) {
+        return read_group(intake, &intake->group, err);
+    }
+    rv = batch_ahead_wait(intake->ahead);
+    if (rv != APR_SUCCESS) {
+        *err = intake->next_error;
+        return rv;
+    }
+    intake->group = intake->next;
+    intake->next = group;
+    if (!intake->group.ended) {
+        batch_ahead_start(intake->ahead);
+    }
+    return APR_SUCCESS;
+}
+
+void batch_intake_finish(batch_intake_state_t *intake)
+{
+    batch_ahead_end(intake->ahead);
+    intake->ahead = NULL;
 }
 
 /* Which items are duplicates, where only the last of them tells. */
@@ -82,9 +119,9 @@ static apr_status_t find_duplicates(batch_intake_state_t *intake, batch_error_t 
         batch_source_item_t item;
         int i;
 
-        apr_pool_clear(intake->group_pool);
+        apr_pool_clear(intake->group.p);
         for (i = 0; rv == APR_SUCCESS && i < GROUP_ITEMS; i++) {
-            rv = intake->source->next(intake->source->baton, &item, err, intake->group_pool);
+            rv = intake->source->next(intake->source->baton, &item, err, intake->group.p);
             if (rv == APR_SUCCESS) {
                 rv = batch_duplicates_offer(intake->duplicates, &ignored, &item);
             }
@@ -102,13 +139,13 @@ static apr_status_t read_keys(batch_intake_state_t *intake)
     int asked = 0;
     int i;
 
-    if (intake->ended) {
+    if (intake->group.ended) {
         return APR_SUCCESS;
     }
-    for (i = 0; i < intake->count; i++) {
-        asked += intake->judged[i].look && intake->judged[i].look_for_key;
+    for (i = 0; i < intake->group.count; i++) {
+        asked += intake->group.judged[i].look && intake->group.judged[i].look_for_key;
     }
-    return asked < intake->count / 2
+    return asked < intake->group.count / 2
                ? APR_SUCCESS
                : batch_known_keys_make(&intake->known, intake->engine->store,
                                        &intake->application.scope, intake->source->count / 4 * 5,
@@ -131,7 +168,7 @@ static int must_look(const batch_intake_state_t *intake, const batch_judged_t *j
 static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     const batch_judged_t **results =
-        apr_palloc(ptemp, (apr_size_t)(unsigned)(intake->count + 1) * sizeof(*results));
+        apr_palloc(ptemp, (apr_size_t)(unsigned)(intake->group.count + 1) * sizeof(*results));
     batch_item_t *items = apr_palloc(ptemp, AT_ONCE * sizeof(*items));
     batch_row_look_t *looks = apr_palloc(ptemp, AT_ONCE * sizeof(*looks));
     int *places = apr_palloc(ptemp, AT_ONCE * sizeof(*places));
@@ -141,8 +178,8 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
     int j;
 
     intake->results = results;
-    for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
-        results[i] = &intake->judged[i];
+    for (i = 0; rv == APR_SUCCESS && i < intake->group.count; i++) {
+        results[i] = &intake->group.judged[i];
         if (must_look(intake, results[i])) {
             places[waiting] = i;
             items[waiting] = results[i]->item;
@@ -151,7 +188,7 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
             }
             batch_item_add_defaults(&items[waiting++], &intake->application, ptemp);
         }
-        if (!waiting || (waiting < AT_ONCE && i + 1 < intake->count)) {
+        if (!waiting || (waiting < AT_ONCE && i + 1 < intake->group.count)) {
             continue;
         }
         memset(looks, 0, AT_ONCE * sizeof(*looks));
@@ -190,7 +227,7 @@ static apr_status_t store_items(batch_tx_t *tx, const batch_intake_state_t *inta
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
+    for (i = 0; rv == APR_SUCCESS && i < intake->group.count; i++) {
         rv = batch_segment_write(writer, &intake->results[i]->item);
     }
     return rv == APR_SUCCESS ? batch_segment_writer_finish(writer) : rv;
@@ -205,11 +242,11 @@ static apr_status_t store_errors(batch_tx_t *tx, const batch_intake_state_t *int
     int count = 0;
     int i;
 
-    for (i = 0; rv == APR_SUCCESS && i < intake->count; i++) {
+    for (i = 0; rv == APR_SUCCESS && i < intake->group.count; i++) {
         memcpy(errors + count, intake->results[i]->errors,
                (apr_size_t)intake->results[i]->error_count * sizeof(*errors));
         count += intake->results[i]->error_count;
-        if (count && (count >= AT_ONCE || i + 1 == intake->count)) {
+        if (count && (count >= AT_ONCE || i + 1 == intake->group.count)) {
             rv = batch_tx_errors_insert(tx, intake->job, errors, count);
             count = 0;
         }
@@ -222,7 +259,7 @@ static void count_items(const batch_intake_state_t *intake)
     batch_job_t *job = intake->job;
     int i;
 
-    for (i = 0; i < intake->count; i++) {
+    for (i = 0; i < intake->group.count; i++) {
         job->received++;
         job->stored++;
         if (intake->results[i]->duplicate) {
@@ -424,11 +461,11 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
         apr_pool_clear(ptemp);
         rv = batch_store_write_async(store, group_body, intake, err, ptemp);
         BATCH_POINT("receiving");
-        if (rv != APR_SUCCESS || intake->ended) {
+        if (rv != APR_SUCCESS || intake->group.ended) {
             break;
         }
         intake->before = *intake->job;
-        rv = batch_intake_read_group(intake, err);
+        rv = batch_intake_next_group(intake, err);
     }
     if (rv == APR_SUCCESS) {
         intake->before = *intake->job;
@@ -474,28 +511,53 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
     }
 }
 
-/* A batch of several groups needs the same memory again and again. */
-static apr_status_t make_work_pool(batch_intake_state_t *intake)
+/* A batch of several groups needs the same memory again and again, and in several threads. */
+static apr_status_t make_pool(apr_pool_t **p, const batch_intake_state_t *intake)
 {
     apr_allocator_t *allocator;
     apr_status_t rv;
 
     if (intake->source->count <= GROUP_ITEMS) {
-        intake->work_pool = intake->p;
-        return APR_SUCCESS;
+        return apr_pool_create(p, intake->p);
     }
     rv = apr_allocator_create(&allocator);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     apr_allocator_max_free_set(allocator, WORK_KEEPS);
-    rv = apr_pool_create_ex(&intake->work_pool, intake->p, NULL, allocator);
+    rv = apr_pool_create_ex(p, intake->p, NULL, allocator);
     if (rv != APR_SUCCESS) {
         apr_allocator_destroy(allocator);
         return rv;
     }
-    apr_allocator_owner_set(allocator, intake->work_pool);
+    apr_allocator_owner_set(allocator, *p);
     return APR_SUCCESS;
+}
+
+static apr_status_t make_group(batch_intake_group_t *group, const batch_intake_state_t *intake)
+{
+    apr_int64_t most = intake->source->count + 1;
+
+    most = most < GROUP_ITEMS ? most : GROUP_ITEMS;
+    group->judged = apr_palloc(intake->p, (apr_size_t)most * sizeof(*group->judged));
+    return make_pool(&group->p, intake);
+}
+
+/* From the second group on a thread reads ahead: reading takes as long as storing does. */
+static apr_status_t start_ahead(batch_intake_state_t *intake)
+{
+    apr_status_t rv;
+
+    if (intake->group.ended || !intake->engine->read_ahead) {
+        return APR_SUCCESS;
+    }
+    rv = make_group(&intake->next, intake);
+    /* Without a thread it works as well. */
+    if (rv == APR_SUCCESS &&
+        batch_ahead_make(&intake->ahead, read_ahead, intake, intake->p) == APR_SUCCESS) {
+        batch_ahead_start(intake->ahead);
+    }
+    return rv;
 }
 
 apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err)
@@ -506,13 +568,9 @@ apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *e
     intake->job->header = intake->source->header;
     intake->before = *intake->job;
     intake->refusals = apr_array_make(p, 4, sizeof(batch_item_error_t));
-    intake->judged =
-        apr_palloc(p, (intake->source->count < GROUP_ITEMS ? (apr_size_t)intake->source->count + 1
-                                                           : GROUP_ITEMS) *
-                          sizeof(*intake->judged));
-    rv = make_work_pool(intake);
+    rv = make_pool(&intake->work_pool, intake);
     if (rv == APR_SUCCESS) {
-        rv = apr_pool_create(&intake->group_pool, intake->work_pool);
+        rv = make_group(&intake->group, intake);
     }
     if (rv == APR_SUCCESS) {
         rv = batch_application_make(&intake->application, intake->job, intake->plan->resource, p);
@@ -521,7 +579,10 @@ apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *e
         rv = find_duplicates(intake, err);
     }
     if (rv == APR_SUCCESS) {
-        rv = batch_intake_read_group(intake, err);
+        rv = batch_intake_next_group(intake, err);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = start_ahead(intake);
     }
     return rv == APR_SUCCESS ? read_keys(intake) : rv;
 }
@@ -545,9 +606,10 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
     }
     batch_intake_describe(job, plan, actor, p);
     rv = batch_intake_prepare(&intake, err);
-    if (rv != APR_SUCCESS) {
-        return rv;
+    intake.whole = intake.group.ended;
+    if (rv == APR_SUCCESS) {
+        rv = intake.whole ? run_last(&intake, whole_body, err) : take_in_groups(&intake, err);
     }
-    intake.whole = intake.ended;
-    return intake.whole ? run_last(&intake, whole_body, err) : take_in_groups(&intake, err);
+    batch_intake_finish(&intake);
+    return rv;
 }

@@ -2,11 +2,20 @@
 #ifndef BATCH_ENGINE_INTAKE_PRIVATE_H
 #define BATCH_ENGINE_INTAKE_PRIVATE_H
 
+#include "engine/ahead.h"
 #include "engine/apply.h"
 #include "engine/duplicates.h"
 #include "engine/intake.h"
 #include "engine/judgement.h"
 #include "engine/known_keys.h"
+
+/* Items that are judged and stored together. */
+typedef struct batch_intake_group {
+    apr_pool_t *p; /* with memory of its own: another thread may use it */
+    batch_judged_t *judged;
+    int count;
+    int ended; /* the source has no more items */
+} batch_intake_group_t;
 
 /* A batch on its way in. */
 typedef struct batch_intake_state {
@@ -18,17 +27,19 @@ typedef struct batch_intake_state {
     batch_application_t application;
     batch_known_keys_t *known; /* NULL: it is quicker to look for the rows of the items */
     batch_job_t *job;
-    batch_job_t before;    /* the job as the transactions that are committed have left it */
-    apr_pool_t *p;         /* of the request */
-    apr_pool_t *work_pool; /* for what comes and goes with each group; its own memory */
-    /* The group under way. */
-    apr_pool_t *group_pool;
-    batch_judged_t *judged;
-    int count;
-    int ended;                      /* the source has no more items */
+    batch_job_t before;         /* the job as the transactions that are committed have left it */
+    apr_pool_t *p;              /* of the request */
+    apr_pool_t *work_pool;      /* for what comes and goes with each group; its own memory */
+    batch_intake_group_t group; /* the one under way */
     const batch_judged_t **results; /* judged to the end; in the pool of the transaction */
     int whole;                      /* the group is all of the batch */
-    apr_int64_t unnamed;            /* items so far of which nobody knows which row they name */
+    /* Reading, which may be one group ahead. Then these, the source and the duplicates belong to
+     * the thread that is. */
+    batch_ahead_t *ahead; /* NULL: nobody is */
+    batch_intake_group_t next;
+    batch_error_t next_error;
+    apr_int64_t read;    /* items so far */
+    apr_int64_t unnamed; /* of them: nobody knows which row they name */
     /* Sync. */
     apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
     int undone;                   /* processing was undone: the job is stored as failed */
@@ -42,12 +53,15 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
 
 /**
  * Makes a state ready whose engine, plan, actor, source, job, errors and p are set: finds the
- * duplicates, and reads the first group.
+ * duplicates, and reads the first group. batch_intake_finish must follow.
  */
 apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err);
 
-/** Reads and judges the next group, `ended` being set behind the last one. */
-apr_status_t batch_intake_read_group(batch_intake_state_t *intake, batch_error_t *err);
+/** Makes the next group the one under way; `ended` is set in the last one. */
+apr_status_t batch_intake_next_group(batch_intake_state_t *intake, batch_error_t *err);
+
+/** To be called in the end, also after a failure: nobody reads ahead any more. */
+void batch_intake_finish(batch_intake_state_t *intake);
 
 /** Stores the group under way, with its errors, and counts it in the job. */
 apr_status_t batch_intake_store_group(batch_tx_t *tx, batch_intake_state_t *intake,

@@ -30,7 +30,7 @@ static void own_items(batch_item_t **items, int *count, const batch_intake_state
     int first = (int)position;
     int i;
 
-    *count = intake->count - first;
+    *count = intake->group.count - first;
     *items = apr_palloc(p, (apr_size_t)(unsigned)*count * sizeof(**items));
     for (i = 0; i < *count; i++) {
         (*items)[i] = intake->results[first + i]->item;

@@ -23,6 +23,7 @@ typedef struct batch_engine {
     batch_limits_t limits;
     const batch_logger_t *logger;
     batch_outages_t *outages; /* what has been logged of late; NULL: everything is logged */
+    int read_ahead; /* a large request may have a thread beside it: not where a signal ends it */
 } batch_engine_t;
 
 /** What a pending job's query has selected just before its start. */

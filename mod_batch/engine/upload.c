@@ -318,7 +318,7 @@ static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         rv = batch_tx_upload_progress(tx, intake->job, &upload->owner, upload->engine->limits.lease,
                                       intake->source->count);
     }
-    return rv == APR_SUCCESS && intake->ended ? batch_intake_end(tx, intake, ptemp) : rv;
+    return rv == APR_SUCCESS && intake->group.ended ? batch_intake_end(tx, intake, ptemp) : rv;
 }
 
 static apr_status_t take_groups(struct taking *taking, batch_error_t *err)
@@ -329,12 +329,12 @@ static apr_status_t take_groups(struct taking *taking, batch_error_t *err)
     while (rv == APR_SUCCESS) {
         intake->before = *intake->job;
         rv = change(taking->upload, group_body, taking,
-                    intake->ended ? BATCH_CHANGE : BATCH_CHANGE_ON_WAY, err);
-        if (rv != APR_SUCCESS || intake->ended) {
+                    intake->group.ended ? BATCH_CHANGE : BATCH_CHANGE_ON_WAY, err);
+        if (rv != APR_SUCCESS || intake->group.ended) {
             break;
         }
         intake->before = *intake->job;
-        rv = batch_intake_read_group(intake, err);
+        rv = batch_intake_next_group(intake, err);
     }
     return rv;
 }
@@ -349,13 +349,16 @@ apr_status_t batch_upload_take(batch_upload_t *upload, const batch_item_source_t
                                        .source = source,
                                        .job = upload->job,
                                        .p = upload->p}};
+    apr_status_t rv;
 
     if (!batch_resources_check_count(problems, &upload->engine->limits, &upload->plan,
                                      source->count)) {
         return BATCH_EINVALID;
     }
     upload->job->checksum = checksum;
-    return take_groups(&taking, err);
+    rv = take_groups(&taking, err);
+    batch_intake_finish(&taking.intake);
+    return rv;
 }
 
 /* ---- Settling what came to nothing ------------------------------------------------------------

@@ -110,6 +110,7 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
     made->engine.limits = settings->limits;
     made->engine.logger = &made->logger;
     made->engine.outages = batch_node_outages(node);
+    made->engine.read_ahead = is_threaded();
     service->engine = &made->engine;
     service->node = node;
     rv = batch_signer_make(&service->signer, settings->url_secrets, made->engine.store,

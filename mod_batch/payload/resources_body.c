@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <apr_lib.h>
+#include <apr_allocator.h>
 #include <apr_strings.h>
 #include <openssl/evp.h>
 
@@ -165,6 +166,24 @@ static apr_status_t multipart_failure(batch_resources_body_t *body, apr_status_t
 
 /* ---- Reading a body ------------------------------------------------------------------------- */
 
+/* Memory of its own: the items may be read in another thread than that of the request. */
+static apr_status_t pool_make(apr_pool_t **made, apr_pool_t *p)
+{
+    apr_allocator_t *allocator;
+    apr_status_t status = apr_allocator_create(&allocator);
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = apr_pool_create_ex(made, p, NULL, allocator);
+    if (status != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return status;
+    }
+    apr_allocator_owner_set(allocator, *made);
+    return APR_SUCCESS;
+}
+
 apr_status_t batch_resources_body_make(batch_resources_body_t **body,
                                        const batch_content_t *content,
                                        const batch_resource_t *resource,
@@ -173,19 +192,21 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
 {
     batch_resources_body_t *made = apr_pcalloc(p, sizeof(*made));
     batch_multipart_target_t target = {begin_file, feed_file, made};
-    apr_status_t status;
+    apr_status_t status = pool_make(&made->p, p);
 
-    made->p = p;
+    *body = made;
+    if (status != APR_SUCCESS) {
+        return batch_error_set(err, APR_ENOMEM, NULL, p, "no memory");
+    }
     made->resource = resource;
     made->problems = problems;
     made->max_items = limits->max_items;
     made->max_item_size = limits->max_item_size;
-    made->spool = batch_spool_make(p);
+    made->spool = batch_spool_make(made->p);
     made->is_file = content->boundary || content->format != BATCH_FORMAT_JSON;
-    *body = made;
     status = digest_make(made, err);
     if (status == APR_SUCCESS && content->boundary) {
-        made->multipart = batch_multipart_make(content->boundary, &target, p);
+        made->multipart = batch_multipart_make(content->boundary, &target, made->p);
     } else if (status == APR_SUCCESS && content->format != BATCH_FORMAT_UNKNOWN) {
         status = begin_format(made, content->format, err);
     }

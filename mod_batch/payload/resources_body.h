@@ -61,7 +61,8 @@ apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
 
 /**
  * The items of a finished body, for a resource (that of batch_resources_body_make where one was
- * given). Lives as long as the body; its count is that of all items, those that were not kept
+ * given). Lives as long as the body, and may be read by another thread, while nobody else uses the
+ * body. Its count is that of all items, those that were not kept
  * included. What is wrong with an item: item_json.h, item_csv.h.
  */
 const batch_item_source_t *batch_resources_body_source(batch_resources_body_t *body,

@@ -130,6 +130,7 @@ ENGINE void make_engine(const char *params, apr_pool_t *p)
     engine.limits.max_objects = 10000;
     engine.limits.chunk_time = apr_time_from_sec(10);
     engine.limits.lease = apr_time_from_sec(30);
+    engine.read_ahead = 1;
 }
 
 /* A request for the ids of a format with one number, from first to last. */

@@ -58,6 +58,7 @@ struct source {
     batch_item_source_t source;
     const char *const *texts; /* NULL: numbered items */
     int at;
+    int fails_at; /* 0: nowhere */
 };
 
 ENGINE apr_status_t next_item(void *baton, batch_source_item_t *out, batch_error_t *err,
@@ -65,9 +66,11 @@ ENGINE apr_status_t next_item(void *baton, batch_source_item_t *out, batch_error
 {
     struct source *source = baton;
 
-    (void)err;
     if (source->at >= source->source.count) {
         return APR_EOF;
+    }
+    if (source->fails_at && source->at == source->fails_at) {
+        return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0501", p, "the items are gone");
     }
     *out = item(source->texts
                     ? source->texts[source->at]

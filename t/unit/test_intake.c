@@ -2,15 +2,18 @@
 #include "engine/intake.h"
 #include "engine/cleanup.h"
 
+#include <dirent.h>
+
 #include "places.h"
 
 static apr_array_header_t *errors;
 static batch_problems_t *problems;
+static int fails_at; /* the item that cannot be read; 0: all can */
 
 static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *request,
                             const char *const *texts, int count, apr_pool_t *p)
 {
-    struct source source = {{next_item, rewind_items, NULL, count, NULL}, texts, 0};
+    struct source source = {{next_item, rewind_items, NULL, count, NULL}, texts, 0, fails_at};
     batch_resources_request_t sent = *request;
     batch_error_t err = {0};
     batch_plan_t plan;
@@ -204,6 +207,49 @@ static void test_many(apr_pool_t *p)
     engine.limits.chunk_time = apr_time_from_sec(10);
 }
 
+static int count_threads(void)
+{
+    DIR *directory = opendir("/proc/self/task");
+    int count = 0;
+
+    while (directory && readdir(directory)) {
+        count++;
+    }
+    if (directory) {
+        closedir(directory);
+    }
+    return count;
+}
+
+/* Groups behind the first are read by a thread of their own. */
+static void test_ahead(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("merge", "mixed");
+    const char *jobs;
+    int threads = count_threads();
+    batch_job_t job, ran;
+
+    empty(p);
+    run_to_end(&ran, p);
+    jobs = sql(p, "SELECT count(*) FROM batch_jobs");
+    fails_at = 7000;
+    is_number(take_in(&job, &request, NULL, 9000, p), BATCH_EUNAVAILABLE,
+              "a body of which a group cannot be read");
+    fails_at = 0;
+    is_string(sql(p, "SELECT count(*) FROM batch_jobs"), jobs, "makes no batch");
+    is_number(count_threads(), threads, "nobody reads on");
+    engine.read_ahead = 0;
+    take_in(&job, &request, NULL, 9000, p);
+    run_to_end(&ran, p);
+    engine.read_ahead = 1;
+    take_in(&job, &request, NULL, 9000, p);
+    is_number(count_threads(), threads, "nor at the end");
+    run_to_end(&ran, p);
+    is_string(counts_of(&ran, p), "0/9000/0/0/0/0", "with and without a thread it is the same");
+    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "9003",
+              "each row is there once");
+}
+
 static void test_cancel(apr_pool_t *p)
 {
     batch_resources_request_t request = asking("merge", "mixed");
@@ -254,6 +300,7 @@ int main(void)
     test_delete(p);
     test_sync(p);
     test_many(p);
+    test_ahead(p);
     test_cancel(p);
     test_refused(p);
     return end_places(p);

@@ -1,0 +1,127 @@
+#include "engine/ahead.h"
+
+#include <signal.h>
+
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+#include <apr_thread_proc.h>
+
+/* Whose turn it is. */
+typedef enum {
+    RESTS,  /* the caller's: no step was asked for, or its result was fetched */
+    ASKED,  /* the thread's: a step is to be done, or under way */
+    DONE,   /* the caller's: there is a result */
+    TO_END, /* the thread is to end */
+} stage_e;
+
+struct batch_ahead {
+    batch_ahead_fn *fn;
+    void *baton;
+    apr_thread_t *thread; /* NULL: it has ended */
+    apr_thread_mutex_t *mutex;
+    apr_thread_cond_t *changed;
+    stage_e stage;       /* under the mutex, as the next */
+    apr_status_t result; /* of the last step */
+};
+
+static void *APR_THREAD_FUNC thread_main(apr_thread_t *thread, void *baton)
+{
+    batch_ahead_t *ahead = baton;
+    apr_status_t result;
+
+    (void)thread;
+    apr_thread_mutex_lock(ahead->mutex);
+    while (ahead->stage != TO_END) {
+        if (ahead->stage != ASKED) {
+            apr_thread_cond_wait(ahead->changed, ahead->mutex);
+            continue;
+        }
+        apr_thread_mutex_unlock(ahead->mutex);
+        result = ahead->fn(ahead->baton);
+        apr_thread_mutex_lock(ahead->mutex);
+        ahead->result = result;
+        ahead->stage = ahead->stage == ASKED ? DONE : ahead->stage;
+        apr_thread_cond_broadcast(ahead->changed);
+    }
+    apr_thread_mutex_unlock(ahead->mutex);
+    return NULL;
+}
+
+static void change_stage(batch_ahead_t *ahead, stage_e stage)
+{
+    apr_thread_mutex_lock(ahead->mutex);
+    ahead->stage = stage;
+    apr_thread_cond_broadcast(ahead->changed);
+    apr_thread_mutex_unlock(ahead->mutex);
+}
+
+void batch_ahead_end(batch_ahead_t *ahead)
+{
+    apr_status_t ignored;
+
+    if (ahead && ahead->thread) {
+        change_stage(ahead, TO_END);
+        apr_thread_join(&ignored, ahead->thread);
+        ahead->thread = NULL;
+    }
+}
+
+static apr_status_t end_thread(void *baton)
+{
+    batch_ahead_end(baton);
+    return APR_SUCCESS;
+}
+
+/* httpd's signals are for its own threads. */
+static apr_status_t start_thread(batch_ahead_t *ahead, apr_pool_t *p)
+{
+    sigset_t all, before;
+    apr_status_t rv;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rv = apr_thread_create(&ahead->thread, NULL, thread_main, ahead, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rv;
+}
+
+apr_status_t batch_ahead_make(batch_ahead_t **ahead, batch_ahead_fn *fn, void *baton, apr_pool_t *p)
+{
+    batch_ahead_t *made = apr_pcalloc(p, sizeof(*made));
+    apr_status_t rv = apr_thread_mutex_create(&made->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+
+    made->fn = fn;
+    made->baton = baton;
+    made->stage = RESTS;
+    if (rv == APR_SUCCESS) {
+        rv = apr_thread_cond_create(&made->changed, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = start_thread(made, p);
+    }
+    if (rv == APR_SUCCESS) {
+        /* Before the pools below p, in which the step may have its memory. */
+        apr_pool_pre_cleanup_register(p, made, end_thread);
+        *ahead = made;
+    }
+    return rv;
+}
+
+void batch_ahead_start(batch_ahead_t *ahead)
+{
+    change_stage(ahead, ASKED);
+}
+
+apr_status_t batch_ahead_wait(batch_ahead_t *ahead)
+{
+    apr_status_t result;
+
+    apr_thread_mutex_lock(ahead->mutex);
+    while (ahead->stage == ASKED) {
+        apr_thread_cond_wait(ahead->changed, ahead->mutex);
+    }
+    ahead->stage = RESTS;
+    result = ahead->result;
+    apr_thread_mutex_unlock(ahead->mutex);
+    return result;
+}
