@@ -49,6 +49,13 @@ typedef enum {
     BATCH_BEGIN_WRITE_ASYNC
 } batch_begin_e;
 
+/* The time behind a transaction. */
+typedef enum {
+    BATCH_IDLE_USED,  /* everything that others wait for was let go */
+    BATCH_IDLE_QUIET, /* the turn of a writer that found nothing to write, as a worker does */
+    BATCH_IDLE_BESIDE /* behind that turn: it has nothing to do */
+} batch_idle_e;
+
 /* What a table promises, and asks for. */
 typedef struct batch_table_facts {
     int key_takes_uuid;         /* the key's column can hold a UUID */
@@ -107,11 +114,8 @@ struct batch_driver {
     /** Leaves no transaction open: BATCH_FAILURE_LOST if that cannot be had. */
     batch_failure_e (*rollback)(batch_connection_t *connection);
 
-    /**
-     * Is called behind each transaction, after everything that others wait for is let go.
-     * quiet: a writer found nothing to write, as a worker does when the queue is empty.
-     */
-    void (*idle)(batch_connection_t *connection, int quiet);
+    /** Is called behind each transaction, with when it is. */
+    void (*idle)(batch_connection_t *connection, batch_idle_e when);
 
     /** The database's words for its last failure; copy them. */
     const char *(*words)(batch_connection_t *connection);

@@ -515,10 +515,10 @@ static batch_failure_e pg_rollback(batch_connection_t *connection)
     return state->lost || failure != BATCH_FAILURE_NONE ? BATCH_FAILURE_LOST : BATCH_FAILURE_NONE;
 }
 
-static void pg_idle(batch_connection_t *connection, int quiet)
+static void pg_idle(batch_connection_t *connection, batch_idle_e when)
 {
     (void)connection;
-    (void)quiet;
+    (void)when;
 }
 
 /* The server's clock when it looked at the version, and the time since. */

@@ -34,6 +34,9 @@
 /* ... or before it is left, as other writers may have kept that from ever being complete. */
 #define CHECKPOINT_ALONE (2 * CHECKPOINT_BUSY)
 
+/* Of a log that is not to be copied yet: so many pages by a worker that has nothing to do. */
+#define CHECKPOINT_BESIDE 8192
+
 /* Bytes of pages that a connection may keep in memory while it is not in a job. */
 #define IDLE_CACHE (512 * 1024)
 
@@ -144,6 +147,9 @@ static int note_log(void *baton, sqlite3 *native, const char *database, int page
     (void)native;
     (void)database;
     state->log_pages = pages;
+    if ((apr_uint32_t)pages < apr_atomic_read32(&connection->writers->log_pages)) {
+        apr_atomic_set32(&connection->writers->log_copied, 0); /* it has begun anew */
+    }
     apr_atomic_set32(&connection->writers->log_pages, (apr_uint32_t)pages);
     return SQLITE_OK;
 }
@@ -340,6 +346,7 @@ static void copy_log(batch_connection_t *connection, int mode)
 
     state->log_pages = 0;
     apr_atomic_set32(&writers->log_pages, 0);
+    apr_atomic_set32(&writers->log_copied, 0);
     apr_atomic_set32(&writers->log_asked, 0);
     /* Busy: another process is at it. Any other failure will show in the next transaction. */
     (void)sqlite3_wal_checkpoint_v2(connection->native, NULL, mode, NULL, NULL);
@@ -360,6 +367,25 @@ static void copy_log_quietly(batch_connection_t *connection)
     if (pages >= BATCH_LOG_LONG && !batch_writers_at_job(connection->writers)) {
         copy_log(connection,
                  pages >= BATCH_LOG_HUGE ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
+    }
+}
+
+/*
+ * Of a log that goes on growing: what is copied now, beside its writer, is not to be copied later
+ * while it waits.
+ */
+static void copy_log_beside(batch_connection_t *connection)
+{
+    batch_writers_t *writers = connection->writers;
+    apr_uint32_t pages = apr_atomic_read32(&writers->log_pages);
+    apr_uint32_t copied = apr_atomic_read32(&writers->log_copied);
+    int done = 0;
+
+    if (pages > copied && pages - copied >= CHECKPOINT_BESIDE &&
+        sqlite3_wal_checkpoint_v2(connection->native, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                  &done) == SQLITE_OK &&
+        done > 0) {
+        apr_atomic_set32(&writers->log_copied, (apr_uint32_t)done);
     }
 }
 
@@ -399,11 +425,13 @@ static void give_pages_back(batch_connection_t *connection)
     }
 }
 
-static void sqlite_idle(batch_connection_t *connection, int quiet)
+static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
 {
     batch_sqlite3_state_t *state = connection->state;
 
-    if (quiet) {
+    if (when == BATCH_IDLE_BESIDE) {
+        copy_log_beside(connection);
+    } else if (when == BATCH_IDLE_QUIET) {
         copy_log_quietly(connection);
     } else if (state->log_pages >= CHECKPOINT_BUSY) {
         copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
@@ -411,7 +439,7 @@ static void sqlite_idle(batch_connection_t *connection, int quiet)
     if (state->rows_used) {
         state->rows_used_at = apr_time_now();
         state->rows_used = 0;
-    } else if (quiet || apr_time_now() - state->rows_used_at > KEEP_CACHE) {
+    } else if (when != BATCH_IDLE_USED || apr_time_now() - state->rows_used_at > KEEP_CACHE) {
         give_pages_back(connection);
     }
 }

@@ -366,15 +366,13 @@ static void let_go(batch_run_t *run, int entered, int quiet)
     batch_writer_note(&run->store->writer, run->tx.turn);
     /* What is done while nobody waits keeps others from SQLite's lock: they wait for their turn. */
     if (quiet && connection->handle) {
-        connection->driver->idle(connection, quiet);
+        connection->driver->idle(connection, BATCH_IDLE_QUIET);
     }
     if (entered) {
         batch_writer_leave(&run->store->writer);
     }
     if (connection->handle) {
-        if (!quiet) {
-            connection->driver->idle(connection, quiet);
-        }
+        connection->driver->idle(connection, quiet ? BATCH_IDLE_BESIDE : BATCH_IDLE_USED);
         if (batch_connection_is_full(connection)) {
             batch_connection_close(connection);
         }

@@ -135,6 +135,7 @@ static void test_log_of_a_job(void)
     batch_writers_t writers;
     batch_store_t *idle;
     long long size;
+    int i;
 
     fresh();
     batch_store_destroy(store);
@@ -151,6 +152,19 @@ static void test_log_of_a_job(void)
     batch_store_write_async(store, insert_large, &job, &err, pool);
     batch_store_write(idle, find_nothing, NULL, &err, pool);
     is_number(size_of(""), size, "not while a job is received");
+    for (i = 0; i < 8; i++) {
+        job.id = batch_uuid_make(pool);
+        batch_store_write_async(store, insert_large, &job, &err, pool);
+    }
+    batch_store_write(idle, find_nothing, NULL, &err, pool);
+    ok(size_of("") > size + 30000000, "unless it is long: then beside its writer");
+    put_large();
+    put_large();
+    job.id = batch_uuid_make(pool);
+    batch_store_write_async(store, insert_large, &job, &err, pool);
+    size = size_of("");
+    batch_store_write(idle, find_nothing, NULL, &err, pool);
+    is_number(size_of(""), size, "which is not done again for a few pages");
     writers.job_seen = 0;
     batch_store_write(idle, find_nothing, NULL, &err, pool);
     ok(size_of("") > size, "but then");
