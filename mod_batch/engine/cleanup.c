@@ -396,8 +396,9 @@ static apr_status_t remove_piece(batch_tx_t *tx, int *more, int *tried, batch_cl
     *more = after != NULL || done < gathering->count;
     if (done < gathering->count) { /* the time is up */
         after = done ? gathering->items[done - 1].key : job->cleanup_key;
+    } else if (!after && done) { /* at the end: a row that stays is not tried again */
+        after = gathering->items[done - 1].key;
     }
-    /* At the end of the table the last key does not matter any more. */
     job->cleanup_key = after ? apr_pstrdup(removal->p, after) : job->cleanup_key;
     return APR_SUCCESS;
 }

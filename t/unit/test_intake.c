@@ -276,6 +276,32 @@ static void test_cancel(apr_pool_t *p)
     engine.limits.chunk_time = apr_time_from_sec(10);
 }
 
+/* Rows that stay are tried once, and are one error each, whoever comes to the job's end. */
+static void test_kept_by_database(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("overwrite", "mixed");
+    batch_job_t job, ran;
+    int steps;
+
+    sql(p, "DELETE FROM batch_jobs");
+    for (steps = 1; steps < 6; steps++) {
+        empty(p);
+        sql(p, by_driver("CREATE TRIGGER stay BEFORE DELETE ON places BEGIN SELECT RAISE(ABORT, "
+                         "'stays'); END",
+                         "CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                         "RAISE 'stays'; END $$; CREATE TRIGGER stay BEFORE DELETE ON places FOR "
+                         "EACH ROW EXECUTE FUNCTION stay()"));
+        take_in(&job, &request, ITEMS("name=only kind=shop"), p);
+        run_next(&ran, steps, p);
+        run_next(&ran, -1, p);
+        ran = again(&job, p);
+        is_string(
+            counts_of(&ran, p), "1/0/0/0/0/3",
+            apr_psprintf(p, "rows that stay, in another worker's hands after step %d", steps));
+        sql(p, by_driver("DROP TRIGGER stay", "DROP TRIGGER stay ON places; DROP FUNCTION stay()"));
+    }
+}
+
 static void test_refused(apr_pool_t *p)
 {
     batch_resources_request_t request = asking("merge", "sync");
@@ -302,6 +328,7 @@ int main(void)
     test_many(p);
     test_ahead(p);
     test_cancel(p);
+    test_kept_by_database(p);
     test_refused(p);
     return end_places(p);
 }
