@@ -125,6 +125,14 @@ static apr_status_t progress_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp
     return rv == APR_SUCCESS ? batch_tx_progress(tx, baton) : rv;
 }
 
+static apr_status_t report_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_owner_t owner = {"host", 1, 1};
+
+    (void)ptemp;
+    return batch_tx_upload_progress(tx, baton, &owner, apr_time_from_sec(30), 10);
+}
+
 /*
  * A writer that finds nothing to do copies the log, whoever wrote it, but not while a worker is at
  * a job, which may be one of another process.
@@ -168,6 +176,16 @@ static void test_log_of_a_job(void)
     writers.job_seen = 0;
     batch_store_write(idle, find_nothing, NULL, &err, pool);
     ok(size_of("") > size, "but then");
+    job = new_job("acme");
+    job.status = BATCH_STATUS_REQUESTED;
+    batch_store_write(store, insert_job, &job, &err, pool);
+    put_large();
+    put_large();
+    size = size_of("");
+    is_number(batch_store_write_async(store, report_body, &job, &err, pool), APR_SUCCESS,
+              "an upload of which nothing is stored yet");
+    batch_store_write(idle, find_nothing, NULL, &err, pool);
+    ok(size_of("") > size, "waits for its client, not for the log");
     job = new_job("acme");
     job.status = BATCH_STATUS_QUEUED;
     job.queued_at = 1;
