@@ -65,11 +65,17 @@ apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int6
 /* ---- A chunk ----------------------------------------------------------------------------------
  */
 
+/* 1 if the job has only to be ended: by the run, or, where that is another one's, by the job. */
+static int is_done(const batch_job_run_t *run)
+{
+    return run->done || (run->job->cursor >= run->job->stored && !batch_run_has_cleanup(run->job));
+}
+
 static int is_over_time(batch_tx_t *tx, const batch_job_run_t *run)
 {
     apr_interval_time_t timeout = run->engine->limits.timeout;
 
-    return timeout > 0 && batch_tx_now(tx) - run->job->started_at > timeout;
+    return timeout > 0 && !is_done(run) && batch_tx_now(tx) - run->job->started_at > timeout;
 }
 
 /* The end of a job: its items are of no more use, unless they are an upload that is kept. */
@@ -206,6 +212,7 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     chunk->after = *run->job;
     chunk->tried = 0;
     chunk->at_end = 0;
+    chunk->done = 0;
     rv = batch_tx_fence(tx, run->job, run->engine->limits.lease);
     if (rv != APR_SUCCESS) {
         return rv;
@@ -228,6 +235,7 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    chunk->done = !more;
     chunk->at_end = !more && batch_tx_is_async(tx);
     if (!more && !chunk->at_end) {
         batch_status_conclude(&chunk->after, run->chunk_pool);

@@ -64,6 +64,7 @@ static void committed(batch_job_run_t *run, const batch_chunk_t *chunk)
     move_on(run, &chunk->after);
     run->usual = chunk->tried;
     run->at_end = chunk->at_end;
+    run->done = chunk->done;
     if (run->limit <= APR_INT32_MAX / 2) {
         run->limit *= 2;
     }
