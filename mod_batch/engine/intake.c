@@ -14,6 +14,9 @@
 #define GROUP_ITEMS 2000
 #define GROUP_BYTES (512 * 1024)
 
+/* So few items are read by the caller, and in its memory: they may be several groups, of bytes. */
+#define FEW_ITEMS 100
+
 /* Memory of a group that the next one gets, rather than the system and then the next one. */
 #define WORK_KEEPS (4 * 1024 * 1024)
 
@@ -511,13 +514,18 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
     }
 }
 
-/* A batch of several groups needs the same memory again and again, and in several threads. */
+static int is_large(const batch_intake_state_t *intake)
+{
+    return intake->source->count > FEW_ITEMS;
+}
+
+/* A large batch needs the same memory again and again, and in several threads. */
 static apr_status_t make_pool(apr_pool_t **p, const batch_intake_state_t *intake)
 {
     apr_allocator_t *allocator;
     apr_status_t rv;
 
-    if (intake->source->count <= GROUP_ITEMS) {
+    if (!is_large(intake)) {
         return apr_pool_create(p, intake->p);
     }
     rv = apr_allocator_create(&allocator);
@@ -548,7 +556,7 @@ static apr_status_t start_ahead(batch_intake_state_t *intake)
 {
     apr_status_t rv;
 
-    if (intake->group.ended || !intake->engine->read_ahead) {
+    if (intake->group.ended || !is_large(intake) || !intake->engine->read_ahead) {
         return APR_SUCCESS;
     }
     rv = make_group(&intake->next, intake);

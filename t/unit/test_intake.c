@@ -4,16 +4,38 @@
 
 #include <dirent.h>
 
+#include <apr_allocator.h>
+#include <apr_portable.h>
+
 #include "places.h"
 
 static apr_array_header_t *errors;
 static batch_problems_t *problems;
 static int fails_at; /* the item that cannot be read; 0: all can */
 
+/* Items that were read by another thread; those of them in memory that is shared with this one. */
+static int read_beside, read_in_shared;
+static apr_size_t item_size; /* 0: as it is */
+static apr_os_thread_t reader;
+static const apr_allocator_t *memory;
+
+static apr_status_t watched_item(void *baton, batch_source_item_t *out, batch_error_t *err,
+                                 apr_pool_t *p)
+{
+    apr_status_t rv = next_item(baton, out, err, p);
+
+    if (!apr_os_thread_equal(apr_os_thread_current(), reader)) {
+        read_beside++;
+        read_in_shared += apr_pool_allocator_get(p) == memory;
+    }
+    out->size = item_size ? item_size : out->size;
+    return rv;
+}
+
 static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *request,
                             const char *const *texts, int count, apr_pool_t *p)
 {
-    struct source source = {{next_item, rewind_items, NULL, count, NULL}, texts, 0, fails_at};
+    struct source source = {{watched_item, rewind_items, NULL, count, NULL}, texts, 0, fails_at};
     batch_resources_request_t sent = *request;
     batch_error_t err = {0};
     batch_plan_t plan;
@@ -24,6 +46,9 @@ static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *r
         source.source.count++;
     }
     source.source.baton = &source;
+    reader = apr_os_thread_current();
+    memory = apr_pool_allocator_get(p);
+    read_beside = read_in_shared = 0;
     errors = apr_array_make(p, 4, sizeof(batch_item_error_t));
     problems = batch_problems_make(p);
     sent.has_data = 1;
@@ -248,6 +273,34 @@ static void test_ahead(apr_pool_t *p)
     is_string(counts_of(&ran, p), "0/9000/0/0/0/0", "with and without a thread it is the same");
     is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "9003",
               "each row is there once");
+    ok(read_beside > 0 && !read_in_shared, "the thread has memory of its own");
+    take_in(&job, &request, NULL, 2000, p);
+    is_number(read_in_shared, 0, "so it has for a body that is just one group");
+    item_size = 4096;
+    take_in(&job, &request, NULL, 500, p);
+    ok(read_beside > 0, "a few large items are several groups as well");
+    is_number(read_in_shared, 0, "which are read in memory of their own");
+    item_size = 0;
+    run_to_end(&ran, p);
+}
+
+/* What was done in time is not late because nobody has said so yet. */
+static void test_late_end(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("merge", "mixed");
+    batch_job_t job, ran;
+
+    empty(p);
+    take_in(&job, &request, NULL, 12000, p);
+    is_number(run_next(&ran, 1, p), APR_SUCCESS, "a worker stops when all items are applied");
+    if (ran.status == BATCH_STATUS_PROCESSING) { /* the end is a transaction of its own */
+        is_number(ran.cursor, 12000, "but before the end of the batch");
+        engine.limits.timeout = 1;
+        run_next(&ran, -1, p);
+        engine.limits.timeout = 0;
+    }
+    is_number(ran.status, BATCH_STATUS_COMPLETED, "it is complete, and not timed out");
+    is_string(counts_of(&ran, p), "12000/0/0/0/0/0", "with all that was done");
 }
 
 static void test_cancel(apr_pool_t *p)
@@ -327,6 +380,7 @@ int main(void)
     test_sync(p);
     test_many(p);
     test_ahead(p);
+    test_late_end(p);
     test_cancel(p);
     test_kept_by_database(p);
     test_refused(p);
