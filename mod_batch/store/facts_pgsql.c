@@ -103,7 +103,9 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
 /*
  * Is nothing lost, or done too much, where a row is offered for insertion that turns out to be
  * there? The table is an ordinary one, and the columns that a batch may leave out have no default
- * but constants and the time (1299 is now()).
+ * but constants and the time (1299 is now()). What finds a row is stored as it is, not rounded to
+ * the value of another row, nor cut off as a name (19); of texts (1042, 1043) only spaces at the
+ * end can go.
  */
 #define OFFER_SQL                                                                                  \
     "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(quote_ident($1)) AND relkind = 'r'"      \
@@ -113,7 +115,13 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
     " WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped"           \
     " AND attname::text <> $2 AND attname::text IS DISTINCT FROM $4 AND (attidentity <> ''"        \
     " OR typdefaultbin IS NOT NULL OR (attgenerated = '' AND adbin::text"                          \
-    " !~ '^[{](CONST|SQLVALUEFUNCTION|FUNCEXPR :funcid 1299) ')))"
+    " !~ '^[{](CONST|SQLVALUEFUNCTION|FUNCEXPR :funcid 1299) ')))"                                 \
+    " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"             \
+    " LEFT JOIN pg_type AS base ON base.oid = pg_type.typbasetype"                                 \
+    " WHERE attrelid = to_regclass(quote_ident($1)) AND attname::text = ANY ($3::text[] || $4)"    \
+    " AND (base.typtype = 'd' OR coalesce(base.oid, atttypid) = 19"                                \
+    " OR (greatest(atttypmod, pg_type.typtypmod) <> -1"                                            \
+    " AND coalesce(base.oid, atttypid) NOT IN (1042, 1043))))"
 
 #define RULES_SQL                                                                                  \
     "WITH " INDEXES_SQL " SELECT coalesce(bool_or(is_unique AND keys = ARRAY[$2]), false),"        \

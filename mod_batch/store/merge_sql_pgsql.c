@@ -565,6 +565,39 @@ batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
     return queue(&sql, count);
 }
 
+/*
+ * 1 if the column may be a varchar, which is a text as a parameter, and take the spaces at the end
+ * of a value that finds no row with them.
+ */
+static int may_trim(const merge_sql_t *sql, const char *name, const char *value)
+{
+    apr_size_t length = value ? strlen(value) : 0;
+
+    return length && value[length - 1] == ' ' && type_of(sql, name)->type == BATCH_PGSQL_TEXT;
+}
+
+/* 1 if a value by which rows are found may be stored as another one. */
+static int may_be_trimmed(const merge_sql_t *sql)
+{
+    const batch_resource_t *resource = sql->resource;
+    int m, v;
+
+    if (resource->scope && may_trim(sql, resource->scope, sql->scope->organization)) {
+        return 1;
+    }
+    for (m = 0; m < sql->group->count; m++) {
+        const batch_item_t *item = &sql->merge->items[sql->group->members[m]];
+
+        for (v = 0; v < item->value_count; v++) {
+            if (may_trim(sql, item->values[v].name, item->values[v].value) &&
+                batch_pgsql_is_match(resource, item->values[v].name)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
     const batch_row_scope_t *scope = merge->sets.scope;
@@ -576,7 +609,7 @@ int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_gr
            !resource->form_column && merge->rules->may_offer &&
            (key->type == BATCH_PGSQL_TEXT || key->type == BATCH_PGSQL_VARCHAR ||
             key->kind == BATCH_PGSQL_UUID) &&
-           has_assignments(&sql);
+           has_assignments(&sql) && !may_be_trimmed(&sql);
 }
 
 batch_failure_e batch_pgsql_offer_queue(batch_pgsql_merge_t *merge,

@@ -223,6 +223,52 @@ static void test_elsewhere(void)
     native(path, "DROP TABLE child");
 }
 
+/* As long as a name can be. */
+#define A_NAME "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+
+/* A value that is not that of the row, but becomes it when it is stored. */
+static void test_rounded(void)
+{
+    static const struct {
+        const char *type, *there, *sent, *other;
+    } values[] = {
+        {"numeric(6, 2)", "1.00", "1.004", "2"},
+        {"cents", "1.00", "1.004", "2"},
+        {"cents_of_cents", "1.00", "1.004", "2"},
+        {"varchar(3)", "abc", "abc ", "d"},
+        {"three", "abc", "abc ", "d"},
+        {"name", A_NAME, A_NAME "x", "x"},
+        {"timestamp(0)", "2020-01-01 00:00:00", "2020-01-01 00:00:00.4", "2021-01-01 00:00:00"}};
+    apr_size_t i;
+
+    native(path, "CREATE DOMAIN cents AS numeric(6, 2); CREATE DOMAIN cents_of_cents AS cents; "
+                 "CREATE DOMAIN three AS varchar(3)");
+    for (i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        make_goods("uuid PRIMARY KEY", values[i].type, ", UNIQUE (org, code)");
+        native(path, apr_psprintf(pool,
+                                  "INSERT INTO \"Goods\" (\"Id\", org, code, name) VALUES "
+                                  "(gen_random_uuid(), 7, '%s', 'old')",
+                                  values[i].there));
+        add_item(BATCH_ITEM_MATCH, id_of(1), apr_pstrcat(pool, "code=", values[i].sent, NULL),
+                 "name=new", NULL);
+        add_item(BATCH_ITEM_MATCH, id_of(2), apr_pstrcat(pool, "code=", values[i].other, NULL),
+                 "name=new", NULL);
+        is_string(letters(), "RC", values[i].type);
+        is_string(good(values[i].there, "name"), "old", "is not the row's, and does not change it");
+    }
+    make_goods("uuid PRIMARY KEY", "text", ", UNIQUE (org, code)");
+    native(path, "ALTER TABLE \"Goods\" ALTER org TYPE varchar(1); INSERT INTO \"Goods\" (\"Id\", "
+                 "org, code, name) VALUES (gen_random_uuid(), '7', 'c', 'old')");
+    organization = "7 ";
+    add_item(BATCH_ITEM_MATCH, id_of(1), "code=c", "name=new", NULL);
+    add_item(BATCH_ITEM_MATCH, id_of(2), "code=d", "name=new", NULL);
+    ok(*letters() == 'R', "the same of organizations");
+    organization = "7";
+    is_string(native(path, "SELECT name FROM \"Goods\" WHERE code = 'c'"), "old",
+              "does not change another one's row");
+    native(path, "DROP DOMAIN cents_of_cents, cents, three");
+}
+
 /* Keys whose values read back in another form than they were given in. */
 static void test_keys(void)
 {
@@ -262,6 +308,7 @@ int main(int argc, char **argv)
     test_refusals();
     test_triggers();
     test_elsewhere();
+    test_rounded();
     test_keys();
     batch_store_destroy(store);
     return fixture_end();
