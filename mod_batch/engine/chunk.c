@@ -229,7 +229,7 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (run->job->cursor < run->job->stored) {
         rv = process_items(tx, chunk, ptemp);
         more = chunk->after.cursor < chunk->after.stored || batch_run_has_cleanup(&chunk->after);
-    } else if (batch_run_has_cleanup(run->job) && !run->at_end) {
+    } else if (batch_run_has_cleanup(run->job) && !run->done) {
         rv = remove_rows(tx, chunk, &more, ptemp);
     }
     if (rv != APR_SUCCESS) {
