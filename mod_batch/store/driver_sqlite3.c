@@ -293,9 +293,8 @@ static int set_async(batch_connection_t *connection, int async)
     if (async != state->async) {
         code = run(connection->native,
                    async ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
-    }
-    if (code == SQLITE_OK) {
-        state->async = async;
+        /* It is set before it can fail: then nobody knows, and the next one says it again. */
+        state->async = code == SQLITE_OK ? async : -1;
     }
     return code;
 }

@@ -9,7 +9,7 @@
 /* What the driver knows of an open connection. */
 typedef struct batch_sqlite3_state {
     char journal[BATCH_SQLITE3_WORD];  /* the journal mode that the database has */
-    int async;                         /* a COMMIT does not wait for the disk */
+    int async;                         /* a COMMIT does not wait for the disk; -1: who knows */
     int log_pages;                     /* in the write-ahead log at the last commit */
     int rows_ready;                    /* the next is known, and the cache is large */
     int savepoints;                    /* each row needs one: see rows_sqlite3.c */
