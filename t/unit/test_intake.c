@@ -257,21 +257,21 @@ static void test_ahead(apr_pool_t *p)
     empty(p);
     run_to_end(&ran, p);
     jobs = sql(p, "SELECT count(*) FROM batch_jobs");
-    fails_at = 7000;
-    is_number(take_in(&job, &request, NULL, 9000, p), BATCH_EUNAVAILABLE,
+    fails_at = 4500;
+    is_number(take_in(&job, &request, NULL, 5000, p), BATCH_EUNAVAILABLE,
               "a body of which a group cannot be read");
     fails_at = 0;
     is_string(sql(p, "SELECT count(*) FROM batch_jobs"), jobs, "makes no batch");
     is_number(count_threads(), threads, "nobody reads on");
     engine.read_ahead = 0;
-    take_in(&job, &request, NULL, 9000, p);
+    take_in(&job, &request, NULL, 5000, p);
     run_to_end(&ran, p);
     engine.read_ahead = 1;
-    take_in(&job, &request, NULL, 9000, p);
+    take_in(&job, &request, NULL, 5000, p);
     is_number(count_threads(), threads, "nor at the end");
     run_to_end(&ran, p);
-    is_string(counts_of(&ran, p), "0/9000/0/0/0/0", "with and without a thread it is the same");
-    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "9003",
+    is_string(counts_of(&ran, p), "0/5000/0/0/0/0", "with and without a thread it is the same");
+    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "5003",
               "each row is there once");
     ok(read_beside > 0 && !read_in_shared, "the thread has memory of its own");
     take_in(&job, &request, NULL, 2000, p);
