@@ -137,10 +137,10 @@ void batch_sqlite3_rows_ready(batch_connection_t *connection)
     }
     /*
      * Rows lie anywhere: with the default cache of 2 MiB the same pages go to the log several times
-     * in a chunk. 16 MiB stay; what a chunk changes may take 32 MiB until its COMMIT.
+     * in a chunk. 16 MiB stay; what a chunk changes may take 20 MiB until its COMMIT.
      */
     sqlite3_exec(connection->native, "PRAGMA cache_size = -16384", NULL, NULL, NULL);
-    sqlite3_exec(connection->native, "PRAGMA cache_spill = 8192", NULL, NULL, NULL);
+    sqlite3_exec(connection->native, "PRAGMA cache_spill = 5120", NULL, NULL, NULL);
     /*
      * RAISE(FAIL), OR FAIL and ON CONFLICT FAIL leave what a refused statement has done so far.
      * Where the schema has that word each row gets a savepoint; elsewhere it would cost for
