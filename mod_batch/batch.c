@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <apr_general.h>
+#include <apr_allocator.h>
 #include <apr_strings.h>
 
 /* ---- Errors ------------------------------------------------------------------------------- */
@@ -217,6 +219,23 @@ const batch_column_t *batch_resource_column(const batch_resource_t *resource, co
     return NULL;
 }
 
+int batch_resource_writable(const batch_resource_t *resource, const batch_column_t *column,
+                            int ignore_case)
+{
+    const char *const taken[] = {
+        resource->key,        resource->scope,         resource->form_column,  resource->created_at,
+        resource->updated_at, resource->created_by_id, resource->updated_by_id};
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (taken[i] &&
+            !(ignore_case ? strcasecmp(taken[i], column->name) : strcmp(taken[i], column->name))) {
+            return 0;
+        }
+    }
+    return !column->readonly;
+}
+
 /* ---- Logging -------------------------------------------------------------------------------- */
 
 void batch_log(const batch_logger_t *logger, batch_log_level_e level, const char *tag,
@@ -246,6 +265,29 @@ void batch_log(const batch_logger_t *logger, batch_log_level_e level, const char
 }
 
 /* ---- Small things --------------------------------------------------------------------------- */
+
+apr_status_t batch_pool_make(apr_pool_t **p, apr_pool_t *parent, apr_size_t keeps)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    *p = NULL;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (keeps) {
+        apr_allocator_max_free_set(allocator, keeps);
+    }
+    rv = parent ? apr_pool_create_ex(p, parent, NULL, allocator)
+                : apr_pool_create_unmanaged_ex(p, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        *p = NULL;
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *p);
+    return APR_SUCCESS;
+}
 
 const char *batch_uuid_make(apr_pool_t *p)
 {

@@ -211,6 +211,10 @@ typedef struct batch_resource {
 /** The column of that name, or NULL. */
 const batch_column_t *batch_resource_column(const batch_resource_t *resource, const char *name);
 
+/** 1 if batches may write the column: it is not readonly, and none that the module sets itself. */
+int batch_resource_writable(const batch_resource_t *resource, const batch_column_t *column,
+                            int ignore_case);
+
 /* ---- Items ---------------------------------------------------------------------------------- */
 
 /** What a value was in the request, so that its column's type can judge it. */
@@ -398,6 +402,14 @@ void batch_log(const batch_logger_t *logger, batch_log_level_e level, const char
     __attribute__((format(printf, 6, 7)));
 
 /* ---- Small things that several rooms need ---------------------------------------------------- */
+
+/**
+ * Makes a pool with memory of its own, which one thread at a time may use, whatever others do with
+ * the parent's. keeps: bytes that it holds back for itself when it is cleared, the rest goes back
+ * to the system; 0 = all. parent: it is destroyed with that; NULL = by whoever made it. On failure
+ * *p is NULL.
+ */
+apr_status_t batch_pool_make(apr_pool_t **p, apr_pool_t *parent, apr_size_t keeps);
 
 /** A random UUID (RFC 4122, version 4) in lower case, in p. */
 const char *batch_uuid_make(apr_pool_t *p);

@@ -7,16 +7,15 @@
 
 /* What becomes of the job. */
 typedef enum {
-    BATCH_CHANGE,         /* another one of it, durable */
-    BATCH_CHANGE_ON_WAY,  /* the same, but a later change makes it durable: batch_store_write_async
-                           */
+    BATCH_CHANGE,        /* it is another, durably */
+    BATCH_CHANGE_ON_WAY, /* the same, by batch_store_write_async: a later change makes it durable */
     BATCH_CHANGE_REMOVES, /* it is gone */
 } batch_change_e;
 
 /**
  * Runs body, which leaves the job in the database as it is in *job, and finds out whether it was
- * done where the COMMIT's reply was lost; if not, body runs again.
- * id: of the job, where *job may not have it yet.
+ * done where the COMMIT's reply was lost; if not, body runs again. id: of the job, where *job may
+ * not have it yet.
  */
 apr_status_t batch_job_change(batch_job_t *job, const batch_engine_t *engine, batch_tx_fn *body,
                               void *baton, batch_change_e kind, const char *id, batch_error_t *err,

@@ -211,16 +211,16 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     chunk->after = *run->job;
     chunk->tried = 0;
-    chunk->at_end = 0;
     chunk->done = 0;
+    chunk->late = 0;
     rv = batch_tx_fence(tx, run->job, run->engine->limits.lease);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     BATCH_POINT("fenced");
     if (is_over_time(tx, run)) {
-        chunk->at_end = batch_tx_is_async(tx);
-        if (chunk->at_end) {
+        chunk->late = 1;
+        if (batch_tx_is_async(tx)) {
             return APR_SUCCESS;
         }
         batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->chunk_pool);
@@ -236,8 +236,7 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         return rv;
     }
     chunk->done = !more;
-    chunk->at_end = !more && batch_tx_is_async(tx);
-    if (!more && !chunk->at_end) {
+    if (!more && !batch_tx_is_async(tx)) {
         batch_status_conclude(&chunk->after, run->chunk_pool);
         rv = finish(tx, chunk);
         BATCH_POINT("before_final_commit");

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include <apr_allocator.h>
 #include <apr_strings.h>
 
 #include "engine/change.h"
@@ -522,24 +521,8 @@ static int is_large(const batch_intake_state_t *intake)
 /* A large batch needs the same memory again and again, and in several threads. */
 static apr_status_t make_pool(apr_pool_t **p, const batch_intake_state_t *intake)
 {
-    apr_allocator_t *allocator;
-    apr_status_t rv;
-
-    if (!is_large(intake)) {
-        return apr_pool_create(p, intake->p);
-    }
-    rv = apr_allocator_create(&allocator);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    apr_allocator_max_free_set(allocator, WORK_KEEPS);
-    rv = apr_pool_create_ex(p, intake->p, NULL, allocator);
-    if (rv != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return rv;
-    }
-    apr_allocator_owner_set(allocator, *p);
-    return APR_SUCCESS;
+    return is_large(intake) ? batch_pool_make(p, intake->p, WORK_KEEPS)
+                            : apr_pool_create(p, intake->p);
 }
 
 static apr_status_t make_group(batch_intake_group_t *group, const batch_intake_state_t *intake)

@@ -477,8 +477,8 @@ static apr_status_t cancel_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     if (rv == APR_SUCCESS && !batch_status_expire(job, batch_tx_now(tx)) &&
         job->status == BATCH_STATUS_REQUESTED) {
-        rv = batch_tx_upload_reset(tx, job, NULL, 0,
-                                   0); /* one that is under way is fenced by that */
+        /* One that is under way is fenced by that. */
+        rv = batch_tx_upload_reset(tx, job, NULL, 0, 0);
     }
     if (rv == APR_SUCCESS) {
         rv = batch_status_next(&job->status, job->status, BATCH_EVENT_CANCEL, batch_tx_error(tx),

@@ -63,8 +63,8 @@ static void committed(batch_job_run_t *run, const batch_chunk_t *chunk)
 {
     move_on(run, &chunk->after);
     run->usual = chunk->tried;
-    run->at_end = chunk->at_end;
     run->done = chunk->done;
+    run->late = chunk->late;
     if (run->limit <= APR_INT32_MAX / 2) {
         run->limit *= 2;
     }
@@ -300,7 +300,7 @@ static int may_be_end(const batch_job_run_t *run)
 {
     const batch_job_t *job = run->job;
 
-    if (run->at_end) {
+    if (run->done || run->late) {
         return 1;
     }
     if (job->cursor < job->stored) {

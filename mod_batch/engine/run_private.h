@@ -30,8 +30,8 @@ typedef struct batch_job_run {
     apr_time_t renewed;       /* apr_time_now when the lease was last renewed */
     apr_time_t durable_at;    /* the same of the last COMMIT that waited for the disk */
     int usual;                /* items of the last chunk */
-    int at_end;               /* the next chunk is the job's end */
-    int done;                 /* the last one left nothing to do but to say so */
+    int done;                 /* the last chunk left nothing to do but to end the job */
+    int late;                 /* it found the job's time to be over */
 } batch_job_run_t;
 
 /* One attempt at a chunk: what the transaction sets. */
@@ -39,8 +39,8 @@ typedef struct batch_chunk {
     batch_job_run_t *run;
     batch_job_t after; /* the job as it will be when the chunk is committed */
     int tried;         /* items (or rows to be removed) that the attempt gave to the database */
-    int at_end;        /* it would have been the job's end, did its COMMIT wait for the disk */
     int done;          /* nothing is left to do */
+    int late;          /* the job's time is over */
 } batch_chunk_t;
 
 /**

@@ -313,35 +313,16 @@ static void work(struct worker *worker, apr_pool_t *p)
     }
 }
 
-/* A pool for one thread, whose freed memory goes back to the system beyond WORKER_MAX_FREE. */
-static apr_status_t thread_pool_make(apr_pool_t **p)
-{
-    apr_allocator_t *allocator;
-    apr_status_t rv = apr_allocator_create(&allocator);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    apr_allocator_max_free_set(allocator, WORKER_MAX_FREE);
-    rv = apr_pool_create_unmanaged_ex(p, NULL, allocator);
-    if (rv != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return rv;
-    }
-    apr_allocator_owner_set(allocator, *p);
-    apr_pool_tag(*p, "batch_worker");
-    return APR_SUCCESS;
-}
-
 static void *APR_THREAD_FUNC thread_main(apr_thread_t *thread, void *baton)
 {
     struct worker *worker = baton;
     batch_workers_t *workers = worker->workers;
     apr_pool_t *p;
-    apr_status_t rv = thread_pool_make(&p);
+    apr_status_t rv = batch_pool_make(&p, NULL, WORKER_MAX_FREE);
 
     (void)thread;
     if (rv == APR_SUCCESS) {
+        apr_pool_tag(p, "batch_worker");
         work(worker, p);
         apr_pool_destroy(p);
     } else {
@@ -359,27 +340,20 @@ static void *APR_THREAD_FUNC thread_main(apr_thread_t *thread, void *baton)
  */
 static apr_status_t workers_make(batch_workers_t **workers)
 {
-    apr_allocator_t *allocator;
     apr_thread_mutex_t *mutex;
     apr_pool_t *p;
     batch_workers_t *made;
-    apr_status_t rv = apr_allocator_create(&allocator);
+    apr_status_t rv = batch_pool_make(&p, NULL, 0);
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = apr_pool_create_unmanaged_ex(&p, NULL, allocator);
-    if (rv != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return rv;
-    }
-    apr_allocator_owner_set(allocator, p);
     apr_pool_tag(p, "batch_workers");
     made = apr_pcalloc(p, sizeof(*made));
     made->p = p;
     rv = apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, p);
     if (rv == APR_SUCCESS) {
-        apr_allocator_mutex_set(allocator, mutex);
+        apr_allocator_mutex_set(apr_pool_allocator_get(p), mutex);
         rv = apr_thread_mutex_create(&made->mutex, APR_THREAD_MUTEX_DEFAULT, p);
     }
     if (rv == APR_SUCCESS) {

@@ -56,27 +56,18 @@ static const batch_identity_t ambiguous;
 
 apr_status_t batch_tokens_init(apr_pool_t *pchild)
 {
-    apr_allocator_t *allocator;
-    apr_status_t rv;
-
     /* An allocator with a lock: prefork's pchild has none, and tables come and go in any thread. */
-    rv = apr_allocator_create(&allocator);
+    apr_status_t rv = batch_pool_make(&tokens.pool, pchild, KEPT_BYTES);
+
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = apr_pool_create_ex(&tokens.pool, pchild, NULL, allocator);
-    if (rv != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return rv;
-    }
-    apr_allocator_owner_set(allocator, tokens.pool);
-    apr_allocator_max_free_set(allocator, KEPT_BYTES);
     rv = apr_thread_mutex_create(&tokens.lock, APR_THREAD_MUTEX_DEFAULT, tokens.pool);
     if (rv == APR_SUCCESS) {
         apr_thread_mutex_t *inner;
         rv = apr_thread_mutex_create(&inner, APR_THREAD_MUTEX_DEFAULT, tokens.pool);
         if (rv == APR_SUCCESS) {
-            apr_allocator_mutex_set(allocator, inner);
+            apr_allocator_mutex_set(apr_pool_allocator_get(tokens.pool), inner);
         }
     }
     tokens.sources = apr_hash_make(tokens.pool);

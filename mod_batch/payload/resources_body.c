@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <apr_lib.h>
-#include <apr_allocator.h>
 #include <apr_strings.h>
 #include <openssl/evp.h>
 
@@ -166,24 +165,6 @@ static apr_status_t multipart_failure(batch_resources_body_t *body, apr_status_t
 
 /* ---- Reading a body ------------------------------------------------------------------------- */
 
-/* Memory of its own: the items may be read in another thread than that of the request. */
-static apr_status_t pool_make(apr_pool_t **made, apr_pool_t *p)
-{
-    apr_allocator_t *allocator;
-    apr_status_t status = apr_allocator_create(&allocator);
-
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    status = apr_pool_create_ex(made, p, NULL, allocator);
-    if (status != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return status;
-    }
-    apr_allocator_owner_set(allocator, *made);
-    return APR_SUCCESS;
-}
-
 apr_status_t batch_resources_body_make(batch_resources_body_t **body,
                                        const batch_content_t *content,
                                        const batch_resource_t *resource,
@@ -192,7 +173,8 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
 {
     batch_resources_body_t *made = apr_pcalloc(p, sizeof(*made));
     batch_multipart_target_t target = {begin_file, feed_file, made};
-    apr_status_t status = pool_make(&made->p, p);
+    /* The items may be read in another thread than that of the request. */
+    apr_status_t status = batch_pool_make(&made->p, p, 0);
 
     *body = made;
     if (status != APR_SUCCESS) {

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include <apr_allocator.h>
 #include <apr_strings.h>
 
 /* Memory that a closed or idle connection's allocator may keep for itself. */
@@ -10,18 +9,9 @@
 
 static batch_failure_e make_pool(batch_connection_t *connection)
 {
-    apr_allocator_t *allocator;
-
-    if (apr_allocator_create(&allocator) != APR_SUCCESS) {
+    if (batch_pool_make(&connection->p, NULL, ALLOCATOR_KEEPS) != APR_SUCCESS) {
         return BATCH_FAILURE_LOST;
     }
-    apr_allocator_max_free_set(allocator, ALLOCATOR_KEEPS);
-    if (apr_pool_create_unmanaged_ex(&connection->p, NULL, allocator) != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        connection->p = NULL;
-        return BATCH_FAILURE_LOST;
-    }
-    apr_allocator_owner_set(allocator, connection->p);
     if (apr_pool_create(&connection->scratch, connection->p) != APR_SUCCESS) {
         batch_connection_close(connection);
         return BATCH_FAILURE_LOST;

@@ -13,21 +13,6 @@ static const batch_column_t *column_at(const batch_resource_t *resource, int i)
     return &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
 }
 
-static int is_writable(const batch_resource_t *resource, const batch_column_t *column)
-{
-    const char *const taken[] = {
-        resource->key,        resource->scope,         resource->form_column,  resource->created_at,
-        resource->updated_at, resource->created_by_id, resource->updated_by_id};
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-        if (taken[i] && !strcmp(taken[i], column->name)) {
-            return 0;
-        }
-    }
-    return !column->readonly;
-}
-
 /* The place of a column, -1 if no batch may write it. */
 static int place_of(const batch_resource_t *resource, const char *name, int guess)
 {
@@ -38,7 +23,7 @@ static int place_of(const batch_resource_t *resource, const char *name, int gues
         const batch_column_t *column = column_at(resource, (guess + i) % count);
 
         if (!strcmp(column->name, name)) {
-            return is_writable(resource, column) ? (guess + i) % count : -1;
+            return batch_resource_writable(resource, column, 0) ? (guess + i) % count : -1;
         }
     }
     return -1;

@@ -108,7 +108,7 @@ static void take(merge_run_t *run, const batch_item_t *item)
     for (i = 0; i < item->value_count; i++) {
         int place = find_place(run, item->values[i].name, run->places[i]);
 
-        if (place >= 0 && !batch_sqlite3_writable(run->resource, column_at(run, place))) {
+        if (place >= 0 && !batch_resource_writable(run->resource, column_at(run, place), 1)) {
             place = -1;
         }
         run->places[i] = place;

@@ -430,21 +430,6 @@ static void build_walk(text_builder_t *builder)
     add_own_parameter(builder, BATCH_PARAMETER_LIMIT);
 }
 
-int batch_sqlite3_writable(const batch_resource_t *resource, const batch_column_t *column)
-{
-    const char *const taken[] = {
-        resource->key,        resource->scope,         resource->form_column,  resource->created_at,
-        resource->updated_at, resource->created_by_id, resource->updated_by_id};
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-        if (taken[i] && !strcasecmp(taken[i], column->name)) {
-            return 0;
-        }
-    }
-    return !column->readonly;
-}
-
 batch_failure_e batch_sqlite3_plan_prepare(batch_connection_t *connection,
                                            batch_sqlite3_plan_t *plan,
                                            const batch_row_scope_t *scope,

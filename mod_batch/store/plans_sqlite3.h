@@ -103,7 +103,4 @@ batch_failure_e batch_sqlite3_plan_prepare(batch_connection_t *connection,
                                            const batch_row_scope_t *scope,
                                            batch_plan_statement_e which);
 
-/** 1 if a batch may write that column: it is none that the module itself sets. */
-int batch_sqlite3_writable(const batch_resource_t *resource, const batch_column_t *column);
-
 #endif

@@ -120,21 +120,13 @@ apr_status_t batch_store_prepare(apr_pool_t *p)
 apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_t *config,
                                 batch_error_t *err, apr_pool_t *ptemp)
 {
-    apr_allocator_t *allocator;
     apr_pool_t *p;
-    apr_status_t rv = apr_allocator_create(&allocator);
+    apr_status_t rv = batch_pool_make(&p, NULL, 0);
 
     *store = NULL;
-    if (rv == APR_SUCCESS) {
-        rv = apr_pool_create_unmanaged_ex(&p, NULL, allocator);
-        if (rv != APR_SUCCESS) {
-            apr_allocator_destroy(allocator);
-        }
-    }
     if (rv != APR_SUCCESS) {
         return batch_error_set(err, rv, "MB0100", ptemp, "out of memory");
     }
-    apr_allocator_owner_set(allocator, p);
     *store = apr_pcalloc(p, sizeof(**store));
     (*store)->p = p;
     rv = fill(*store, config, err, ptemp);

@@ -50,8 +50,7 @@ typedef struct batch_writers {
     volatile apr_uint32_t log_asked;  /* … and 1 if a worker was asked to copy them */
     volatile apr_uint64_t rested_at;  /* milliseconds: when the last rest was over */
     volatile apr_uint64_t chunk_end;  /* the same: when the last chunk was, … */
-    volatile apr_uint64_t
-        job_seen; /* … that or another step of a job, 0 behind the last chunk of a job */
+    volatile apr_uint64_t job_seen;   /* … or any step of a job; 0 behind the last chunk of one */
 } batch_writers_t;
 
 typedef struct batch_store_config {

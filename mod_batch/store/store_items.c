@@ -14,6 +14,9 @@ apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
     const void *values[] = {&job->seq,     &segment->first, &segment->count,
                             segment->data, &job->seq,       &segment->first};
 
+    if (tx->async) { /* others follow */
+        tx->turn = BATCH_TURN_STEP;
+    }
     return batch_tx_execute_later(tx, BATCH_SQL_SEGMENT_INSERT, values);
 }
 

@@ -72,9 +72,6 @@ apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, const batch
 apr_status_t batch_tx_upload_progress(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner,
                                       apr_interval_time_t lease, apr_int64_t received)
 {
-    if (!job->stored) { /* its client may take hours, and writes nothing meanwhile */
-        tx->turn = BATCH_TURN_OTHER;
-    }
     return write_upload(tx, job, owner, batch_tx_now(tx) + lease, received);
 }
 

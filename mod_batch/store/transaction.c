@@ -295,7 +295,7 @@ static apr_status_t attempt(batch_run_t *run)
 
     memset(&tx->error, 0, sizeof(tx->error));
     tx->failure = BATCH_FAILURE_NONE;
-    tx->turn = tx->async ? BATCH_TURN_STEP : BATCH_TURN_OTHER;
+    tx->turn = BATCH_TURN_OTHER;
     apr_pool_clear(run->attempt);
     rv = open_connection(run);
     if (rv == APR_SUCCESS) {
