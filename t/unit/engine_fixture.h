@@ -12,6 +12,8 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "claims.h"
+#include "columns.h"
 #include "database.h"
 #include "engine/host.h"
 #include "engine/jobs.h"
@@ -83,11 +85,7 @@ ENGINE void fill(apr_pool_t *p)
 
 ENGINE void add_column(const char *name, apr_pool_t *p)
 {
-    batch_column_t *column = apr_array_push(record.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = apr_pstrdup(p, name);
-    column->type = BATCH_TYPE_TEXT;
+    push_column(record.columns, apr_pstrdup(p, name), BATCH_TYPE_TEXT);
 }
 
 ENGINE batch_store_t *store_make(const char *params, apr_interval_time_t patience, apr_pool_t *p)
@@ -210,20 +208,6 @@ struct claiming {
     batch_job_t *job;
     apr_pool_t *p;
 };
-
-ENGINE int always(void *baton, const batch_job_t *job)
-{
-    (void)baton;
-    (void)job;
-    return 1;
-}
-
-ENGINE int never_gone(void *baton, const batch_owner_t *owner)
-{
-    (void)baton;
-    (void)owner;
-    return 0;
-}
 
 ENGINE apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {

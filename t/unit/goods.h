@@ -2,30 +2,16 @@
 #ifndef BATCH_GOODS_H
 #define BATCH_GOODS_H
 
-#include "store_fixture.h"
-
-#include <stdarg.h>
+#include "store_resource.h"
 
 #include <apr_thread_proc.h>
 
 #include "store/tx.h"
 
-static batch_store_t *store;
-static batch_resource_t resource;
 static const char *organization = "7";
 
 /* ---- The table ---------------------------------------------------------------------------------
  */
-
-FIXTURE batch_column_t *add_column(const char *name, batch_type_e type)
-{
-    batch_column_t *column = apr_array_push(resource.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-    return column;
-}
 
 FIXTURE void make_resource(void)
 {
@@ -113,27 +99,13 @@ typedef struct work {
 
 static work_t work;
 
-/* Adds an item with values "column=text", or "column" for NULL; the last one is NULL. */
+/* Adds an item with the values of fill_item. */
 FIXTURE void add_item(batch_item_kind_e kind, const char *key, ...)
 {
-    batch_item_t *item = &work.items[work.count++];
-    const char *pair;
     va_list pairs;
 
-    memset(item, 0, sizeof(*item));
-    item->kind = kind;
-    item->key = key;
-    item->key_length = key ? strlen(key) : 0;
-    item->values = apr_pcalloc(pool, 10 * sizeof(batch_value_t));
     va_start(pairs, key);
-    while ((pair = va_arg(pairs, const char *)) != NULL) {
-        batch_value_t *value = &item->values[item->value_count++];
-        const char *sign = strchr(pair, '=');
-
-        value->name = sign ? apr_pstrmemdup(pool, pair, (apr_size_t)(sign - pair)) : pair;
-        value->value = sign ? sign + 1 : NULL;
-        value->kind = sign ? BATCH_KIND_STRING : BATCH_KIND_NULL;
-    }
+    fill_item(&work.items[work.count++], kind, key, pairs);
     va_end(pairs);
 }
 
@@ -242,6 +214,21 @@ FIXTURE const char *merge_beside(const char *sql)
     apr_thread_join(&ignored, thread);
     let_go_of(&holder);
     return text;
+}
+
+/* ---- The program --------------------------------------------------------------------------------
+ */
+
+/* As fixture_begin_on_pgsql, with the resource and a store. */
+FIXTURE int begin_goods(int *code, int argc, char **argv)
+{
+    if (!fixture_begin_on_pgsql(code, argc, argv)) {
+        return 0;
+    }
+    make_resource();
+    store = open_store(path, 3000);
+    batch_store_migrate(store, &err, pool);
+    return 1;
 }
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef BATCH_PLACES_H
 #define BATCH_PLACES_H
 
+#include "columns.h"
 #include "engine/intake.h"
 #include "engine_fixture.h"
 #include "source_items.h"
@@ -13,12 +14,7 @@ ENGINE batch_resource_t place;
 
 ENGINE batch_column_t *declare(const char *name, batch_type_e type)
 {
-    batch_column_t *column = apr_array_push(place.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-    return column;
+    return push_column(place.columns, name, type);
 }
 
 ENGINE void make_places(apr_pool_t *p)

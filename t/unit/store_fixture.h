@@ -201,6 +201,27 @@ FIXTURE int fixture_begin(int *code, int argc, char **argv)
     return 1;
 }
 
+/* The same for a program that is of one database alone: skips where the tests run on another. */
+FIXTURE int fixture_begin_on_pgsql(int *code, int argc, char **argv)
+{
+    *code = 0;
+    if (!is_pgsql()) {
+        printf("1..0 # skip: of PostgreSQL\n");
+        return 0;
+    }
+    return fixture_begin(code, argc, argv);
+}
+
+FIXTURE int fixture_begin_on_sqlite3(int *code, int argc, char **argv)
+{
+    *code = 0;
+    if (is_pgsql()) {
+        printf("1..0 # skip: of SQLite\n");
+        return 0;
+    }
+    return fixture_begin(code, argc, argv);
+}
+
 FIXTURE int fixture_end(void)
 {
     database_remove(pool);

@@ -5,26 +5,12 @@
 #ifndef BATCH_STORE_PARTS_H
 #define BATCH_STORE_PARTS_H
 
-#include "store_fixture.h"
+#include "store_resource.h"
 
-#include <stdarg.h>
-
-static batch_store_t *store;
-static batch_resource_t resource;
 FIXTURE const char *organization = "acme";
 
 /* ---- The tables --------------------------------------------------------------------------------
  */
-
-FIXTURE batch_column_t *add_column(const char *name, batch_type_e type)
-{
-    batch_column_t *column = apr_array_push(resource.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-    return column;
-}
 
 FIXTURE void match_by(const char *first, const char *second)
 {
@@ -134,27 +120,13 @@ typedef struct work {
     const char *messages[MOST];
 } work_t;
 
-/* Adds an item with values "column=text", or "column" for NULL; the last one is NULL. */
+/* Adds an item with the values of fill_item. */
 FIXTURE void add_item(work_t *work, batch_item_kind_e kind, const char *key, ...)
 {
-    batch_item_t *item = &work->items[work->count++];
-    const char *pair;
     va_list pairs;
 
-    memset(item, 0, sizeof(*item));
-    item->kind = kind;
-    item->key = key;
-    item->key_length = key ? strlen(key) : 0;
-    item->values = apr_pcalloc(pool, 16 * sizeof(batch_value_t));
     va_start(pairs, key);
-    while ((pair = va_arg(pairs, const char *)) != NULL) {
-        batch_value_t *value = &item->values[item->value_count++];
-        const char *sign = strchr(pair, '=');
-
-        value->name = sign ? apr_pstrmemdup(pool, pair, (apr_size_t)(sign - pair)) : pair;
-        value->value = sign ? sign + 1 : NULL;
-        value->kind = sign ? BATCH_KIND_STRING : BATCH_KIND_NULL;
-    }
+    fill_item(&work->items[work->count++], kind, key, pairs);
     va_end(pairs);
 }
 

@@ -1,20 +1,9 @@
 /* PostgreSQL: looks and walks over keys and columns of its types. */
-#include "store_fixture.h"
+#include "store_resource.h"
 
-#include <stdarg.h>
-
-static batch_store_t *store;
-static batch_resource_t resource;
-
-static batch_column_t *add_column(const char *name, batch_type_e type)
+static void add_immutable(const char *name, batch_type_e type)
 {
-    batch_column_t *column = apr_array_push(resource.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-    column->immutable = 1;
-    return column;
+    add_column(name, type)->immutable = 1;
 }
 
 static void make_resource(void)
@@ -27,14 +16,14 @@ static void make_resource(void)
     resource.match = apr_array_make(pool, 2, sizeof(const char *));
     APR_ARRAY_PUSH(resource.match, const char *) = "code";
     resource.columns = apr_array_make(pool, 8, sizeof(batch_column_t));
-    add_column("code", BATCH_TYPE_INTEGER)->immutable = 0;
-    add_column("count", BATCH_TYPE_INTEGER);
-    add_column("size", BATCH_TYPE_NUMBER);
-    add_column("flag", BATCH_TYPE_BOOLEAN);
-    add_column("at", BATCH_TYPE_TIMESTAMP);
-    add_column("extra", BATCH_TYPE_JSON);
-    add_column("plain", BATCH_TYPE_JSON);
-    add_column("name", BATCH_TYPE_TEXT);
+    add_column("code", BATCH_TYPE_INTEGER);
+    add_immutable("count", BATCH_TYPE_INTEGER);
+    add_immutable("size", BATCH_TYPE_NUMBER);
+    add_immutable("flag", BATCH_TYPE_BOOLEAN);
+    add_immutable("at", BATCH_TYPE_TIMESTAMP);
+    add_immutable("extra", BATCH_TYPE_JSON);
+    add_immutable("plain", BATCH_TYPE_JSON);
+    add_immutable("name", BATCH_TYPE_TEXT);
 }
 
 static void make_goods(const char *id, const char *more)
@@ -55,26 +44,13 @@ static batch_item_t items[MOST];
 static int item_count;
 static char seen[2000];
 
-/* Adds an item with values "column=text", or "column" for NULL; the last one is NULL. */
+/* Adds an item with the values of fill_item. */
 static void add_item(const char *key, ...)
 {
-    batch_item_t *item = &items[item_count++];
-    const char *pair;
     va_list pairs;
 
-    memset(item, 0, sizeof(*item));
-    item->key = key;
-    item->key_length = key ? strlen(key) : 0;
-    item->kind = key ? BATCH_ITEM_KEY : BATCH_ITEM_MATCH;
-    item->values = apr_pcalloc(pool, 10 * sizeof(batch_value_t));
     va_start(pairs, key);
-    while ((pair = va_arg(pairs, const char *)) != NULL) {
-        batch_value_t *value = &item->values[item->value_count++];
-        const char *sign = strchr(pair, '=');
-
-        value->name = sign ? apr_pstrmemdup(pool, pair, (apr_size_t)(sign - pair)) : pair;
-        value->value = sign ? sign + 1 : NULL;
-    }
+    fill_item(&items[item_count++], key ? BATCH_ITEM_KEY : BATCH_ITEM_MATCH, key, pairs);
     va_end(pairs);
 }
 
@@ -248,11 +224,7 @@ int main(int argc, char **argv)
 {
     int code;
 
-    if (!is_pgsql()) {
-        printf("1..0 # skip: of PostgreSQL\n");
-        return 0;
-    }
-    if (!fixture_begin(&code, argc, argv)) {
+    if (!fixture_begin_on_pgsql(&code, argc, argv)) {
         return code;
     }
     make_resource();

@@ -291,16 +291,9 @@ int main(int argc, char **argv)
 {
     int code;
 
-    if (!is_pgsql()) {
-        printf("1..0 # skip: of PostgreSQL\n");
-        return 0;
-    }
-    if (!fixture_begin(&code, argc, argv)) {
+    if (!begin_goods(&code, argc, argv)) {
         return code;
     }
-    make_resource();
-    store = open_store(path, 3000);
-    batch_store_migrate(store, &err, pool);
     test_tables();
     test_changes();
     test_rows();

@@ -213,11 +213,7 @@ int main(int argc, char **argv)
 {
     int code;
 
-    if (!is_pgsql()) {
-        printf("1..0 # skip: of PostgreSQL\n");
-        return 0;
-    }
-    if (!fixture_begin(&code, argc, argv)) {
+    if (!fixture_begin_on_pgsql(&code, argc, argv)) {
         return code;
     }
     store = open_store(path, 3000);

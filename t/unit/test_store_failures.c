@@ -339,11 +339,7 @@ int main(int argc, char **argv)
 {
     int code;
 
-    if (is_pgsql()) {
-        printf("1..0 # skip: of SQLite\n"); /* test_store_pgsql.c is for the other */
-        return 0;
-    }
-    if (!fixture_begin(&code, argc, argv)) {
+    if (!fixture_begin_on_sqlite3(&code, argc, argv)) {
         return code;
     }
     test_create();

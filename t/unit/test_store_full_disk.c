@@ -126,11 +126,7 @@ int main(int argc, char **argv)
     const char *filler;
     int code;
 
-    if (is_pgsql()) {
-        printf("1..0 # skip: of SQLite\n");
-        return 0;
-    }
-    if (!fixture_begin(&code, argc, argv)) {
+    if (!fixture_begin_on_sqlite3(&code, argc, argv)) {
         return code;
     }
     path = apr_pstrcat(pool, folder, "/small/batch.db", NULL);

@@ -2,6 +2,7 @@
  * What is PostgreSQL's own: settings, schemas, locks, and what goes wrong around the server. On a
  * server of its own, which is stopped and started.
  */
+#include "claims.h"
 #include "things.h"
 
 #include <apr_thread_proc.h>
@@ -407,20 +408,6 @@ typedef struct claiming {
     int claimed;
 } claiming_t;
 
-static int always(void *baton, const batch_job_t *job)
-{
-    (void)baton;
-    (void)job;
-    return 1;
-}
-
-static int never(void *baton, const batch_owner_t *owner)
-{
-    (void)baton;
-    (void)owner;
-    return 0;
-}
-
 static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     claiming_t *claiming = baton;
@@ -457,7 +444,8 @@ static void test_claims_at_once(void)
         batch_store_write(store, insert_job, &job, &err, pool);
     }
     for (i = 0; i < 8; i++) {
-        batch_claim_t claim = {&claimings[i].owner, apr_time_from_sec(30), always, never, NULL};
+        batch_claim_t claim = {&claimings[i].owner, apr_time_from_sec(30), always, never_gone,
+                               NULL};
         claimings[i].owner.host = "host";
         claimings[i].owner.pid = i + 1;
         claimings[i].claim = claim;
@@ -478,11 +466,7 @@ int main(int argc, char **argv)
 {
     int code;
 
-    if (!is_pgsql()) {
-        printf("1..0 # skip: of PostgreSQL\n");
-        return 0;
-    }
-    if (!fixture_begin(&code, argc, argv)) {
+    if (!fixture_begin_on_pgsql(&code, argc, argv)) {
         return code;
     }
     apr_snprintf(server, sizeof(server), "%s/pg", folder);

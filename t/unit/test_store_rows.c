@@ -1,18 +1,6 @@
 /* The administrator's tables: rows in their scope, what triggers and constraints do, schema
  * changes. */
-#include "store_fixture.h"
-
-static batch_store_t *store;
-static batch_resource_t resource;
-
-static void add_column(const char *name, batch_type_e type)
-{
-    batch_column_t *column = apr_array_push(resource.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-}
+#include "store_resource.h"
 
 static void make_resource(void)
 {

@@ -1,4 +1,5 @@
 /* SQLite: writers that take turns, and the log that they write. */
+#include "claims.h"
 #include "store_sqlite3.h"
 
 #include <sys/mman.h>
@@ -92,20 +93,6 @@ static batch_store_t *share_store(batch_writers_t *writers)
 
     batch_store_create(&made, &config, &err, pool);
     return made;
-}
-
-static int always(void *baton, const batch_job_t *job)
-{
-    (void)baton;
-    (void)job;
-    return 1;
-}
-
-static int never_gone(void *baton, const batch_owner_t *owner)
-{
-    (void)baton;
-    (void)owner;
-    return 0;
 }
 
 static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -400,11 +387,7 @@ int main(int argc, char **argv)
 {
     int code;
 
-    if (is_pgsql()) {
-        printf("1..0 # skip: of SQLite\n");
-        return 0;
-    }
-    if (!fixture_begin(&code, argc, argv)) {
+    if (!fixture_begin_on_sqlite3(&code, argc, argv)) {
         return code;
     }
     test_processes();

@@ -9,6 +9,7 @@
 #include "payload/item_text.h"
 #include "payload/upload_file.h"
 #include "store/segment.h"
+#include "columns.h"
 #include "memory.h"
 #include "tap.h"
 #include "text_sink.h"
@@ -18,12 +19,7 @@ static batch_resource_t thing;
 
 static batch_column_t *declare(const char *name, batch_type_e type)
 {
-    batch_column_t *column = apr_array_push(thing.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
-    return column;
+    return push_column(thing.columns, name, type);
 }
 
 static void make_thing(void)

@@ -2,10 +2,7 @@
 #ifndef BATCH_THINGS_H
 #define BATCH_THINGS_H
 
-#include "store_fixture.h"
-
-static batch_store_t *store;
-static batch_resource_t resource;
+#include "store_resource.h"
 
 FIXTURE int says(const char *tag, const char *words)
 {
@@ -75,15 +72,6 @@ FIXTURE apr_status_t run(work_t *work)
         printf("# %s: %s\n", err.tag ? err.tag : "no tag", err.message ? err.message : "nothing");
     }
     return rv;
-}
-
-FIXTURE void add_column(const char *name, batch_type_e type)
-{
-    batch_column_t *column = apr_array_push(resource.columns);
-
-    memset(column, 0, sizeof(*column));
-    column->name = name;
-    column->type = type;
 }
 
 FIXTURE void make_resource(void)
