@@ -354,6 +354,10 @@ typedef struct batch_job {
     apr_time_t upload_began_at; /* when its upload began; 0 = it has none */
     apr_int64_t allow_empty;    /* 1: it may be an overwrite without a valid item */
     const char *header; /* of a CSV file: the names of its columns, with commas; else NULL */
+    /* Its turn among the batches of one table and scope: engine/turn.h. */
+    const char *target;      /* the rows that it may change; NULL: made before version 2 */
+    const char *section;     /* the <BatchResource> that it was made with; NULL = not known */
+    apr_int64_t judge_again; /* 1: an earlier batch may have changed rows since it was judged */
 } batch_job_t;
 
 /* ---- Limits and settings that the engine needs (their directives are in docs/directives) ----- */

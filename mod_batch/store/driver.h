@@ -65,12 +65,12 @@ typedef struct batch_table_facts {
 } batch_table_facts_t;
 
 struct batch_driver {
-    const char *name;                 /* as BatchDBDriver says it */
-    const char *const *statements;    /* by batch_statement_e */
-    const char *const *const *schema; /* by version - 1: statements, NULL at the end of each */
-    int async;                        /* it knows BATCH_BEGIN_WRITE_ASYNC */
-    int one_writer;                   /* writers queue up before they begin: store/writer.h */
-    int commit_again;                 /* a COMMIT that meets a lock leaves its transaction open */
+    const char *name;              /* as BatchDBDriver says it */
+    const char *const *statements; /* by batch_statement_e */
+    const char *const *schema;     /* the tables of version 1: statements, NULL at the end */
+    int async;                     /* it knows BATCH_BEGIN_WRITE_ASYNC */
+    int one_writer;                /* writers queue up before they begin: store/writer.h */
+    int commit_again;              /* a COMMIT that meets a lock leaves its transaction open */
     int sets; /* one statement on many rows is better than many: 0 = it blocks other threads */
 
     /** NULL, or why these connection parameters cannot work: a constant, or in p. */
@@ -98,6 +98,11 @@ struct batch_driver {
      * does until it ends. *version: of those that are there, 0 if there are none.
      */
     batch_failure_e (*begin_schema)(batch_connection_t *connection, apr_int64_t *version);
+
+    /** Adds a column to one of the module's own tables, unless it is there. In their transaction.
+     */
+    batch_failure_e (*add_column)(batch_connection_t *connection, const char *table,
+                                  const char *column, const char *definition);
 
     /**
      * Gives the tables that were made what not every server has. In their transaction. NULL:

@@ -26,8 +26,7 @@
 static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
     BATCH_TEXT_SAME, BATCH_TEXT_PGSQL) BATCH_SORT_LIST(BATCH_LIST_ENTRY_PGSQL)};
 
-static const char *const schema_1[] = {BATCH_SCHEMA_1_PGSQL};
-static const char *const *const schema[BATCH_SCHEMA_VERSION] = {schema_1};
+static const char *const schema[] = {BATCH_SCHEMA_1_PGSQL};
 
 static batch_pgsql_state_t *state_of(const batch_connection_t *connection)
 {
@@ -468,6 +467,16 @@ static batch_failure_e pg_begin_schema(batch_connection_t *connection, apr_int64
     return failure;
 }
 
+static batch_failure_e pg_add_column(batch_connection_t *connection, const char *table,
+                                     const char *column, const char *definition)
+{
+    char sql[256];
+
+    apr_snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN IF NOT EXISTS %s %s", table, column,
+                 definition);
+    return pg_run(connection, sql);
+}
+
 /*
  * The stored items are compressed by the server, with its default (pglz) at a fifth of the speed of
  * lz4, which is there from 14 on if it was built in.
@@ -560,6 +569,7 @@ const batch_driver_t batch_driver_pgsql = {
     .open = pg_open,
     .begin = pg_begin,
     .begin_schema = pg_begin_schema,
+    .add_column = pg_add_column,
     .refine_schema = pg_refine_schema,
     .commit = pg_commit,
     .rollback = pg_rollback,

@@ -47,8 +47,7 @@
 static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
     BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY_SQLITE3)};
 
-static const char *const schema_1[] = {BATCH_SCHEMA_1_SQLITE3};
-static const char *const *const schema[BATCH_SCHEMA_VERSION] = {schema_1};
+static const char *const schema[] = {BATCH_SCHEMA_1_SQLITE3};
 
 /* ---- Failures -------------------------------------------------------------------------------- */
 
@@ -525,6 +524,19 @@ static const char *sqlite_text(const batch_connection_t *connection, batch_row_t
     return text;
 }
 
+static batch_failure_e sqlite_add_column(batch_connection_t *connection, const char *table,
+                                         const char *column, const char *definition)
+{
+    char sql[256];
+
+    if (sqlite3_table_column_metadata(connection->native, NULL, table, column, NULL, NULL, NULL,
+                                      NULL, NULL) == SQLITE_OK) {
+        return BATCH_FAILURE_NONE;
+    }
+    apr_snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN %s %s", table, column, definition);
+    return sqlite_run(connection, sql);
+}
+
 /* ---- The administrator's tables ---------------------------------------------------------------
  */
 
@@ -564,6 +576,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .close = batch_sqlite3_plans_close,
     .begin = sqlite_begin,
     .begin_schema = sqlite_begin_schema,
+    .add_column = sqlite_add_column,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .idle = sqlite_idle,

@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 /* The version of the tables that this code works with; see the driver's schema steps. */
-#define BATCH_SCHEMA_VERSION 1
+#define BATCH_SCHEMA_VERSION 2
 
 /*
  * The columns of batch_jobs that a batch_job_t shows, in the order in which they are read and
@@ -70,7 +70,10 @@
     X(NUMBER, expires_at, expires_at)                                                              \
     X(NUMBER, upload_began_at, upload_began_at)                                                    \
     X(NUMBER, allow_empty, allow_empty)                                                            \
-    X(TEXT, header, header)
+    X(TEXT, header, header)                                                                        \
+    X(TEXT, target, target)                                                                        \
+    X(TEXT, section, section)                                                                      \
+    X(NUMBER, judge_again, judge_again)
 
 #define BATCH_COLUMN_NAME(kind, column, member)   #column ", "
 #define BATCH_COLUMN_FORMAT(kind, column, member) BATCH_FORMAT_##kind ", "
@@ -392,8 +395,9 @@ typedef enum {
     " WHERE organization = old.organization AND api = old.api;"
 
 /*
- * What leads to a version of the tables from the one before; ends with NULL. The steps to version 1
- * say IF NOT EXISTS, so that a table that was dropped can be made again.
+ * What leads to a version of the tables from the one before; ends with NULL. All steps are taken
+ * whenever some of it is missing, so that a table that was dropped can be made again: they say IF
+ * NOT EXISTS.
  */
 #define BATCH_SCHEMA_1_SQLITE3                                                                     \
     "CREATE TABLE IF NOT EXISTS batch_jobs ("                                                      \
@@ -597,6 +601,21 @@ typedef enum {
         "CREATE TABLE IF NOT EXISTS batch_secrets ("                                               \
         " name TEXT NOT NULL PRIMARY KEY,"                                                         \
         " secret TEXT NOT NULL)",                                                                  \
+        NULL
+
+/*
+ * Columns that came after version 1, which are added to a table that does not have them:
+ * X(table, column, definition for both drivers).
+ */
+#define BATCH_ADDED_COLUMN_LIST(X)                                                                 \
+    X("batch_jobs", "target", "text")                                                              \
+    X("batch_jobs", "section", "text")                                                             \
+    X("batch_jobs", "judge_again", "bigint NOT NULL DEFAULT 0")
+
+/* What stands on these columns. batch_jobs_turn: see BATCH_SQL_TEXT_EARLIER. */
+#define BATCH_SCHEMA_2                                                                             \
+    "CREATE INDEX IF NOT EXISTS batch_jobs_turn ON batch_jobs (target, queued_at, seq)"            \
+    " WHERE status IN ('queued', 'processing') AND queued_at > 0",                                 \
         NULL
 
 #endif

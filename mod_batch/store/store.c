@@ -206,21 +206,41 @@ batch_failure_e batch_version_failure(apr_int64_t version)
     return version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : BATCH_FAILURE_MISSING;
 }
 
-/* All steps behind version, and those to it again: what they make may have been dropped. */
-static batch_failure_e take_steps(batch_connection_t *connection, apr_int64_t version)
+/* Adds the columns that came after version 1, where they are missing. */
+static batch_failure_e add_columns(batch_connection_t *connection)
 {
+#define ADDED_COLUMN(table, column, definition) {table, column, definition},
+    static const struct {
+        const char *table, *column, *definition;
+    } added[] = {BATCH_ADDED_COLUMN_LIST(ADDED_COLUMN)};
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    apr_size_t i;
+
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < sizeof(added) / sizeof(added[0]); i++) {
+        failure = connection->driver->add_column(connection, added[i].table, added[i].column,
+                                                 added[i].definition);
+    }
+    return failure;
+}
+
+/* All steps, whatever is there already: each makes what is missing. */
+static batch_failure_e take_steps(batch_connection_t *connection)
+{
+    static const char *const later[] = {BATCH_SCHEMA_2};
+    const char *const *steps[] = {connection->driver->schema, later};
     batch_failure_e failure;
-    apr_int64_t next;
     const char *const *sql;
     char insert[80];
+    int i;
 
     failure = connection->driver->run(
         connection, "CREATE TABLE IF NOT EXISTS batch_schema (version INTEGER NOT NULL)");
-    for (next = version > 0 ? version : 1;
-         failure == BATCH_FAILURE_NONE && next <= BATCH_SCHEMA_VERSION; next++) {
-        for (sql = connection->driver->schema[next - 1]; failure == BATCH_FAILURE_NONE && *sql;
-             sql++) {
+    for (i = 0; i < 2; i++) {
+        for (sql = steps[i]; failure == BATCH_FAILURE_NONE && *sql; sql++) {
             failure = connection->driver->run(connection, *sql);
+        }
+        if (failure == BATCH_FAILURE_NONE && i == 0) {
+            failure = add_columns(connection);
         }
     }
     if (failure == BATCH_FAILURE_NONE && connection->driver->refine_schema) {
@@ -245,8 +265,7 @@ batch_failure_e batch_store_make_tables(batch_store_t *store, batch_connection_t
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    failure =
-        version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : take_steps(connection, version);
+    failure = version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : take_steps(connection);
     if (failure == BATCH_FAILURE_NONE) {
         failure = connection->driver->commit(connection);
     }

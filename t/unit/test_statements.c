@@ -17,7 +17,10 @@ static const struct {
 
 static const char *const lists[] = {BATCH_SORT_LIST(BATCH_LIST_ENTRY_SQLITE3)};
 
+#define ADD_COLUMN(table, column, definition)                                                      \
+    "ALTER TABLE " table " ADD COLUMN " column " " definition,
 static const char *const schema[] = {BATCH_SCHEMA_1_SQLITE3};
+static const char *const later[] = {BATCH_ADDED_COLUMN_LIST(ADD_COLUMN) BATCH_SCHEMA_2};
 
 /* apr_dbd's parameters as SQLite's. */
 static void translate(char *to, const char *from)
@@ -78,6 +81,9 @@ int main(void)
     sqlite3_exec(db, "CREATE TABLE batch_schema (version INTEGER)", NULL, NULL, NULL);
     for (i = 0; schema[i]; i++) {
         is_number(sqlite3_exec(db, schema[i], NULL, NULL, NULL), SQLITE_OK, "a step of the schema");
+    }
+    for (i = 0; later[i]; i++) {
+        is_number(sqlite3_exec(db, later[i], NULL, NULL, NULL), SQLITE_OK, "a later step");
     }
     for (i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
         /* Not that on a table of one row, nor those of the other driver. */

@@ -205,9 +205,23 @@ static void test_newer(void)
     is_number(read_nothing(), BATCH_EUNAVAILABLE, "nor read");
     is_number(batch_store_migrate(store, &err, pool), BATCH_EUNAVAILABLE, "nor migrated");
     is_number(number("SELECT version FROM batch_schema"), 99, "its version is left");
-    native(path, "UPDATE batch_schema SET version = 1");
+    native(path, "UPDATE batch_schema SET version = 2");
     is_number(put_one(), APR_SUCCESS, "when it is ours again it is served again");
     is_number(number("SELECT count(*) FROM batch_jobs"), 2, "with all that was there");
+}
+
+/* A database of the version before: the columns that are missing are added, and nothing is lost. */
+static void test_older(void)
+{
+    fresh();
+    put_one();
+    ok(elsewhere("DROP INDEX batch_jobs_turn; ALTER TABLE batch_jobs DROP COLUMN target;"
+                 "ALTER TABLE batch_jobs DROP COLUMN judge_again;"
+                 "UPDATE batch_schema SET version = 1"),
+       "a database of version 1");
+    is_number(put_one(), APR_SUCCESS, "it is brought to ours");
+    is_number(number("SELECT count(*) FROM batch_schema WHERE version = 2"), 1, "with the version");
+    is_number(number("SELECT count(*) FROM batch_jobs WHERE judge_again = 0"), 2, "and all rows");
 }
 
 static void test_dropped(void)
@@ -218,7 +232,7 @@ static void test_dropped(void)
     is_number(put_one(), APR_SUCCESS, "it is made again");
     ok(elsewhere("DROP TABLE batch_jobs; DROP TABLE batch_schema; DROP TABLE batch_items"), "most");
     is_number(put_one(), APR_SUCCESS, "they are made again");
-    is_number(number("SELECT count(*) FROM batch_schema WHERE version = 1"), 1, "with the version");
+    is_number(number("SELECT count(*) FROM batch_schema WHERE version = 2"), 1, "with the version");
     ok(elsewhere("DELETE FROM batch_schema"), "the version is lost");
     is_number(read_nothing(), APR_SUCCESS, "even a read makes up for it");
     is_number(number("SELECT count(*) FROM batch_jobs"), 1, "and nothing is lost by that");
@@ -347,6 +361,7 @@ int main(int argc, char **argv)
     test_lock();
     test_connections();
     test_newer();
+    test_older();
     test_dropped();
     test_no_database();
     test_folder_gone();
