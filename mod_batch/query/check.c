@@ -74,7 +74,7 @@ static int check_qualifier(checker_t *checker, const batch_node_t *node)
 static int check_name(checker_t *checker, batch_node_t *node)
 {
     const batch_query_column_t *column = batch_query_schema_column(checker->schema, node->name);
-    batch_query_near_t near;
+    batch_near_t near;
     int i;
 
     if (!check_qualifier(checker, node)) {
@@ -92,13 +92,13 @@ static int check_name(checker_t *checker, batch_node_t *node)
         node->slot = member_slot(checker, node);
         return 1;
     }
-    batch_query_near_init(&near, node->name, checker->text->p);
+    batch_near_init(&near, node->name, checker->text->p);
     for (i = 0; i < checker->schema->columns->nelts; i++) {
         const char *name = APR_ARRAY_IDX(checker->schema->columns, i, batch_query_column_t).name;
-        batch_query_near_offer(&near, name, strlen(name));
+        batch_near_offer(&near, name, strlen(name));
     }
     return batch_query_fault(checker->text, node->at, "there is no column \"%s\"%s", node->name,
-                             batch_query_near_words(&near));
+                             batch_near_words(&near));
 }
 
 /* ---- Kinds ----------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ typedef struct form_search {
     const char *by_id;   /* the form with that id */
     const char *by_name; /* the form with that name */
     int same_names;
-    batch_query_near_t near;
+    batch_near_t near;
     apr_pool_t *p;
 } form_search_t;
 
@@ -43,7 +43,7 @@ static apr_status_t take_form(void *baton, const batch_cell_t *cells)
         search->by_name = id;
         search->same_names++;
     } else if (cells[1].kind == BATCH_CELL_TEXT) {
-        batch_query_near_offer(&search->near, cells[1].text, cells[1].length);
+        batch_near_offer(&search->near, cells[1].text, cells[1].length);
     }
     return APR_SUCCESS;
 }
@@ -76,7 +76,7 @@ apr_status_t batch_query_find_form(const char **id, batch_query_run_t *run, batc
     }
     walk.wheres = (const batch_where_t *)wheres->elts;
     walk.where_count = wheres->nelts;
-    batch_query_near_init(&search.near, form, run->p);
+    batch_near_init(&search.near, form, run->p);
     rv = batch_query_walked(run, batch_tx_walk(tx, &walk, take_form, &search, ptemp));
     if (rv != APR_SUCCESS) {
         return rv;
@@ -90,7 +90,7 @@ apr_status_t batch_query_find_form(const char **id, batch_query_run_t *run, batc
     }
     if (!*id) {
         batch_query_fault(&run->text, at, "your organization has no form \"%s\"%s", form,
-                          batch_query_near_words(&search.near));
+                          batch_near_words(&search.near));
         return BATCH_EINVALID;
     }
     return APR_SUCCESS;
@@ -113,7 +113,7 @@ typedef struct member_search {
     apr_array_header_t *members; /* of batch_member_t */
     int unseen;
     int records;
-    batch_query_near_t near; /* of the first that is unseen */
+    batch_near_t near; /* of the first that is unseen */
     batch_query_room_t room;
 } member_search_t;
 
@@ -134,7 +134,7 @@ static int take_member(void *baton, const char *name, apr_size_t name_length, co
             search->unseen--;
         }
     }
-    batch_query_near_offer(&search->near, name, name_length);
+    batch_near_offer(&search->near, name, name_length);
     return 1;
 }
 
@@ -168,20 +168,20 @@ static batch_member_t *first_unseen(const apr_array_header_t *members)
 static apr_status_t unknown_member(batch_query_run_t *run, member_search_t *search)
 {
     const batch_member_t *member = first_unseen(search->members);
-    batch_query_near_t near = search->near;
+    batch_near_t near = search->near;
     int i;
 
     if (strcmp(near.wanted, member->name) != 0) {
-        batch_query_near_init(&near, member->name, run->p); /* it was found, another was not */
+        batch_near_init(&near, member->name, run->p); /* it was found, another was not */
     }
     for (i = 0; i < run->schema->columns->nelts; i++) {
         const char *name = APR_ARRAY_IDX(run->schema->columns, i, batch_query_column_t).name;
-        batch_query_near_offer(&near, name, strlen(name));
+        batch_near_offer(&near, name, strlen(name));
     }
     batch_query_fault(&run->text, member->at,
                       "there is no column \"%s\", and no record of the form has a member of that "
                       "name%s",
-                      member->name, batch_query_near_words(&near));
+                      member->name, batch_near_words(&near));
     return BATCH_EINVALID;
 }
 
@@ -207,7 +207,7 @@ apr_status_t batch_query_find_members(batch_query_run_t *run, batch_tx_t *tx,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    batch_query_near_init(&search.near, first->name, run->p);
+    batch_near_init(&search.near, first->name, run->p);
     batch_query_bind(wheres, run, &form_id);
     walk.wheres = (const batch_where_t *)wheres->elts;
     walk.where_count = wheres->nelts;

@@ -270,12 +270,12 @@ int batch_function_find(const char *name)
     return -1;
 }
 
-void batch_function_offer(batch_query_near_t *near)
+void batch_function_offer(batch_near_t *near)
 {
     int i;
 
     for (i = 0; i < BATCH_FUNCTION_COUNT; i++) {
-        batch_query_near_offer(near, functions[i].name, strlen(functions[i].name));
+        batch_near_offer(near, functions[i].name, strlen(functions[i].name));
     }
 }
 
@@ -284,16 +284,16 @@ static void *unknown_function(batch_parser_t *parser, const batch_token_t *token
     static const char *const aggregates[] = {
         "count",      "sum", "avg",  "min",   "max",        "total",       "rank",
         "row_number", "lag", "lead", "ntile", "dense_rank", "first_value", "last_value"};
-    batch_query_near_t near;
+    batch_near_t near;
     size_t i;
 
     for (i = 0; i < sizeof(aggregates) / sizeof(*aggregates); i++) {
         parser->beyond |= !strcmp(token->text, aggregates[i]);
     }
-    batch_query_near_init(&near, token->text, parser->text->p);
+    batch_near_init(&near, token->text, parser->text->p);
     batch_function_offer(&near);
     batch_query_fault(parser->text, token->at, "there is no function \"%s\"%s",
-                      batch_query_found(parser->text, token), batch_query_near_words(&near));
+                      batch_query_found(parser->text, token), batch_near_words(&near));
     return NULL;
 }
 

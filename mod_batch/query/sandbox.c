@@ -433,21 +433,21 @@ static const char *translate(const sandbox_t *sandbox, const char *words, int *n
 static const char *near_words(const sandbox_t *sandbox, const char *wanted)
 {
     apr_pool_t *p = sandbox->run->p;
-    batch_query_near_t near;
+    batch_near_t near;
     apr_hash_index_t *hi;
     int i;
 
-    batch_query_near_init(&near, wanted, p);
+    batch_near_init(&near, wanted, p);
     for (i = 0; i < sandbox->run->schema->columns->nelts; i++) {
         const char *name =
             APR_ARRAY_IDX(sandbox->run->schema->columns, i, batch_query_column_t).name;
-        batch_query_near_offer(&near, name, strlen(name));
+        batch_near_offer(&near, name, strlen(name));
     }
     for (hi = apr_hash_first(p, sandbox->member_names); hi; hi = apr_hash_next(hi)) {
         const char *name = apr_hash_this_val(hi);
-        batch_query_near_offer(&near, name, strlen(name));
+        batch_near_offer(&near, name, strlen(name));
     }
-    return batch_query_near_words(&near);
+    return batch_near_words(&near);
 }
 
 static apr_status_t wrong(sandbox_t *sandbox)

@@ -356,21 +356,21 @@ int batch_sandbox_may_call(const char *function)
 
 static int emit_function(composer_t *composer)
 {
-    batch_query_near_t near;
+    batch_near_t near;
     size_t i;
 
-    batch_query_near_init(&near, composer->token->text, composer->run->p);
+    batch_near_init(&near, composer->token->text, composer->run->p);
     for (i = 0; i < FUNCTION_COUNT; i++) {
         if (composer->token->kind == BATCH_TOKEN_NAME &&
             !strcmp(composer->token->text, functions[i].name)) {
             emit(composer, functions[i].call);
             return 1;
         }
-        batch_query_near_offer(&near, functions[i].name, strlen(functions[i].name));
+        batch_near_offer(&near, functions[i].name, strlen(functions[i].name));
     }
     return batch_query_fault(
         &composer->run->text, composer->token->at, "there is no function \"%s\"%s",
-        batch_query_found(&composer->run->text, composer->token), batch_query_near_words(&near));
+        batch_query_found(&composer->run->text, composer->token), batch_near_words(&near));
 }
 
 static int note_source(composer_t *composer, int name)

@@ -5,9 +5,6 @@
 
 #include <apr_strings.h>
 
-/* Bytes of names that are compared with each other, and how far apart near ones may be. */
-#define MOST_COMPARED 48
-
 /* ---- Columns --------------------------------------------------------------------------------- */
 
 static batch_query_kind_e kind_of(batch_type_e type)
@@ -150,100 +147,4 @@ batch_query_value_t batch_query_cell(const batch_cell_t *cell, batch_query_kind_
         break;
     }
     return batch_query_convert(&value, kind, room);
-}
-
-/* ---- Near names ------------------------------------------------------------------------------ */
-
-static char lower(char c)
-{
-    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
-/* Letters to change, add, take away or swap (Damerau), whatever their case. */
-static int distance(const char *a, int a_length, const char *b, int b_length)
-{
-    int rows[3][MOST_COMPARED + 1];
-    int *before = rows[0], *last = rows[1], *now = rows[2];
-    int i, j;
-
-    for (j = 0; j <= b_length; j++) {
-        last[j] = j;
-    }
-    for (i = 1; i <= a_length; i++) {
-        int *next = before;
-
-        now[0] = i;
-        for (j = 1; j <= b_length; j++) {
-            int same = lower(a[i - 1]) == lower(b[j - 1]);
-            int best = last[j - 1] + !same;
-
-            best = last[j] + 1 < best ? last[j] + 1 : best;
-            best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-                lower(a[i - 2]) == lower(b[j - 1]) && before[j - 2] + 1 < best) {
-                best = before[j - 2] + 1;
-            }
-            now[j] = best;
-        }
-        before = last;
-        last = now;
-        now = next;
-    }
-    return last[b_length];
-}
-
-void batch_query_near_init(batch_query_near_t *near, const char *wanted, apr_pool_t *p)
-{
-    memset(near, 0, sizeof(*near));
-    near->wanted = wanted;
-    near->p = p;
-}
-
-void batch_query_near_offer(batch_query_near_t *near, const char *name, apr_size_t length)
-{
-    apr_size_t wanted = strlen(near->wanted);
-    int far, place, i;
-
-    if (!length || length > MOST_COMPARED || wanted > MOST_COMPARED) {
-        return;
-    }
-    far = distance(near->wanted, (int)wanted, name, (int)length);
-    if (far > 1 + (int)(wanted > length ? wanted : length) / 3) {
-        return;
-    }
-    for (i = 0; i < BATCH_QUERY_NEAREST && near->names[i]; i++) {
-        if (strlen(near->names[i]) == length && !memcmp(near->names[i], name, length)) {
-            return;
-        }
-    }
-    for (place = 0;
-         place < BATCH_QUERY_NEAREST && near->names[place] && near->distances[place] <= far;
-         place++) {
-    }
-    if (place == BATCH_QUERY_NEAREST) {
-        return;
-    }
-    for (i = BATCH_QUERY_NEAREST - 1; i > place; i--) {
-        near->names[i] = near->names[i - 1];
-        near->distances[i] = near->distances[i - 1];
-    }
-    near->names[place] = apr_pstrmemdup(near->p, name, length);
-    near->distances[place] = far;
-}
-
-const char *batch_query_near_words(const batch_query_near_t *near)
-{
-    const char *words = "";
-    int i;
-
-    for (i = 0; i < BATCH_QUERY_NEAREST && near->names[i]; i++) {
-        int last = i + 1 == BATCH_QUERY_NEAREST || !near->names[i + 1];
-
-        words = apr_pstrcat(near->p, words,
-                            !i     ? "; did you mean "
-                            : last ? " or "
-                                   : ", ",
-                            "\"", near->names[i], "\"", last ? "?" : "", NULL);
-    }
-    return words;
 }

@@ -1,9 +1,10 @@
-/* What a query sees: forms, columns, members; and which name somebody may have meant. */
+/* What a query sees: forms, columns, members. */
 #ifndef BATCH_QUERY_SCHEMA_H
 #define BATCH_QUERY_SCHEMA_H
 
 #include "query/value.h"
 #include "store/store.h"
+#include "text/nearest_word.h"
 
 /** A column of every form, as queries know it. */
 typedef struct batch_query_column {
@@ -28,25 +29,6 @@ const batch_query_column_t *batch_query_schema_column(const batch_query_schema_t
 /** A cell as a value of the column's kind: NULL if it is none. */
 batch_query_value_t batch_query_cell(const batch_cell_t *cell, batch_query_kind_e kind,
                                      batch_query_room_t *room);
-
-/* ---- Names that are near another ------------------------------------------------------------- */
-
-#define BATCH_QUERY_NEAREST 3
-
-typedef struct batch_query_near {
-    const char *wanted;
-    const char *names[BATCH_QUERY_NEAREST]; /* the nearest first; NULL behind them */
-    int distances[BATCH_QUERY_NEAREST];
-    apr_pool_t *p;
-} batch_query_near_t;
-
-void batch_query_near_init(batch_query_near_t *near, const char *wanted, apr_pool_t *p);
-
-/** Offers a name, which is copied if it is kept. */
-void batch_query_near_offer(batch_query_near_t *near, const char *name, apr_size_t length);
-
-/** "; did you mean a, b or c?", or "". */
-const char *batch_query_near_words(const batch_query_near_t *near);
 
 /* ---- Members (json.c) ------------------------------------------------------------------------ */
 

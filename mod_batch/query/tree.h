@@ -67,7 +67,7 @@ typedef enum { BATCH_FUNCTION_LIST(BATCH_FUNCTION_SYMBOL) BATCH_FUNCTION_COUNT }
 int batch_function_find(const char *name);
 
 /** Offers the names of all functions. */
-void batch_function_offer(batch_query_near_t *near);
+void batch_function_offer(batch_near_t *near);
 
 typedef struct batch_node batch_node_t;
 struct batch_node {
