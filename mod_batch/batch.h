@@ -223,8 +223,9 @@ typedef enum {
     BATCH_KIND_STRING,
     BATCH_KIND_NUMBER, /* any JSON number */
     BATCH_KIND_BOOLEAN,
-    BATCH_KIND_JSON, /* an object or an array, or a string of a json column, as JSON text */
-    BATCH_KIND_CELL  /* text of a format without types (CSV): its column's type decides */
+    BATCH_KIND_JSON,  /* an object or an array, or a string of a json column, as JSON text */
+    BATCH_KIND_CELL,  /* text of a format without types (CSV): its column's type decides */
+    BATCH_KIND_BROKEN /* not what was sent: that has a NUL, is no UTF-8, or is one of several */
 } batch_kind_e;
 
 /** A column's new value. NULL value: SQL NULL. */

@@ -64,7 +64,7 @@ foreach my $mode (qw(mixed sync)) {
         is($batch->{stats}{updated} + $batch->{stats}{created}, 0, "$mode: another organization in the item");
     }
     is($run->(overwrite('contact', [{name => "hers $mode"}]))->{status}, 'completed', "$mode: an overwrite");
-    my $all = $run->(overwrite('group', [{name => 5}], allow_empty => TRUE));
+    my $all = $run->(overwrite('group', [], allow_empty => TRUE));
     is($all->{status}, 'completed', "$mode: one that removes all of hers");
 }
 is(table_hash($_, "organization_id = 'acme'"), $acme{$_}, "$_ of acme are as they were") for @tables;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "engine/digest_set.h"
@@ -9,15 +10,21 @@
 /* Rows that one look or one step of a walk asks for. */
 #define LOOKED_AT 500
 
+/* Bytes of a UUID as text. */
+#define UUID_BYTES 36
+
 /* Bytes of the keys that counting remembers. */
 #define REMEMBERED_BYTES (2 * 1024 * 1024)
 
-#define OF_KEY           'k'
+/* Different things that a digest can be of. */
+#define OF_KEY  'k'
+#define OF_UUID 'u' /* in any spelling of its letters */
 
 struct batch_cleanup {
     const batch_job_t *job;
     const batch_application_t *application;
     batch_digest_set_t *kept;
+    int keeps_uuids;       /* some of them by OF_UUID */
     apr_pool_t *walk_pool; /* of counted */
     const char *counted;   /* the last key that was looked at while counting */
     /* The keys of the first rows to be removed, in the order of the walk. */
@@ -50,19 +57,49 @@ apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *jo
 /* ---- What is kept -------------------------------------------------------------------------------
  */
 
-static apr_status_t keep_key(batch_cleanup_t *cleanup, const char *key)
+/* The digest of a UUID, which is the same in capitals. */
+static batch_digest_t uuid_digest(const batch_cleanup_t *cleanup, const char *key)
 {
-    batch_digest_t digest = batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key));
+    char folded[UUID_BYTES];
+    int i;
 
+    for (i = 0; i < UUID_BYTES; i++) {
+        folded[i] = (char)apr_tolower(key[i]);
+    }
+    return batch_digest_make(cleanup->kept, OF_UUID, folded, UUID_BYTES);
+}
+
+static apr_status_t keep_digest(batch_cleanup_t *cleanup, batch_digest_t digest)
+{
     return batch_digest_set_find(cleanup->kept, digest)
                ? APR_SUCCESS
                : batch_digest_set_put(cleanup->kept, digest, 1);
 }
 
+static apr_status_t keep_key(batch_cleanup_t *cleanup, const char *key)
+{
+    return keep_digest(cleanup, batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key)));
+}
+
+/* Keeps the row whose key an item that is not applied may have meant by an id that no row has. */
+static apr_status_t keep_meant(batch_cleanup_t *cleanup, const char *id)
+{
+    if (!batch_uuid_is_valid(id)) {
+        return APR_SUCCESS;
+    }
+    cleanup->keeps_uuids = 1;
+    return keep_digest(cleanup, uuid_digest(cleanup, id));
+}
+
 static int is_kept(const batch_cleanup_t *cleanup, const char *key)
 {
-    return batch_digest_set_find(
-               cleanup->kept, batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key))) != NULL;
+    batch_digest_t digest = batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key));
+
+    if (batch_digest_set_find(cleanup->kept, digest)) {
+        return 1;
+    }
+    return cleanup->keeps_uuids && batch_uuid_is_valid(key) &&
+           batch_digest_set_find(cleanup->kept, uuid_digest(cleanup, key));
 }
 
 /*
@@ -100,21 +137,40 @@ static apr_status_t keep_several(batch_tx_t *tx, batch_cleanup_t *cleanup,
     return rv;
 }
 
-/* Keeps the rows of items that were looked for. */
-static apr_status_t look_and_keep(batch_tx_t *tx, batch_cleanup_t *cleanup,
-                                  const batch_item_t *items, int count, apr_pool_t *ptemp)
+/*
+ * Keeps the rows of items that were looked for. *left: of these the dropped ones with an id that no
+ * row has come first, now without it: their match values may name a row.
+ */
+static apr_status_t look_and_keep(batch_tx_t *tx, int *left, batch_cleanup_t *cleanup,
+                                  batch_item_t *items, int count, apr_pool_t *ptemp)
 {
     batch_row_look_t *looks = apr_pcalloc(ptemp, (apr_size_t)count * sizeof(*looks));
     apr_status_t rv =
         batch_tx_rows_look(tx, looks, &cleanup->application->scope, items, count, ptemp);
     int i;
 
+    *left = 0;
     for (i = 0; rv == APR_SUCCESS && i < count; i++) {
         if (looks[i].found == 1) {
             rv = keep_key(cleanup, looks[i].key);
         } else if (looks[i].found > 1) {
             rv = keep_several(tx, cleanup, &looks[i]);
+        } else if (items[i].key && items[i].kind == BATCH_ITEM_DROPPED) {
+            rv = keep_meant(cleanup, items[i].key);
+            items[*left] = items[i];
+            items[(*left)++].key = NULL;
         }
+    }
+    return rv;
+}
+
+static apr_status_t keep_looked(batch_tx_t *tx, batch_cleanup_t *cleanup, batch_item_t *items,
+                                int count, apr_pool_t *ptemp)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    while (rv == APR_SUCCESS && count) {
+        rv = look_and_keep(tx, &count, cleanup, items, count, ptemp);
     }
     return rv;
 }
@@ -137,14 +193,11 @@ apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const 
             looked[waiting].key = NULL; /* that of a new row; it may have met one that was there */
         }
         if (++waiting == LOOKED_AT) {
-            rv = look_and_keep(tx, cleanup, looked, waiting, ptemp);
+            rv = keep_looked(tx, cleanup, looked, waiting, ptemp);
             waiting = 0;
         }
     }
-    if (rv == APR_SUCCESS && waiting) {
-        rv = look_and_keep(tx, cleanup, looked, waiting, ptemp);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? keep_looked(tx, cleanup, looked, waiting, ptemp) : rv;
 }
 
 apr_status_t batch_cleanup_keep_known(int *done, batch_cleanup_t *cleanup,

@@ -2,6 +2,9 @@
  * The cleanup of an overwrite: removes every row of the job's resource and scope that no item of
  * the job has named, whether that item was applied or not.
  *
+ * A dropped item names the row that has its id; where none has it, the one that has its match
+ * values, and the one whose key is its id but for the letters of a UUID in capitals.
+ *
  * What is kept is a set of digests of keys, made again from the stored items by whoever goes on
  * with the job. The table is walked in order of its keys, a piece at a time; the last key of a
  * piece is stored with the job, in the transaction that removes what the piece had to remove.

@@ -39,7 +39,6 @@ static apr_status_t judge_next(batch_intake_state_t *intake, batch_intake_group_
     }
     if (rv == APR_SUCCESS) {
         batch_judge(judged, intake->plan, item, intake->read, dropped, group->p);
-        intake->unnamed += judged->unnamed;
         intake->read++;
         group->count++;
     }
@@ -85,6 +84,8 @@ apr_status_t batch_intake_next_group(batch_intake_state_t *intake, batch_error_t
     batch_intake_group_t group = intake->group;
     apr_status_t rv;
 
+    intake->unnamed += intake->group_unnamed;
+    intake->group_unnamed = 0;
     if (!intake->ahead) {
         return read_group(intake, &intake->group, err);
     }
@@ -256,14 +257,19 @@ static apr_status_t store_errors(batch_tx_t *tx, const batch_intake_state_t *int
     return rv;
 }
 
-static void count_items(const batch_intake_state_t *intake)
+static void count_items(batch_intake_state_t *intake)
 {
     batch_job_t *job = intake->job;
     int i;
 
+    intake->group_unnamed = 0;
     for (i = 0; i < intake->group.count; i++) {
         job->received++;
         job->stored++;
+        if (intake->results[i]->unnamed) {
+            intake->group_unnamed++;
+            intake->first_unnamed = intake->first_unnamed ? intake->first_unnamed : job->received;
+        }
         if (intake->results[i]->duplicate) {
             job->counts.duplicates++;
         } else if (intake->results[i]->error_count) {
@@ -316,6 +322,20 @@ static void conclude_empty(batch_intake_state_t *intake)
         job->received, job->action == BATCH_ACTION_OVERWRITE ? ", nothing was removed" : "");
 }
 
+/* An overwrite that would remove rows which are named, if only it were known by what. */
+static void conclude_unnamed(batch_intake_state_t *intake)
+{
+    batch_job_t *job = intake->job;
+
+    job->status = BATCH_STATUS_FAILED;
+    job->reason = apr_psprintf(
+        intake->p,
+        "%" APR_INT64_T_FMT " of %" APR_INT64_T_FMT
+        " items have no valid id and no valid match values, or cannot be read, so it is not known "
+        "which rows they name: nothing was changed; the first one has the index %" APR_INT64_T_FMT,
+        intake->unnamed + intake->group_unnamed, job->received, intake->first_unnamed - 1);
+}
+
 /* All groups are settled: what the job has come to, which with the mode sync is its end. */
 static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
@@ -327,13 +347,9 @@ static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_p
     job->queued_at = job->parsed_at = job->validated_at = batch_tx_now(tx);
     if (!job->total && !intake->undone) {
         conclude_empty(intake);
-    } else if (job->action == BATCH_ACTION_OVERWRITE && intake->unnamed) {
-        job->status = BATCH_STATUS_FAILED;
-        job->reason = apr_psprintf(intake->p,
-                                   "%" APR_INT64_T_FMT " of %" APR_INT64_T_FMT
-                                   " items cannot be read, so it is not known which rows they "
-                                   "name: nothing was changed",
-                                   intake->unnamed, job->received);
+    }
+    if (job->status == BATCH_STATUS_QUEUED && intake->unnamed + intake->group_unnamed) {
+        conclude_unnamed(intake);
     }
     if (job->status == BATCH_STATUS_QUEUED && intake->plan->mode == BATCH_MODE_SYNC) {
         rv = batch_intake_run_sync(tx, intake, ptemp);

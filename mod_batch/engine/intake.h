@@ -69,7 +69,7 @@ typedef struct batch_source_item {
     const char *original;  /* the item as JSON text; NULL: what make_original gives, if it is set */
     /* Makes the original of the item, in p: for formats where that is work, and few need it. */
     const char *(*make_original)(const struct batch_source_item *item, apr_pool_t *p);
-    int unreadable;      /* it is wrong, and its values do not tell which row was meant */
+    int unreadable;      /* it is wrong, and no value of its tells which row was meant */
     const char *wrong;   /* NULL, or a code (docs/api): the item is dropped by validation */
     const char *message; /* of wrong */
     const char *field;   /* of wrong; NULL = the item as a whole */

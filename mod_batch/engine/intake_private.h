@@ -38,8 +38,10 @@ typedef struct batch_intake_state {
     batch_ahead_t *ahead; /* NULL: nobody is */
     batch_intake_group_t next;
     batch_error_t next_error;
-    apr_int64_t read;    /* items so far */
-    apr_int64_t unnamed; /* of them: nobody knows which row they name */
+    apr_int64_t read;          /* items so far */
+    apr_int64_t unnamed;       /* of those in groups before: nobody knows which row they name */
+    apr_int64_t group_unnamed; /* of those in the group under way, as far as it is settled */
+    apr_int64_t first_unnamed; /* the ordinal of the first of all, from 1; 0 = none */
     /* Sync. */
     apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
     int undone;                   /* processing was undone: the job is stored as failed */

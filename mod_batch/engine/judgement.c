@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_siphash.h>
 #include <apr_strings.h>
 
@@ -238,34 +239,178 @@ static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
     }
 }
 
-/*
- * An item that is not applied. Of its values only those stay by which it names a row, for the
- * cleanup of an overwrite. Its original goes with the first error: that is enough to mend it.
+/* ---- Which row a dropped item names ------------------------------------------------------------
  */
-static void drop(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p)
+
+/* What an item says of one of the values by which rows are found. */
+typedef enum {
+    SAID_NOT,   /* nothing, or null */
+    SAID_WRONG, /* something that is no such value, so that nobody knows which one was meant */
+    SAID_WELL
+} said_e;
+
+/* 1 if the two are the same name but for case and for what is no letter and no digit. */
+static int is_nearly(const char *name, const char *other)
+{
+    while (*name || *other) {
+        if (*name && !apr_isalnum(*name)) {
+            name++;
+        } else if (*other && !apr_isalnum(*other)) {
+            other++;
+        } else if (apr_tolower(*name) != apr_tolower(*other)) {
+            return 0;
+        } else {
+            name++;
+            other++;
+        }
+    }
+    return 1;
+}
+
+/* 1 if the item has a member, unknown to the resource, that may have been meant as that one. */
+static int has_nearly(const batch_source_item_t *source, const batch_resource_t *resource,
+                      const char *name)
+{
+    int i;
+
+    for (i = 0; i < source->value_count; i++) {
+        const char *other = source->values[i].name;
+
+        if (is_nearly(other, name) && !batch_resource_column(resource, other) &&
+            strcmp(other, resource->key) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static said_e key_said(const batch_judged_t *judged, const batch_plan_t *plan)
+{
+    const batch_source_item_t *source = &judged->source;
+    const char *key = plan->resource->key;
+    const batch_value_t *value = batch_value_find(source->values, source->value_count, key);
+
+    if (!value && has_nearly(source, plan->resource, key)) {
+        return SAID_WRONG;
+    }
+    if (!value || !value->value) {
+        return SAID_NOT;
+    }
+    return check_key(value) ? SAID_WRONG : SAID_WELL;
+}
+
+/* The match value of that name, the request's default included. *value: set where it is well. */
+static said_e match_said(const batch_value_t **value, const batch_judged_t *judged,
+                         const batch_plan_t *plan, const char *name, apr_pool_t *p)
+{
+    const batch_source_item_t *source = &judged->source;
+    const batch_column_t *column = batch_resource_column(plan->resource, name);
+    const batch_value_t *said = batch_value_find(source->values, source->value_count, name);
+
+    if (said && said->value && (!column || batch_value_check(column, said, p))) {
+        return SAID_WRONG;
+    }
+    if (!said && has_nearly(source, plan->resource, name)) {
+        return SAID_WRONG;
+    }
+    said = said ? said : batch_value_find(plan->properties, plan->property_count, name);
+    if (!said || !said->value) {
+        return SAID_NOT;
+    }
+    *value = said;
+    return SAID_WELL;
+}
+
+/*
+ * Whether a dropped item of an overwrite may name any row. Its id does say which one, where the
+ * item might make a row with it, or a row has it; else its match values do, if it has all of them.
+ * An item with neither that is to make a row names none: either the resource has nothing else to
+ * find one by, or the item is a duplicate and without faults of its own.
+ */
+static void judge_identity(batch_judged_t *judged, const batch_plan_t *plan, int is_faultless,
+                           apr_pool_t *p)
+{
+    const batch_resource_t *resource = plan->resource;
+    said_e key = key_said(judged, plan);
+    said_e match = SAID_WELL;
+    const batch_value_t *value;
+    int i;
+
+    if (judged->source.unreadable || key == SAID_WRONG) {
+        judged->unnamed = 1;
+        return;
+    }
+    if (key == SAID_WELL && (!resource->key_generated || !resource->match->nelts)) {
+        return;
+    }
+    for (i = 0; i < resource->match->nelts && match != SAID_WRONG; i++) {
+        said_e said =
+            match_said(&value, judged, plan, APR_ARRAY_IDX(resource->match, i, const char *), p);
+
+        match = said < match || said == SAID_WRONG ? said : match;
+    }
+    if (resource->match->nelts && match == SAID_WELL) {
+        return;
+    }
+    if (key == SAID_WELL) {
+        judged->look = judged->look_for_key = 1; /* unless there is such a row */
+        return;
+    }
+    judged->unnamed = !resource->key_generated ||
+                      (resource->match->nelts && (match == SAID_WRONG || !is_faultless));
+}
+
+/* The values by which a dropped item names a row, for the cleanup of an overwrite. */
+static void keep_match(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p)
+{
+    const apr_array_header_t *match = plan->resource->match;
+    batch_item_t *item = &judged->item;
+    const batch_value_t *value = NULL;
+    int i;
+
+    item->value_count = 0;
+    item->values = NULL;
+    if (plan->action != BATCH_ACTION_OVERWRITE || !match->nelts) {
+        return;
+    }
+    item->values = apr_palloc(p, (apr_size_t)(unsigned)match->nelts * sizeof(*item->values));
+    for (i = 0; i < match->nelts; i++) {
+        if (match_said(&value, judged, plan, APR_ARRAY_IDX(match, i, const char *), p) ==
+            SAID_WELL) {
+            item->values[item->value_count++] = *value;
+        }
+    }
+}
+
+/*
+ * An item that is not applied. Of its values only those stay by which it names a row. Its original
+ * goes with the first error: that is enough to mend it.
+ */
+static void drop(batch_judged_t *judged, const batch_plan_t *plan, int is_faultless, apr_pool_t *p)
 {
     const batch_source_item_t *source = &judged->source;
     batch_item_t *item = &judged->item;
-    int kept = 0;
-    int i;
 
-    for (i = 0; i < item->value_count; i++) {
-        if (is_match_column(plan->resource, item->values[i].name)) {
-            item->values[kept++] = item->values[i];
-        }
-    }
-    item->value_count = kept;
+    keep_match(judged, plan, p);
     item->kind = BATCH_ITEM_DROPPED;
     item->original = source->original || !source->make_original ? source->original
                                                                 : source->make_original(source, p);
     judged->errors[0].original = item->original;
     judged->look = 0;
+    if (plan->action == BATCH_ACTION_OVERWRITE) {
+        judge_identity(judged, plan, is_faultless, p);
+    }
 }
+
+/* ---- The first step ----------------------------------------------------------------------------
+ */
 
 void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
                  const batch_source_item_t *source, apr_int64_t ordinal, int duplicate,
                  apr_pool_t *p)
 {
+    int is_faultless = 0;
+
     memset(judged, 0, sizeof(*judged));
     judged->item.ordinal = ordinal;
     judged->item.line = source->line;
@@ -275,8 +420,8 @@ void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
     if (source->wrong) { /* then its values only say which row was meant */
         judged->error_count = 0;
         add_error(judged, source->field, source->wrong, source->message);
-        judged->unnamed = source->unreadable;
     } else if (duplicate) {
+        is_faultless = !judged->error_count && !lacks_members(judged, plan, 0);
         judged->duplicate = 1;
         judged->error_count = 0;
         add_error(judged, NULL, "duplicate", "is a duplicate of another item of this batch");
@@ -284,7 +429,7 @@ void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
         judge_row(judged, plan);
     }
     if (judged->error_count) {
-        drop(judged, plan, p);
+        drop(judged, plan, is_faultless, p);
     }
 }
 
@@ -323,16 +468,17 @@ void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
     if (final != judged) {
         *final = *judged;
     }
-    final->look = 0;
-    judge_found(final, plan, look, p);
-    if (!final->error_count) {
+    if (final->item.kind == BATCH_ITEM_DROPPED) {
+        final->look = 0;
+        final->unnamed = !look->found;
         return;
     }
-    if (final != judged && final->item.value_count) {
-        final->item.values = apr_pmemdup(
-            p, judged->item.values, (apr_size_t)judged->item.value_count * sizeof(batch_value_t));
+    judge_found(final, plan, look, p);
+    if (final->error_count) {
+        drop(final, plan, 0, p);
+        final->unnamed |= final->look && !look->found;
     }
-    drop(final, plan, p);
+    final->look = 0;
 }
 
 /* ---- New keys

@@ -16,12 +16,12 @@
 typedef struct batch_judged {
     batch_item_t item; /* as it is to be stored */
     int duplicate;     /* it is dropped by parsing */
-    int look;          /* batch_judge_finish needs a look at its row */
+    int look;          /* batch_judge_finish needs a look at its row, also at a dropped one's */
     int look_for_key;  /* that has nothing to add where a row with just the item's key is there */
     int lacks;         /* it lacks members that a new row must have */
     batch_source_item_t source; /* as the source gave it */
-    int unnamed;                /* it is wrong, and which row it names cannot be known */
-    int error_count;            /* 0: it is accepted, so far */
+    int unnamed;     /* overwrite: it is dropped, and which row it names cannot be known */
+    int error_count; /* 0: it is accepted, so far */
     batch_item_error_t errors[BATCH_ITEM_PROBLEMS];
 } batch_judged_t;
 
@@ -34,8 +34,8 @@ void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
                  apr_pool_t *p);
 
 /**
- * The second step, for an item without errors whose `look` is set: makes *final of the first step's
- * result and of what was found. final may be judged.
+ * The second step, for an item whose `look` is set: makes *final of the first step's result and of
+ * what was found. final may be judged.
  */
 void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
                         const batch_plan_t *plan, const batch_row_look_t *look, apr_pool_t *p);

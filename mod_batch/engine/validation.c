@@ -259,6 +259,9 @@ const char *batch_value_check(const batch_column_t *column, const batch_value_t 
     if (value->kind == BATCH_KIND_NULL) {
         return column->required ? "must not be null" : NULL;
     }
+    if (value->kind == BATCH_KIND_BROKEN) {
+        return "cannot be read";
+    }
     if (value->kind == BATCH_KIND_CELL) {
         typed = *value;
         batch_value_type_cell(&typed, column, p);

@@ -243,10 +243,11 @@ static const char *make_original(const batch_source_item_t *item, apr_pool_t *p)
         batch_write_text(&writer, i ? "," : "{");
         batch_write_json_string(&writer, value->name);
         batch_write_text(&writer, ":");
-        if (value->value && value->kind != BATCH_KIND_STRING && value->kind != BATCH_KIND_CELL) {
-            batch_write_text(&writer, value->value);
-        } else {
+        if (value->kind == BATCH_KIND_STRING || value->kind == BATCH_KIND_CELL ||
+            value->kind == BATCH_KIND_BROKEN || !value->value) {
             batch_write_json_string(&writer, value->value);
+        } else {
+            batch_write_text(&writer, value->value);
         }
     }
     batch_write_bytes(&writer, item->value_count ? "}" : "{}", item->value_count ? 2 : 3);
@@ -342,7 +343,7 @@ static int cells_read(batch_source_item_t *item, const batch_csv_header_t *heade
         value->kind = BATCH_KIND_CELL;
         if (!batch_utf8_is_valid(cell, length)) {
             value->value = cell_mend(item, value->name, cell, length, p);
-            value->kind = BATCH_KIND_STRING;
+            value->kind = BATCH_KIND_BROKEN;
         }
         item->value_count++;
     }
@@ -368,6 +369,7 @@ static void values_type(batch_source_item_t *item, const batch_csv_header_t *hea
 static void refuse_large(batch_source_item_t *item, const batch_csv_header_t *header, apr_pool_t *p)
 {
     item->value_count = 0;
+    item->unreadable = 1;
     wrong(
         item, "too_large", NULL,
         apr_psprintf(p, "the row has more than %" APR_INT64_T_FMT " bytes", header->max_item_size));

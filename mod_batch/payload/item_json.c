@@ -103,6 +103,21 @@ static int unknown_is_new(reading_t *reading, const char *name, apr_size_t lengt
     return 1;
 }
 
+/** A name that the item has had before: nobody knows which of its values counts. */
+static void refuse_repeated(reading_t *reading, const char *name)
+{
+    apr_array_header_t *values = reading->parser->values;
+
+    wrong(reading->item, "repeated_member", name, "is given twice");
+    for (int i = 0; i < values->nelts; i++) {
+        batch_value_t *value = &APR_ARRAY_IDX(values, i, batch_value_t);
+
+        if (!strcmp(value->name, name)) {
+            value->kind = BATCH_KIND_BROKEN;
+        }
+    }
+}
+
 /**
  * The name that begins at *at, which moves behind it; NULL if the item has had it before. place:
  * of the member in the item.
@@ -130,12 +145,12 @@ static const char *name_read(reading_t *reading, char **at, int place)
             if (unknown_is_new(reading, name, length)) {
                 return name;
             }
-            wrong(reading->item, "repeated_member", name, "is given twice");
+            refuse_repeated(reading, name);
             return NULL;
         }
     }
     if (known->seen == parser->turn) {
-        wrong(reading->item, "repeated_member", known->name, "is given twice");
+        refuse_repeated(reading, known->name);
         return NULL;
     }
     known->seen = parser->turn;
@@ -157,6 +172,7 @@ static void string_read(reading_t *reading, batch_value_t *value, char *from, ch
     }
     value->value = batch_json_string_decode(&length, from, length, reading->p);
     if (strlen(value->value) != length) {
+        value->kind = BATCH_KIND_BROKEN;
         wrong(reading->item, "wrong_type", value->name, "must not contain U+0000");
     }
 }
@@ -234,6 +250,7 @@ static int members_read(reading_t *reading, char *at)
         batch_value_t value;
 
         if (place == BATCH_ITEM_MEMBERS) {
+            reading->item->unreadable = 1;
             wrong(reading->item, "too_large", NULL,
                   "has more than " APR_STRINGIFY(BATCH_ITEM_MEMBERS) " members");
             break;
@@ -281,6 +298,7 @@ static int item_read(batch_source_item_t *item, batch_item_parser_t *parser, con
     original[length] = '\0';
     item->original = original;
     if (*text != '{') {
+        item->unreadable = 1;
         wrong(item, "not_an_object", NULL, "the item is not an object");
         return 1;
     }

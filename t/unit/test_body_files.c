@@ -53,7 +53,7 @@ static const char *show_problems(const batch_problems_t *problems, apr_pool_t *p
 /** An item: its line, its values with their kinds, what is wrong with it, its original. */
 static const char *show_item(const batch_source_item_t *item, apr_pool_t *p)
 {
-    static const char kinds[] = "0snbjc"; /* as batch_kind_e */
+    static const char kinds[] = "0snbjc!"; /* as batch_kind_e */
     const char *text = apr_psprintf(p, "%" APR_INT64_T_FMT, item->line);
 
     for (int i = 0; i < item->value_count; i++) {
@@ -208,13 +208,13 @@ static void test_csv_items(void)
     gives(CSV,
           "name,id\na\xff"
           "b,1\nz,3\n",
-          "2 name=s:a\xef\xbf\xbd"
+          "2 name=!:a\xef\xbf\xbd"
           "b id=s:1 !invalid_utf8 name "
           "{\"name\":\"a\xef\xbf\xbd"
           "b\",\"id\":\"1\"}\n3 name=s:z id=s:3",
           "bytes that are not UTF-8");
     gives_n(CSV, "name,id\na\0b,1\nz,3\n", 17,
-            "2 name=s:a\xef\xbf\xbd"
+            "2 name=!:a\xef\xbf\xbd"
             "b id=s:1 !nul_byte name "
             "{\"name\":\"a\xef\xbf\xbd"
             "b\",\"id\":\"1\"}\n3 name=s:z id=s:3",

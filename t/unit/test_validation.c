@@ -13,7 +13,7 @@ static apr_pool_t *pool;
 /** What a cell is in a column of that type, and what is said of it. */
 static void cell(batch_type_e type, const char *text, const char *wanted)
 {
-    static const char kinds[] = "0snbjc"; /* as batch_kind_e */
+    static const char kinds[] = "0snbjc!"; /* as batch_kind_e */
     batch_column_t column = {.name = "it", .type = type};
     batch_value_t value = {"it", text, BATCH_KIND_CELL};
     const char *wrong = batch_value_check(&column, &value, pool);
