@@ -27,6 +27,7 @@
 #define BATCH_EMALFORMED   (APR_OS_START_USERERR + 4008) /* a body that is not of its format */
 #define BATCH_ETOOLARGE    (APR_OS_START_USERERR + 4009) /* a body or a part of it over its limit */
 #define BATCH_EINDOUBT     (APR_OS_START_USERERR + 4010) /* a COMMIT's reply was lost */
+#define BATCH_EPART        (APR_OS_START_USERERR + 4011) /* a body that says that it is a part */
 
 /**
  * Details of a failure, filled by whoever returns a status other than APR_SUCCESS.

@@ -61,6 +61,26 @@ int batch_body_is_json(batch_exchange_t *x, int *code)
     return 0;
 }
 
+int batch_body_is_whole(batch_exchange_t *x, int *code)
+{
+    const char *type = apr_table_get(x->r->headers_in, "Content-Type");
+
+    if (apr_table_get(x->r->headers_in, "Content-Range")) {
+        *code = batch_reply_error(x, HTTP_BAD_REQUEST,
+                                  "the header Content-Range says that the body is a part: only a "
+                                  "whole is taken: send all of it in one request, without that "
+                                  "header");
+        return 0;
+    }
+    if (type && !strcasecmp(ap_getword(x->r->pool, &type, ';'), "multipart/byteranges")) {
+        *code = batch_reply_error(x, HTTP_BAD_REQUEST,
+                                  "a body of the type multipart/byteranges has parts of something: "
+                                  "only a whole is taken");
+        return 0;
+    }
+    return 1;
+}
+
 /* ---- Reading ----------------------------------------------------------------------------------
  */
 
@@ -74,6 +94,7 @@ struct reading {
     int too_large;   /* more than limit came */
     int compressed;  /* it came with a Content-Encoding, which a filter may have taken off */
     apr_status_t rv; /* what fn returned */
+    batch_raw_body_t *raw;
 };
 
 /* 1 if the header Content-Encoding is still there: no filter has taken the encoding off. */
@@ -92,8 +113,10 @@ static int reply_too_large(batch_exchange_t *x)
                              "the body is larger than this server takes");
 }
 
-static int reply_unreadable(batch_exchange_t *x, apr_status_t rv, int compressed)
+static int reply_unreadable(const struct reading *reading, apr_status_t rv)
 {
+    batch_exchange_t *x = reading->x;
+    int compressed = reading->compressed;
     int status = ap_map_http_request_error(rv, HTTP_BAD_REQUEST);
 
     x->r->connection->keepalive = AP_CONN_CLOSE;
@@ -114,10 +137,29 @@ static int reply_unreadable(batch_exchange_t *x, apr_status_t rv, int compressed
     if (status == HTTP_REQUEST_TIME_OUT) {
         return batch_reply_error(x, status, "the body did not arrive in time");
     }
+    if (compressed && batch_raw_body_has_members(reading->raw)) {
+        return batch_reply_error(
+            x, status,
+            "the compressed body seems to have several gzip members, as a file "
+            "has that was put together of several .gz files: one is taken: "
+            "compress it as a whole, as in zcat FILE | gzip");
+    }
     return batch_reply_error(x, status,
                              compressed ? "the body did not arrive whole, or is not what its "
                                           "Content-Encoding says, or becomes too much larger by it"
                                         : "the body did not arrive whole");
+}
+
+/*
+ * What fn does not take need not be read, unless the body has a digest: then it may be wrong
+ * because it is not what was sent, and that goes before what it seems to be.
+ */
+static int goes_on(const struct reading *reading)
+{
+    return reading->rv == APR_SUCCESS ||
+           (batch_raw_body_has_digest(reading->raw) &&
+            (reading->rv == BATCH_EMALFORMED || reading->rv == BATCH_EINVALID ||
+             reading->rv == BATCH_ETOOLARGE));
 }
 
 /* Hands the buckets of a brigade to fn, and empties it. */
@@ -143,8 +185,10 @@ static apr_status_t take(struct reading *reading, apr_bucket_brigade *brigade)
             if (reading->too_large) {
                 return APR_SUCCESS;
             }
-            reading->rv = reading->fn(reading->baton, bytes, length);
-            if (reading->rv != APR_SUCCESS) {
+            if (reading->rv == APR_SUCCESS) {
+                reading->rv = reading->fn(reading->baton, bytes, length);
+            }
+            if (!goes_on(reading)) {
                 return APR_SUCCESS;
             }
         }
@@ -163,39 +207,57 @@ static int declared_too_large(const struct reading *reading)
            length > reading->limit;
 }
 
+/* Reads until the body ends, or something ends the reading; what httpd has said. */
+static apr_status_t read_all(struct reading *reading, int *encoded)
+{
+    batch_exchange_t *x = reading->x;
+    request_rec *r = x->r;
+    apr_bucket_brigade *brigade = batch_reply_brigade(x);
+    apr_status_t rv = APR_SUCCESS;
+
+    while (!reading->too_large && !reading->ended && !*encoded && rv == APR_SUCCESS &&
+           goes_on(reading)) {
+        x->body_begun = 1;
+        rv = ap_get_brigade(r->input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ,
+                            READ_BYTES);
+        if (rv == APR_SUCCESS) {
+            *encoded = is_encoded(r);
+        }
+        if (rv == APR_SUCCESS && !*encoded) {
+            rv = take(reading, brigade);
+        }
+        apr_brigade_cleanup(brigade);
+    }
+    x->body_read = reading->ended;
+    return rv;
+}
+
 int batch_body_read(batch_exchange_t *x, batch_body_fn *fn, void *baton, apr_status_t *rv,
                     int *code)
 {
     request_rec *r = x->r;
-    apr_bucket_brigade *brigade = batch_reply_brigade(x);
     struct reading reading = {.x = x, .fn = fn, .baton = baton, .limit = ap_get_limit_req_body(r)};
-    apr_status_t read_rv = APR_SUCCESS;
+    apr_status_t read_rv;
+    const char *wrong;
     int encoded = 0;
 
     *rv = APR_SUCCESS;
+    if (!batch_raw_body_watch(&reading.raw, x, code)) {
+        return 0;
+    }
     reading.compressed = is_encoded(r);
     reading.too_large = declared_too_large(&reading);
-    while (!reading.too_large && !reading.ended && !encoded && read_rv == APR_SUCCESS &&
-           reading.rv == APR_SUCCESS) {
-        x->body_begun = 1;
-        read_rv = ap_get_brigade(r->input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ,
-                                 READ_BYTES);
-        if (read_rv == APR_SUCCESS) {
-            encoded = is_encoded(r);
-        }
-        if (read_rv == APR_SUCCESS && !encoded) {
-            read_rv = take(&reading, brigade);
-        }
-        apr_brigade_cleanup(brigade);
-    }
-    x->body_read = reading.ended;
+    read_rv = read_all(&reading, &encoded);
+    wrong = reading.ended ? batch_raw_body_check(reading.raw, r->pool) : NULL;
     if (reading.too_large) {
         *code = reply_too_large(x);
     } else if (read_rv != APR_SUCCESS) {
-        *code = reply_unreadable(x, read_rv, reading.compressed);
+        *code = reply_unreadable(&reading, read_rv);
     } else if (encoded) {
         *code = batch_reply_error(x, HTTP_UNSUPPORTED_MEDIA_TYPE,
                                   "this server does not take bodies with that Content-Encoding");
+    } else if (wrong) {
+        *code = batch_reply_error(x, HTTP_BAD_REQUEST, wrong);
     } else if (reading.rv != APR_SUCCESS) {
         *rv = reading.rv;
     } else {

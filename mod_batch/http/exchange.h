@@ -179,10 +179,40 @@ int batch_body_read(batch_exchange_t *x, batch_body_fn *fn, void *baton, apr_sta
                     int *code);
 
 /**
+ * Whether a request with a body says that it has the whole of what is to be taken: 1, or 0 after
+ * the reply was made, with *code for httpd. A part is not taken for the whole (RFC 9110, 14.5).
+ */
+int batch_body_is_whole(batch_exchange_t *x, int *code);
+
+/**
  * Whether a body of this type can be JSON in UTF-8: 1, or 0 after the reply was made, with *code
  * for httpd.
  */
 int batch_body_is_json(batch_exchange_t *x, int *code);
+
+/* ---- The body as it came (raw_body.c) ---------------------------------------------------------
+ */
+
+typedef struct batch_raw_body batch_raw_body_t;
+
+/**
+ * Watches the body that is about to be read, as it comes in, where the request's headers say what
+ * it should sum up to, or that it is compressed; else *raw is NULL, which the calls below take. 0
+ * after the reply was made, with *code for httpd: such a header is malformed.
+ */
+int batch_raw_body_watch(batch_raw_body_t **raw, batch_exchange_t *x, int *code);
+
+/** 1 if there is a digest that the body has to match: all of it has to be read to know. */
+int batch_raw_body_has_digest(const batch_raw_body_t *raw);
+
+/** At the body's end: NULL, or the sentence for a 400 that says which digest it does not match. */
+const char *batch_raw_body_check(batch_raw_body_t *raw, apr_pool_t *p);
+
+/** 1 if what has come so far looks like several gzip members. */
+int batch_raw_body_has_members(const batch_raw_body_t *raw);
+
+/** Registers the filter. */
+void batch_raw_body_register_filter(void);
 
 /* ---- Replies (reply.c) ------------------------------------------------------------------------
  */

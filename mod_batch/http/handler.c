@@ -48,6 +48,7 @@ static int answer_identified(batch_exchange_t *x)
     request_rec *r = x->r;
     const batch_route_t *route = batch_route_find(x);
     batch_endpoint_fn *endpoint;
+    int code;
 
     if (!route) {
         return batch_reply_error(x, HTTP_NOT_FOUND, "there is no such batch, nor another resource");
@@ -59,6 +60,10 @@ static int answer_identified(batch_exchange_t *x)
     if (!endpoint) {
         apr_table_setn(r->headers_out, "Allow", batch_route_methods(route, r->pool));
         return batch_reply_error(x, HTTP_METHOD_NOT_ALLOWED, "this path does not have that method");
+    }
+    if ((r->method_number == M_POST || r->method_number == M_PUT) &&
+        !batch_body_is_whole(x, &code)) {
+        return code;
     }
     return endpoint(x);
 }
@@ -159,4 +164,5 @@ void batch_http_register_hooks(apr_pool_t *p, batch_service_fn *service)
     batch_authentication_register_hooks(p);
     batch_signed_register_hooks(p);
     batch_error_filter_register_hooks(p);
+    batch_raw_body_register_filter();
 }

@@ -83,7 +83,7 @@ static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
     /* Of JSON the first byte tells. Who sends a file that nobody wants need not send all of it. */
     if (rv == APR_SUCCESS && !create->is_accepted && batch_resources_body_is_file(create->body) &&
         !accept_request(create)) {
-        rv = BATCH_EINVALID;
+        rv = APR_EGENERAL; /* the reply was made, whatever else the body is */
     }
     return rv;
 }

@@ -41,6 +41,7 @@ typedef struct part {
     const char *name; /* NULL = none */
     const char *file; /* NULL: it is no file */
     const char *type; /* NULL = none */
+    int is_range;     /* it has a Content-Range */
 } part_t;
 
 static apr_status_t fail(batch_multipart_t *multipart, batch_error_t *err, const char *message)
@@ -137,6 +138,8 @@ static const char *header_read(part_t *part, char *line, apr_pool_t *p)
     value += strspn(value, " \t");
     if (!strcasecmp(line, "Content-Type")) {
         part->type = value;
+    } else if (!strcasecmp(line, "Content-Range")) {
+        part->is_range = 1;
     } else if (!strcasecmp(line, "Content-Disposition")) {
         part->name = parameter(value, "name", p);
         part->file = parameter(value, "filename", p);
@@ -179,7 +182,7 @@ static const char *headers_read(part_t *part, char *headers, apr_pool_t *p)
 /** The headers of a part are complete. */
 static apr_status_t part_begin(batch_multipart_t *multipart, batch_error_t *err)
 {
-    part_t part = {NULL, NULL, NULL};
+    part_t part = {NULL, NULL, NULL, 0};
     apr_pool_t *p = multipart->part_pool;
     const char *wrong;
 
@@ -190,6 +193,11 @@ static apr_status_t part_begin(batch_multipart_t *multipart, batch_error_t *err)
     wrong = headers_read(&part, multipart->headers, p);
     if (wrong) {
         return fail(multipart, err, wrong);
+    }
+    if (part.is_range) {
+        return batch_error_set(err, BATCH_EPART, NULL, multipart->p,
+                               "a part of the multipart body has the header Content-Range, which "
+                               "says that it is a piece of something: only a whole is taken");
     }
     multipart->matched = 0;
     multipart->state = PART_SKIPPED;

@@ -31,8 +31,9 @@ batch_multipart_t *batch_multipart_make(const char *boundary,
                                         const batch_multipart_target_t *target, apr_pool_t *p);
 
 /**
- * Takes the next bytes. BATCH_EINVALID: the body is not such a one, with err->message in p of make,
- * else what the target has returned. Once a call has failed no further one may follow.
+ * Takes the next bytes. BATCH_EINVALID: the body is not such a one, BATCH_EPART: a part says that
+ * it is a piece of something, both with err->message in p of make; else what the target has
+ * returned. Once a call has failed no further one may follow.
  */
 apr_status_t batch_multipart_feed(batch_multipart_t *multipart, const char *bytes,
                                   apr_size_t length, batch_error_t *err);

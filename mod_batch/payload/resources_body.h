@@ -39,8 +39,9 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
  * Takes the next bytes. BATCH_EMALFORMED: JSON that is none, with err->line, err->column and a
  * message for the client (400; of an upload, 422); BATCH_EINVALID: not of its format otherwise, or
  * too many items: problems says what is wrong, and err->message the first of it in one sentence,
- * with the line (422); BATCH_ETOOLARGE: over BATCH_REQUEST_BYTES; BATCH_EUNAVAILABLE: the spool
- * cannot be written (err has a tag).
+ * with the line (422); BATCH_ETOOLARGE: over BATCH_REQUEST_BYTES; BATCH_EPART: it says that it is a
+ * part of something, in one sentence (400); BATCH_EUNAVAILABLE: the spool cannot be written (err
+ * has a tag).
  */
 apr_status_t batch_resources_body_feed(batch_resources_body_t *body, const char *bytes,
                                        apr_size_t length, batch_error_t *err);
