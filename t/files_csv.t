@@ -114,6 +114,25 @@ is_deeply(
 );
 is($errors[1]{original}, '["long","4@x.y","x","y"]', 'no cell of a ragged row is lost');
 
+# ---- Rows of separators alone ----------------------------------------------------------------------
+
+# Spreadsheets leave them behind: no item, no duplicate, no row of NULLs; each counts as a line.
+foreach my $mode ('mixed', 'sync') {
+    restore();
+    $answer = post_file("$merge&mode=$mode", ",,\nname,email\nl1,1\@x.y\n,\n\"\",\"\"\n , \t\n,,,,\nl2,\n,x\n,\n,\n");
+    $batch = $mode eq 'mixed' ? resource_final($answer->json->{data}) : $answer->json->{data};
+    is_phases($batch, {received => 3, invalid => 1}, "rows of separators, $mode") if $mode eq 'mixed';
+    @errors = rows("SELECT ordinal, line, field, code FROM batch_errors WHERE job = (SELECT max(seq) FROM batch_jobs)");
+    is_deeply([map { [@$_{qw(ordinal line field code)}] } @errors], [[2, 9, 'name', 'missing']], "$mode: are lines, and no items");
+    $batch = post_file("action=merge&resource=shipment&mode=$mode&atomic=true", "carrier,status,tracking_number\n,,\nx,,L1\n,,\n")->json->{data};
+    $batch = resource_final($batch);
+    is_result($batch, 'completed', {created => 1}, "$mode: nor duplicates of each other");
+}
+restore();
+$batch = resource_final(post_file('action=overwrite&resource=group', "name,resource\n,\nWest,contact\n,\n\"\",\n")->json->{data});
+is_result($batch, 'completed', {created => 1, overwritten => 3}, 'an overwrite has nothing to say of them');
+is_wrong(post_file($merge, "name,email\n,\n,\n"), ['data'], 'and alone they are no item', like => qr/at least one item/);
+
 # ---- Files that are wrong --------------------------------------------------------------------------
 
 restore();

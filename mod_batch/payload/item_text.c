@@ -220,19 +220,19 @@ void batch_write_text_cell(batch_text_writer_t *writer, const char *text, apr_po
     }
 }
 
-/** Writes the cell of a member: empty where it is absent. 1 if there is something in it. */
-static int write_value(batch_text_writer_t *writer, const batch_json_slice_t *value,
-                       apr_pool_t *ptemp)
+/** Writes the cell of a member: empty where it is absent. */
+static void write_value(batch_text_writer_t *writer, const batch_json_slice_t *value,
+                        apr_pool_t *ptemp)
 {
     apr_size_t length = value->length;
     const char *text = value->text;
 
     switch (batch_json_kind(value)) {
     case BATCH_JSON_ABSENT:
-        return 0;
+        return;
     case BATCH_JSON_NULL:
         batch_write_text(writer, BATCH_CELL_NULL);
-        return 1;
+        return;
     case BATCH_JSON_STRING:
         text = batch_json_string_decode(&length, value->text, value->length, ptemp);
         break;
@@ -240,7 +240,6 @@ static int write_value(batch_text_writer_t *writer, const batch_json_slice_t *va
         break;
     }
     batch_write_cell(writer, text, length, ptemp);
-    return length > 0;
 }
 
 /** Writes the elements of an array as cells. */
@@ -262,7 +261,6 @@ void batch_write_item_cells(batch_text_writer_t *writer, const apr_array_header_
                             int has_header, const char *item, apr_size_t length, apr_pool_t *ptemp)
 {
     batch_json_slice_t object = {NULL, 0};
-    int written = 0;
 
     if (item && length) {
         object = batch_json_document(item, length);
@@ -277,10 +275,7 @@ void batch_write_item_cells(batch_text_writer_t *writer, const apr_array_header_
         batch_write_text(writer, i ? "," : "");
         if (batch_json_kind(&object) == BATCH_JSON_OBJECT) {
             batch_json_member(&value, &object, APR_ARRAY_IDX(columns, i, const char *));
-            written += write_value(writer, &value, ptemp);
+            write_value(writer, &value, ptemp);
         }
-    }
-    if (columns->nelts == 1 && !written) {
-        batch_write_text(writer, "\"\""); /* else it would be a blank line, which is no row */
     }
 }

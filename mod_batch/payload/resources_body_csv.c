@@ -34,7 +34,7 @@ typedef struct csv_file {
     apr_int64_t row_line;    /* where it has begun */
     apr_size_t row_used;     /* its bytes so far, with the line end that was just fed */
     apr_size_t ended;        /* bytes of the line end that was just fed */
-    int is_blank;            /* it has nothing but blanks so far */
+    int has_text;            /* one of its cells so far has more than blanks */
     batch_text_buffer_t row; /* its cells, unless it is too large */
     apr_size_t most;         /* bytes that a row may have */
     int has_header;
@@ -71,6 +71,9 @@ static void cell_found(void *cell, size_t length, void *baton)
 {
     csv_file_t *file = baton;
 
+    if (length && !is_blank(cell, (const char *)cell + length)) {
+        file->has_text = 1;
+    }
     if (!is_too_large(file)) {
         batch_csv_row_add(&file->row, cell, length);
     }
@@ -103,12 +106,13 @@ static void take_header(csv_file_t *file)
     }
 }
 
+/** A row of which nothing is kept any more may have had a text in it. */
 static void row_found(int end, void *baton)
 {
     csv_file_t *file = baton;
 
     (void)end;
-    if (file->status == APR_SUCCESS && !file->is_blank) {
+    if (file->status == APR_SUCCESS && (file->has_text || is_too_large(file))) {
         if (!file->has_header) {
             take_header(file);
         } else {
@@ -180,10 +184,9 @@ static apr_status_t feed_piece(csv_file_t *file, const char *bytes, apr_size_t l
 
     if (!file->open && length > ended) {
         file->open = 1;
-        file->is_blank = 1;
+        file->has_text = 0;
         file->row_line = file->line;
     }
-    file->is_blank = file->is_blank && is_blank(bytes, bytes + (length - ended));
     file->ended = ended;
     file->row_used += file->open ? length : 0;
     fed = csv_parse(&file->parser, bytes, length, cell_found, row_found, file);

@@ -159,8 +159,12 @@ static void test_csv(void)
           "line ends in quotes count as lines");
     gives(CSV, "name,id\n\"say \"\"hi\"\", you\",1\n", "2 name=s:say \"hi\", you id=s:1", "quotes");
     gives(CSV, "name,id\n x , 1\n", "2 name=s: x  id=s: 1", "spaces are a part of a cell");
-    gives(CSV, "name,id\n,\n\"\",#N/A\n#N/A,3\n", "2\n3 id=0:\n4 name=0: id=s:3",
+    gives(CSV, "name,id\n,4\n\"\",#N/A\n#N/A,3\n", "2 id=s:4\n3 id=0:\n4 name=0: id=s:3",
           "empty cells are absent, #N/A is null");
+    gives(CSV, ",,\n\"\"\nname,id\n,\n , \t\n\"\",\"\"\n,,,,,\n\"\"\n\",\",\n\"\n\",\nx,7\n,",
+          "9 name=s:,\n10 name=s:\n\n12 name=s:x id=s:7", "rows of separators are blank lines");
+    gives(CSV, apr_psprintf(pool, "name,id\n%60s,\n,\n", ""), "2 !too_large (none)",
+          "one of blanks is none where it is too large to be looked at");
     gives(CSV, "name\rx\ry\r", "2 name=s:x\n3 name=s:y", "CR alone");
     gives(
         CSV, "name,name,nix,\nx\n",

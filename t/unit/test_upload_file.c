@@ -129,8 +129,8 @@ static void test_upload(void)
     is_string(upload_of(BATCH_FILE_CSV, "size,name", 5),
               "size,name\r\n5,\"a, \"\"b\"\"\"\r\nx,7\r\n1,2\r\n,\r\n,\"a, \"\"b\"\"\"\r\n",
               "or those that it came with, and a row that was of another length as it was");
-    is_string(upload_of(BATCH_FILE_CSV, "open", 2), "open\r\n\"\"\r\n\"\"\r\n",
-              "a row of one empty cell is no blank line");
+    is_string(upload_of(BATCH_FILE_CSV, "open", 2), "open\r\n\r\n\r\n",
+              "a row of one empty cell is a blank line");
 }
 
 static void test_sink(void)
