@@ -93,10 +93,30 @@ foreach my $query ('mode=fast', 'status=done', 'action=explode', 'via=pigeon', "
     ok($answer->status == 422 || ($answer->status == 200 && (@{$answer->json->{data}} < 30)), "$query shows no more")
         or diag($answer->status, ' ', substr $answer->body, 0, 300);
 }
-is(list('colour=blue&start=5')->{pagination}{total_count}, 30, 'an unknown parameter is ignored');
+is_wrong(request('GET', '/batches?colour=blue&start=5'), [qw(colour start)], 'unknown parameters', like => qr/takes page, limit, /);
+
+# The other order.
+is(ids(list("sort=created_at&sort_direction=$_")), ids(list('')), "$_: the oldest first") for qw(asc ASC);
+is(ids(list($_)), ids(list('')), "$_: the oldest first") for qw(sort=created_at sort_direction=asc);
+foreach my $query (qw(sort=created_at&sort_direction=desc sort_direction=DESC)) {
+    is(ids(list($query)), join(' ', map { $_->{id} } reverse @made[5 .. 29]), "$query: the newest first");
+    is(ids(list("$query&limit=10&page=3")), join(' ', map { $_->{id} } reverse @made[0 .. 9]), "$query: the last page");
+    my @synchronous = grep { $_->{mode} eq 'sync' } @made;
+    is(ids(list("$query&mode=sync&limit=4&page=2")), join(' ', map { $_->{id} } (reverse @synchronous)[4 .. 7]), "$query: with a filter");
+}
+is(request('GET', '/batches?sort_direction=desc')->json->{message}, 'the batches, newest first', 'the message says so');
+is_wrong(request('GET', '/batches?sort=status'), ['sort'], 'another order', like => qr/must be created_at/);
+is_wrong(request('GET', '/batches?sort='), ['sort'], 'an order of nothing');
+is_wrong(request('GET', '/batches?sort_direction=sideways'), ['sort_direction'], 'another direction', like => qr/asc or desc/);
+
+# With a slash behind it, in both APIs.
+is(ids(request('GET', $_)->json), ids(list('')), $_) for qw(/batches/ /v1/batches/);
+is(request('POST', '/batches/', json => merge('shipment', undef))->status, 201, 'POST /batches/');
+is(request('GET', '/batch/')->json->{total_count}, 3, 'GET /batch/');
+is_refused(request('GET', "/batches/$made[0]{id}/"), 404, 'not_found', 'a slash behind a batch');
 
 # Whose.
-is(list('', as => 'bob')->{pagination}{total_count}, 30, 'bob sees the same');
+is(list('', as => 'bob')->{pagination}{total_count}, 31, 'bob sees the same');
 $page = list('', as => 'carol');
 is($page->{pagination}{total_count}, 3, 'carol sees her own');
 is(join(' ', map { $_->{organization_id} } @{$page->{data}}), 'globex globex globex', 'and no other');

@@ -10,6 +10,7 @@
 
 #include "batch.h"
 #include "http/http.h"
+#include "payload/request_words.h"
 #include "payload/resources_json.h"
 #include "payload/sink.h"
 
@@ -22,10 +23,11 @@ typedef struct batch_exchange {
     batch_api_e api;    /* by the path: in its shape the reply is made, errors included */
     const char *prefix; /* of the path, before "/batch" or "/batches"; "" where there is none */
     const char *id;     /* of the batch, lower case; NULL in the route of the list */
-    const batch_urls_t *urls; /* of the batch that is shown; NULL = none */
-    int dot_json;             /* the path ended with .json */
-    int body_begun;           /* reading the request's body has begun */
-    int body_read;            /* the request's body was read to its end */
+    const batch_urls_t *urls;   /* of the batch that is shown; NULL = none */
+    batch_problems_t *problems; /* what is wrong with the request, its query string at first */
+    int dot_json;               /* the path ended with .json */
+    int body_begun;             /* reading the request's body has begun */
+    int body_read;              /* the request's body was read to its end */
 } batch_exchange_t;
 
 /** Answers an exchange; returns what the handler returns to httpd. */
@@ -51,8 +53,12 @@ const batch_route_t *batch_route_find(batch_exchange_t *x);
 /** The API that a path belongs to, whether it has a route or not; path may be NULL. */
 batch_api_e batch_route_api(const char *path, apr_pool_t *p);
 
-/** The endpoint of the request's method (HEAD as GET), or NULL if the route does not have it. */
-batch_endpoint_fn *batch_route_endpoint(const batch_route_t *route, const request_rec *r);
+/**
+ * Looks at the query string, and lets the endpoint of the request's method (HEAD as GET) answer;
+ * 405 if the route does not have it. What is wrong with the query string is in x->problems for
+ * endpoints that list what is wrong, and is the answer for all others.
+ */
+int batch_route_answer(batch_exchange_t *x, const batch_route_t *route);
 
 /** 1 if the route is one of a batch's files: a signed URL may lead there. */
 int batch_route_is_file(const batch_route_t *route);
@@ -121,6 +127,9 @@ int batch_endpoint_queued(batch_exchange_t *x, const batch_job_t *job);
 /* ---- The query string (query_string.c) ----------------------------------------------------------
  */
 
+/** Adds to x->problems what is wrong with the names of the query string's parameters. */
+void batch_parameters_check(batch_exchange_t *x, const batch_request_words_t *words);
+
 /**
  * The value of a parameter, decoded, in the request's pool; NULL where there is none. "" where its
  * encoding is wrong, which no parameter of ours may be. The last one of a name counts.
@@ -142,6 +151,12 @@ int batch_parameter_flag(const batch_exchange_t *x, const char *name, batch_prob
 
 /** batch_parameter for request_parameters.h; baton is the exchange. */
 const char *batch_parameter_get(void *baton, const char *name);
+
+/**
+ * The parameter sort_direction, asc or desc in any case: 1 for desc; absent where it is not there.
+ * Adds a problem where it is neither.
+ */
+int batch_parameter_descending(const batch_exchange_t *x, int absent, batch_problems_t *problems);
 
 /** The page of a list. */
 apr_int64_t batch_parameter_page(const batch_exchange_t *x, batch_problems_t *problems);

@@ -47,8 +47,6 @@ static int answer_identified(batch_exchange_t *x)
 {
     request_rec *r = x->r;
     const batch_route_t *route = batch_route_find(x);
-    batch_endpoint_fn *endpoint;
-    int code;
 
     if (!route) {
         return batch_reply_error(x, HTTP_NOT_FOUND, "there is no such batch, nor another resource");
@@ -56,16 +54,7 @@ static int answer_identified(batch_exchange_t *x)
     if (r->method_number == M_OPTIONS) {
         return answer_options(x, route);
     }
-    endpoint = batch_route_endpoint(route, r);
-    if (!endpoint) {
-        apr_table_setn(r->headers_out, "Allow", batch_route_methods(route, r->pool));
-        return batch_reply_error(x, HTTP_METHOD_NOT_ALLOWED, "this path does not have that method");
-    }
-    if ((r->method_number == M_POST || r->method_number == M_PUT) &&
-        !batch_body_is_whole(x, &code)) {
-        return code;
-    }
-    return endpoint(x);
+    return batch_route_answer(x, route);
 }
 
 const batch_service_t *batch_service_for(const request_rec *r)

@@ -27,6 +27,33 @@ const char *batch_parameter(const batch_exchange_t *x, const char *name)
     return value;
 }
 
+/* A name that is shown to the client whole, and no longer than a known one could be. */
+#define NAME_BYTES 64
+
+void batch_parameters_check(batch_exchange_t *x, const batch_request_words_t *words)
+{
+    apr_pool_t *p = x->r->pool;
+    batch_problem_list_t list = {x->problems, 0, 0};
+    const char *query = x->r->args;
+
+    while (query && *query) {
+        const char *pair = ap_getword(p, &query, '&');
+        char *name = ap_getword(p, &pair, '=');
+        const char *wrong;
+
+        if (ap_unescape_urlencoded(name) != OK) {
+            name = apr_pstrdup(p, "?");
+        }
+        wrong = *name ? batch_request_word_check(name, strlen(name), words, p) : NULL;
+        if (wrong && strlen(name) > NAME_BYTES) {
+            batch_problem_list_add(&list, wrong, "%.*s...", NAME_BYTES, name);
+        } else if (wrong) {
+            batch_problem_list_add(&list, wrong, "%s", name);
+        }
+    }
+    batch_problem_list_end(&list, "query string");
+}
+
 const char *batch_parameter_get(void *baton, const char *name)
 {
     return batch_parameter(baton, name);
@@ -72,6 +99,17 @@ apr_int64_t batch_parameter_page(const batch_exchange_t *x, batch_problems_t *pr
         return 1;
     }
     return page;
+}
+
+int batch_parameter_descending(const batch_exchange_t *x, int absent, batch_problems_t *problems)
+{
+    const char *text = batch_parameter(x, "sort_direction");
+    int is_descending = text ? !strcasecmp(text, "desc") : absent;
+
+    if (text && !is_descending && strcasecmp(text, "asc") != 0) {
+        batch_problem_add(problems, "sort_direction", "must be asc or desc");
+    }
+    return is_descending;
 }
 
 int batch_parameter_flag(const batch_exchange_t *x, const char *name, batch_problems_t *problems)

@@ -56,7 +56,7 @@ static int accept_request(batch_exchange_t *x, batch_operations_request_t *reque
                           batch_body_e body, int *code)
 {
     apr_pool_t *p = x->r->pool;
-    batch_problems_t *problems = batch_problems_make(p);
+    batch_problems_t *problems = x->problems;
     const batch_resource_t *resource;
     int action;
 

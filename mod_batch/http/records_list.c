@@ -37,11 +37,7 @@ static void read_order(batch_job_query_t *query, batch_problems_t *problems,
             batch_problem_add(problems, "sort", "must be one of %s", names);
         }
     }
-    text = batch_parameter(x, "sort_direction");
-    query->descending = !text || !strcasecmp(text, "desc");
-    if (text && !query->descending && strcasecmp(text, "asc") != 0) {
-        batch_problem_add(problems, "sort_direction", "must be asc or desc");
-    }
+    query->descending = batch_parameter_descending(x, 1, problems);
 }
 
 /* ---- The list ---------------------------------------------------------------------------------
@@ -77,7 +73,7 @@ static apr_status_t write_job(void *baton, const batch_job_t *job)
 int batch_records_list(batch_exchange_t *x)
 {
     request_rec *r = x->r;
-    batch_problems_t *problems = batch_problems_make(r->pool);
+    batch_problems_t *problems = x->problems;
     batch_job_query_t query = {0};
     struct list list = {0};
     batch_error_t err = {0};

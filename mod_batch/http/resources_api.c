@@ -157,7 +157,7 @@ int batch_resources_create(batch_exchange_t *x)
 {
     apr_pool_t *p = x->r->pool;
     apr_array_header_t *errors = apr_array_make(p, 8, sizeof(batch_item_error_t));
-    struct create create = {.x = x, .problems = batch_problems_make(p)};
+    struct create create = {.x = x, .problems = x->problems};
     batch_job_t job;
     apr_status_t rv;
 

@@ -95,7 +95,6 @@ int batch_resources_request_upload(batch_exchange_t *x, const batch_plan_t *plan
 int batch_resources_get(batch_exchange_t *x)
 {
     batch_urls_t urls = {NULL, NULL, NULL, NULL, NULL};
-    batch_problems_t *problems = batch_problems_make(x->r->pool);
     const batch_resource_t *resource;
     int wanted[FILE_COUNT];
     batch_job_t job;
@@ -106,10 +105,10 @@ int batch_resources_get(batch_exchange_t *x)
         return code;
     }
     for (i = 0; i < FILE_COUNT; i++) {
-        wanted[i] = batch_parameter_flag(x, files[i].flag, problems);
+        wanted[i] = batch_parameter_flag(x, files[i].flag, x->problems);
     }
-    if (problems->nelts) {
-        return batch_reply_problems(x, problems);
+    if (x->problems->nelts) {
+        return batch_reply_problems(x, x->problems);
     }
     resource = batch_engine_resource(x->service->engine, job.resource);
     /* The URL lets whoever has it act: it is for those who may do what the batch does. */

@@ -17,6 +17,7 @@
 static const char *const modes[] = {"sync", "mixed", NULL};
 static const char *const vias[] = {"api", "file", NULL};
 static const char *const actions[] = {"merge", "overwrite", "delete", NULL};
+static const char *const orders[] = {"created_at", NULL};
 static const char *const statuses[] = {"requested", "queued",    "processing", "completed",
                                        "failed",    "timed_out", "expired",    NULL};
 
@@ -37,7 +38,7 @@ static const char *read_word(const batch_exchange_t *x, const char *name, const 
         }
         all = apr_pstrcat(x->r->pool, all, *all ? ", " : "", *word, NULL);
     }
-    batch_problem_add(problems, name, "must be one of %s", all);
+    batch_problem_add(problems, name, "must be %s%s", words[1] ? "one of " : "", all);
     return NULL;
 }
 
@@ -83,8 +84,8 @@ static apr_status_t write_job(void *baton, const batch_job_t *job)
 
 int batch_resources_list(batch_exchange_t *x)
 {
-    batch_problems_t *problems = batch_problems_make(x->r->pool);
-    batch_envelope_t envelope = {.status = HTTP_OK, .message = "the batches, oldest first"};
+    batch_problems_t *problems = x->problems;
+    batch_envelope_t envelope = {.status = HTTP_OK};
     batch_job_query_t query = {.api = BATCH_API_RESOURCES, .sort = BATCH_SORT_CREATED_AT};
     struct list list = {.envelope = &envelope};
     batch_error_t err = {0};
@@ -93,9 +94,12 @@ int batch_resources_list(batch_exchange_t *x)
     envelope.page = batch_parameter_page(x, problems);
     envelope.limit = batch_parameter_number(x, "limit", DEFAULT_LIMIT, MOST_LIMIT, 1, problems);
     read_filters(&query, x, problems);
+    read_word(x, "sort", orders, problems);
+    query.descending = batch_parameter_descending(x, 0, problems);
     if (problems->nelts) {
         return batch_reply_problems(x, problems);
     }
+    envelope.message = query.descending ? "the batches, newest first" : "the batches, oldest first";
     envelope.endpoint = batch_reply_endpoint(x);
     query.limit = envelope.limit;
     query.offset = (envelope.page - 1) * envelope.limit;

@@ -214,7 +214,10 @@ static apr_status_t part_begin(batch_multipart_t *multipart, batch_error_t *err)
                                "query string",
                                part.name);
     }
-    return APR_SUCCESS;
+    wrong = part.file ? NULL : batch_request_parameter_wrong(part.name, p);
+    return wrong ? batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
+                                   "the multipart body has the part %s, which %s", part.name, wrong)
+                 : APR_SUCCESS;
 }
 
 /** Takes bytes of headers; returns behind what it took. */

@@ -4,6 +4,8 @@
 
 #include <apr_strings.h>
 
+#include "payload/request_words.h"
+
 /** What the functions below share. */
 typedef struct shape {
     batch_operations_request_t *request;
@@ -34,6 +36,15 @@ static void read_first(shape_t *shape, const batch_json_slice_t *operation)
     first->has_data = first->data != NULL;
 }
 
+/** Also of those that are kept and not run: whoever wrote them meant the batch to be safe. */
+static void check_words(const shape_t *shape, const batch_json_slice_t *operation)
+{
+    char field[40];
+
+    apr_snprintf(field, sizeof(field), "operations[%d].", shape->request->operation_count);
+    batch_shape_words(&shape->members, operation, &batch_words_operation, field);
+}
+
 static void read_operations(shape_t *shape, const batch_json_slice_t *operations)
 {
     batch_operations_request_t *request = shape->request;
@@ -50,8 +61,11 @@ static void read_operations(shape_t *shape, const batch_json_slice_t *operations
         if (batch_json_kind(&operation) != BATCH_JSON_OBJECT) {
             batch_problem_list_add(shape->list, "must be an object", "operations[%d]",
                                    request->operation_count);
-        } else if (!request->operation_count) {
-            read_first(shape, &operation);
+        } else {
+            if (!request->operation_count) {
+                read_first(shape, &operation);
+            }
+            check_words(shape, &operation);
         }
         request->operation_count++;
     }
@@ -71,7 +85,8 @@ static void read_batch(shape_t *shape, const batch_json_slice_t *batch)
     } else if (start.text) {
         shape->request->start = batch_json_is_true(&start);
     }
-    batch_shape_safety_nets(&shape->members, batch);
+    batch_shape_unavailable(&shape->members, batch, 0);
+    batch_shape_words(&shape->members, batch, &batch_words_batch, "");
 }
 
 void batch_operations_read_shape(batch_operations_request_t *request, batch_problem_list_t *list,
@@ -84,6 +99,9 @@ void batch_operations_read_shape(batch_operations_request_t *request, batch_prob
 
     memset(request, 0, sizeof(*request));
     request->start = 1;
+    batch_shape_words(&shape.members, &parent,
+                      body == BATCH_BODY_CREATE ? &batch_words_create : &batch_words_operations,
+                      "");
     if (body == BATCH_BODY_CREATE) {
         parent = batch_shape_member(&shape.members, &parent, "batch", "batch");
         if (batch_json_kind(&parent) != BATCH_JSON_OBJECT) {

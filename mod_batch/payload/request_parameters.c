@@ -5,34 +5,28 @@
 #include <apr_strings.h>
 
 #include "payload/json_reader.h"
-#include "payload/request_shape.h"
+#include "payload/request_words.h"
 #include "payload/text_buffer.h"
 #include "payload/writer.h"
+#include "text/nearest_word.h"
 
-/** What a parameter is written as. */
-static const struct parameter {
-    const char *name;
-    int is_flag;
-    int is_json; /* an object or a number */
-} parameters[] = {
-    {"mode", 0, 0},        {"action", 0, 0},
-    {"resource", 0, 0},    {"duplicate_handling", 0, 0},
-    {"save_upload", 1, 0}, {"atomic", 1, 0},
-    {"dry_run", 1, 0},     {"allow_empty", 1, 0},
-    {"properties", 0, 1},  {"max_removed", 0, 1},
-    {"max_errors", 0, 1},
-};
+/* What parameters stand for, where it is no string: true or false; an object or a number. */
+static const char *const flags[] = {"save_upload", "atomic",      "dry_run",
+                                    "allow_empty", "save_result", NULL};
+static const char *const values[] = {"properties", "max_removed", "max_errors", "columns", NULL};
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define KNOWN batch_parameters_resources_create.known
 
 int batch_request_parameter_is_known(const char *name)
 {
-    for (size_t i = 0; name && i < COUNT(parameters); i++) {
-        if (!strcmp(parameters[i].name, name)) {
-            return 1;
-        }
-    }
-    return 0;
+    return name && batch_word_is_known(name, strlen(name), KNOWN);
+}
+
+const char *batch_request_parameter_wrong(const char *name, apr_pool_t *p)
+{
+    return name
+               ? batch_request_word_check(name, strlen(name), &batch_parameters_resources_create, p)
+               : NULL;
 }
 
 /* ---- Members --------------------------------------------------------------------------------- */
@@ -51,7 +45,8 @@ static void members_read(batch_resources_request_t *request, const batch_shape_t
     request->atomic = batch_shape_flag(shape, all, "atomic", "atomic", 1);
     request->allow_empty = batch_shape_flag(shape, all, "allow_empty", "allow_empty", 0);
     request->properties = batch_shape_values(shape, all, "properties", "properties", 1);
-    batch_shape_safety_nets(shape, all);
+    batch_shape_unavailable(shape, all, 1);
+    batch_shape_words(shape, all, &batch_words_resources, "");
     request->has_data = batch_json_kind(&data) == BATCH_JSON_ARRAY;
     if (data.text && !request->has_data) {
         batch_problem_list_add(shape->list, "must be an array of objects", "data");
@@ -76,14 +71,17 @@ void batch_request_members_read(batch_resources_request_t *request, const char *
 /* ---- Parameters ------------------------------------------------------------------------------ */
 
 /** Writes a value as the JSON that it stands for; what stands for none becomes a string. */
-static void value_write(batch_text_writer_t *writer, const struct parameter *parameter,
-                        const char *value, apr_pool_t *p)
+static void value_write(batch_text_writer_t *writer, const char *name, const char *value,
+                        apr_pool_t *p)
 {
-    if (parameter->is_flag && (!strcasecmp(value, "true") || !strcmp(value, "1"))) {
+    int is_flag = batch_word_is_known(name, strlen(name), flags);
+
+    if (is_flag && (!strcasecmp(value, "true") || !strcmp(value, "1"))) {
         batch_write_text(writer, "true");
-    } else if (parameter->is_flag && (!strcasecmp(value, "false") || !strcmp(value, "0"))) {
+    } else if (is_flag && (!strcasecmp(value, "false") || !strcmp(value, "0"))) {
         batch_write_text(writer, "false");
-    } else if (parameter->is_json && batch_json_is_valid(value, strlen(value), p)) {
+    } else if (batch_word_is_known(name, strlen(name), values) &&
+               batch_json_is_valid(value, strlen(value), p)) {
         batch_write_text(writer, value);
     } else {
         batch_write_json_string(writer, value);
@@ -103,15 +101,15 @@ apr_array_header_t *batch_request_parameters_read(batch_resources_request_t *req
     memset(request, 0, sizeof(*request));
     batch_text_writer_init(&writer, &sink);
     batch_write_text(&writer, "{");
-    for (size_t i = 0; i < COUNT(parameters); i++) {
-        const char *value = get(baton, parameters[i].name);
+    for (const char *const *name = KNOWN; *name; name++) {
+        const char *value = get(baton, *name);
 
         if (value) {
             batch_write_text(&writer, given->nelts ? ",\"" : "\"");
-            batch_write_text(&writer, parameters[i].name);
+            batch_write_text(&writer, *name);
             batch_write_text(&writer, "\":");
-            value_write(&writer, &parameters[i], value, p);
-            APR_ARRAY_PUSH(given, const char *) = parameters[i].name;
+            value_write(&writer, *name, value, p);
+            APR_ARRAY_PUSH(given, const char *) = *name;
         }
     }
     batch_write_text(&writer, "}");

@@ -14,8 +14,8 @@ typedef const char *batch_parameter_fn(void *baton, const char *name);
 /**
  * Reads them into *request, whose other members are set to what they are when absent: mode, action,
  * resource, duplicate_handling, words; save_upload, atomic, allow_empty, true or false; properties,
- * a JSON object. Adds a problem for each that is wrong. Returns the names of those that were given:
- * an array of const char *.
+ * a JSON object. Adds a problem for each that is wrong or not available. Returns the names of those
+ * that were given: an array of const char *.
  */
 apr_array_header_t *batch_request_parameters_read(batch_resources_request_t *request,
                                                   batch_problems_t *problems,
@@ -24,6 +24,12 @@ apr_array_header_t *batch_request_parameters_read(batch_resources_request_t *req
 
 /** 1 if a parameter of that name is one of these; name may be NULL. */
 int batch_request_parameter_is_known(const char *name);
+
+/**
+ * What is wrong with a name that may have been meant as one of these: a message in p, NULL for
+ * nothing, or for no name (request_words.h).
+ */
+const char *batch_request_parameter_wrong(const char *name, apr_pool_t *p);
 
 /**
  * Reads the members of a request: text is a checked JSON object (json_reader.h). Sets all of

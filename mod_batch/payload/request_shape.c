@@ -185,20 +185,3 @@ apr_array_header_t *batch_shape_values(const batch_shape_t *shape, const batch_j
     }
     return values.read;
 }
-
-void batch_shape_safety_nets(const batch_shape_t *shape, const batch_json_slice_t *object)
-{
-    static const char *const limits[] = {"max_removed", "max_errors"};
-
-    if (batch_shape_flag(shape, object, "dry_run", "dry_run", 0)) {
-        batch_problem_list_add(shape->list, "is not available in this version", "dry_run");
-    }
-    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-        batch_json_slice_t limit = batch_shape_member(shape, object, limits[i], limits[i]);
-
-        if (limit.text) {
-            batch_problem_list_add(shape->list, "is not available in this version", "%s",
-                                   limits[i]);
-        }
-    }
-}

@@ -60,10 +60,4 @@ int batch_shape_flag(const batch_shape_t *shape, const batch_json_slice_t *objec
 apr_array_header_t *batch_shape_values(const batch_shape_t *shape, const batch_json_slice_t *object,
                                        const char *name, const char *field, int nested);
 
-/**
- * Adds a problem for each safety net that is asked for (dry_run, max_removed, max_errors): one that
- * is not there must not be passed over in silence.
- */
-void batch_shape_safety_nets(const batch_shape_t *shape, const batch_json_slice_t *object);
-
 #endif

@@ -140,7 +140,7 @@ const char *batch_word_meant(const char *word, apr_size_t length, const char *co
     letters_t wanted;
     int nearest = 3;
 
-    if (!letters_read(&wanted, word, length, 1) || !wanted.count ||
+    if (!letters_read(&wanted, word, length, 1) || wanted.count < 2 ||
         batch_word_is_known(word, length, known)) {
         return NULL;
     }

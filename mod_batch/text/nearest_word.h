@@ -26,7 +26,8 @@ int batch_word_distance(const char *a, apr_size_t a_length, const char *b, apr_s
 /**
  * The known word that was meant by one that is not known: it is equal but for case, '_', '-', '.'
  * and spaces, or it is a letter away, two where the known word has more than five. Where several
- * are so, the nearest, and of these the first. NULL: none was meant, or the word is itself known.
+ * are so, the nearest, and of these the first. NULL: none was meant, the word is itself known, or
+ * has one letter only.
  * @param word    length bytes, whatever they are
  * @param known   the known words, NULL behind the last
  */
