@@ -1,9 +1,9 @@
 /* What clients change about jobs. */
 #include "engine/jobs.h"
 #include "engine/change.h"
+#include "engine/selection.h"
 #include "engine/status.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -13,69 +13,6 @@
 static const char unknown_form[] = "is not the id of a form of your organization";
 
 /* ---- Operations into a job ------------------------------------------------------------------- */
-
-/* An item to be sorted: its first bytes decide between most, without a look at the key. */
-typedef struct sorted {
-    apr_uint64_t beginning;
-    const batch_item_t *item;
-} sorted_t;
-
-/* The first eight bytes of the key as a number that is as large as they come late in the order. */
-static apr_uint64_t beginning_of(const batch_item_t *item)
-{
-    apr_uint64_t number = 0;
-    apr_size_t i;
-
-    for (i = 0; i < sizeof(number); i++) {
-        number = number << 8 | (i < item->key_length ? (unsigned char)item->key[i] : 0);
-    }
-    return number;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    const sorted_t *one = a;
-    const sorted_t *other = b;
-    const batch_item_t *left = one->item;
-    const batch_item_t *right = other->item;
-    apr_size_t shorter =
-        left->key_length < right->key_length ? left->key_length : right->key_length;
-    int order;
-
-    if (one->beginning != other->beginning) {
-        return one->beginning > other->beginning ? 1 : -1;
-    }
-    order = memcmp(left->key, right->key, shorter);
-
-    if (order) {
-        return order;
-    }
-    return (left->key_length > right->key_length) - (left->key_length < right->key_length);
-}
-
-/*
- * The items in the order in which they are stored and applied: by key, so that neighbours in the
- * index are touched together and any two batches lock rows in the same order.
- */
-static apr_array_header_t *stored_order(const apr_array_header_t *selected, apr_pool_t *p)
-{
-    apr_array_header_t *items =
-        apr_array_make(p, selected ? selected->nelts : 0, sizeof(batch_item_t));
-    sorted_t *sorted = apr_palloc(p, (apr_size_t)items->nalloc * sizeof(*sorted));
-    int i;
-
-    for (i = 0; selected && i < selected->nelts; i++) {
-        sorted[i].item = &APR_ARRAY_IDX(selected, i, batch_item_t);
-        sorted[i].beginning = beginning_of(sorted[i].item);
-    }
-    if (selected) {
-        qsort(sorted, (size_t)selected->nelts, sizeof(*sorted), compare_keys);
-    }
-    for (i = 0; selected && i < selected->nelts; i++) {
-        APR_ARRAY_PUSH(items, batch_item_t) = *sorted[i].item;
-    }
-    return items;
-}
 
 /* Puts what the request asks for into the job. */
 static void apply_request(batch_job_t *job, const batch_operations_request_t *request,
@@ -100,35 +37,6 @@ static void apply_request(batch_job_t *job, const batch_operations_request_t *re
         job->settings = batch_values_encode((const batch_value_t *)operation->data->elts,
                                             operation->data->nelts, p);
     }
-}
-
-struct segment_target {
-    batch_tx_t *tx;
-    const batch_job_t *job;
-};
-
-static apr_status_t insert_segment(void *baton, const batch_segment_t *segment)
-{
-    struct segment_target *target = baton;
-
-    return batch_tx_segment_insert(target->tx, target->job, segment);
-}
-
-static apr_status_t store_items(batch_tx_t *tx, const batch_job_t *job,
-                                const apr_array_header_t *items, apr_pool_t *ptemp)
-{
-    struct segment_target target = {tx, job};
-    batch_segment_writer_t *writer = batch_segment_writer_make(insert_segment, &target, ptemp);
-    apr_status_t rv;
-    int i;
-
-    for (i = 0; i < items->nelts; i++) {
-        rv = batch_segment_write(writer, &APR_ARRAY_IDX(items, i, batch_item_t));
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-    }
-    return batch_segment_writer_finish(writer);
 }
 
 /* BATCH_EINVALID with a problem where the job's form is not the organization's, or is gone. */
@@ -212,6 +120,7 @@ struct change {
     batch_problems_t *problems;
     batch_job_t *job;
     apr_pool_t *p;
+    apr_array_header_t *selected; /* what the job has stored, as it was sent */
 };
 
 /* Sends a pending job on its way. */
@@ -298,7 +207,7 @@ static apr_status_t create_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    return store_items(tx, job, change->items, ptemp);
+    return batch_selection_store(tx, job, change->items, ptemp);
 }
 
 apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
@@ -306,8 +215,8 @@ apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
                               batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
     const apr_array_header_t *items =
-        stored_order(request->operation_count ? request->first.ids : NULL, p);
-    struct change change = {engine, actor, request, items, 0, NULL, problems, job, p};
+        batch_selection_sort(request->operation_count ? request->first.ids : NULL, p);
+    struct change change = {engine, actor, request, items, 0, NULL, problems, job, p, NULL};
 
     memset(job, 0, sizeof(*job));
     job->id = batch_uuid_make(p);
@@ -337,7 +246,50 @@ static apr_status_t read_job(batch_tx_t *tx, const struct change *change)
     return rv != APR_SUCCESS ? rv : check_permission(change->engine, change->actor, change->job);
 }
 
-static apr_status_t set_operations_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+/* The first operations of a job: what is to be done, and to what. */
+static apr_status_t take_operations(batch_tx_t *tx, const struct change *change, apr_pool_t *ptemp)
+{
+    apr_status_t rv = batch_tx_segments_delete(tx, change->job);
+
+    apply_request(change->job, change->request, change->items->nelts, change->p);
+    return rv == APR_SUCCESS ? batch_selection_store(tx, change->job, change->items, ptemp) : rv;
+}
+
+/*
+ * Operations behind those that the job has: they are kept, and not run. Both texts are arrays that
+ * are not empty: "[...]" and "[...]" become "[...,...]".
+ */
+static apr_status_t keep_operations(const struct change *change)
+{
+    const batch_operations_request_t *request = change->request;
+    const char *more = request->whole ? request->whole : request->text;
+    batch_job_t *job = change->job;
+    apr_size_t length = strlen(job->operations);
+
+    if (length + strlen(more) > BATCH_OPERATIONS_KEPT) {
+        batch_problem_add(change->problems, "operations",
+                          "are too many: a batch keeps " APR_STRINGIFY(
+                              BATCH_OPERATIONS_KEPT) " bytes of them beside the ids of the first");
+        return BATCH_EINVALID;
+    }
+    job->operations = apr_pstrcat(change->p, apr_pstrmemdup(change->p, job->operations, length - 1),
+                                  ",", more + 1, NULL);
+    job->warnings = SEVERAL_OPERATIONS;
+    return APR_SUCCESS;
+}
+
+/* Whether the actor may do what is asked for, and with that form; whether it will run or not. */
+static apr_status_t check_request(batch_tx_t *tx, const struct change *change)
+{
+    batch_job_t asked = *change->job;
+    apr_status_t rv;
+
+    apply_request(&asked, change->request, 0, change->p);
+    rv = check_permission(change->engine, change->actor, &asked);
+    return rv == APR_SUCCESS ? check_form(tx, change->engine, &asked, change->problems) : rv;
+}
+
+static apr_status_t add_operations_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct change *change = baton;
     batch_job_t *job = change->job;
@@ -345,43 +297,40 @@ static apr_status_t set_operations_body(batch_tx_t *tx, void *baton, apr_pool_t 
 
     apr_array_clear(change->problems);
     rv = read_job(tx, change);
+    if (rv == APR_SUCCESS) {
+        rv = batch_status_next(&job->status, job->status, BATCH_EVENT_ADD_OPERATIONS,
+                               batch_tx_error(tx), change->p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = check_request(tx, change);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = batch_status_next(&job->status, job->status, BATCH_EVENT_SET_OPERATIONS,
-                           batch_tx_error(tx), change->p);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    apply_request(job, change->request, change->items->nelts, change->p);
     job->updated_by = change->actor->name;
     job->updated_by_id = change->actor->id;
-    rv = check_permission(change->engine, change->actor, job);
-    if (rv != APR_SUCCESS) {
-        return rv;
+    rv = job->resource ? keep_operations(change) : take_operations(tx, change, ptemp);
+    if (rv == APR_SUCCESS) {
+        rv = batch_selection_read(tx, &change->selected, job, change->p);
     }
-    rv = check_form(tx, change->engine, job, change->problems);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = batch_tx_segments_delete(tx, job);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = store_items(tx, job, change->items, ptemp);
-    return rv != APR_SUCCESS ? rv : batch_tx_job_update(tx, job);
+    return rv == APR_SUCCESS ? batch_tx_job_update(tx, job) : rv;
 }
 
-apr_status_t batch_job_set_operations(batch_job_t *job, const batch_engine_t *engine,
+apr_status_t batch_job_add_operations(batch_job_t *job, const batch_engine_t *engine,
                                       const batch_actor_t *actor, const char *id,
-                                      const batch_operations_request_t *request,
+                                      batch_operations_request_t *request,
                                       batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
-    const apr_array_header_t *items =
-        stored_order(request->operation_count ? request->first.ids : NULL, p);
-    struct change change = {engine, actor, request, items, 0, id, problems, job, p};
+    const apr_array_header_t *items = batch_selection_sort(request->first.ids, p);
+    struct change change = {engine, actor, request, items, 0, id, problems, job, p, NULL};
+    apr_status_t rv = write_change(&change, add_operations_body, BATCH_CHANGE, err);
 
-    return write_change(&change, set_operations_body, BATCH_CHANGE, err);
+    if (rv == APR_SUCCESS) {
+        request->text = job->operations;
+        request->first.has_ids = change.selected->nelts > 0;
+        request->first.ids = change.selected;
+    }
+    return rv;
 }
 
 static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -411,7 +360,7 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     rv = check_form(tx, change->engine, job, change->problems);
     if (rv == APR_SUCCESS && change->items) {
         job->total = job->stored = change->items->nelts;
-        rv = store_items(tx, job, change->items, ptemp);
+        rv = batch_selection_store(tx, job, change->items, ptemp);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -425,11 +374,11 @@ apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
                              const batch_selection_t *selection, batch_problems_t *problems,
                              batch_error_t *err, apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, 0, id, problems, job, p};
+    struct change change = {engine, actor, NULL, NULL, 0, id, problems, job, p, NULL};
 
     if (selection) {
         change.revision = selection->revision;
-        change.items = selection->items ? stored_order(selection->items, p) : NULL;
+        change.items = selection->items ? batch_selection_sort(selection->items, p) : NULL;
     }
 
     return write_change(&change, start_body, BATCH_CHANGE, err);
@@ -455,7 +404,7 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
                               const batch_actor_t *actor, const char *id, batch_error_t *err,
                               apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p};
+    struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p, NULL};
 
     return write_change(&change, delete_body, BATCH_CHANGE_REMOVES, err);
 }
@@ -498,7 +447,7 @@ apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
                               const batch_actor_t *actor, const char *id, batch_error_t *err,
                               apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p};
+    struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p, NULL};
 
     return write_change(&change, cancel_body, BATCH_CHANGE, err);
 }

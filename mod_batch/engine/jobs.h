@@ -1,5 +1,5 @@
 /*
- * What clients do with jobs: create, look, set operations, start, delete. Each call is one
+ * What clients do with jobs: create, look, add operations, start, delete. Each call is one
  * transaction; a call that fails has changed nothing.
  *
  * Every call takes the actor and touches jobs of the actor's organization only.
@@ -50,7 +50,7 @@ const char *batch_engine_resource_names(const batch_engine_t *engine, unsigned a
  * for everything that is wrong. On return *resource and *action are what the operation names, as
  * far as it names something that exists (else NULL and -1), so that the caller can refuse what the
  * actor may not do before it lists what is wrong with it.
- * require: an operation must be there (the batch is to start, or its operations are being set).
+ * require: an operation must be there (the batch is to start, or operations are being added).
  */
 void batch_operation_check(const batch_resource_t **resource, int *action,
                            batch_problems_t *problems, const batch_engine_t *engine,
@@ -93,10 +93,16 @@ apr_status_t batch_job_list(apr_int64_t *total, const batch_engine_t *engine,
                             const batch_actor_t *actor, batch_job_query_t *query, batch_job_fn *fn,
                             void *baton, batch_error_t *err, apr_pool_t *p);
 
-/** Replaces the operations of a pending job, as batch_job_create does for a new one. */
-apr_status_t batch_job_set_operations(batch_job_t *job, const batch_engine_t *engine,
+/**
+ * Adds operations to those of a pending job. Where it has none they are its first, as
+ * batch_job_create takes them; else they are kept behind those that it has, and not run.
+ * BATCH_EINVALID where they are more than BATCH_OPERATIONS_KEPT then. request passed
+ * batch_operation_check; text and ids of its first operation become those of all that the job has
+ * (strings in p), so that it can be written as they are.
+ */
+apr_status_t batch_job_add_operations(batch_job_t *job, const batch_engine_t *engine,
                                       const batch_actor_t *actor, const char *id,
-                                      const batch_operations_request_t *request,
+                                      batch_operations_request_t *request,
                                       batch_problems_t *problems, batch_error_t *err,
                                       apr_pool_t *p);
 

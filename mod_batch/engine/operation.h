@@ -23,12 +23,17 @@ typedef struct batch_operation {
     apr_array_header_t *data; /* of batch_value_t: the members of data, in the order sent */
 } batch_operation_t;
 
-/** A request to create a batch, or to set the operations of one. */
+/** Bytes of operations that a job keeps, less the ids of the first. */
+#define BATCH_OPERATIONS_KEPT 1048576
+
+/** A request to create a batch, or to add operations to one. */
 typedef struct batch_operations_request {
     int start;               /* true when absent */
     int operation_count;     /* 0: none given */
     batch_operation_t first; /* the only one that runs */
-    const char *text; /* all operations as JSON text, less the ids of the first; NULL = none */
+    const char *text;  /* all operations as JSON text, less the ids of the first; NULL = none */
+    const char *whole; /* of a request that adds some, where the first has ids: with them, each
+                          once; else NULL */
 } batch_operations_request_t;
 
 #endif

@@ -21,8 +21,8 @@ static const int transitions[BATCH_STATUS_COUNT][BATCH_EVENT_COUNT] = {
 };
 
 static const char *const refusals[BATCH_EVENT_COUNT] = {
-    [BATCH_EVENT_SET_OPERATIONS] =
-        "the batch has been started: only a pending batch's operations can be set",
+    [BATCH_EVENT_ADD_OPERATIONS] =
+        "the batch has been started: operations can be added to a pending batch only",
     [BATCH_EVENT_START] = "the batch has been started already: only a pending batch can be started",
     [BATCH_EVENT_REMOVE] =
         "the batch is running and cannot be terminated: it can be deleted when it has ended",

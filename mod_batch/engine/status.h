@@ -8,7 +8,7 @@
 #include "batch.h"
 
 typedef enum {
-    BATCH_EVENT_SET_OPERATIONS, /* a client sets what is to be done */
+    BATCH_EVENT_ADD_OPERATIONS, /* a client says what is to be done */
     BATCH_EVENT_START,          /* a client starts it */
     BATCH_EVENT_REMOVE,         /* a client removes it from the list */
     BATCH_EVENT_CANCEL,         /* a client ends it */

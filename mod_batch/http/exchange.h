@@ -72,7 +72,7 @@ const char *batch_route_methods(const batch_route_t *route, apr_pool_t *p);
 int batch_records_create(batch_exchange_t *x);
 int batch_records_list(batch_exchange_t *x);
 int batch_records_get(batch_exchange_t *x);
-int batch_records_set_operations(batch_exchange_t *x);
+int batch_records_add_operations(batch_exchange_t *x);
 int batch_records_start(batch_exchange_t *x);
 int batch_records_delete(batch_exchange_t *x);
 int batch_records_errors_json(batch_exchange_t *x);

@@ -149,7 +149,7 @@ static int reply_operations(batch_exchange_t *x, const batch_job_t *job,
     return batch_reply_send(x, HTTP_OK, brigade, rv);
 }
 
-int batch_records_set_operations(batch_exchange_t *x)
+int batch_records_add_operations(batch_exchange_t *x)
 {
     batch_operations_request_t request;
     batch_problems_t *problems = batch_problems_make(x->r->pool);
@@ -163,20 +163,20 @@ int batch_records_set_operations(batch_exchange_t *x)
     if (!batch_endpoint_find_job(x, &job, &code)) {
         return code;
     }
-    rv = batch_status_next(&next, job.status, BATCH_EVENT_SET_OPERATIONS, &err, x->r->pool);
+    rv = batch_status_next(&next, job.status, BATCH_EVENT_ADD_OPERATIONS, &err, x->r->pool);
     if (rv != APR_SUCCESS) {
         return batch_reply_failure(x, rv, &err, NULL);
     }
     if (!accept_request(x, &request, BATCH_BODY_OPERATIONS, &code)) {
         return code;
     }
-    rv = batch_job_set_operations(&job, x->service->engine, &x->actor, x->id, &request, problems,
+    rv = batch_job_add_operations(&job, x->service->engine, &x->actor, x->id, &request, problems,
                                   &err, x->r->pool);
     return rv == APR_SUCCESS ? reply_operations(x, &job, &request)
                              : batch_reply_failure(x, rv, &err, problems);
 }
 
-/* How often a start is tried while somebody else sets the batch's operations. */
+/* How often a start is tried while somebody else adds operations to the batch. */
 #define START_TRIES 3
 
 int batch_records_start(batch_exchange_t *x)
@@ -206,7 +206,7 @@ int batch_records_start(batch_exchange_t *x)
                              x->r->pool);
     } while (rv == APR_EAGAIN && ++tries < START_TRIES);
     if (rv == APR_EAGAIN) {
-        return batch_reply_error(x, HTTP_CONFLICT, "the operations of this batch are being set");
+        return batch_reply_error(x, HTTP_CONFLICT, "operations are being added to this batch");
     }
     return rv == APR_SUCCESS ? batch_endpoint_queued(x, &job)
                              : batch_reply_failure(x, rv, &err, problems);

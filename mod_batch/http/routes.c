@@ -36,7 +36,7 @@ struct batch_route {
 
 static const batch_route_t routes[] = {
     {"batch", 1, 0, "operations",
-     NONE, ANSWERS(batch_records_set_operations, change), NONE, NONE},
+     NONE, ANSWERS(batch_records_add_operations, change), NONE, NONE},
     {"batch", 1, 0, "start",
      NONE, ANSWERS(batch_records_start, change), NONE, NONE},
     {"batch", 1, 0, "errors",

@@ -9,6 +9,7 @@
 #include "payload/json_text.h"
 #include "payload/writer.h"
 #include "payload/operations_shape.h"
+#include "payload/text_buffer.h"
 
 /* No id has a longer text: quotes, and each of its bytes as a \u escape. */
 #define LONGEST_ID_TEXT ((apr_size_t)6 * BATCH_ID_BYTES + 2)
@@ -114,45 +115,6 @@ apr_status_t batch_operations_parser_feed(batch_operations_parser_t *parser, con
     return batch_json_reader_feed(parser->reader, bytes, length, err);
 }
 
-/** Hands over the problems of the ids, and says how many are not listed. */
-static void finish_problems(batch_problem_list_t *list, const batch_operations_parser_t *parser)
-{
-    const batch_problems_t *found = parser->id_problems.problems;
-
-    for (int i = 0; i < found->nelts; i++) {
-        const batch_problem_t *problem = &APR_ARRAY_IDX(found, i, const batch_problem_t);
-        batch_problem_list_add(list, problem->message, "%s", problem->field);
-    }
-    list->more += parser->id_problems.more;
-    batch_problem_list_end(list, "operations");
-}
-
-apr_status_t batch_operations_parser_finish(batch_operations_request_t *request,
-                                            batch_operations_parser_t *parser,
-                                            batch_problems_t *problems, batch_error_t *err)
-{
-    batch_problem_list_t list = {problems, 0, 0};
-    const char *skeleton;
-    apr_size_t length;
-    apr_status_t status = batch_operations_parser_feed(parser, "", 0, err);
-
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    status = batch_json_reader_finish(&skeleton, &length, parser->reader, err);
-    if (status != APR_SUCCESS) {
-        return status;
-    }
-    batch_operations_read_shape(request, &list, parser->body, skeleton, length, parser->p);
-    finish_problems(&list, parser);
-    if (request->first.has_ids) {
-        request->first.ids = batch_id_set_items(parser->ids);
-        request->first.ids_sent = parser->ids_sent;
-        request->first.ids_over = parser->ids_over;
-    }
-    return APR_SUCCESS;
-}
-
 const char *batch_operations_query(const char *operations, apr_pool_t *p)
 {
     batch_json_slice_t document, operation, query = {NULL, 0};
@@ -220,4 +182,60 @@ apr_status_t batch_operations_write(const batch_sink_t *sink,
     }
     batch_write_text(&writer, text);
     return batch_writer_end(&writer);
+}
+
+/* ---- The end of a request ------------------------------------------------------------------ */
+
+/** Hands over the problems of the ids, and says how many are not listed. */
+static void finish_problems(batch_problem_list_t *list, const batch_operations_parser_t *parser)
+{
+    const batch_problems_t *found = parser->id_problems.problems;
+
+    for (int i = 0; i < found->nelts; i++) {
+        const batch_problem_t *problem = &APR_ARRAY_IDX(found, i, const batch_problem_t);
+        batch_problem_list_add(list, problem->message, "%s", problem->field);
+    }
+    list->more += parser->id_problems.more;
+    batch_problem_list_end(list, "operations");
+}
+
+/** All operations as they are kept behind others. */
+static const char *write_whole(const batch_operations_request_t *request, apr_pool_t *p)
+{
+    batch_text_buffer_t buffer = {.p = p};
+    batch_sink_t sink = batch_text_buffer_sink(&buffer);
+
+    /* Into memory nothing fails. */
+    (void)batch_operations_write(&sink, request, p);
+    batch_text_buffer_add(&buffer, "", 1);
+    return buffer.data;
+}
+
+apr_status_t batch_operations_parser_finish(batch_operations_request_t *request,
+                                            batch_operations_parser_t *parser,
+                                            batch_problems_t *problems, batch_error_t *err)
+{
+    batch_problem_list_t list = {problems, 0, 0};
+    const char *skeleton;
+    apr_size_t length;
+    apr_status_t status = batch_operations_parser_feed(parser, "", 0, err);
+
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    status = batch_json_reader_finish(&skeleton, &length, parser->reader, err);
+    if (status != APR_SUCCESS) {
+        return status;
+    }
+    batch_operations_read_shape(request, &list, parser->body, skeleton, length, parser->p);
+    finish_problems(&list, parser);
+    if (request->first.has_ids) {
+        request->first.ids = batch_id_set_items(parser->ids);
+        request->first.ids_sent = parser->ids_sent;
+        request->first.ids_over = parser->ids_over;
+        if (parser->body == BATCH_BODY_OPERATIONS) {
+            request->whole = write_whole(request, parser->p);
+        }
+    }
+    return APR_SUCCESS;
 }

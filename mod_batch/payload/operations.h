@@ -13,7 +13,7 @@
 #include "payload/sink.h"
 
 /** Limit of a document less the ids of its first operation. */
-#define BATCH_OPERATIONS_BYTES (1024 * 1024)
+#define BATCH_OPERATIONS_BYTES BATCH_OPERATIONS_KEPT
 
 /** Limit of one id, in bytes. */
 #define BATCH_ID_BYTES 255

@@ -65,7 +65,7 @@ async function fulcrumApp() {
   const empty = await client.api.post('batch', {body: {batch: {start: false}}});
   const set = await client.api.post(`batch/${empty.batch.id}/operations`,
     {body: {operations: [operation(ids.slice(10, 12))]}});
-  is(set.operations, [operation(ids.slice(10, 12))], 'fulcrum-app: sets operations');
+  is(set.operations, [operation(ids.slice(10, 12))], 'fulcrum-app: adds operations');
 
   const query = `SELECT _record_id AS id FROM "Testing App" WHERE _record_id = '${ids[0]}'`;
   const {ids: unused, ...selecting} = operation([]);

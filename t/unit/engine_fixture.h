@@ -140,6 +140,7 @@ ENGINE batch_operations_request_t *request(const char *action, const char *forma
 
     made->start = 1;
     made->operation_count = 1;
+    made->text = "[{\"ids\":[]}]";
     made->first.action = action;
     made->first.resource = "record";
     made->first.form_id = FORM;

@@ -22,7 +22,7 @@ static void test_transitions(apr_pool_t *p)
     is_number(batch_status_next(&next, BATCH_STATUS_PENDING, BATCH_EVENT_START, &err, p),
               APR_SUCCESS, "a pending job can be started");
     is_number(next, BATCH_STATUS_QUEUED, "and is queued then");
-    is_number(batch_status_next(&next, BATCH_STATUS_PENDING, BATCH_EVENT_SET_OPERATIONS, &err, p),
+    is_number(batch_status_next(&next, BATCH_STATUS_PENDING, BATCH_EVENT_ADD_OPERATIONS, &err, p),
               APR_SUCCESS, "a pending job's operations can be set");
     for (status = BATCH_STATUS_REQUESTED; status < BATCH_STATUS_COUNT; status++) {
         err.message = NULL;
@@ -30,7 +30,7 @@ static void test_transitions(apr_pool_t *p)
                   BATCH_ECONFLICT, batch_status_name((batch_status_e)status));
         ok(err.message && strstr(err.message, "pending"), "the refusal says what can be started");
         is_number(
-            batch_status_next(&next, (batch_status_e)status, BATCH_EVENT_SET_OPERATIONS, &err, p),
+            batch_status_next(&next, (batch_status_e)status, BATCH_EVENT_ADD_OPERATIONS, &err, p),
             BATCH_ECONFLICT, "nor can its operations be set");
     }
     is_number(batch_status_next(&next, BATCH_STATUS_QUEUED, BATCH_EVENT_REMOVE, &err, p),

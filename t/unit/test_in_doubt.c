@@ -39,10 +39,11 @@ static void test_client(proxy_mode_e mode, apr_pool_t *p)
     is_string(sql(p, count), "1", "it is there once");
     is_string(sql(p, "SELECT count(*) FROM batch_items"), "1", "with its items");
     lose_next(mode);
-    is_number(batch_job_set_operations(&seen, &engine, &alice, job.id,
+    is_number(batch_job_add_operations(&seen, &engine, &alice, job.id,
                                        request("update", "r%03d", 5, 9, p), problems, &err, p),
-              APR_SUCCESS, "its operations are set");
-    is_string(sql(p, "SELECT revision || action || total FROM batch_jobs"), "2update5", "once");
+              APR_SUCCESS, "operations are added");
+    is_string(sql(p, "SELECT revision || action || total || operations FROM batch_jobs"),
+              "2delete20[{\"ids\":[]},{\"ids\":[]}]", "once");
     lose_next(mode);
     is_number(batch_job_start(&seen, &engine, &alice, job.id, NULL, problems, &err, p), APR_SUCCESS,
               "it is started");

@@ -75,8 +75,8 @@ static void test_permission(apr_pool_t *p)
     is_number(batch_job_delete(&job, &engine, &bob, job.id, &err, p), BATCH_EFORBIDDEN,
               "nor remove it");
     wanted = request("update", "r%03d", 1, 2, p);
-    is_number(batch_job_set_operations(&job, &engine, &bob, job.id, wanted, problems, &err, p),
-              BATCH_EFORBIDDEN, "nor turn it into something that he may do");
+    is_number(batch_job_add_operations(&job, &engine, &bob, job.id, wanted, problems, &err, p),
+              BATCH_EFORBIDDEN, "nor add to it what he may do");
     is_number(batch_job_delete(&job, &engine, &alice, job.id, &err, p), APR_SUCCESS,
               "alice removes it");
 }
@@ -84,7 +84,7 @@ static void test_permission(apr_pool_t *p)
 static void test_pending(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
-    batch_operations_request_t *wanted = request("delete", "r%03d", 1, 5, p);
+    batch_operations_request_t *wanted = request("update", "r%03d", 11, 13, p);
     batch_operations_request_t empty = {0};
     batch_error_t err = {0};
     batch_job_t job, other;
@@ -94,12 +94,22 @@ static void test_pending(apr_pool_t *p)
     is_number(job.status, BATCH_STATUS_PENDING, "is pending");
     is_number(batch_job_start(&other, &engine, &alice, job.id, NULL, problems, &err, p),
               BATCH_EINVALID, "and cannot be started");
-    is_number(batch_job_set_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
+    is_number(batch_job_add_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
               APR_SUCCESS, "until it has some");
-    wanted = request("update", "r%03d", 11, 13, p);
-    is_number(batch_job_set_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
-              APR_SUCCESS, "which can be replaced");
-    is_number(other.total, 3, "as a whole");
+    is_number(wanted->first.ids->nelts, 3, "with its objects");
+    is_string(APR_ARRAY_IDX(wanted->first.ids, 0, batch_item_t).key, "r013", "as they were sent");
+    wanted = request("delete", "r%03d", 1, 5, p);
+    wanted->whole = "[{\"ids\":[\"r001\"]},{\"x\":1}]";
+    is_number(batch_job_add_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
+              APR_SUCCESS, "others are kept behind them");
+    is_string(wanted->text, "[{\"ids\":[]},{\"ids\":[\"r001\"]},{\"x\":1}]", "as they are");
+    is_number(wanted->first.ids->nelts, 3, "the first has its objects still");
+    is_number(other.total, 3, "which are those of the batch");
+    ok(other.warnings != NULL, "with a warning");
+    wanted->whole = apr_psprintf(p, "[\"%0*d\"]", BATCH_OPERATIONS_KEPT - 40, 1);
+    is_number(batch_job_add_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
+              BATCH_EINVALID, "up to a limit");
+    is_number(problems->nelts, 1, "which is said");
     is_number(claim(&other, p), BATCH_ENOTFOUND, "a pending batch is not in the queue");
     is_number(batch_job_start(&other, &engine, &alice, job.id, NULL, problems, &err, p),
               APR_SUCCESS, "it starts");
