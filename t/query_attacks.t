@@ -147,6 +147,15 @@ sub attack
     return ($answer, time - $begun);
 }
 
+# Runs one of the slow queries as a batch on hydrants, and waits for its end where it is accepted.
+sub run_slow
+{
+    my ($query) = @_;
+    my $answer = post_batch(operation(form_id => HYDRANTS, query => $query));
+    finished($answer->json->{batch}) if $answer->status == 202;
+    return $answer;
+}
+
 # For each attack a test of its own would be a long list: what went wrong is named.
 sub shown { my ($query) = @_; $query =~ s/[^ -~]/?/g; return length $query > 150 ? substr($query, 0, 150) . '...' : $query }
 
@@ -168,11 +177,10 @@ foreach my $query (@slow) {
     # Deleting the caller's own rows is what a good query is for: so it is about rows that are not there.
     $query = "$select WHERE $query" if $query !~ /^SELECT/;
     my $begun  = time;
-    my $answer = post_batch(operation(form_id => HYDRANTS, query => $query));
+    my $answer = run_slow($query);
     my $took   = time - $begun;
     push @broken, shown($query) . ' => ' . $answer->status . ' ' . substr($answer->body, 0, 200) if $answer->status != 422 && $answer->status != 202;
     push @late, shown($query) . " => $took s" if $took > LIMIT;
-    finished($answer->json->{batch}) if $answer->status == 202;
 }
 is_deeply(\@broken, [], 'what is slow or large ends, too');
 is_deeply(\@late, [], 'in time');
@@ -192,7 +200,7 @@ foreach my $bytes ("\xff\xfe", "\xc0\xaf", "\xed\xa0\x80", "a\x00b") {
 SKIP: {
     skip 'a sanitizer keeps memory for itself', 1 if $ENV{SANITIZE};
     my $all = sub { my $sum = 0; $sum += resident_kilobytes($_) // 0 for server_children(); return $sum };
-    my $round = sub { attack($_) for @refused[-20 .. -1]; post_batch(operation(form_id => HYDRANTS, query => $_)) for @slow[1, 2] };
+    my $round = sub { attack($_) for @refused[-20 .. -1]; run_slow($_) for @slow[1, 2] };
     $round->() for 1 .. 3;
     my $first = $all->();
     $round->() for 1 .. 5;

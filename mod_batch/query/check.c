@@ -60,9 +60,12 @@ static int member_slot(const checker_t *checker, const batch_node_t *node)
 static int check_qualifier(checker_t *checker, const batch_node_t *node)
 {
     const batch_select_t *select = checker->select;
-    const char *wanted = select->alias ? select->alias : select->form;
+    const char *form = select->form ? select->form->text : NULL;
+    const char *wanted = select->alias ? select->alias : form;
 
-    if (!node->qualifier || (wanted && !strcmp(node->qualifier, wanted))) {
+    /* There is one form only: its name means it however it is written. */
+    if (!node->qualifier || (wanted && !strcmp(node->qualifier, wanted)) ||
+        (!select->alias && form && !strcasecmp(node->qualifier, form))) {
         return 1;
     }
     return batch_query_fault(checker->text, node->at,

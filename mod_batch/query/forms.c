@@ -8,14 +8,40 @@
 /* Bytes that decoding one record's names may take. */
 #define MOST_PER_RECORD ((apr_size_t)4 * 1024 * 1024)
 
+/* Bytes of a form's name that is compared without case. */
+#define MOST_NAME 1024
+
+/* Forms that fit in another case, of which a message names some. */
+#define CASES_SHOWN 3
+
 typedef struct form_search {
-    const char *wanted;
-    const char *by_id;   /* the form with that id */
-    const char *by_name; /* the form with that name */
+    const char *wanted; /* as the client wrote it */
+    const char *folded; /* the same without case; NULL: it is in quotes */
+    const char *by_id;  /* the form with that id */
+    const char *by_name;
     int same_names;
+    const char *by_case; /* one that has the name but for case */
+    const char *cases;   /* these, for a message */
+    int case_count;
     batch_near_t near;
     apr_pool_t *p;
+    apr_pool_t *scratch; /* of one form */
 } form_search_t;
+
+/* The name without the case of its letters, of whatever script. */
+static const char *fold_name(const char *name, apr_size_t length, apr_pool_t *p)
+{
+    batch_query_value_t text = batch_query_text_value(name, length);
+    batch_query_room_t room = {.p = p, .most = MOST_PER_RECORD};
+    batch_query_value_t upper = batch_query_fold(&text, 1, &room);
+    batch_query_value_t folded;
+
+    if (upper.kind != BATCH_QUERY_TEXT) {
+        return "";
+    }
+    folded = batch_query_fold(&upper, 0, &room);
+    return folded.kind == BATCH_QUERY_TEXT ? apr_pstrmemdup(p, folded.text, folded.length) : "";
+}
 
 static int is_text(const batch_cell_t *cell, const char *text)
 {
@@ -23,11 +49,27 @@ static int is_text(const batch_cell_t *cell, const char *text)
            !memcmp(cell->text, text, cell->length);
 }
 
+/* A name that is not written as the wanted one: it may differ by case only, or be near. */
+static void take_other_name(form_search_t *search, const char *id, const batch_cell_t *name)
+{
+    batch_near_offer(&search->near, name->text, name->length);
+    if (!search->folded || !*search->folded || name->length > MOST_NAME ||
+        strcmp(fold_name(name->text, name->length, search->scratch), search->folded) != 0) {
+        return;
+    }
+    search->by_case = id;
+    if (search->case_count++ < CASES_SHOWN) {
+        search->cases = apr_psprintf(search->p, "%s%s\"%.*s\"", search->cases,
+                                     *search->cases ? ", " : "", (int)name->length, name->text);
+    }
+}
+
 static apr_status_t take_form(void *baton, const batch_cell_t *cells)
 {
     form_search_t *search = baton;
     const char *id = NULL;
 
+    apr_pool_clear(search->scratch);
     if (cells[0].kind == BATCH_CELL_TEXT) {
         id = apr_pstrmemdup(search->p, cells[0].text, cells[0].length);
     } else if (cells[0].kind == BATCH_CELL_INTEGER) {
@@ -43,7 +85,7 @@ static apr_status_t take_form(void *baton, const batch_cell_t *cells)
         search->by_name = id;
         search->same_names++;
     } else if (cells[1].kind == BATCH_CELL_TEXT) {
-        batch_near_offer(&search->near, cells[1].text, cells[1].length);
+        take_other_name(search, id, &cells[1]);
     }
     return APR_SUCCESS;
 }
@@ -60,40 +102,62 @@ apr_status_t batch_query_walked(batch_query_run_t *run, apr_status_t rv)
     return rv == APR_TIMEUP ? batch_query_out_of_time(run) : rv;
 }
 
+/* Which form the search means: *id, or BATCH_EINVALID with a fault. */
+static apr_status_t decide(const char **id, batch_query_run_t *run, const form_search_t *search,
+                           int at)
+{
+    *id = search->by_id ? search->by_id : search->by_name;
+    if (!search->by_id && search->same_names > 1) {
+        batch_query_fault(&run->text, at,
+                          "your organization has %d forms named \"%s\": say the id of one of them",
+                          search->same_names, search->wanted);
+        return BATCH_EINVALID;
+    }
+    if (!*id && search->case_count > 1) {
+        batch_query_fault(&run->text, at,
+                          "%s fits %d forms of your organization (%s%s): write the name as it is, "
+                          "in double quotes, or the id",
+                          search->wanted, search->case_count, search->cases,
+                          search->case_count > CASES_SHOWN ? ", …" : "");
+        return BATCH_EINVALID;
+    }
+    *id = *id ? *id : search->by_case;
+    if (!*id) {
+        batch_query_fault(&run->text, at, "your organization has no form \"%s\"%s", search->wanted,
+                          batch_near_words(&search->near));
+        return BATCH_EINVALID;
+    }
+    return APR_SUCCESS;
+}
+
 apr_status_t batch_query_find_form(const char **id, batch_query_run_t *run, batch_tx_t *tx,
-                                   const char *form, int at, apr_pool_t *ptemp)
+                                   const batch_token_t *form, apr_pool_t *ptemp)
 {
     const batch_resource_t *resource = run->query->resource;
     const char *columns[] = {resource->form_id,
                              resource->form_name ? resource->form_name : resource->form_id};
     apr_array_header_t *wheres = apr_array_make(ptemp, 1, sizeof(batch_where_t));
-    form_search_t search = {.wanted = form, .p = run->p};
+    form_search_t search = {.wanted = form->text, .cases = "", .p = run->p};
     batch_walk_t walk = {resource->form_table, columns, 2, NULL, 0, run->deadline};
-    apr_status_t rv;
+    apr_status_t rv = apr_pool_create(&search.scratch, ptemp);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (form->kind == BATCH_TOKEN_NAME) {
+        search.wanted =
+            apr_pstrmemdup(run->p, run->text.text + form->at, (apr_size_t)(form->end - form->at));
+        search.folded = fold_name(search.wanted, strlen(search.wanted), run->p);
+    }
     if (resource->form_scope) {
         bind_column(wheres, resource->form_scope, &run->query->organization);
     }
     walk.wheres = (const batch_where_t *)wheres->elts;
     walk.where_count = wheres->nelts;
-    batch_near_init(&search.near, form, run->p);
+    batch_near_init(&search.near, search.wanted, run->p);
     rv = batch_query_walked(run, batch_tx_walk(tx, &walk, take_form, &search, ptemp));
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *id = search.by_id ? search.by_id : search.by_name;
-    if (!search.by_id && search.same_names > 1) {
-        batch_query_fault(&run->text, at,
-                          "your organization has %d forms named \"%s\": say the id of one of them",
-                          search.same_names, form);
-        return BATCH_EINVALID;
-    }
-    if (!*id) {
-        batch_query_fault(&run->text, at, "your organization has no form \"%s\"%s", form,
-                          batch_near_words(&search.near));
-        return BATCH_EINVALID;
-    }
-    return APR_SUCCESS;
+    apr_pool_destroy(search.scratch);
+    return rv == APR_SUCCESS ? decide(id, run, &search, form->at) : rv;
 }
 
 void batch_query_bind(apr_array_header_t *wheres, const batch_query_run_t *run,

@@ -211,6 +211,11 @@ static int read_symbol(batch_query_text_t *query, batch_token_t *token)
             return 1;
         }
     }
+    if (*from == '[') {
+        return batch_query_fault(
+            query, token->at,
+            "found \"[\": there are no arrays in this language; " BATCH_QUERY_LISTS);
+    }
     return batch_query_fault(query, token->at,
                              "found \"%s\", which is neither a name, a value nor an operator of "
                              "this language",

@@ -14,6 +14,10 @@
 #define BATCH_QUERY_BYTES  65536
 #define BATCH_QUERY_TOKENS 16384
 
+/** What to write instead of what PostgreSQL's people write with arrays. */
+#define BATCH_QUERY_LISTS                                                                          \
+    "instead of = ANY(ARRAY['a', 'b']) write IN ('a', 'b'), and NOT IN instead of <> ALL"
+
 /** Words with a meaning. X(SYMBOL, "word", reserved: cannot be a name without quotes). */
 #define BATCH_QUERY_WORD_LIST(X)                                                                   \
     X(ALL, "all", 1)                                                                               \

@@ -278,8 +278,7 @@ static int parse_from(batch_parser_t *parser, batch_select_t *select)
         batch_parser_expected(parser, "the name of a form, in double quotes, or its id");
         return 0;
     }
-    select->form_at = parser->next->at;
-    select->form = parser->next++->text;
+    select->form = parser->next++;
     if (batch_parser_take(parser, BATCH_WORD_AS)) {
         if (!batch_token_is_name(parser->next)) {
             batch_parser_expected(parser, "a name behind AS");

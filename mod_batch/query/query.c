@@ -67,7 +67,7 @@ static int prepare(batch_query_run_t *run, attempt_t *attempt)
     int beyond = 0;
 
     batch_query_lex(&run->text, run->query->text, run->p);
-    if (run->text.fault) {
+    if (run->text.fault || !batch_query_advise(&run->text, run->schema)) {
         return 0;
     }
     attempt->select = batch_query_parse(&run->text, &beyond);

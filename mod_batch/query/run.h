@@ -40,14 +40,23 @@ apr_status_t batch_query_problem(batch_query_run_t *run, const char *fmt, ...)
 apr_status_t batch_query_out_of_time(batch_query_run_t *run);
 apr_status_t batch_query_out_of_memory(batch_query_run_t *run);
 
+/* advice.c */
+
+/**
+ * Looks for what people write who know SQL from elsewhere: DELETE FROM, a WHERE alone, = ANY(…). 0
+ * with a fault that says what to write instead; 1 where there is nothing of that.
+ */
+int batch_query_advise(batch_query_text_t *text, const batch_query_schema_t *schema);
+
 /* forms.c */
 
 /**
- * Finds a form of the organization by its name or id: *id in run->p. at: where the query names it.
- * BATCH_EINVALID with a fault.
+ * Finds a form of the organization by its name or id, as the query names it: *id in run->p. A name
+ * in quotes is as it is written; one without fits in any case, if it is no other form's that is
+ * written so, and fits one only. BATCH_EINVALID with a fault.
  */
 apr_status_t batch_query_find_form(const char **id, batch_query_run_t *run, batch_tx_t *tx,
-                                   const char *form, int at, apr_pool_t *ptemp);
+                                   const batch_token_t *form, apr_pool_t *ptemp);
 
 /** The conditions that bind a walk to the form and the organization: the first ones of wheres. */
 void batch_query_bind(apr_array_header_t *wheres, const batch_query_run_t *run,

@@ -37,7 +37,7 @@ typedef struct sandbox {
     sqlite3_int64 memory;     /* that SQLite had before */
     apr_status_t stopped;     /* why the progress handler stopped it */
     apr_int64_t rows;         /* copied so far */
-    char *loaded;             /* by name: it is a form that is here */
+    const char **loaded;      /* by name: the id of the form that is here, NULL = none */
     unsigned char *had;       /* by name: HAD_… */
     apr_hash_t *member_names; /* to be offered for an unknown name */
     /* While a form is copied: */
@@ -345,7 +345,7 @@ static apr_status_t load(sandbox_t *sandbox, int form, const char *form_id, apr_
     if (sandbox->loaded[form]) {
         return APR_SUCCESS;
     }
-    sandbox->loaded[form] = 1;
+    sandbox->loaded[form] = form_id;
     sandbox->records = 0;
     memset(sandbox->seen, 0, (apr_size_t)sandbox->text.names->nelts);
     code = make_table(sandbox, form);
@@ -374,8 +374,16 @@ static apr_status_t load_all(sandbox_t *sandbox, apr_pool_t *ptemp)
         const batch_sandbox_source_t *source =
             &APR_ARRAY_IDX(sandbox->text.sources, i, batch_sandbox_source_t);
 
-        rv = batch_query_find_form(&id, run, sandbox->tx, name_at(sandbox, source->name)->name,
-                                   source->at, ptemp);
+        rv = batch_query_find_form(&id, run, sandbox->tx, source->token, ptemp);
+        if (rv == APR_SUCCESS && sandbox->loaded[source->name] &&
+            strcmp(sandbox->loaded[source->name], id) != 0) {
+            /* A name means one thing in a query, and these two differ by case only. */
+            batch_query_fault(&run->text, source->token->at,
+                              "\"%s\" is another form here than before: write the names of both "
+                              "in double quotes",
+                              batch_query_found(&run->text, source->token));
+            return BATCH_EINVALID;
+        }
         if (rv == BATCH_EINVALID && !source->certain && !run->problem) {
             run->text.fault = NULL; /* it stands for something else there */
             rv = APR_SUCCESS;
@@ -617,7 +625,7 @@ apr_status_t batch_query_sandbox(batch_query_run_t *run, batch_tx_t *tx, apr_poo
         return BATCH_EINVALID;
     }
     count = (apr_size_t)sandbox->text.names->nelts;
-    sandbox->loaded = apr_pcalloc(ptemp, count);
+    sandbox->loaded = apr_pcalloc(ptemp, count * sizeof(*sandbox->loaded));
     sandbox->had = apr_pcalloc(ptemp, count);
     sandbox->seen = apr_pcalloc(ptemp, count);
     sandbox->columns = apr_pcalloc(ptemp, count * sizeof(*sandbox->columns));

@@ -16,7 +16,7 @@ typedef struct batch_sandbox_name {
 /** A place in the query at which a form may be named. */
 typedef struct batch_sandbox_source {
     int name; /* in the list */
-    int at;
+    const batch_token_t *token;
     int certain; /* nothing else can stand there */
 } batch_sandbox_source_t;
 

@@ -391,7 +391,7 @@ static int note_source(composer_t *composer, int name)
     }
     source = apr_array_push(composer->text->sources);
     source->name = name;
-    source->at = composer->token->at;
+    source->token = composer->token;
     source->certain = certain;
     return 1;
 }

@@ -321,7 +321,7 @@ apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, batch_sele
         APR_ARRAY_IDX(select->members, i, batch_member_t).seen = 0; /* we may run again */
     }
     if (rv == APR_SUCCESS && select->form) {
-        rv = batch_query_find_form(&scan.form_id, run, tx, select->form, select->form_at, ptemp);
+        rv = batch_query_find_form(&scan.form_id, run, tx, select->form, ptemp);
     }
     if (rv == APR_SUCCESS && !run->check_only) {
         rv = run_scan(&scan, ptemp);

@@ -103,9 +103,8 @@ typedef struct batch_select_order {
 /** A SELECT over one form, or a predicate alone. */
 typedef struct batch_select {
     apr_array_header_t *items; /* of batch_select_item_t; none: a predicate alone */
-    const char *form;          /* name or id; NULL: the operation's own */
-    int form_at;
-    const char *alias; /* of the form, NULL = none */
+    const batch_token_t *form; /* name or id; NULL: the operation's own */
+    const char *alias;         /* of the form, NULL = none */
     batch_node_t *where;
     apr_array_header_t *order; /* of batch_select_order_t */
     apr_int64_t limit;         /* -1 = none */
