@@ -375,7 +375,7 @@ static apr_size_t utf8_sequence(const unsigned char *bytes, apr_size_t left)
     return length;
 }
 
-int batch_utf8_is_valid(const char *bytes, apr_size_t length)
+apr_size_t batch_utf8_valid_length(const char *bytes, apr_size_t length)
 {
     const unsigned char *next = (const unsigned char *)bytes;
     const unsigned char *end = next + length;
@@ -383,9 +383,14 @@ int batch_utf8_is_valid(const char *bytes, apr_size_t length)
     while (next < end) {
         apr_size_t step = utf8_sequence(next, (apr_size_t)(end - next));
         if (!step) {
-            return 0;
+            break;
         }
         next += step;
     }
-    return 1;
+    return (apr_size_t)(next - (const unsigned char *)bytes);
+}
+
+int batch_utf8_is_valid(const char *bytes, apr_size_t length)
+{
+    return batch_utf8_valid_length(bytes, length) == length;
 }

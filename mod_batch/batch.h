@@ -429,4 +429,7 @@ const char *batch_time_format(apr_time_t time, apr_pool_t *p);
 /** 1 if bytes are well-formed UTF-8 (RFC 3629) without U+0000. */
 int batch_utf8_is_valid(const char *bytes, apr_size_t length);
 
+/** How many of the bytes are so, from the first one on. */
+apr_size_t batch_utf8_valid_length(const char *bytes, apr_size_t length);
+
 #endif

@@ -84,7 +84,7 @@ is_deeply(
 is_deeply(
     [map { [@$_{qw(index line id field code)}] } @{$file->{errors_json}}],
     [
-        [1, undef, undef, 'quantity', 'wrong_type'], [2, undef, undef, 'quantity', 'wrong_type'], [3, undef, undef, 'zip', 'unknown_member'],
+        [1, undef, undef, 'quantity', 'wrong_type'], [2, undef, undef, 'quantity', 'out_of_range'], [3, undef, undef, 'zip', 'unknown_member'],
         [4, undef, undef, undef, 'not_an_object'], [5, undef, undef, undef, 'duplicate']
     ],
     'each item appears once in the errors'
@@ -156,7 +156,7 @@ foreach my $which (sort keys %format) {
 # And within a create.
 my $answer = post_batches({action => 'merge', resource => 'asset', data => $file->{errors_json}});
 is($answer->json->{data}{status}, 'failed', 'the errors as data of a create: read as items');
-is_deeply([map { $_->{code} } stored_errors($answer->json->{data})], [qw(wrong_type not_an_object wrong_type)], 'with their own errors');
+is_deeply([map { $_->{code} } stored_errors($answer->json->{data})], [qw(wrong_type not_an_object out_of_range)], 'with their own errors');
 
 # What the upload is can be sent again, too.
 restore();

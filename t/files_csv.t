@@ -61,7 +61,7 @@ is(value("SELECT quantity FROM assets WHERE location_id = 'a'"), 7, 'a number');
 is(value("SELECT count(*) FROM assets WHERE location_id = 'e' AND quantity IS NULL"), 1, 'none');
 my @errors = stored_errors($batch);
 is_item_errors(\@errors,
-    [[1, 'quantity', 'wrong_type'], [2, 'quantity', 'wrong_type'], [3, 'quantity', 'wrong_type']], 'others are wrong');
+    [[1, 'quantity', 'out_of_range'], [2, 'quantity', 'wrong_type'], [3, 'quantity', 'wrong_type']], 'others are wrong');
 is_deeply(
     [map { $_->{original} } @errors],
     [

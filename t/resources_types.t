@@ -116,27 +116,37 @@ foreach my $mode (qw(mixed sync)) {
 # ---- What is wrong -------------------------------------------------------------------------------
 
 my $all = value('SELECT count(*) FROM batchless_types');
+# The column, the value as JSON, as a cell, and the code.
 my @wrong = (
-    ['label', '"three"', 'three'], ['label', '1', undef], ['count', '-6', '-6'], ['count', '1.5', '1.5'], ['count', '"1"', 'x'],
-    ['count', '9223372036854775808', '9223372036854775808'], ['size', '-1.6', '-1.6'], ['size', '1e999', '1e999'], ['size', '"1"', '1;2'],
-    ['ok', '1', '2'], ['ok', '"true"', 'yes'], ['at', '"2023-10-06"', '2023-10-06'], ['at', '"2023-10-06T02:56:34"', '2023-10-06T02:56:34'],
-    ['at', '1698000000', '1698000000'], ['day', '"2023-02-29"', '2023-02-29'], ['day', '"2023-10-06T00:00:00Z"', '2023-10-06T00:00:00Z'],
-    ['day', '20231006', '20231006'], ['extra', undef, '{"a"'], ['extra', undef, 'text']
+    ['label', '"three"', 'three', 'not_allowed'], ['label', '"One"', 'One', 'not_allowed'], ['label', '1', undef, 'wrong_type'],
+    ['count', '-6', '-6', 'out_of_range'], ['count', '1.5', '1.5', 'wrong_type'], ['count', '"1"', 'x', 'wrong_type'],
+    ['count', '9223372036854775808', '9223372036854775808', 'out_of_range'], ['count', '1e400', '1e400', 'out_of_range'],
+    ['size', '-1.6', '-1.6', 'out_of_range'], ['size', '1e999', '1e999', 'out_of_range'], ['size', '1e-999', '1e-999', 'out_of_range'],
+    ['size', '"1"', '1;2', 'wrong_type'], ['ok', '1', '2', 'wrong_type'], ['ok', '"true"', 'yes', 'wrong_type'],
+    ['at', '"2023-10-06"', '2023-10-06', 'malformed'], ['at', '"2023-10-06T02:56:34"', '2023-10-06T02:56:34', 'malformed'],
+    ['at', '"2023-10-06 02:56:34Z"', '2023-10-06 02:56:34Z', 'malformed'], ['at', '"2016-12-31T23:59:60Z"', '2016-12-31T23:59:60Z', 'malformed'],
+    ['at', '"0001-01-01T00:00:00+01:00"', '0001-01-01T00:00:00+01:00', 'malformed'],
+    ['at', '"9999-12-31T23:59:59-01:00"', '9999-12-31T23:59:59-01:00', 'malformed'], ['at', '""', 'x', 'malformed'],
+    ['at', '1698000000', '1698000000', undef], ['day', '"2023-02-29"', '2023-02-29', 'malformed'], ['day', '"0000-01-01"', '0000-01-01', 'malformed'],
+    ['day', '"2023-10-06T00:00:00Z"', '2023-10-06T00:00:00Z', 'malformed'], ['day', '20231006', '20231006', undef],
+    ['code', '"' . 'x' x 21 . '"', 'x' x 21, 'too_long'], ['extra', undef, '{"a"', 'wrong_type'], ['extra', undef, 'text', 'wrong_type']
 );
-my @items = map { qq({"code":"w$_","$wrong[$_][0]":$wrong[$_][1]}) } grep { defined $wrong[$_][1] } 0 .. $#wrong;
+my @items = map { $_->[0] eq 'code' ? qq({"code":$_->[1]}) : qq({"code":"w","$_->[0]":$_->[1]}) } grep { defined $_->[1] } @wrong;
+my $n = 0;
+$_ =~ s/"code":"w"/'"code":"w' . $n++ . '"'/e for @items;
 my $batch = resource_final(request('POST', '/batches?action=merge&resource=thing', body => '[' . join(',', @items) . ']', type => 'application/json')->json->{data});
-my @fields = map { $_->[0] } grep { defined $_->[1] } @wrong;
-is_result($batch, 'failed', {errors => scalar @items}, 'JSON: values of another type');
-is_item_errors([stored_errors($batch)], [map { [$_, $fields[$_], 'wrong_type'] } 0 .. $#fields], 'JSON: each names its column');
+my @json = grep { defined $_->[1] } @wrong;
+is_result($batch, 'failed', {errors => scalar @items}, 'JSON: values that are wrong');
+is_item_errors([stored_errors($batch)], [map { [$_, $json[$_][0], $json[$_][3] // 'wrong_type'] } 0 .. $#json], 'JSON: each names its column, and its kind');
 my @cells = grep { defined $_->[2] } @wrong;
 my $csv = "code,label,count,size,ok,at,day,extra\n";
 foreach my $i (0 .. $#cells) {
     my ($field, undef, $cell) = @{$cells[$i]};
-    $csv .= join(',', "w$i", map { $_ eq $field ? '"' . $cell =~ s/"/""/gr . '"' : '' } qw(label count size ok at day extra)) . "\n";
+    $csv .= join(',', map { $_ eq $field ? '"' . $cell =~ s/"/""/gr . '"' : $_ eq 'code' ? "w$i" : '' } qw(code label count size ok at day extra)) . "\n";
 }
 $batch = resource_final(request('POST', '/batches?action=merge&resource=thing', body => $csv, type => 'text/csv')->json->{data});
-is_result($batch, 'failed', {errors => scalar @cells}, 'CSV: cells of another type');
-is_item_errors([stored_errors($batch)], [map { [$_, $cells[$_][0], 'wrong_type'] } 0 .. $#cells], 'CSV: each names its column');
+is_result($batch, 'failed', {errors => scalar @cells}, 'CSV: cells that are wrong');
+is_item_errors([stored_errors($batch)], [map { [$_, $cells[$_][0], $cells[$_][3] // 'malformed'] } 0 .. $#cells], 'CSV: each names its column, and its kind');
 is(value('SELECT count(*) FROM batchless_types'), $all, 'no row of them is there');
 
 # ---- Everybody's rows ----------------------------------------------------------------------------

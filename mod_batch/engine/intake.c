@@ -25,6 +25,18 @@
 /* ---- Reading and judging a group ----------------------------------------------------------------
  */
 
+/* Reads the next item, with its values in the one spelling of what they say. */
+static apr_status_t next_item(batch_intake_state_t *intake, batch_source_item_t *item,
+                              batch_error_t *err, apr_pool_t *p)
+{
+    apr_status_t rv = intake->source->next(intake->source->baton, item, err, p);
+
+    if (rv == APR_SUCCESS) {
+        batch_judge_spelling(item, intake->plan, p);
+    }
+    return rv;
+}
+
 static apr_status_t judge_next(batch_intake_state_t *intake, batch_intake_group_t *group,
                                const batch_source_item_t *item)
 {
@@ -56,7 +68,7 @@ static apr_status_t read_group(batch_intake_state_t *intake, batch_intake_group_
     while (group->count < GROUP_ITEMS && bytes < GROUP_BYTES) {
         batch_source_item_t item;
 
-        rv = intake->source->next(intake->source->baton, &item, err, group->p);
+        rv = next_item(intake, &item, err, group->p);
         if (rv == APR_EOF) {
             group->ended = 1;
             return APR_SUCCESS;
@@ -124,7 +136,7 @@ static apr_status_t find_duplicates(batch_intake_state_t *intake, batch_error_t 
 
         apr_pool_clear(intake->group.p);
         for (i = 0; rv == APR_SUCCESS && i < GROUP_ITEMS; i++) {
-            rv = intake->source->next(intake->source->baton, &item, err, intake->group.p);
+            rv = next_item(intake, &item, err, intake->group.p);
             if (rv == APR_SUCCESS) {
                 rv = batch_duplicates_offer(intake->duplicates, &ignored, &item);
             }

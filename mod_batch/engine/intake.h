@@ -65,8 +65,10 @@ typedef struct batch_source_item {
     apr_int64_t line; /* where it begins, from 1; 0 = the format has none */
     int value_count;
     batch_value_t *values; /* in the order sent; no two of a name */
-    apr_size_t size;       /* bytes of its text, about */
-    const char *original;  /* the item as JSON text; NULL: what make_original gives, if it is set */
+    /* NULL, or the values as they were sent where some of `values` were given another spelling. */
+    const batch_value_t *sent;
+    apr_size_t size;      /* bytes of its text, about */
+    const char *original; /* the item as JSON text; NULL: what make_original gives, if it is set */
     /* Makes the original of the item, in p: for formats where that is work, and few need it. */
     const char *(*make_original)(const struct batch_source_item *item, apr_pool_t *p);
     int unreadable;      /* it is wrong, and no value of its tells which row was meant */

@@ -2,14 +2,11 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_siphash.h>
 #include <apr_strings.h>
 
+#include "engine/identity.h"
 #include "engine/validation.h"
-
-/* Bytes that a key may have. */
-#define KEY_BYTES 255
 
 static void add_error(batch_judged_t *judged, const char *field, const char *code,
                       const char *message)
@@ -43,46 +40,29 @@ static const batch_value_t *effective(const batch_plan_t *plan, const batch_judg
     return value ? value : batch_value_find(plan->properties, plan->property_count, name);
 }
 
-/* NULL, or what is wrong with a key. */
-static const char *check_key(const batch_value_t *value)
+static void judge_key(batch_judged_t *judged, const batch_plan_t *plan, const batch_value_t *value,
+                      apr_pool_t *p)
 {
-    apr_size_t length;
-
-    if (value->kind == BATCH_KIND_NUMBER) {
-        return value->value[strspn(value->value, "-0123456789")] ? "must be a string" : NULL;
-    }
-    if (value->kind != BATCH_KIND_STRING && value->kind != BATCH_KIND_CELL) {
-        return "must be a string";
-    }
-    length = strlen(value->value);
-    if (!length) {
-        return "must not be empty";
-    }
-    return length > KEY_BYTES ? "must not be longer than " APR_STRINGIFY(KEY_BYTES) " bytes" : NULL;
-}
-
-static void judge_key(batch_judged_t *judged, const batch_plan_t *plan, const batch_value_t *value)
-{
-    const char *wrong;
+    batch_value_t key = *value;
+    batch_fault_t fault;
 
     if (!value->value) {
         return; /* null: none given */
     }
-    wrong = check_key(value);
-    if (wrong) {
-        add_error(judged, plan->resource->key, "wrong_type", wrong);
+    if (!batch_key_settle(&fault, &key, p)) {
+        add_error(judged, plan->resource->key, fault.code, fault.message);
         return;
     }
-    judged->item.key = value->value;
-    judged->item.key_length = strlen(value->value);
+    judged->item.key = key.value;
+    judged->item.key_length = strlen(key.value);
 }
 
-/* 1 if the value is kept: the item's row gets it, or would have had it. */
-static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, const batch_value_t *value,
+/* 1 if the value is kept, and settled: the item's row gets it, or would have had it. */
+static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, batch_value_t *value,
                        apr_pool_t *p)
 {
     const batch_column_t *column = batch_resource_column(plan->resource, value->name);
-    const char *wrong;
+    batch_fault_t fault;
 
     if (!column || column->readonly) {
         add_error(
@@ -91,16 +71,14 @@ static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, const b
                    : apr_psprintf(p, "is not a member of the resource %s", plan->resource->name));
         return 0;
     }
-    wrong = batch_value_check(column, value, p);
-    if (plan->action == BATCH_ACTION_DELETE) {
-        return !wrong; /* whoever deletes by id may send whole items, which are of use in files only
-                        */
+    if (batch_value_settle(&fault, value, column, p)) {
+        return 1;
     }
-    if (wrong) {
-        add_error(judged, value->name, "wrong_type", wrong);
-        return 0;
+    /* Whoever deletes by id may send whole items, which are of use in files only. */
+    if (plan->action != BATCH_ACTION_DELETE) {
+        add_error(judged, value->name, fault.code, fault.message);
     }
-    return 1;
+    return 0;
 }
 
 /* The key first, so that every error names it; then the members, those that stay moving up. */
@@ -113,16 +91,79 @@ static void judge_values(batch_judged_t *judged, const batch_plan_t *plan,
 
     for (i = 0; i < source->value_count; i++) {
         if (!strcmp(source->values[i].name, key)) {
-            judge_key(judged, plan, &source->values[i]);
+            judge_key(judged, plan, &source->values[i], p);
         }
     }
     for (i = 0; i < source->value_count; i++) {
-        if (strcmp(source->values[i].name, key) != 0 &&
-            judge_value(judged, plan, &source->values[i], p)) {
-            judged->item.values[kept++] = source->values[i];
+        batch_value_t *value = &judged->item.values[kept];
+
+        *value = source->values[i];
+        if (strcmp(value->name, key) != 0 && judge_value(judged, plan, value, p)) {
+            kept++;
         }
     }
     judged->item.value_count = kept;
+}
+
+/* The column of that name. Items mostly have them in their order: *guess is where the next may be.
+ */
+static const batch_column_t *column_near(const batch_resource_t *resource, int *guess,
+                                         const char *name)
+{
+    const batch_column_t *column;
+
+    if (*guess < resource->columns->nelts) {
+        column = &APR_ARRAY_IDX(resource->columns, *guess, batch_column_t);
+        if (column->name == name) {
+            (*guess)++;
+            return column;
+        }
+    }
+    column = batch_resource_column(resource, name);
+    if (column) {
+        *guess = (int)(column - (const batch_column_t *)resource->columns->elts) + 1;
+    }
+    return column;
+}
+
+/* The values of an item that are its own to be changed. */
+static batch_value_t *own_values(batch_source_item_t *item, apr_pool_t *p)
+{
+    if (!item->sent) {
+        item->sent = item->values;
+        item->values = apr_pmemdup(p, item->values,
+                                   (apr_size_t)(unsigned)item->value_count * sizeof(*item->values));
+    }
+    return item->values;
+}
+
+void batch_judge_spelling(batch_source_item_t *item, const batch_plan_t *plan, apr_pool_t *p)
+{
+    const batch_resource_t *resource = plan->resource;
+    batch_fault_t ignored;
+    int guess = 0;
+    int i;
+
+    item->sent = NULL;
+    for (i = 0; i < item->value_count; i++) {
+        const batch_column_t *column = column_near(resource, &guess, item->values[i].name);
+        batch_value_t value = item->values[i];
+        int is_sound;
+
+        if (!value.value) {
+            continue;
+        }
+        if (!strcmp(value.name, resource->key)) {
+            is_sound = batch_key_settle(&ignored, &value, p);
+        } else {
+            is_sound = column && plan->action != BATCH_ACTION_DELETE &&
+                       batch_value_settle(&ignored, &value, column, p);
+        }
+        if (is_sound &&
+            (value.value != item->values[i].value || value.kind != item->values[i].kind)) {
+            own_values(item, p)[i] = value;
+        }
+    }
 }
 
 /* ---- The row ------------------------------------------------------------------------------------
@@ -239,149 +280,6 @@ static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
     }
 }
 
-/* ---- Which row a dropped item names ------------------------------------------------------------
- */
-
-/* What an item says of one of the values by which rows are found. */
-typedef enum {
-    SAID_NOT,   /* nothing, or null */
-    SAID_WRONG, /* something that is no such value, so that nobody knows which one was meant */
-    SAID_WELL
-} said_e;
-
-/* 1 if the two are the same name but for case and for what is no letter and no digit. */
-static int is_nearly(const char *name, const char *other)
-{
-    while (*name || *other) {
-        if (*name && !apr_isalnum(*name)) {
-            name++;
-        } else if (*other && !apr_isalnum(*other)) {
-            other++;
-        } else if (apr_tolower(*name) != apr_tolower(*other)) {
-            return 0;
-        } else {
-            name++;
-            other++;
-        }
-    }
-    return 1;
-}
-
-/* 1 if the item has a member, unknown to the resource, that may have been meant as that one. */
-static int has_nearly(const batch_source_item_t *source, const batch_resource_t *resource,
-                      const char *name)
-{
-    int i;
-
-    for (i = 0; i < source->value_count; i++) {
-        const char *other = source->values[i].name;
-
-        if (is_nearly(other, name) && !batch_resource_column(resource, other) &&
-            strcmp(other, resource->key) != 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static said_e key_said(const batch_judged_t *judged, const batch_plan_t *plan)
-{
-    const batch_source_item_t *source = &judged->source;
-    const char *key = plan->resource->key;
-    const batch_value_t *value = batch_value_find(source->values, source->value_count, key);
-
-    if (!value && has_nearly(source, plan->resource, key)) {
-        return SAID_WRONG;
-    }
-    if (!value || !value->value) {
-        return SAID_NOT;
-    }
-    return check_key(value) ? SAID_WRONG : SAID_WELL;
-}
-
-/* The match value of that name, the request's default included. *value: set where it is well. */
-static said_e match_said(const batch_value_t **value, const batch_judged_t *judged,
-                         const batch_plan_t *plan, const char *name, apr_pool_t *p)
-{
-    const batch_source_item_t *source = &judged->source;
-    const batch_column_t *column = batch_resource_column(plan->resource, name);
-    const batch_value_t *said = batch_value_find(source->values, source->value_count, name);
-
-    if (said && said->value && (!column || batch_value_check(column, said, p))) {
-        return SAID_WRONG;
-    }
-    if (!said && has_nearly(source, plan->resource, name)) {
-        return SAID_WRONG;
-    }
-    said = said ? said : batch_value_find(plan->properties, plan->property_count, name);
-    if (!said || !said->value) {
-        return SAID_NOT;
-    }
-    *value = said;
-    return SAID_WELL;
-}
-
-/*
- * Whether a dropped item of an overwrite may name any row. Its id does say which one, where the
- * item might make a row with it, or a row has it; else its match values do, if it has all of them.
- * An item with neither that is to make a row names none: either the resource has nothing else to
- * find one by, or the item is a duplicate and without faults of its own.
- */
-static void judge_identity(batch_judged_t *judged, const batch_plan_t *plan, int is_faultless,
-                           apr_pool_t *p)
-{
-    const batch_resource_t *resource = plan->resource;
-    said_e key = key_said(judged, plan);
-    said_e match = SAID_WELL;
-    const batch_value_t *value;
-    int i;
-
-    if (judged->source.unreadable || key == SAID_WRONG) {
-        judged->unnamed = 1;
-        return;
-    }
-    if (key == SAID_WELL && (!resource->key_generated || !resource->match->nelts)) {
-        return;
-    }
-    for (i = 0; i < resource->match->nelts && match != SAID_WRONG; i++) {
-        said_e said =
-            match_said(&value, judged, plan, APR_ARRAY_IDX(resource->match, i, const char *), p);
-
-        match = said < match || said == SAID_WRONG ? said : match;
-    }
-    if (resource->match->nelts && match == SAID_WELL) {
-        return;
-    }
-    if (key == SAID_WELL) {
-        judged->look = judged->look_for_key = 1; /* unless there is such a row */
-        return;
-    }
-    judged->unnamed = !resource->key_generated ||
-                      (resource->match->nelts && (match == SAID_WRONG || !is_faultless));
-}
-
-/* The values by which a dropped item names a row, for the cleanup of an overwrite. */
-static void keep_match(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p)
-{
-    const apr_array_header_t *match = plan->resource->match;
-    batch_item_t *item = &judged->item;
-    const batch_value_t *value = NULL;
-    int i;
-
-    item->value_count = 0;
-    item->values = NULL;
-    if (plan->action != BATCH_ACTION_OVERWRITE || !match->nelts) {
-        return;
-    }
-    item->values = apr_palloc(p, (apr_size_t)(unsigned)match->nelts * sizeof(*item->values));
-    for (i = 0; i < match->nelts; i++) {
-        if (match_said(&value, judged, plan, APR_ARRAY_IDX(match, i, const char *), p) ==
-            SAID_WELL) {
-            item->values[item->value_count++] = *value;
-        }
-    }
-}
-
 /*
  * An item that is not applied. Of its values only those stay by which it names a row. Its original
  * goes with the first error: that is enough to mend it.
@@ -391,14 +289,14 @@ static void drop(batch_judged_t *judged, const batch_plan_t *plan, int is_faultl
     const batch_source_item_t *source = &judged->source;
     batch_item_t *item = &judged->item;
 
-    keep_match(judged, plan, p);
+    batch_identity_keep(judged, plan, p);
     item->kind = BATCH_ITEM_DROPPED;
     item->original = source->original || !source->make_original ? source->original
                                                                 : source->make_original(source, p);
     judged->errors[0].original = item->original;
     judged->look = 0;
     if (plan->action == BATCH_ACTION_OVERWRITE) {
-        judge_identity(judged, plan, is_faultless, p);
+        batch_identity_judge(judged, plan, is_faultless, p);
     }
 }
 

@@ -26,6 +26,13 @@ typedef struct batch_judged {
 } batch_judged_t;
 
 /**
+ * Gives the values of an item that may stand in their columns the one spelling of what they say
+ * (validation.h), so that the same is found to be the same. To be called first of all; what is new
+ * lives in p.
+ */
+void batch_judge_spelling(batch_source_item_t *item, const batch_plan_t *plan, apr_pool_t *p);
+
+/**
  * The first step: judges what can be judged without the database. duplicate: it is to be dropped as
  * one. What is kept of source lives as long as source does; what is new lives in p.
  */

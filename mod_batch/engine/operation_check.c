@@ -115,20 +115,19 @@ static const char *writable_names(const batch_resource_t *resource, apr_pool_t *
 }
 
 static void check_data_member(batch_problems_t *problems, const batch_resource_t *resource,
-                              const batch_value_t *value, apr_pool_t *p)
+                              batch_value_t *value, apr_pool_t *p)
 {
     const batch_column_t *column = batch_resource_column(resource, value->name);
     const char *field = apr_pstrcat(p, "operations[0].data.", value->name, NULL);
-    const char *wrong;
+    batch_fault_t fault;
 
     if (!column || column->readonly || column->immutable) {
         batch_problem_add(problems, field, "is not a member that can be updated: %s",
                           writable_names(resource, p));
         return;
     }
-    wrong = batch_value_check(column, value, p);
-    if (wrong) {
-        batch_problem_add(problems, field, "%s", wrong);
+    if (!batch_value_settle(&fault, value, column, p)) {
+        batch_problem_add(problems, field, "%s", fault.message);
     }
 }
 

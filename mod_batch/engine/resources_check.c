@@ -149,15 +149,20 @@ int batch_resources_check_count(batch_problems_t *problems, const batch_limits_t
 /* ---- Properties ---------------------------------------------------------------------------------
  */
 
-static const char *check_property(const batch_resource_t *resource, const batch_value_t *value,
+/* NULL, with the value settled; or what is wrong with it. */
+static const char *check_property(const batch_resource_t *resource, batch_value_t *value,
                                   apr_pool_t *p)
 {
     const batch_column_t *column = batch_resource_column(resource, value->name);
+    batch_fault_t fault;
 
     if (!column) {
         return apr_psprintf(p, "is not a member of the resource %s", resource->name);
     }
-    return column->readonly ? "cannot be set by a batch" : batch_value_check(column, value, p);
+    if (column->readonly) {
+        return "cannot be set by a batch";
+    }
+    return batch_value_settle(&fault, value, column, p) ? NULL : fault.message;
 }
 
 static void check_properties(batch_plan_t *plan, int action, batch_problems_t *problems,
@@ -174,7 +179,7 @@ static void check_properties(batch_plan_t *plan, int action, batch_problems_t *p
         return;
     }
     for (i = 0; plan->resource && i < properties->nelts; i++) {
-        const batch_value_t *value = &APR_ARRAY_IDX(properties, i, batch_value_t);
+        batch_value_t *value = &APR_ARRAY_IDX(properties, i, batch_value_t);
         const char *wrong = check_property(plan->resource, value, p);
 
         if (wrong) {

@@ -12,12 +12,26 @@
  */
 void batch_value_type_cell(batch_value_t *value, const batch_column_t *column, apr_pool_t *p);
 
+/** What is wrong with a value: a code of an item's error (docs/api), and what is expected. */
+typedef struct batch_fault {
+    const char *code;
+    const char *message;
+} batch_fault_t;
+
 /**
- * NULL if value may stand in column, else what is wrong with it and what is expected, in p.
- * Rules: the column's type, required (no null), max (characters), min, enum. A cell is judged as
- * what batch_value_type_cell makes of it.
+ * 1 if *value may stand in column; then it has the one spelling of what it says: a number as
+ * numbers.h has it, a time as moments.h has it, a cell as batch_value_type_cell makes it. It is so
+ * before anything is compared, stored or looked for. 0, with *fault set: it may not, and *value is
+ * as it was. New texts and messages are in p.
+ * Rules: the column's type, required (no null), max (characters), min, enum.
  */
-const char *batch_value_check(const batch_column_t *column, const batch_value_t *value,
-                              apr_pool_t *p);
+int batch_value_settle(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
+                       apr_pool_t *p);
+
+/** Bytes that a key may have. */
+#define BATCH_KEY_BYTES 255
+
+/** The same for a key that is not null: a string, or a whole number, which becomes one. */
+int batch_key_settle(batch_fault_t *fault, batch_value_t *value, apr_pool_t *p);
 
 #endif

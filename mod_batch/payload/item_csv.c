@@ -238,7 +238,7 @@ static const char *make_original(const batch_source_item_t *item, apr_pool_t *p)
     batch_text_buffer_reserve(&buffer, item->size + 64);
     batch_text_writer_init(&writer, &sink);
     for (int i = 0; i < item->value_count; i++) {
-        const batch_value_t *value = &item->values[i];
+        const batch_value_t *value = item->sent ? &item->sent[i] : &item->values[i];
 
         batch_write_text(&writer, i ? "," : "{");
         batch_write_json_string(&writer, value->name);
@@ -279,19 +279,33 @@ static const char *make_array(const batch_csv_header_t *header, const char *text
     return batch_writer_end(&writer) == APR_SUCCESS ? buffer.data : NULL;
 }
 
+/** Says which byte of a cell no text may have: the cell number column of its row. */
+static void refuse_byte(batch_source_item_t *item, const batch_value_t *value, const char *cell,
+                        apr_size_t length, int column, apr_pool_t *p)
+{
+    apr_size_t place = batch_utf8_valid_length(cell, length);
+
+    if (memchr(cell, '\0', length)) {
+        place = (apr_size_t)((const char *)memchr(cell, '\0', length) - cell);
+        wrong(item, "nul_byte", value->name,
+              apr_psprintf(p, "has a byte NUL (byte %" APR_SIZE_T_FMT " of the cell in column %d)",
+                           place + 1, column));
+        return;
+    }
+    wrong(item, "invalid_utf8", value->name,
+          apr_psprintf(p,
+                       "has the byte 0x%02X, which is not UTF-8 (byte %" APR_SIZE_T_FMT
+                       " of the cell in column %d): save the file as CSV in UTF-8",
+                       (unsigned char)cell[place], place + 1, column));
+}
+
 /** A cell with bytes that no text may have, as U+FFFD; in p. */
-static const char *cell_mend(batch_source_item_t *item, const char *name, const char *cell,
-                             apr_size_t length, apr_pool_t *p)
+static const char *cell_mend(const char *cell, apr_size_t length, apr_pool_t *p)
 {
     batch_text_buffer_t buffer = {.p = p};
     batch_sink_t sink = batch_text_buffer_sink(&buffer);
     batch_text_writer_t writer;
 
-    if (memchr(cell, '\0', length)) {
-        wrong(item, "nul_byte", name, "has a byte NUL");
-    } else {
-        wrong(item, "invalid_utf8", name, "has bytes that are not UTF-8");
-    }
     batch_text_writer_init(&writer, &sink);
     batch_write_utf8(&writer, cell, length);
     batch_write_bytes(&writer, "", 1);
@@ -342,7 +356,8 @@ static int cells_read(batch_source_item_t *item, const batch_csv_header_t *heade
         value->value = cell;
         value->kind = BATCH_KIND_CELL;
         if (!batch_utf8_is_valid(cell, length)) {
-            value->value = cell_mend(item, value->name, cell, length, p);
+            refuse_byte(item, value, cell, length, place + 1, p);
+            value->value = cell_mend(cell, length, p);
             value->kind = BATCH_KIND_BROKEN;
         }
         item->value_count++;

@@ -173,7 +173,7 @@ static void string_read(reading_t *reading, batch_value_t *value, char *from, ch
     value->value = batch_json_string_decode(&length, from, length, reading->p);
     if (strlen(value->value) != length) {
         value->kind = BATCH_KIND_BROKEN;
-        wrong(reading->item, "wrong_type", value->name, "must not contain U+0000");
+        wrong(reading->item, "nul_byte", value->name, "must not contain U+0000");
     }
 }
 

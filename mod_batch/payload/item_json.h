@@ -27,7 +27,7 @@ batch_item_parser_t *batch_item_parser_make(const batch_resource_t *resource, ap
  * Fills *item from a text, which is copied into p; the item's line is not touched. A value's name
  * is the very string of the resource where it is a name of the resource's. A text of NULL is one
  * that is too large. What cannot be read as an item is wrong (not_an_object, too_large,
- * repeated_member, wrong_type for U+0000 in a string); then the values are those that could be
+ * repeated_member, nul_byte for U+0000 in a string); then the values are those that could be
  * read, each name once, so that it can still be told which row was meant.
  *
  * An entry of an error file, {"index","line","id","field","code","message","item"} in any order,

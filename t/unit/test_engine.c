@@ -67,8 +67,9 @@ static void test_conclusion(apr_pool_t *p)
 static int fits(const batch_column_t *column, batch_kind_e kind, const char *text, apr_pool_t *p)
 {
     batch_value_t value = {column->name, text, kind};
+    batch_fault_t fault;
 
-    return batch_value_check(column, &value, p) == NULL;
+    return batch_value_settle(&fault, &value, column, p);
 }
 
 static void test_values(apr_pool_t *p)

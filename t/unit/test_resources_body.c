@@ -230,7 +230,7 @@ static void test_items(void)
               "name=!:1 !repeated_member name\nname=s:c",
               "of a member that is given twice nobody knows the value");
     is_string(item_of("{\"id\":\"1\",\"notes\":\"a\\u0000b\"}"),
-              "id=s:1 notes=!:a !wrong_type notes", "U+0000 in a string");
+              "id=s:1 notes=!:a !nul_byte notes", "U+0000 in a string");
 }
 
 static void test_names_are_the_resources(void)

@@ -1,4 +1,4 @@
-/* Values against their columns: the cells of CSV, which have no types of their own. */
+/* Values against their columns, and the one spelling of what they say. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,76 +10,285 @@
 
 static apr_pool_t *pool;
 
-/** What a cell is in a column of that type, and what is said of it. */
-static void cell(batch_type_e type, const char *text, const char *wanted)
+/** What becomes of a value, as "KIND:TEXT", or what is wrong with it, as "CODE: MESSAGE". */
+static const char *settled(const batch_column_t *column, batch_kind_e kind, const char *text)
 {
     static const char kinds[] = "0snbjc!"; /* as batch_kind_e */
-    batch_column_t column = {.name = "it", .type = type};
-    batch_value_t value = {"it", text, BATCH_KIND_CELL};
-    const char *wrong = batch_value_check(&column, &value, pool);
-    batch_value_t typed = value;
-    const char *got;
+    batch_value_t value = {"it", text, kind};
+    batch_fault_t fault = {0};
 
-    batch_value_type_cell(&typed, &column, pool);
-    got = wrong ? wrong : apr_psprintf(pool, "%c:%s", kinds[typed.kind], typed.value);
-    is_string(got, wanted, apr_psprintf(pool, "%s: '%s'", batch_type_name(type), text));
-    ok(value.kind == BATCH_KIND_CELL && value.value == text, "it is not touched by the check");
-    wrong = batch_value_check(&column, &typed, pool);
-    ok(!wrong == (got[1] == ':'), "what it became is judged the same");
+    if (!batch_value_settle(&fault, &value, column, pool)) {
+        ok(value.kind == kind && value.value == text, "what is wrong stays as it is");
+        return apr_psprintf(pool, "%s: %s", fault.code, fault.message);
+    }
+    text = apr_psprintf(pool, "%c:%s", kinds[value.kind], value.value ? value.value : "");
+    ok(batch_value_settle(&fault, &value, column, pool) &&
+           !strcmp(text,
+                   apr_psprintf(pool, "%c:%s", kinds[value.kind], value.value ? value.value : "")),
+       "what is settled stays so");
+    return text;
+}
+
+static void is_settled(batch_type_e type, batch_kind_e kind, const char *text, const char *wanted)
+{
+    batch_column_t column = {.name = "it", .type = type};
+
+    is_string(settled(&column, kind, text), wanted,
+              apr_psprintf(pool, "%s: '%s'", batch_type_name(type), text));
+}
+
+/** A cell of CSV. */
+static void cell(batch_type_e type, const char *text, const char *wanted)
+{
+    is_settled(type, BATCH_KIND_CELL, text, wanted);
+}
+
+/** A number of JSON. */
+static void number(batch_type_e type, const char *text, const char *wanted)
+{
+    is_settled(type, BATCH_KIND_NUMBER, text, wanted);
+}
+
+static void moment(const char *text, const char *wanted)
+{
+    is_settled(BATCH_TYPE_TIMESTAMP, BATCH_KIND_STRING, text,
+               wanted ? apr_pstrcat(pool, "s:", wanted, NULL)
+                      : apr_pstrcat(pool, "s:", text, NULL));
+}
+
+/** A text that is no time, and what is said of it behind the words that are always said. */
+static void no_moment(const char *text, const char *wanted)
+{
+    is_settled(
+        BATCH_TYPE_TIMESTAMP, BATCH_KIND_STRING, text,
+        apr_pstrcat(pool, "malformed: must be a timestamp as 2023-10-06T02:56:34Z", wanted, NULL));
+}
+
+static void no_date(const char *text, const char *wanted)
+{
+    is_settled(BATCH_TYPE_DATE, BATCH_KIND_STRING, text,
+               apr_pstrcat(pool, "malformed: must be a date as 2023-10-06", wanted, NULL));
+}
+
+#define INT    BATCH_TYPE_INTEGER
+#define NUM    BATCH_TYPE_NUMBER
+#define WHOLE  "wrong_type: must be a whole number"
+#define BEYOND "out_of_range: is beyond what 64 bits can hold"
+#define DOUBLE "out_of_range: must be a number that a double can hold"
+
+static void test_integers(void)
+{
+    static const char *const none[] = {"x", "1.5", "1e-1", "0x10", " 1", "1 ",   "-",
+                                       "+", "1,5", "1.",   ".5",   "1e", "7.0x", "1e+"};
+
+    cell(INT, "7", "n:7");
+    cell(INT, "-12", "n:-12");
+    cell(INT, "+007", "n:7");
+    cell(INT, "-007", "n:-7");
+    cell(INT, "000", "n:0");
+    cell(INT, "+7.00", "n:7");
+    cell(INT, "1e3", "n:1000");
+    cell(INT, "9223372036854775807", "n:9223372036854775807");
+    cell(INT, "9223372036854775808", BEYOND);
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+        cell(INT, none[i], WHOLE);
+    }
+    number(INT, "7.0", "n:7");
+    number(INT, "-0", "n:0");
+    number(INT, "-0.000e5", "n:0");
+    number(INT, "0e99999999999999999999", "n:0");
+    number(INT, "1e2", "n:100");
+    number(INT, "1.5E+1", "n:15");
+    number(INT, "15000e-3", "n:15");
+    number(INT, "-9223372036854775808", "n:-9223372036854775808");
+    number(INT, "-9223372036854775809", BEYOND);
+    number(INT, "9.223372036854775807e18", "n:9223372036854775807");
+    number(INT, "1e19", BEYOND);
+    number(INT, "1e400", BEYOND);
+    number(INT, "1e99999999999999999999", BEYOND);
+    number(INT, "1.5", WHOLE);
+    number(INT, "9223372036854775807.5", WHOLE);
+    number(INT, "1e-99999999999999999999", WHOLE);
+    is_settled(INT, BATCH_KIND_STRING, "7", WHOLE);
+}
+
+static void test_numbers(void)
+{
+    static const char *const none[] = {"x",   ".5",  "5.",  "1e",  "1e+", "0x1",
+                                       "inf", "nan", "1,5", "--1", "+-1", "1.5.1"};
+
+    cell(NUM, "1.50", "n:1.5");
+    cell(NUM, "+01.5e-3", "n:0.0015");
+    cell(NUM, "-00.5", "n:-0.5");
+    cell(NUM, "0", "n:0");
+    cell(NUM, "-0", "n:0");
+    cell(NUM, "1E5", "n:100000");
+    cell(NUM, "1e999", DOUBLE);
+    for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+        cell(NUM, none[i], "wrong_type: must be a number");
+    }
+    number(NUM, "0.1", "n:0.1");
+    number(NUM, "100", "n:100");
+    number(NUM, "100.00", "n:100");
+    number(NUM, "1e2", "n:100");
+    number(NUM, "0.10e1", "n:1");
+    number(NUM, "-1.250", "n:-1.25");
+    number(NUM, "12345678901234567890.123", "n:12345678901234567890.123");
+    number(NUM, "1e20", "n:100000000000000000000");
+    number(NUM, "1e21", "n:1e21");
+    number(NUM, "1.250E+0021", "n:1.25e21");
+    number(NUM, "1000000000000000000000", "n:1e21");
+    number(NUM, "0.000001", "n:0.000001");
+    number(NUM, "0.0000001", "n:1e-7");
+    number(NUM, "1.7976931348623157e308", "n:1.7976931348623157e308");
+    number(NUM, "1.8e308", DOUBLE);
+    number(NUM, "1e-400", DOUBLE);
+}
+
+static void test_moments(void)
+{
+    moment("2024-02-29T00:00:00Z", NULL);
+    moment("2024-01-05T12:00:00.5Z", NULL);
+    moment("2024-01-05T12:00:00+02:00", "2024-01-05T10:00:00Z");
+    moment("2024-01-05t12:00:00z", "2024-01-05T12:00:00Z");
+    moment("2024-01-05T12:00:00-00:00", "2024-01-05T12:00:00Z");
+    moment("2024-01-05T12:00:00+00:00", "2024-01-05T12:00:00Z");
+    moment("2024-01-05T12:00:00.500Z", "2024-01-05T12:00:00.5Z");
+    moment("2024-01-05T12:00:00.000Z", "2024-01-05T12:00:00Z");
+    moment("2024-01-05T12:00:00.123456789-05:30", "2024-01-05T17:30:00.123456789Z");
+    moment("2024-12-31T23:30:00-01:00", "2025-01-01T00:30:00Z");
+    moment("2024-01-01T00:30:00+01:00", "2023-12-31T23:30:00Z");
+    moment("2024-02-28T23:30:00-01:00", "2024-02-29T00:30:00Z");
+    moment("2024-03-01T00:30:00+01:00", "2024-02-29T23:30:00Z");
+    moment("2023-03-01T00:30:00+01:00", "2023-02-28T23:30:00Z");
+    moment("1900-03-01T00:00:00+23:59", "1900-02-28T00:01:00Z");
+    moment("2000-02-28T23:59:59-23:59", "2000-02-29T23:58:59Z");
+    moment("0001-01-01T00:00:00Z", NULL);
+    moment("9999-12-31T23:59:59.9Z", NULL);
+    moment("0001-01-01T05:00:00+05:00", "0001-01-01T00:00:00Z");
+    moment("9999-12-31T18:59:59-05:00", "9999-12-31T23:59:59Z");
+    no_moment("0001-01-01T00:00:00+00:01", ", which in UTC is in the years 1 to 9999");
+    no_moment("9999-12-31T23:59:59-00:01", ", which in UTC is in the years 1 to 9999");
+    no_moment("0000-01-01T00:00:00Z", ": there is no such day in the years 1 to 9999");
+    no_moment("2023-02-29T00:00:00Z", ": there is no such day in the years 1 to 9999");
+    no_moment("2016-12-31T23:59:60Z",
+              ": a leap second (:60) cannot be stored, send the second before or after it");
+    no_moment("2024-01-05T24:00:00Z", "");
+    no_moment("2024-01-05T12:00:00",
+              ": it has no time zone, which is Z or an offset as +02:00: send 2024-01-05T12:00:00Z "
+              "if it is in UTC");
+    no_moment("2024-01-05 12:00:00",
+              ": it has no time zone, which is Z or an offset as +02:00: send 2024-01-05T12:00:00Z "
+              "if it is in UTC");
+    no_moment("2024-01-05T12:00:00+0000",
+              ": an offset is written as +02:00: send 2024-01-05T12:00:00+00:00");
+    no_moment("2024-01-05T12:00:00.25-05",
+              ": an offset is written as +02:00: send 2024-01-05T12:00:00.25-05:00");
+    no_moment("2024-01-05 12:00:00Z",
+              ": a T stands between date and time: send 2024-01-05T12:00:00Z");
+    no_moment("2024-01-05 12:00:00+02",
+              ": an offset is written as +02:00: send 2024-01-05T12:00:00+02:00");
+    no_moment("2024-01-05T12:00:00 UTC", ", with Z or an offset as +02:00 at its end");
+    no_moment("2024-01-05T12:00:00+2:00", ", with Z or an offset as +02:00 at its end");
+    no_moment("2024-01-05T12:00:00+24:00", ", with Z or an offset as +02:00 at its end");
+    no_moment("2024-01-05T12:00:00Z ", ", with Z or an offset as +02:00 at its end");
+    no_moment("2024-01-05T12:00Z", ": it has no seconds");
+    no_moment("2024-01-05T12:00", ": it has no seconds");
+    no_moment("2024-01-05T12:00:00.Z", "");
+    no_moment("2024-01-05", ": it is a date without a time: send 2024-01-05T00:00:00Z for its "
+                            "beginning in UTC");
+    no_moment("tomorrow", "");
+    no_moment("", "");
+    is_settled(BATCH_TYPE_TIMESTAMP, BATCH_KIND_NUMBER, "1698000000",
+               "wrong_type: must be a string with a timestamp as 2023-10-06T02:56:34Z");
+}
+
+static void test_dates(void)
+{
+    cell(BATCH_TYPE_DATE, "2024-02-29", "s:2024-02-29");
+    no_date("29.02.2024", "");
+    no_date("2023-02-29", ": there is no such day in the years 1 to 9999");
+    no_date("0000-02-01", ": there is no such day in the years 1 to 9999");
+    no_date("2024-02-29T12:00:00Z", ", without a time: send 2024-02-29");
+    no_date("2024-02-29x", "");
+    is_settled(BATCH_TYPE_DATE, BATCH_KIND_NUMBER, "20240229",
+               "wrong_type: must be a string with a date as 2023-10-06");
+}
+
+static void test_limits(void)
+{
+    batch_column_t column = {.name = "it", .type = INT, .has_min = 1, .min = 5};
+
+    is_string(settled(&column, BATCH_KIND_CELL, "4"), "out_of_range: must be at least 5",
+              "min counts");
+    is_string(settled(&column, BATCH_KIND_CELL, "005"), "n:5", "of the number that the cell is");
+    column.required = 1;
+    is_string(settled(&column, BATCH_KIND_NULL, NULL), "wrong_type: must not be null", "null");
+    column.required = 0;
+    is_string(settled(&column, BATCH_KIND_NULL, NULL), "0:", "null where it may be");
+    is_string(settled(&column, BATCH_KIND_BROKEN, "7"), "malformed: cannot be read", "broken");
+    column.type = BATCH_TYPE_TEXT;
+    column.max = 2;
+    is_string(settled(&column, BATCH_KIND_STRING, "abc"), "too_long: is longer than 2 characters",
+              "max counts");
+    is_string(settled(&column, BATCH_KIND_STRING, "\xc3\xa9\xc3\xa9"), "s:\xc3\xa9\xc3\xa9",
+              "characters");
+    is_string(settled(&column, BATCH_KIND_NUMBER, "7"), "wrong_type: must be a string", "a number");
+    column.words = apr_array_make(pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(column.words, const char *) = "a";
+    is_string(settled(&column, BATCH_KIND_STRING, "A"), "not_allowed: must be one of a", "words");
+    is_string(settled(&column, BATCH_KIND_CELL, "a"), "s:a", "one of them");
+}
+
+/** A key: as settled. */
+static const char *key(batch_kind_e kind, const char *text)
+{
+    batch_value_t value = {"id", text, kind};
+    batch_fault_t fault = {0};
+
+    return batch_key_settle(&fault, &value, pool)
+               ? apr_psprintf(pool, "%d:%s", (int)value.kind, value.value)
+               : apr_psprintf(pool, "%s: %s", fault.code, fault.message);
+}
+
+static void test_keys(void)
+{
+    char *much = apr_palloc(pool, 257);
+
+    memset(much, 'x', 256);
+    much[256] = '\0';
+    is_string(key(BATCH_KIND_STRING, "a"), "1:a", "a key is a string");
+    is_string(key(BATCH_KIND_STRING, "007"), "1:007", "as it is");
+    is_string(key(BATCH_KIND_NUMBER, "7"), "1:7", "or a whole number");
+    is_string(key(BATCH_KIND_NUMBER, "7.0"), "1:7", "in one spelling");
+    is_string(key(BATCH_KIND_NUMBER, "123456789012345678901234567890"),
+              "1:123456789012345678901234567890", "of any length");
+    is_string(key(BATCH_KIND_NUMBER, "1.5"), "wrong_type: must be a string or a whole number",
+              "no other number");
+    is_string(key(BATCH_KIND_BOOLEAN, "true"), "wrong_type: must be a string or a whole number",
+              "nor what is neither");
+    is_string(key(BATCH_KIND_STRING, ""), "missing: must not be empty", "nor an empty one");
+    is_string(key(BATCH_KIND_STRING, much), "too_long: must not be longer than 255 bytes",
+              "nor a long one");
 }
 
 int main(void)
 {
-    static const char *const integers[] = {"x",  "1.5", "1e3", "0x10", " 1",
-                                           "1 ", "",    "-",   "+",    "1,5"};
-    static const char *const numbers[] = {"x",   ".5",  "5.",  "1e",  "1e+", "0x1",
-                                          "inf", "nan", "1,5", "--1", "+-1", "1.5.1"};
-    batch_column_t column = {.name = "it", .type = BATCH_TYPE_INTEGER, .has_min = 1, .min = 5};
-    batch_value_t value = {"it", "4", BATCH_KIND_CELL};
-
     apr_initialize();
     apr_pool_create(&pool, NULL);
     cell(BATCH_TYPE_TEXT, " any ", "s: any ");
-    cell(BATCH_TYPE_INTEGER, "7", "n:7");
-    cell(BATCH_TYPE_INTEGER, "-12", "n:-12");
-    cell(BATCH_TYPE_INTEGER, "+007", "n:7");
-    cell(BATCH_TYPE_INTEGER, "-007", "n:-7");
-    cell(BATCH_TYPE_INTEGER, "000", "n:0");
-    cell(BATCH_TYPE_INTEGER, "9223372036854775807", "n:9223372036854775807");
-    cell(BATCH_TYPE_INTEGER, "9223372036854775808", "is beyond what 64 bits can hold");
-    for (size_t i = 0; i < sizeof(integers) / sizeof(*integers); i++) {
-        cell(BATCH_TYPE_INTEGER, integers[i], "must be a whole number");
-    }
-    cell(BATCH_TYPE_NUMBER, "1.50", "n:1.50");
-    cell(BATCH_TYPE_NUMBER, "+01.5e-3", "n:1.5e-3");
-    cell(BATCH_TYPE_NUMBER, "-00.5", "n:-0.5");
-    cell(BATCH_TYPE_NUMBER, "0", "n:0");
-    cell(BATCH_TYPE_NUMBER, "1E5", "n:1E5");
-    cell(BATCH_TYPE_NUMBER, "1e999", "must be a number that a double can hold");
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-        cell(BATCH_TYPE_NUMBER, numbers[i], "must be a number");
-    }
     cell(BATCH_TYPE_BOOLEAN, "true", "b:true");
     cell(BATCH_TYPE_BOOLEAN, "FALSE", "b:false");
     cell(BATCH_TYPE_BOOLEAN, "1", "b:true");
     cell(BATCH_TYPE_BOOLEAN, "0", "b:false");
-    cell(BATCH_TYPE_BOOLEAN, "yes", "must be true or false");
-    cell(BATCH_TYPE_TIMESTAMP, "2024-02-29T00:00:00Z", "s:2024-02-29T00:00:00Z");
-    cell(BATCH_TYPE_TIMESTAMP, "2024-02-29", "must be a timestamp as 2023-10-06T02:56:34Z");
-    cell(BATCH_TYPE_DATE, "2024-02-29", "s:2024-02-29");
-    cell(BATCH_TYPE_DATE, "29.02.2024", "must be a date as 2023-10-06");
-    cell(BATCH_TYPE_JSON, "{}", "must be JSON");
-    is_string(batch_value_check(&column, &value, pool), "must be at least 5", "min counts");
-    value.value = "005";
-    is_string(batch_value_check(&column, &value, pool), NULL, "of the number that the cell is");
-    column.type = BATCH_TYPE_TEXT;
-    column.max = 2;
-    is_string(batch_value_check(&column, &value, pool), "is longer than 2 characters",
-              "max counts");
-    column.max = 0;
-    column.words = apr_array_make(pool, 1, sizeof(const char *));
-    APR_ARRAY_PUSH(column.words, const char *) = "a";
-    is_string(batch_value_check(&column, &value, pool), "must be one of a", "so do words");
+    cell(BATCH_TYPE_BOOLEAN, "yes", "wrong_type: must be true or false");
+    cell(BATCH_TYPE_JSON, "{}", "wrong_type: must be JSON");
+    test_integers();
+    test_numbers();
+    test_moments();
+    test_dates();
+    test_limits();
+    test_keys();
     apr_pool_destroy(pool);
     apr_terminate();
     return tap_end();

@@ -1,0 +1,185 @@
+#include "text/numbers.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+/* So far behind the first digit the point may stand, and so many zeros before it: as JavaScript. */
+#define POINT_MOST  21
+#define POINT_LEAST (-5)
+
+/* An exponent past these is past what any number here can hold. */
+#define EXPONENT_MOST 1000000
+
+/* Digits that 64 bits can hold at most. */
+#define INTEGER_DIGITS 19
+
+/* A number in decimal: 0.DIGITS times ten to the power of point. */
+typedef struct decimal {
+    int is_negative;
+    char *digits; /* without zeros at either end; none at all: the number is 0 */
+    apr_size_t count;
+    apr_int64_t point;
+} decimal_t;
+
+/* The exponent behind e or E, at *at, which moves to its end. 0: there is none. */
+static int read_exponent(apr_int64_t *exponent, const char **at)
+{
+    int is_negative = **at == '-';
+    apr_int64_t number = 0;
+    const char *digits;
+
+    *at += **at == '-' || **at == '+';
+    for (digits = *at; **at >= '0' && **at <= '9'; (*at)++) {
+        number = number < EXPONENT_MOST ? number * 10 + (**at - '0') : number;
+    }
+    *exponent = is_negative ? -number : number;
+    return *at > digits;
+}
+
+/* Reads [+-]digits[.digits][e[+-]digits]. 0: the text is no such number. */
+static int read_decimal(decimal_t *decimal, const char *text, apr_pool_t *p)
+{
+    apr_size_t before, behind = 0;
+    apr_int64_t exponent = 0;
+    const char *at = text;
+    apr_size_t zeros;
+
+    decimal->is_negative = *at == '-';
+    at += *at == '-' || *at == '+';
+    before = strspn(at, "0123456789");
+    if (!before) {
+        return 0;
+    }
+    if (at[before] == '.') {
+        behind = strspn(at + before + 1, "0123456789");
+        if (!behind) {
+            return 0;
+        }
+    }
+    decimal->digits = apr_palloc(p, before + behind + 1);
+    memcpy(decimal->digits, at, before);
+    if (behind) {
+        memcpy(decimal->digits + before, at + before + 1, behind);
+    }
+    decimal->digits[before + behind] = '\0';
+    at += before + (behind ? 1 + behind : 0);
+    if (*at == 'e' || *at == 'E') {
+        at++;
+        if (!read_exponent(&exponent, &at)) {
+            return 0;
+        }
+    }
+    zeros = strspn(decimal->digits, "0");
+    decimal->digits += zeros;
+    decimal->count = before + behind - zeros;
+    while (decimal->count && decimal->digits[decimal->count - 1] == '0') {
+        decimal->count--;
+    }
+    decimal->digits[decimal->count] = '\0';
+    decimal->point = (apr_int64_t)before - (apr_int64_t)zeros + exponent;
+    return !*at;
+}
+
+static const char *zeros_of(apr_int64_t count, apr_pool_t *p)
+{
+    char *zeros = apr_palloc(p, (apr_size_t)count + 1);
+
+    memset(zeros, '0', (apr_size_t)count);
+    zeros[count] = '\0';
+    return zeros;
+}
+
+/* The number without an exponent. */
+static const char *plain(const decimal_t *decimal, apr_pool_t *p)
+{
+    const char *sign = decimal->is_negative ? "-" : "";
+    apr_int64_t count = (apr_int64_t)decimal->count;
+
+    if (decimal->point <= 0) {
+        return apr_pstrcat(p, sign, "0.", zeros_of(-decimal->point, p), decimal->digits, NULL);
+    }
+    if (decimal->point >= count) {
+        return apr_pstrcat(p, sign, decimal->digits, zeros_of(decimal->point - count, p), NULL);
+    }
+    return apr_pstrcat(p, sign, apr_pstrmemdup(p, decimal->digits, (apr_size_t)decimal->point), ".",
+                       decimal->digits + decimal->point, NULL);
+}
+
+static const char *with_exponent(const decimal_t *decimal, apr_pool_t *p)
+{
+    return apr_psprintf(p, "%s%c%s%se%" APR_INT64_T_FMT, decimal->is_negative ? "-" : "",
+                        *decimal->digits, decimal->count > 1 ? "." : "", decimal->digits + 1,
+                        decimal->point - 1);
+}
+
+/* 1 for [-]digits without a zero in front, and short enough to be no question of size. */
+static int is_plain_integer(const char *text)
+{
+    const char *digits = text + (*text == '-');
+    apr_size_t count = strspn(digits, "0123456789");
+
+    return count && count < INTEGER_DIGITS && !digits[count] &&
+           (*digits != '0' || (count == 1 && digits == text));
+}
+
+batch_number_e batch_number_integer(const char **spelling, const char *text, apr_pool_t *p)
+{
+    const char *digits;
+    decimal_t decimal;
+
+    *spelling = text;
+    if (is_plain_integer(text)) {
+        return BATCH_NUMBER_GOOD;
+    }
+    if (!read_decimal(&decimal, text, p)) {
+        return BATCH_NUMBER_NONE;
+    }
+    if (!decimal.count) {
+        *spelling = "0";
+        return BATCH_NUMBER_GOOD;
+    }
+    if (decimal.point < (apr_int64_t)decimal.count) {
+        return BATCH_NUMBER_FRACTION;
+    }
+    if (decimal.point > INTEGER_DIGITS) {
+        return BATCH_NUMBER_BEYOND;
+    }
+    digits = plain(&decimal, p);
+    errno = 0;
+    (void)strtoll(digits, NULL, 10);
+    if (errno == ERANGE) {
+        return BATCH_NUMBER_BEYOND;
+    }
+    *spelling = digits;
+    return BATCH_NUMBER_GOOD;
+}
+
+batch_number_e batch_number_decimal(const char **spelling, const char *text, apr_pool_t *p)
+{
+    decimal_t decimal;
+    double number;
+
+    *spelling = text;
+    if (is_plain_integer(text)) {
+        return BATCH_NUMBER_GOOD;
+    }
+    if (!read_decimal(&decimal, text, p)) {
+        return BATCH_NUMBER_NONE;
+    }
+    if (!decimal.count) {
+        *spelling = "0";
+        return BATCH_NUMBER_GOOD;
+    }
+    number = strtod(text, NULL);
+    if (!isfinite(number) || number == 0) {
+        return BATCH_NUMBER_BEYOND;
+    }
+    *spelling = decimal.point <= POINT_MOST && decimal.point >= POINT_LEAST
+                    ? plain(&decimal, p)
+                    : with_exponent(&decimal, p);
+    return BATCH_NUMBER_GOOD;
+}

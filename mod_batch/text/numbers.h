@@ -1,0 +1,30 @@
+/* Numbers as clients write them, in one spelling: 7.0, 1e2, +7, 007, -0 and 1.50 are 7, 100, 7, 7,
+ * 0 and 1.5. No digit is lost on the way, since nothing goes through a double. */
+#ifndef BATCH_TEXT_NUMBERS_H
+#define BATCH_TEXT_NUMBERS_H
+
+#include <apr_pools.h>
+
+/** What a text is as a number. */
+typedef enum {
+    BATCH_NUMBER_GOOD,
+    BATCH_NUMBER_NONE,     /* no number at all */
+    BATCH_NUMBER_FRACTION, /* no whole one, where one is asked for */
+    BATCH_NUMBER_BEYOND /* past what 64 bits, or a double, can hold; or too small to be told from 0
+                         */
+} batch_number_e;
+
+/**
+ * Reads a whole number: *spelling becomes its digits, with a minus sign where it is negative. It is
+ * text itself where that is spelt so, else in p.
+ */
+batch_number_e batch_number_integer(const char **spelling, const char *text, apr_pool_t *p);
+
+/**
+ * Reads a number that a double can hold, which need not be one that it can hold exactly: *spelling
+ * becomes the shortest decimal with all its digits, with an exponent (1e21) where the point would
+ * be far from them. It is text itself where that is spelt so, else in p.
+ */
+batch_number_e batch_number_decimal(const char **spelling, const char *text, apr_pool_t *p);
+
+#endif
