@@ -229,8 +229,8 @@ static void test_items(void)
               "name=!:a id=s:1 !repeated_member name\nx=!:1 !repeated_member x\n"
               "name=!:1 !repeated_member name\nname=s:c",
               "of a member that is given twice nobody knows the value");
-    is_string(item_of("{\"id\":\"1\",\"notes\":\"a\\u0000b\"}"),
-              "id=s:1 notes=!:a !nul_byte notes", "U+0000 in a string");
+    is_string(item_of("{\"id\":\"1\",\"notes\":\"a\\u0000b\"}"), "id=s:1 notes=!:a !nul_byte notes",
+              "U+0000 in a string");
 }
 
 static void test_names_are_the_resources(void)
