@@ -110,7 +110,7 @@ foreach my $case (
     ['one that is cut short', part($file) . '--b', ['body'], qr/cut short/],
     ['another boundary', "--c\r\n\r\n--c--", ['body'], qr/boundary/],
     ['nothing', '', ['body'], qr/boundary/],
-    ['a parameter as a part', "--b\r\nContent-Disposition: form-data; name=\"mode\"\r\n\r\nsync\r\n" . part($file) . '--b--', ['body'], qr/query string/],
+    ['a field behind the file', part($file) . "--b\r\nContent-Disposition: form-data; name=\"mode\"\r\n\r\nsync\r\n--b--", ['body'], qr/before the file/],
     ['a file that is wrong', part("nix\n") . '--b--', ['nix'], qr/line 1/],
     )
 {
@@ -120,16 +120,68 @@ foreach my $case (
 is_refused(post_file($form, part('[{', 'application/json') . '--b--'), 400, 'invalid_json', 'form: JSON that is none');
 is(value('SELECT count(*) FROM batch_jobs'), $jobs, 'they make no batch');
 
+# Fields before the file are parameters, as those of the URL are.
+restore();
+sub field { return "--b\r\nContent-Disposition: form-data; name=\"$_[0]\"\r\n\r\n$_[1]\r\n" }
+my $fields = field(resource => 'contact') . field(action => 'merge');
+is_result(posted($form, $fields . $field . part($file) . '--b--', path => '/batches'), 'completed', {created => 1}, 'a form with its parameters');
+is_result(posted($form, field(properties => '{"notes":"of a form"}') . field(action => 'merge') . part("name\nm2\n") . '--b--', path => '/batches?resource=contact&action=merge'),
+    'completed', {created => 1}, 'some of them in the URL, one in both');
+is(scalar(contacts("name = 'm2' AND notes = 'of a form'")), 1, 'its row has the defaults of the form');
+my $answer = post_file($form, field(mode => 'sync') . field(atomic => 'false') . $fields . part("name,zip\n") . '--b--', path => '/batches');
+is_wrong($answer, ['zip'], 'sync, with a header that is wrong');
+$answer = post_file($form, field(mode => 'sync') . field(atomic => 'false') . $fields . part("name,email\nm3,\n,none\n") . '--b--', path => '/batches');
+is_envelope($answer, 201, undef, 'sync by a form');
+is_result($answer->json->{data}, 'completed', {created => 1, errors => 1}, 'that is not atomic');
+$jobs = value('SELECT count(*) FROM batch_jobs');
+my $then = table_hash('contacts');
+foreach my $case (
+    ['twice', field(action => 'merge') . field(action => 'merge') . part($file), ['body'], qr/action twice/],
+    ['another value in the URL', field(mode => 'sync') . part($file), ['mode'], qr/one value in the URL and another one in the form/, "$merge&mode=mixed"],
+    ['behind the file', part($file) . field(mode => 'sync'), ['body'], qr/mode behind the file/],
+    ['a wrong value', field(mode => 'often') . part($file), ['mode'], qr/sync or mixed/],
+    ['a wrong flag', field(atomic => 'perhaps') . part($file), ['atomic'], qr/true or false/],
+    ['no JSON', field(properties => '{') . part($file), ['properties'], qr/object/],
+    ['an unknown resource', field(resource => 'x') . field(action => 'merge') . part($file), ['resource'], qr/contact/, '/batches'],
+    ['a byte NUL', field(resource => "contact\0") . part($file), ['body'], qr/resource.*NUL/, '/batches'],
+    ['a safety net', field(dry_run => 'true') . part($file), ['dry_run'], qr/\w/],
+    )
+{
+    my ($name, $text, $wrong, $like, $path) = @$case;
+    is_wrong(post_file($form, "$text--b--", path => $path // $merge), $wrong, "fields: $name", like => $like);
+}
+is_refused(post_file($form, field(action => 'overwrite') . field(resource => 'contact') . part($file) . '--b--', path => '/batches', as => 'bob'), 403, 'forbidden', 'fields: who may not');
+is_refused(post_file($form, field(properties => '{"notes":"' . 'x' x 1_100_000 . '"}') . part($file) . '--b--'), 413, 'too_large', 'fields: too large');
+is(value('SELECT count(*) FROM batch_jobs'), $jobs, 'they make no batch');
+is(table_hash('contacts'), $then, 'and no row');
+
+# ---- Types that say nothing ------------------------------------------------------------------------
+
+foreach my $type (undef, 'application/octet-stream', 'application/vnd.ms-excel', 'Application/Vnd.MS-Excel;charset=utf-8') {
+    my $name = $type // 'no type';
+    foreach my $case (['CSV', $file], ['CSV with a BOM', "\xef\xbb\xbf$file"], ['an array', ' [{"name":"m1"}]'], ['a small one', '[{"name":1}, {"name":"m1"}]']) {
+        my ($what, $text) = @$case;
+        restore();
+        my $batch = posted($type, $text);
+        is_deeply([$batch->{stats}{created}, $batch->{via}, $batch->{checksum}], [1, 'file', sha256_hex($text)], "$name: $what");
+    }
+    is_result(post_file($type, $file, path => "$merge&mode=sync")->json->{data}, 'completed', {created => 1}, "$name: in sync");
+    is_result(run_batch(merge('contact', [{name => 'm4'}]), type => $type), 'completed', {created => 1}, "$name: a request in JSON");
+    is_wrong(post_file($type, $file, path => '/batches'), [qw(resource action)], "$name: CSV without parameters");
+    is_refused(post_file($type, $file, path => '/batches?action=overwrite&resource=contact', as => 'bob'), 403, 'forbidden', "$name: who may not");
+    is_refused(post_file($type, ''), 400, 'invalid_json', "$name: nothing at all");
+}
+
 # ---- Types and compression ---------------------------------------------------------------------------
 
-foreach my $type ('text/plain', 'application/x-www-form-urlencoded', 'text/csv; charset=latin1', 'multipart/form-data',
+foreach my $type ('text/plain', 'image/png', 'application/octet-stream; charset=utf-16', 'application/x-www-form-urlencoded', 'text/csv; charset=latin1', 'multipart/form-data',
     'text/csv; header=absent')
 {
-    my $answer = post_file($type, $file);
+    $answer = post_file($type, $file);
     is_refused($answer, 415, 'unsupported_media_type', $type);
-    like($answer->json->{message}, qr{text/csv|boundary}, "$type: says what there is");
+    like($answer->json->{message}, qr{text/csv|boundary|UTF-8}, "$type: says what there is");
 }
-like(post_file('text/plain', $file)->json->{message}, qr{text/csv, application/x-ndjson, application/json or multipart/form-data},
+like(post_file('image/png', $file)->json->{message}, qr{text/csv, application/x-ndjson, application/json or multipart/form-data},
     '415 says which types there are');
 foreach my $case (['text/csv', $file], [$ndjson, "{\"name\":\"z\"}\n"], ['application/json', '[{"name":"z"}]'],
     [$form, part($file) . '--b--'])

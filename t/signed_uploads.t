@@ -87,6 +87,25 @@ foreach my $text ("name,email\nno type,c\@example.com\n", "\xef\xbb\xbfname\nno 
     is_result(resource_final($batch), 'completed', {created => 1}, 'it runs');
 }
 
+# A type that says nothing is none: what browsers and their systems say of CSV.
+foreach my $type ('application/vnd.ms-excel', 'application/octet-stream', 'text/plain;charset=UTF-8', 'text/plain') {
+    foreach my $text ("name,email\nvague,c\@example.com\n", '[{"name":"vague"}]', '{"data":[{"name":"vague"}]}') {
+        foreach my $method ('PUT', 'POST') {
+            $batch = requested(merge('contact', []));
+            is(upload($batch, method => $method, body => $text, type => $type)->status, 202, "$method as $type: " . substr $text, 0, 10);
+            is_result(resource_final($batch), 'completed', {created => 1}, 'it runs');
+        }
+    }
+}
+
+# A form, and its fields.
+sub form { return join '', (map {"--b\r\nContent-Disposition: form-data; name=\"$_->[0]\"\r\n\r\n$_->[1]\r\n"} @_), "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f.csv\"\r\n\r\nname\nof a form\n\r\n--b--\r\n" }
+foreach my $fields ([], [[action => 'merge'], [resource => 'contact'], [mode => 'mixed'], [comment => 'x']]) {
+    $batch = requested(merge('contact', []));
+    is(upload($batch, body => form(@$fields), type => 'multipart/form-data; boundary=b')->status, 202, 'a form with ' . @$fields . ' fields');
+    is_result(resource_final($batch), 'completed', {created => 1}, 'runs');
+}
+
 # An overwrite that may be empty, and one that may not.
 restore();
 my $contacts = table_hash('contacts');
@@ -124,6 +143,8 @@ my %wrong = (
     'an open quote' => [qq(name\n"x\n), 'text/csv', qr/line \d/],
 );
 my $before = table_hash('contacts');
+$wrong{"a form: $_->[0]"} = [form($_), 'multipart/form-data; boundary=b', $_->[2]]
+    for [action => 'delete', qr/action.*merge/], [resource => 'group', qr/resource.*contact/], [mode => 'sync', qr/mode.*mixed/], [properties => '{"notes":"x"}', qr/properties/], [dry_run => 'true', qr/dry_run/];
 foreach my $what (sort keys %wrong) {
     my ($text, $type, $like) = @{$wrong{$what}};
     $batch = requested(merge('contact', []));

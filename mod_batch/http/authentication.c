@@ -57,6 +57,18 @@ static int request_token(const char **token, const request_rec *r)
     return 1;
 }
 
+int batch_request_has_token(const request_rec *r)
+{
+    size_t i;
+
+    for (i = 0; i < TOKEN_HEADER_COUNT; i++) {
+        if (apr_table_get(r->headers_in, token_headers[i])) {
+            return 1;
+        }
+    }
+    return bearer_token(apr_table_get(r->headers_in, "Authorization")) != NULL;
+}
+
 static void challenge(request_rec *r, const char *error)
 {
     const char *realm = ap_auth_name(r);

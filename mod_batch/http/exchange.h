@@ -179,6 +179,19 @@ int batch_records_query(batch_exchange_t *x, batch_operation_t *operation,
 int batch_records_select(batch_exchange_t *x, apr_array_header_t **items, const batch_job_t *job,
                          const batch_resource_t *resource, int *code);
 
+/* ---- Who has made a request (authentication.c, origin.c) ---------------------------------------
+ */
+
+/** 1 if a header has a token, right or wrong, which no browser adds by itself. */
+int batch_request_has_token(const request_rec *r);
+
+/**
+ * Whether a request that changes something may be taken: not from a browser for a page of another
+ * origin, unless it has a token or a right signature, or the administrator allows that origin. 0
+ * after the reply was made, with *code for httpd.
+ */
+int batch_origin_may_change(batch_exchange_t *x, int *code);
+
 /* ---- Request bodies (body.c) ------------------------------------------------------------------
  */
 

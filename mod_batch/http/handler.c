@@ -35,24 +35,33 @@ static int may(void *baton, const batch_resource_t *resource, batch_action_e act
     return batch_config_allows(baton, resource, action);
 }
 
-static int answer_options(batch_exchange_t *x, const batch_route_t *route)
+static int reply_no_route(batch_exchange_t *x)
+{
+    return batch_reply_error(x, HTTP_NOT_FOUND, "there is no such batch, nor another resource");
+}
+
+/*
+ * Of a path, not of a batch, and the same for everybody: browsers ask before they send a user's
+ * credentials (CORS).
+ */
+static int answer_options(batch_exchange_t *x)
 {
     request_rec *r = x->r;
+    const batch_route_t *route = batch_route_find(x);
 
+    if (!route) {
+        return reply_no_route(x);
+    }
     apr_table_setn(r->headers_out, "Allow", batch_route_methods(route, r->pool));
     return batch_reply_send(x, HTTP_OK, batch_reply_brigade(x), APR_SUCCESS);
 }
 
 static int answer_identified(batch_exchange_t *x)
 {
-    request_rec *r = x->r;
     const batch_route_t *route = batch_route_find(x);
 
     if (!route) {
-        return batch_reply_error(x, HTTP_NOT_FOUND, "there is no such batch, nor another resource");
-    }
-    if (r->method_number == M_OPTIONS) {
-        return answer_options(x, route);
+        return reply_no_route(x);
     }
     return batch_route_answer(x, route);
 }
@@ -100,6 +109,9 @@ static int answer(batch_exchange_t *x)
     request_rec *r = x->r;
     int status;
 
+    if (r->method_number == M_OPTIONS) {
+        return answer_options(x);
+    }
     if (x->service && batch_signed_in(r)) {
         return answer_signed(x);
     }

@@ -1,6 +1,8 @@
 /* The resources API: creating a batch. */
 #include "http/exchange.h"
 
+#include <string.h>
+
 #include <apr_strings.h>
 #include <http_protocol.h>
 
@@ -16,7 +18,7 @@
 struct create {
     batch_exchange_t *x;
     batch_resources_request_t request;
-    apr_array_header_t *given; /* names of the parameters of the URL: members of a file's request */
+    apr_array_header_t *given; /* names of the members that came beside the body; NULL: not read */
     batch_plan_t plan;
     int is_accepted; /* plan is sound */
     int is_answered; /* the reply was made, with code for httpd */
@@ -72,8 +74,62 @@ static void refuse_parameters(struct create *create)
     }
 }
 
+/* ---- Members of a file's request --------------------------------------------------------------
+ */
+
+/* Where they are: in the URL, and in the fields of a form. */
+struct members {
+    batch_exchange_t *x;
+    const apr_table_t *fields; /* NULL: none */
+    batch_problems_t *problems;
+};
+
+static const char *member_get(void *baton, const char *name)
+{
+    struct members *members = baton;
+    const char *value = batch_parameter(members->x, name);
+    const char *field = members->fields ? apr_table_get(members->fields, name) : NULL;
+
+    if (value && field && strcmp(value, field) != 0) {
+        batch_problem_add(members->problems, name,
+                          "has one value in the URL and another one in the form");
+    }
+    return field ? field : value;
+}
+
+static void read_members(struct create *create, const apr_table_t *fields)
+{
+    batch_exchange_t *x = create->x;
+    struct members members = {x, fields, create->problems};
+
+    create->given = batch_request_parameters_read(&create->request, create->problems, member_get,
+                                                  &members, x->r->pool);
+    create->request.via = BATCH_VIA_FILE;
+    create->request.has_data = 1;
+}
+
 /* ---- A create's body --------------------------------------------------------------------------
  */
+
+/* The reply was made, whatever else the body is. */
+#define ANSWERED APR_EGENERAL
+
+/* The body is the file of a form, or of a type that says nothing: a batch_body_file_fn. */
+static apr_status_t file_begins(void *baton, const batch_resource_t **resource,
+                                const apr_table_t *fields, batch_error_t *err)
+{
+    struct create *create = baton;
+
+    (void)err;
+    if (!create->given) {
+        read_members(create, fields);
+    }
+    if (!accept_request(create)) {
+        return ANSWERED;
+    }
+    *resource = create->plan.resource;
+    return APR_SUCCESS;
+}
 
 static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
 {
@@ -81,9 +137,9 @@ static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
     apr_status_t rv = batch_resources_body_feed(create->body, bytes, length, &create->err);
 
     /* Of JSON the first byte tells. Who sends a file that nobody wants need not send all of it. */
-    if (rv == APR_SUCCESS && !create->is_accepted && batch_resources_body_is_file(create->body) &&
-        !accept_request(create)) {
-        rv = APR_EGENERAL; /* the reply was made, whatever else the body is */
+    if (rv == APR_SUCCESS && !create->is_accepted && create->given &&
+        batch_resources_body_is_file(create->body) && !accept_request(create)) {
+        rv = ANSWERED;
     }
     return rv;
 }
@@ -109,6 +165,10 @@ static int read_body(struct create *create)
         return 0;
     }
     if (request.via == BATCH_VIA_FILE) {
+        /* An array of a few bytes was read only at its end. */
+        if (!create->is_accepted && !accept_request(create)) {
+            return 0;
+        }
         create->plan.checksum = request.checksum;
         return 1;
     }
@@ -134,12 +194,12 @@ static int read_create(struct create *create)
         answer(create, batch_reply_error(x, HTTP_UNSUPPORTED_MEDIA_TYPE, wrong));
         return 0;
     }
-    create->given = batch_request_parameters_read(&create->request, create->problems,
-                                                  batch_parameter_get, x, p);
-    create->request.via = BATCH_VIA_FILE;
-    create->request.has_data = 1;
-    if ((content.boundary || content.format != BATCH_FORMAT_JSON) && !accept_request(create)) {
-        return 0;
+    if (!content.boundary) { /* of a form they are known when its file begins */
+        read_members(create, NULL);
+        if (content.format != BATCH_FORMAT_JSON && content.format != BATCH_FORMAT_UNKNOWN &&
+            !accept_request(create)) {
+            return 0;
+        }
     }
     rv = batch_resources_body_make(&create->body, &content, create->plan.resource,
                                    &x->service->engine->limits, create->problems, &create->err, p);
@@ -147,6 +207,7 @@ static int read_create(struct create *create)
         answer(create, batch_reply_failure(x, rv, &create->err, create->problems));
         return 0;
     }
+    batch_resources_body_when_file(create->body, file_begins, create);
     return read_body(create);
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/upload.h"
 #include "http/signed_url.h"
+#include "payload/request_parameters.h"
 #include "payload/resources_body.h"
 
 struct upload {
@@ -13,6 +14,7 @@ struct upload {
     batch_job_t job;
     batch_upload_t *upload;
     batch_resources_body_t *body;
+    const apr_table_t *fields; /* of a form, before its file; NULL: none */
     batch_problems_t *problems;
     batch_error_t err;
 };
@@ -98,6 +100,37 @@ static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
                : rv;
 }
 
+/* The file of a form begins: a batch_body_file_fn. */
+static apr_status_t file_begins(void *baton, const batch_resource_t **resource,
+                                const apr_table_t *fields, batch_error_t *err)
+{
+    struct upload *upload = baton;
+
+    (void)resource; /* is known */
+    (void)err;
+    upload->fields = fields;
+    return APR_SUCCESS;
+}
+
+static const char *field_get(void *baton, const char *name)
+{
+    return apr_table_get(baton, name);
+}
+
+/* Members of the request that came with the upload must not contradict the batch. */
+static void check_members(struct upload *upload, const batch_resources_request_t *request)
+{
+    batch_resources_request_t given;
+
+    batch_upload_check(upload->problems, upload->upload, request);
+    if (upload->fields && !apr_is_empty_table(upload->fields)) {
+        batch_request_parameters_read(&given, upload->problems, field_get, (void *)upload->fields,
+                                      upload->x->r->pool);
+        given.has_data = 1;
+        batch_upload_check(upload->problems, upload->upload, &given);
+    }
+}
+
 /* 0 after the reply was made, with *code for httpd. */
 static int read_body(struct upload *upload, batch_resources_request_t *request,
                      const batch_content_t *content, int *code)
@@ -109,6 +142,7 @@ static int read_body(struct upload *upload, batch_resources_request_t *request,
                                    &x->service->engine->limits, upload->problems, &upload->err,
                                    x->r->pool);
     if (rv == APR_SUCCESS) {
+        batch_resources_body_when_file(upload->body, file_begins, upload);
         if (batch_body_read(x, feed, upload, &rv, code)) {
             rv = batch_resources_body_finish(request, upload->body, &upload->err);
         } else if (rv == APR_SUCCESS) { /* it did not come whole: another may */
@@ -120,7 +154,7 @@ static int read_body(struct upload *upload, batch_resources_request_t *request,
         *code = fail_body(upload, rv);
         return 0;
     }
-    batch_upload_check(upload->problems, upload->upload, request);
+    check_members(upload, request);
     if (upload->problems->nelts) {
         *code = fail_body(upload, BATCH_EINVALID);
         return 0;
@@ -162,7 +196,6 @@ int batch_resources_upload(batch_exchange_t *x)
     const batch_resource_t *resource;
     batch_resources_request_t request;
     batch_content_t content;
-    const char *type = apr_table_get(x->r->headers_in, "Content-Type");
     const char *wrong;
     apr_status_t rv;
     int code;
@@ -174,12 +207,10 @@ int batch_resources_upload(batch_exchange_t *x)
     if (resource && !batch_endpoint_resource_is_sound(x, resource, &code)) {
         return code;
     }
-    wrong = batch_content_type_read(&content, type, 0, p);
+    wrong = batch_content_type_read(&content, apr_table_get(x->r->headers_in, "Content-Type"),
+                                    BATCH_CONTENT_PLAIN, p);
     if (wrong) {
         return batch_reply_error(x, HTTP_UNSUPPORTED_MEDIA_TYPE, wrong);
-    }
-    if (!type) { /* as what just sends a file to a URL does it */
-        content.format = BATCH_FORMAT_UNKNOWN;
     }
     rv = batch_upload_begin(&upload.upload, &upload.job, engine, &x->actor, x->id, &upload.err, p);
     if (rv != APR_SUCCESS) {

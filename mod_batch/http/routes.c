@@ -192,6 +192,9 @@ int batch_route_answer(batch_exchange_t *x, const batch_route_t *route)
         apr_table_setn(r->headers_out, "Allow", batch_route_methods(route, r->pool));
         return batch_reply_error(x, HTTP_METHOD_NOT_ALLOWED, "this path does not have that method");
     }
+    if (r->method_number != M_GET && !batch_origin_may_change(x, &code)) {
+        return code;
+    }
     if ((r->method_number == M_POST || r->method_number == M_PUT) &&
         !batch_body_is_whole(x, &code)) {
         return code;

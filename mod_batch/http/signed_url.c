@@ -155,7 +155,8 @@ static batch_signed_e judge(request_rec *r, const batch_service_t *service)
     const char *signature;
     batch_signed_t what = {signed_method(r), r->uri, NULL};
 
-    if (!r->args || !r->uri) {
+    /* A browser asks with OPTIONS whether it may use the URL with another method. */
+    if (!r->args || !r->uri || r->method_number == M_OPTIONS) {
         return BATCH_UNSIGNED;
     }
     route = batch_route_find(&x);

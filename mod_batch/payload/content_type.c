@@ -5,6 +5,10 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+const char batch_gzip_words[] = "this is a gzip file: unpack it, or send it as the body, with the "
+                                "type of what is in it and the "
+                                "header Content-Encoding: gzip";
+
 /** A media type of ours. */
 static const struct type {
     const char *name;
@@ -29,6 +33,10 @@ static const struct type endings[] = {
 /** What says nothing about a file's format; the last one is what Windows calls CSV. */
 static const char *const vague[] = {"application/octet-stream", "text/plain",
                                     "application/vnd.ms-excel"};
+
+/** What is compressed as a file, which says nothing about what is in it. */
+static const char *const gzip_types[] = {"application/gzip", "application/x-gzip",
+                                         "application/x-gunzip"};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -134,6 +142,39 @@ static int format_find(const char *type)
     return -1;
 }
 
+/** 1 if the media type is one of these. */
+static int is_one_of(const char *type, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!strcasecmp(type, names[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int ends_with(const char *name, const char *ending)
+{
+    apr_size_t length = strlen(name);
+    apr_size_t last = strlen(ending);
+
+    return length >= last && !strcasecmp(name + length - last, ending);
+}
+
+/** What is wrong with a body whose type is none of ours. */
+static const char *refuse_type(const char *type)
+{
+    if (is_one_of(type, gzip_types, COUNT(gzip_types))) {
+        return batch_gzip_words;
+    }
+    if (!strcasecmp(type, "application/x-www-form-urlencoded")) {
+        return "the Content-Type of the body must be one of " BATCH_CONTENT_TYPES
+               ": curl says application/x-www-form-urlencoded unless it is told another one, as in "
+               "curl -H 'Content-Type: text/csv' --data-binary @FILE";
+    }
+    return "the Content-Type of the body must be one of " BATCH_CONTENT_TYPES;
+}
+
 /* ---- multipart/form-data --------------------------------------------------------------------- */
 
 /** RFC 2046, section 5.1.1. */
@@ -154,11 +195,11 @@ static int boundary_is_valid(const char *boundary)
 
 /* ---- The calls ------------------------------------------------------------------------------- */
 
-const char *batch_content_type_read(batch_content_t *content, const char *header, int file_only,
+const char *batch_content_type_read(batch_content_t *content, const char *header, int how,
                                     apr_pool_t *p)
 {
     const char *rest;
-    const char *type = type_read(&rest, header ? header : "application/json", p);
+    const char *type = type_read(&rest, header ? header : vague[0], p);
     const char *wrong;
     int format;
 
@@ -172,11 +213,16 @@ const char *batch_content_type_read(batch_content_t *content, const char *header
                      "characters, as RFC 2046 allows them";
     }
     format = format_find(type);
-    if (format < 0) {
-        return "the Content-Type of the body must be one of " BATCH_CONTENT_TYPES;
+    if (format < 0 && is_one_of(type, vague, COUNT(vague)) &&
+        ((how & BATCH_CONTENT_PLAIN) || strcasecmp(type, "text/plain") != 0)) {
+        format = BATCH_FORMAT_UNKNOWN;
     }
-    content->format =
-        format == BATCH_FORMAT_ARRAY && !file_only ? BATCH_FORMAT_JSON : (batch_format_e)format;
+    if (format < 0) {
+        return refuse_type(type);
+    }
+    content->format = format == BATCH_FORMAT_ARRAY && !(how & BATCH_CONTENT_ARRAY)
+                          ? BATCH_FORMAT_JSON
+                          : (batch_format_e)format;
     wrong = parameters_check(rest, p);
     return wrong ? apr_pstrcat(p, "a body of the Content-Type ", type, " ", wrong, NULL) : NULL;
 }
@@ -186,20 +232,14 @@ const char *batch_content_type_of_file(batch_format_e *format, const char *heade
 {
     const char *rest;
     const char *type = type_read(&rest, header ? header : vague[0], p);
-    apr_size_t length = strlen(name);
     int found = format_find(type);
-    const char *wrong;
 
-    for (size_t i = 0; found < 0 && i < COUNT(vague); i++) {
-        if (strcasecmp(type, vague[i]) != 0) {
-            continue;
-        }
-        for (size_t j = 0; found < 0 && j < COUNT(endings); j++) {
-            apr_size_t ending = strlen(endings[j].name);
-
-            if (length >= ending && !strcasecmp(name + length - ending, endings[j].name)) {
-                found = (int)endings[j].format;
-            }
+    if (is_one_of(type, gzip_types, COUNT(gzip_types)) || (found < 0 && ends_with(name, ".gz"))) {
+        return batch_gzip_words;
+    }
+    if (is_one_of(type, vague, COUNT(vague))) {
+        for (size_t i = 0; found < 0 && i < COUNT(endings); i++) {
+            found = ends_with(name, endings[i].name) ? (int)endings[i].format : -1;
         }
     }
     if (found < 0) {
@@ -207,6 +247,5 @@ const char *batch_content_type_of_file(batch_format_e *format, const char *heade
                "name that ends with .csv, .ndjson or .json";
     }
     *format = (batch_format_e)found;
-    wrong = parameters_check(rest, p);
-    return wrong;
+    return parameters_check(rest, p);
 }

@@ -25,12 +25,20 @@ typedef struct batch_content {
 #define BATCH_CONTENT_TYPES                                                                        \
     "text/csv, application/x-ndjson, application/json or multipart/form-data"
 
+/** What is said of a file that is compressed. */
+extern const char batch_gzip_words[];
+
+/** How a header Content-Type is read. */
+#define BATCH_CONTENT_ARRAY 1 /* JSON must be an array; else its first byte tells */
+#define BATCH_CONTENT_PLAIN 2 /* text/plain says nothing; else it is none of ours */
+
 /**
- * Reads the header Content-Type of a body (NULL: none, which counts as application/json).
- * file_only: JSON must be an array, as in an upload; else its first byte tells. Returns NULL, or
- * what is wrong with it and what there is instead, in p: one sentence for a 415.
+ * Reads the header Content-Type of a body. NULL, and a type that says nothing
+ * (application/octet-stream, what Windows calls CSV, text/plain): BATCH_FORMAT_UNKNOWN. how: the
+ * flags above, or 0. Returns NULL, or what is wrong with it and what there is instead, in p: one
+ * sentence for a 415.
  */
-const char *batch_content_type_read(batch_content_t *content, const char *header, int file_only,
+const char *batch_content_type_read(batch_content_t *content, const char *header, int how,
                                     apr_pool_t *p);
 
 /**

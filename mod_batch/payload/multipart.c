@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "payload/request_parameters.h"
+#include "payload/text_buffer.h"
 
 /** CR LF "--" boundary, the longest that there may be. */
 #define DELIMITER_BYTES (4 + 70)
@@ -17,7 +19,8 @@ typedef enum {
     PART_DASH,     /* behind the first dash of these */
     PART_LF,       /* behind the CR of these */
     PART_HEADERS,
-    PART_SKIPPED, /* the body of a part that is no file */
+    PART_SKIPPED, /* the body of a part that is neither */
+    PART_FIELD,   /* the body of a field */
     PART_FILE,    /* the body of the file */
     PART_EPILOGUE /* behind the last boundary */
 } part_state_e;
@@ -30,6 +33,10 @@ struct batch_multipart {
     apr_size_t delimiter_length;
     apr_size_t matched; /* bytes of the delimiter that were just read */
     part_state_e state;
+    apr_hash_t *fields;        /* names: each may come once, so that they cannot grow */
+    const char *field;         /* the name of the field that is being read */
+    batch_text_buffer_t value; /* what of it has come, behind the values of earlier ones */
+    apr_size_t value_at;       /* where it begins */
     int has_file;
     int has_blank; /* behind a boundary there was one */
     char headers[BATCH_PART_HEADER_BYTES + 1];
@@ -55,6 +62,8 @@ batch_multipart_t *batch_multipart_make(const char *boundary,
     batch_multipart_t *multipart = apr_pcalloc(p, sizeof(*multipart));
 
     multipart->p = p;
+    multipart->value.p = p;
+    multipart->fields = apr_hash_make(p);
     multipart->target = *target;
     apr_snprintf(multipart->delimiter, sizeof(multipart->delimiter), "\r\n--%s", boundary);
     multipart->delimiter_length = strlen(multipart->delimiter);
@@ -179,6 +188,42 @@ static const char *headers_read(part_t *part, char *headers, apr_pool_t *p)
     return NULL;
 }
 
+/** A part with the name of a parameter begins. */
+static apr_status_t field_begin(batch_multipart_t *multipart, const char *name, batch_error_t *err)
+{
+    if (multipart->has_file) {
+        return batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
+                               "the multipart body has the field %s behind the file: put it before "
+                               "the file, or into the query string",
+                               name);
+    }
+    if (apr_hash_get(multipart->fields, name, APR_HASH_KEY_STRING)) {
+        return batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
+                               "the multipart body has the field %s twice", name);
+    }
+    multipart->state = PART_FIELD;
+    multipart->field = apr_pstrdup(multipart->p, name);
+    multipart->value_at = multipart->value.used;
+    apr_hash_set(multipart->fields, multipart->field, APR_HASH_KEY_STRING, "");
+    return APR_SUCCESS;
+}
+
+/** The field is complete. */
+static apr_status_t field_end(batch_multipart_t *multipart, batch_error_t *err)
+{
+    apr_size_t length = multipart->value.used - multipart->value_at;
+    const char *value =
+        length ? apr_pstrmemdup(multipart->p, multipart->value.data + multipart->value_at, length)
+               : "";
+
+    if (strlen(value) != length) {
+        return batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
+                               "the field %s of the multipart body has a byte NUL",
+                               multipart->field);
+    }
+    return multipart->target.field(multipart->target.baton, multipart->field, value, err);
+}
+
 /** The headers of a part are complete. */
 static apr_status_t part_begin(batch_multipart_t *multipart, batch_error_t *err)
 {
@@ -209,10 +254,7 @@ static apr_status_t part_begin(batch_multipart_t *multipart, batch_error_t *err)
         return multipart->target.begin(multipart->target.baton, part.type, part.file, err);
     }
     if (!part.file && batch_request_parameter_is_known(part.name)) {
-        return batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
-                               "the multipart body has %s as a part: parameters belong into the "
-                               "query string",
-                               part.name);
+        return field_begin(multipart, part.name, err);
     }
     wrong = part.file ? NULL : batch_request_parameter_wrong(part.name, p);
     return wrong ? batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
@@ -251,17 +293,28 @@ static const char *headers_take(batch_multipart_t *multipart, const char *at, co
 static apr_status_t data(batch_multipart_t *multipart, const char *bytes, apr_size_t length,
                          batch_error_t *err)
 {
-    return multipart->state == PART_FILE && length
-               ? multipart->target.data(multipart->target.baton, bytes, length, err)
-               : APR_SUCCESS;
+    if (multipart->state == PART_FILE && length) {
+        return multipart->target.data(multipart->target.baton, bytes, length, err);
+    }
+    if (multipart->state == PART_FIELD) {
+        if (length > BATCH_FORM_FIELD_BYTES - multipart->value.used) {
+            return batch_error_set(err, BATCH_ETOOLARGE, NULL, multipart->p,
+                                   "the fields of the multipart body have more than 1 MiB");
+        }
+        batch_text_buffer_add(&multipart->value, bytes, length);
+    }
+    return APR_SUCCESS;
 }
 
 /** A boundary was read. */
-static void boundary_found(batch_multipart_t *multipart)
+static apr_status_t boundary_found(batch_multipart_t *multipart, batch_error_t *err)
 {
+    int was_field = multipart->state == PART_FIELD;
+
     multipart->state = PART_BEHIND;
     multipart->matched = 0;
     multipart->has_blank = 0;
+    return was_field ? field_end(multipart, err) : APR_SUCCESS;
 }
 
 /**
@@ -287,7 +340,7 @@ static const char *body_take(batch_multipart_t *multipart, const char *at, const
         if (*at == multipart->delimiter[multipart->matched]) {
             at++;
             if (++multipart->matched == multipart->delimiter_length) {
-                boundary_found(multipart);
+                *status = boundary_found(multipart, err);
                 return at;
             }
         } else {
@@ -336,6 +389,7 @@ apr_status_t batch_multipart_feed(batch_multipart_t *multipart, const char *byte
         switch (multipart->state) {
         case PART_PREAMBLE:
         case PART_SKIPPED:
+        case PART_FIELD:
         case PART_FILE:
             at = body_take(multipart, at, end, &status, err);
             break;

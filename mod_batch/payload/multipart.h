@@ -3,8 +3,9 @@
  * the bytes of the file go on to a callback, all others are forgotten.
  *
  * Strict where the RFCs are: lines end with CRLF, the last boundary must come. A part is a file if
- * its Content-Disposition has a filename that is not empty. Other parts are skipped, but for those
- * with the name of a parameter, which a client must not believe to have been heard.
+ * its Content-Disposition has a filename that is not empty. Of the others, those with the name of a
+ * parameter are fields, which have to stand before the file: what the file is read for depends on
+ * them. The rest is skipped.
  */
 #ifndef BATCH_PAYLOAD_MULTIPART_H
 #define BATCH_PAYLOAD_MULTIPART_H
@@ -14,8 +15,14 @@
 /** Bytes that the headers of a part may have. */
 #define BATCH_PART_HEADER_BYTES 16384
 
-/** Who is told of the file. Another status than APR_SUCCESS ends the reading. */
+/** Bytes that the values of the fields may have together. */
+#define BATCH_FORM_FIELD_BYTES (1024 * 1024)
+
+/** Who is told of the file, and of the fields before it. Another status than APR_SUCCESS ends the
+ * reading. */
 typedef struct batch_multipart_target {
+    /** A field, before the file. name and value live as long as the reader. */
+    apr_status_t (*field)(void *baton, const char *name, const char *value, batch_error_t *err);
     /** A file begins. type: its Content-Type or NULL; name as the client has it. Valid in the call.
      */
     apr_status_t (*begin)(void *baton, const char *type, const char *name, batch_error_t *err);
@@ -32,8 +39,9 @@ batch_multipart_t *batch_multipart_make(const char *boundary,
 
 /**
  * Takes the next bytes. BATCH_EINVALID: the body is not such a one, BATCH_EPART: a part says that
- * it is a piece of something, both with err->message in p of make; else what the target has
- * returned. Once a call has failed no further one may follow.
+ * it is a piece of something; BATCH_ETOOLARGE: over BATCH_FORM_FIELD_BYTES; all with err->message
+ * in p of make. Else what the target has returned. Once a call has failed no further one may
+ * follow.
  */
 apr_status_t batch_multipart_feed(batch_multipart_t *multipart, const char *bytes,
                                   apr_size_t length, batch_error_t *err);

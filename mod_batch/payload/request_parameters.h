@@ -1,6 +1,6 @@
 /*
- * The members of a create that has a file for its body: they come as parameters of its URL, and are
- * read by the same rules as those of a request in JSON.
+ * The members of a create that has a file for its body: they come as parameters of its URL, or
+ * as fields of its form, and are read by the same rules as those of a request in JSON.
  */
 #ifndef BATCH_PAYLOAD_REQUEST_PARAMETERS_H
 #define BATCH_PAYLOAD_REQUEST_PARAMETERS_H
@@ -8,7 +8,7 @@
 #include "batch.h"
 #include "engine/intake.h"
 
-/** The value of a parameter of the URL, decoded; NULL where there is none. */
+/** The value of a parameter, decoded; NULL where there is none. */
 typedef const char *batch_parameter_fn(void *baton, const char *name);
 
 /**

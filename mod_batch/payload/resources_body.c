@@ -118,40 +118,153 @@ static apr_status_t begin_format(batch_resources_body_t *body, batch_format_e fo
     return body->format->make(body, err);
 }
 
-/** Of a body whose type nobody has said: by its first bytes. */
-static apr_status_t guess_format(batch_resources_body_t *body, const char *bytes, apr_size_t length,
-                                 batch_error_t *err)
+/** Bytes that are looked at before any is read. */
+#define HEAD_BYTES ((apr_size_t)8)
+
+/** So many bytes of white space may come before it is given up to wait for what is behind. */
+#define BLANK_BYTES ((apr_size_t)4096)
+
+/** What is no text at all, by its first bytes. */
+static const struct kind {
+    const char *bytes;
+    apr_size_t length;
+    const char *words;
+} kinds[] = {
+    {"\x1f\x8b", 2, batch_gzip_words},
+    {"PK\x03\x04", 4,
+     "this is a zip file, as a workbook (.xlsx, .ods) is: save it as CSV in UTF-8"},
+    {"\xd0\xcf\x11\xe0", 4,
+     "this is a file of an old Office program (.xls, .doc): save it as CSV in UTF-8"},
+    {"%PDF-", 5, "this is a PDF file: it must be CSV, NDJSON or JSON"},
+};
+
+/** Refuses what is no text. */
+static apr_status_t check_kind(batch_resources_body_t *body, batch_error_t *err)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        const struct kind *kind = &kinds[i];
+
+        if (body->head.used < kind->length ||
+            memcmp(body->head.data, kind->bytes, kind->length) != 0) {
+            continue;
+        }
+        if (!body->multipart && (body->format == formats[BATCH_FORMAT_JSON] ||
+                                 body->format == formats[BATCH_FORMAT_ARRAY])) {
+            batch_error_set(err, BATCH_EMALFORMED, NULL, body->p, "%s", kind->words);
+            err->line = err->column = 1;
+            return BATCH_EMALFORMED;
+        }
+        return batch_body_refuse(body, err, 0, 0, body->multipart ? "file" : "body", "%s",
+                                 kind->words);
+    }
+    return APR_SUCCESS;
+}
+
+/** The first byte that is neither white space nor a part of a byte order mark; 0 if there is none.
+ */
+static char first_byte(const batch_text_buffer_t *head)
 {
     static const char bom[] = "\xef\xbb\xbf";
-    const char *end = bytes + length;
+    apr_size_t at = head->used >= 3 && !memcmp(head->data, bom, 3) ? 3 : 0;
 
-    bytes += length >= sizeof(bom) - 1 && !memcmp(bytes, bom, sizeof(bom) - 1) ? 3 : 0;
-    while (bytes < end && apr_isspace(*bytes)) {
-        bytes++;
+    while (at < head->used && apr_isspace(head->data[at])) {
+        at++;
     }
-    body->is_file = bytes < end && *bytes != '{' && *bytes != '[';
-    return begin_format(body, body->is_file ? BATCH_FORMAT_CSV : BATCH_FORMAT_JSON, err);
+    return at < head->used ? head->data[at] : '\0';
+}
+
+/** 1 if the first bytes tell all that can be known from them. */
+static int head_tells(const batch_resources_body_t *body)
+{
+    return body->head.used >= HEAD_BYTES &&
+           (body->format || body->head.used >= BLANK_BYTES || first_byte(&body->head));
+}
+
+/** Asks whoever wants to know what the file is for. */
+static apr_status_t tell_file(batch_resources_body_t *body, batch_error_t *err)
+{
+    return body->file ? body->file(body->file_baton, &body->resource, body->fields, err)
+                      : APR_SUCCESS;
+}
+
+/** Of a body whose type nobody has said: by its first bytes. */
+static apr_status_t guess_format(batch_resources_body_t *body, batch_error_t *err)
+{
+    char first = first_byte(&body->head);
+    apr_status_t status = APR_SUCCESS;
+
+    body->is_file = first && first != '{' && first != '[';
+    if (body->is_file) {
+        status = tell_file(body, err);
+    }
+    return status == APR_SUCCESS
+               ? begin_format(body, body->is_file ? BATCH_FORMAT_CSV : BATCH_FORMAT_JSON, err)
+               : status;
+}
+
+/** The first bytes are there, or all bytes: they go to the format. */
+static apr_status_t begin_reading(batch_resources_body_t *body, batch_error_t *err)
+{
+    apr_status_t status = check_kind(body, err);
+
+    body->is_begun = 1;
+    if (status == APR_SUCCESS && !body->format) {
+        status = guess_format(body, err);
+    }
+    return status == APR_SUCCESS && body->head.used
+               ? body->format->feed(body, body->head.data, body->head.used, err)
+               : status;
+}
+
+/** Takes the next bytes of a file, or of a request. */
+static apr_status_t take_bytes(batch_resources_body_t *body, const char *bytes, apr_size_t length,
+                               batch_error_t *err)
+{
+    apr_status_t status = digest_add(body, bytes, length, err);
+
+    while (status == APR_SUCCESS && length && !body->is_begun) {
+        apr_size_t part = body->head.used < HEAD_BYTES ? HEAD_BYTES - body->head.used : 1;
+
+        part = part < length ? part : length;
+        batch_text_buffer_add(&body->head, bytes, part);
+        bytes += part;
+        length -= part;
+        if (head_tells(body)) {
+            status = begin_reading(body, err);
+        }
+    }
+    return status == APR_SUCCESS && length ? body->format->feed(body, bytes, length, err) : status;
 }
 
 /* ---- The file in a multipart body -----------------------------------------------------------
  */
+
+static apr_status_t take_field(void *baton, const char *name, const char *value, batch_error_t *err)
+{
+    batch_resources_body_t *body = baton;
+
+    (void)err;
+    apr_table_setn(body->fields, name, value);
+    return APR_SUCCESS;
+}
 
 static apr_status_t begin_file(void *baton, const char *type, const char *name, batch_error_t *err)
 {
     batch_resources_body_t *body = baton;
     batch_format_e format;
     const char *wrong = batch_content_type_of_file(&format, type, name, body->p);
+    apr_status_t status = tell_file(body, err);
 
+    if (status != APR_SUCCESS) {
+        return status;
+    }
     return wrong ? batch_body_refuse(body, err, 0, 0, "file", "%s", wrong)
                  : begin_format(body, format, err);
 }
 
 static apr_status_t feed_file(void *baton, const char *bytes, apr_size_t length, batch_error_t *err)
 {
-    batch_resources_body_t *body = baton;
-    apr_status_t status = digest_add(body, bytes, length, err);
-
-    return status == APR_SUCCESS ? body->format->feed(body, bytes, length, err) : status;
+    return take_bytes(baton, bytes, length, err);
 }
 
 /** What is wrong with the parts is a problem of the body. */
@@ -172,7 +285,7 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
                                        batch_error_t *err, apr_pool_t *p)
 {
     batch_resources_body_t *made = apr_pcalloc(p, sizeof(*made));
-    batch_multipart_target_t target = {begin_file, feed_file, made};
+    batch_multipart_target_t target = {take_field, begin_file, feed_file, made};
     /* The items may be read in another thread than that of the request. */
     apr_status_t status = batch_pool_make(&made->p, p, 0);
 
@@ -184,6 +297,8 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
     made->problems = problems;
     made->max_items = limits->max_items;
     made->max_item_size = limits->max_item_size;
+    made->head.p = made->p;
+    made->fields = apr_table_make(made->p, 4);
     made->spool = batch_spool_make(made->p);
     made->is_file = content->boundary || content->format != BATCH_FORMAT_JSON;
     status = digest_make(made, err);
@@ -193,6 +308,13 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
         status = begin_format(made, content->format, err);
     }
     return status;
+}
+
+void batch_resources_body_when_file(batch_resources_body_t *body, batch_body_file_fn *fn,
+                                    void *baton)
+{
+    body->file = fn;
+    body->file_baton = baton;
 }
 
 apr_status_t batch_body_add_item(batch_resources_body_t *body, const batch_spool_entry_t *entry)
@@ -231,13 +353,7 @@ apr_status_t batch_resources_body_feed(batch_resources_body_t *body, const char 
         status =
             multipart_failure(body, batch_multipart_feed(body->multipart, bytes, length, err), err);
     } else {
-        status = digest_add(body, bytes, length, err);
-        if (status == APR_SUCCESS && !body->format) {
-            status = guess_format(body, bytes, length, err);
-        }
-        if (status == APR_SUCCESS) {
-            status = body->format->feed(body, bytes, length, err);
-        }
+        status = take_bytes(body, bytes, length, err);
     }
     return item_failure(body, status, err);
 }
@@ -256,8 +372,9 @@ apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
     request->has_data = 1;
     if (body->multipart) {
         status = multipart_failure(body, batch_multipart_finish(body->multipart, err), err);
-    } else if (!body->format) {
-        status = guess_format(body, "", 0, err);
+    }
+    if (status == APR_SUCCESS && !body->is_begun) {
+        status = begin_reading(body, err);
     }
     if (status == APR_SUCCESS) {
         status = body->format->finish(request, body, err);

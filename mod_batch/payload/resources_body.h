@@ -23,17 +23,29 @@ typedef struct batch_resources_body batch_resources_body_t;
 /**
  * Starts to read a body. content is copied. resource: whose items a file has, since the header row
  * of a CSV file is judged when it comes; NULL only where content->format is BATCH_FORMAT_JSON and
- * there is no boundary. Of limits two count, and are copied: max_item_size, the bytes of an item's
- * text (a longer one becomes an item that is wrong, without its original), and max_items: a file
- * with more is not read on, of a request's data nothing is kept behind them, but they count.
- * problems: where is put what is wrong with the body as a whole, by this call and the later ones.
- * Its spool is removed with p.
+ * there is no boundary, or where batch_resources_body_when_file sets it. Of limits two count, and
+ * are copied: max_item_size, the bytes of an item's text (a longer one becomes an item that is
+ * wrong, without its original), and max_items: a file with more is not read on, of a request's data
+ * nothing is kept behind them, but they count. problems: where is put what is wrong with the body
+ * as a whole, by this call and the later ones. Its spool is removed with p.
  */
 apr_status_t batch_resources_body_make(batch_resources_body_t **body,
                                        const batch_content_t *content,
                                        const batch_resource_t *resource,
                                        const batch_limits_t *limits, batch_problems_t *problems,
                                        batch_error_t *err, apr_pool_t *p);
+
+/**
+ * Is called once it is known that a body is a file that is not a JSON document, before any of it is
+ * read: the fields that stood before the file in a form (of anything else none), and the resource
+ * to be set. Another status than APR_SUCCESS ends the reading, and is what feed returns.
+ */
+typedef apr_status_t batch_body_file_fn(void *baton, const batch_resource_t **resource,
+                                        const apr_table_t *fields, batch_error_t *err);
+
+/** Has a new body call that, where it is a form or its type says nothing. */
+void batch_resources_body_when_file(batch_resources_body_t *body, batch_body_file_fn *fn,
+                                    void *baton);
 
 /**
  * Takes the next bytes. BATCH_EMALFORMED: JSON that is none, with err->line, err->column and a

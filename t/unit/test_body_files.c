@@ -7,36 +7,9 @@
 #include <apr_strings.h>
 
 #include "payload/resources_body.h"
+#include "file_bodies.h"
 #include "slices.h"
 #include "tap.h"
-
-static apr_pool_t *pool;
-static batch_resource_t asset;
-static batch_limits_t limits;
-
-static void make_resource(void)
-{
-    static const batch_column_t columns[] = {
-        {.name = "name", .type = BATCH_TYPE_TEXT},
-        {.name = "quantity", .type = BATCH_TYPE_INTEGER},
-        {.name = "weight", .type = BATCH_TYPE_NUMBER},
-        {.name = "fragile", .type = BATCH_TYPE_BOOLEAN},
-        {.name = "extra", .type = BATCH_TYPE_JSON},
-        {.name = "seen", .type = BATCH_TYPE_TIMESTAMP},
-        {.name = "code", .type = BATCH_TYPE_TEXT},
-        {.name = "fixed", .readonly = 1},
-    };
-
-    asset.name = "asset";
-    asset.key = "id";
-    asset.match = apr_array_make(pool, 1, sizeof(const char *));
-    asset.columns = apr_array_make(pool, 8, sizeof(batch_column_t));
-    for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
-        APR_ARRAY_PUSH(asset.columns, batch_column_t) = columns[i];
-    }
-}
-
-/* ---- A body and what became of it ------------------------------------------------------------ */
 
 static const char *show_problems(const batch_problems_t *problems, apr_pool_t *p)
 {
@@ -50,42 +23,6 @@ static const char *show_problems(const batch_problems_t *problems, apr_pool_t *p
     return all;
 }
 
-/** An item: its line, its values with their kinds, what is wrong with it, its original. */
-static const char *show_item(const batch_source_item_t *item, apr_pool_t *p)
-{
-    static const char kinds[] = "0snbjc!"; /* as batch_kind_e */
-    const char *text = apr_psprintf(p, "%" APR_INT64_T_FMT, item->line);
-
-    for (int i = 0; i < item->value_count; i++) {
-        const batch_value_t *value = &item->values[i];
-
-        text = apr_psprintf(p, "%s %s=%c:%s", text, value->name, kinds[value->kind],
-                            value->value ? value->value : "");
-    }
-    if (item->wrong) {
-        const char *original = item->original        ? item->original
-                               : item->make_original ? item->make_original(item, p)
-                                                     : "(none)";
-
-        text = apr_psprintf(p, "%s !%s%s%s %s", text, item->wrong, item->field ? " " : "",
-                            item->field ? item->field : "", original);
-    }
-    return text;
-}
-
-static const char *show_items(const batch_item_source_t *source, apr_pool_t *p)
-{
-    const char *all = "";
-    batch_source_item_t item;
-    batch_error_t err = {0};
-    apr_status_t status;
-
-    while ((status = source->next(source->baton, &item, &err, p)) == APR_SUCCESS) {
-        all = apr_pstrcat(p, all, *all ? "\n" : "", show_item(&item, p), NULL);
-    }
-    return status == APR_EOF ? all : apr_pstrcat(p, all, "\nfailed: ", err.message, NULL);
-}
-
 static const char *checksum;
 
 /** What becomes of a body that comes in slices of that size. */
@@ -97,7 +34,7 @@ static const char *read_slices(const char *type, const char *bytes, apr_size_t l
     batch_resources_body_t *body;
     batch_content_t content;
     batch_error_t err = {0};
-    const char *wrong = batch_content_type_read(&content, type, 1, p);
+    const char *wrong = batch_content_type_read(&content, type, BATCH_CONTENT_ARRAY, p);
     apr_status_t status;
 
     if (wrong) {
@@ -338,9 +275,6 @@ static void test_multipart(void)
         MULTI, FILE_PART("Content-Transfer-Encoding: base64\r\n") "name\n\r\n--x Y--",
         "body: a part of the multipart body is encoded: send it as it is, or encode the whole body",
         "base64");
-    gives(MULTI, "--x Y\r\nContent-Disposition: form-data; name=\"mode\"\r\n\r\nsync\r\n",
-          "body: the multipart body has mode as a part: parameters belong into the query string",
-          "a parameter as a part");
     gives(MULTI, FILE_PART("Content-Type: image/png\r\n") "name\n\r\n--x Y--",
           "file: must be of the type text/csv, application/x-ndjson or application/json, or have a "
           "name that ends with .csv, .ndjson or .json",
@@ -370,6 +304,11 @@ static void test_types(void)
         {NULL, NULL},
         {"", "the Content-Type of the body must be one of text/csv, application/x-ndjson, "},
         {"text/plain", "the Content-Type of the body must be one of"},
+        {"application/octet-stream", NULL},
+        {"application/vnd.ms-excel", NULL},
+        {"application/gzip", "this is a gzip file: unpack it, or send it as the body"},
+        {"application/x-www-form-urlencoded", "the Content-Type of the body must be one of"},
+        {"image/png", "the Content-Type of the body must be one of"},
         {"multipart/form-data", "the Content-Type multipart/form-data must have a boundary"},
         {"multipart/form-data; boundary=\"a \"", "the Content-Type multipart/form-data must have"},
         {"multipart/form-data; boundary=\"a\\\"b\"", "the Content-Type multipart/form-data must"},
@@ -387,8 +326,62 @@ static void test_types(void)
     }
     batch_content_type_read(&content, "application/json", 0, pool);
     is_number(content.format, BATCH_FORMAT_JSON, "JSON of a create is a request or an array");
-    batch_content_type_read(&content, "application/json", 1, pool);
+    batch_content_type_read(&content, "application/json", BATCH_CONTENT_ARRAY, pool);
     is_number(content.format, BATCH_FORMAT_ARRAY, "JSON of an upload is an array");
+    ok(!batch_content_type_read(&content, "Text/Plain;charset=UTF-8", BATCH_CONTENT_PLAIN, pool),
+       "text/plain, where it says nothing");
+    is_number(content.format, BATCH_FORMAT_UNKNOWN, "its first byte tells");
+    is_string(
+        batch_content_type_read(&content, "text/plain;charset=utf-16", BATCH_CONTENT_PLAIN, pool),
+        "a body of the Content-Type text/plain must be in UTF-8", "text/plain in UTF-16");
+    batch_content_type_read(&content, NULL, 0, pool);
+    is_number(content.format, BATCH_FORMAT_UNKNOWN, "without a type the first byte tells");
+}
+
+/* What is no text is called by its name, whatever it is said to be. */
+static void test_kinds(void)
+{
+    static const struct {
+        const char *bytes;
+        apr_size_t length;
+        const char *words;
+    } kinds[] = {
+        {"\x1f\x8b\x08\0\0", 5,
+         "this is a gzip file: unpack it, or send it as the body, with the type of what is in it "
+         "and the header Content-Encoding: gzip"},
+        {"PK\x03\x04\n\n\n\n\n\n", 10,
+         "this is a zip file, as a workbook (.xlsx, .ods) is: save it as CSV in UTF-8"},
+        {"\xd0\xcf\x11\xe0\n\xa1\xb1\x1a\xe1", 9,
+         "this is a file of an old Office program (.xls, .doc): save it as CSV in UTF-8"},
+        {"%PDF-1.7\n%\n", 11, "this is a PDF file: it must be CSV, NDJSON or JSON"},
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        const char *words = kinds[i].words;
+        char part[400];
+        apr_size_t used = (apr_size_t)apr_snprintf(part, sizeof(part), "%s", FILE_PART(""));
+
+        gives_n(CSV, kinds[i].bytes, kinds[i].length, apr_pstrcat(pool, "body: ", words, NULL),
+                words);
+        gives_n(NDJSON, kinds[i].bytes, kinds[i].length, apr_pstrcat(pool, "body: ", words, NULL),
+                words);
+        gives_n(ARRAY, kinds[i].bytes, kinds[i].length,
+                apr_pstrcat(pool, "malformed 1:1 ", words, NULL), words);
+        memcpy(part + used, kinds[i].bytes, kinds[i].length);
+        memcpy(part + used + kinds[i].length, "\r\n--x Y--", 9);
+        gives_n(MULTI, part, used + kinds[i].length + 9, apr_pstrcat(pool, "file: ", words, NULL),
+                words);
+    }
+    gives(
+        CSV, "PK\nx\n",
+        "PK: line 1: is not a column of the resource asset, which has id, name, quantity, weight, "
+        "fragile, extra, seen, code",
+        "what only begins like one");
+    gives(MULTI,
+          "--x Y\r\nContent-Disposition: form-data; name=f; filename=a.csv.gz\r\n\r\nx\r\n--x Y--",
+          "file: this is a gzip file: unpack it, or send it as the body, with the type of what is "
+          "in it and the header Content-Encoding: gzip",
+          "a name that ends with .gz");
 }
 
 /* ---- Limits ------------------------------------------------------------------------------------
@@ -405,7 +398,7 @@ static const char *feed_many(const char *type, const char *before, const char *p
     batch_error_t err = {0};
     apr_status_t status;
 
-    batch_content_type_read(&content, type, 1, p);
+    batch_content_type_read(&content, type, BATCH_CONTENT_ARRAY, p);
     status = batch_resources_body_make(&body, &content, &asset, &limits, problems, &err, p);
     if (status == APR_SUCCESS) {
         status = batch_resources_body_feed(body, before, strlen(before), &err);
@@ -515,6 +508,7 @@ int main(void)
     test_ndjson();
     test_multipart();
     test_types();
+    test_kinds();
     test_limits();
     apr_pool_destroy(pool);
     apr_terminate();
