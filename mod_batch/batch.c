@@ -123,6 +123,20 @@ const char *batch_api_name(batch_api_e api)
     return word_of(api_words, BATCH_API_COUNT, (int)api);
 }
 
+const char *batch_action_names(unsigned actions, apr_pool_t *p)
+{
+    const char *names = "";
+    int action;
+
+    for (action = 0; action < BATCH_ACTION_COUNT; action++) {
+        if (actions & (1u << action)) {
+            names = apr_pstrcat(p, names, *names ? ", " : "",
+                                batch_action_name((batch_action_e)action), NULL);
+        }
+    }
+    return names;
+}
+
 const char *batch_action_name(batch_action_e action)
 {
     return word_of(action_words, BATCH_ACTION_COUNT, (int)action);

@@ -28,6 +28,7 @@
 #define BATCH_ETOOLARGE    (APR_OS_START_USERERR + 4009) /* a body or a part of it over its limit */
 #define BATCH_EINDOUBT     (APR_OS_START_USERERR + 4010) /* a COMMIT's reply was lost */
 #define BATCH_EPART        (APR_OS_START_USERERR + 4011) /* a body that says that it is a part */
+#define BATCH_EUNFIT       (APR_OS_START_USERERR + 4012) /* the resource does not fit the database */
 
 /**
  * Details of a failure, filled by whoever returns a status other than APR_SUCCESS.
@@ -146,6 +147,10 @@ const char *batch_mode_name(batch_mode_e mode);
 const char *batch_via_name(batch_via_e via);
 const char *batch_duplicates_name(batch_duplicates_e duplicates);
 const char *batch_phase_name(batch_phase_e phase);
+
+/** The words of the actions, a bit (1u << batch_action_e) for each, with commas between; in p. */
+const char *batch_action_names(unsigned actions, apr_pool_t *p);
+
 int batch_api_parse(const char *word);
 int batch_action_parse(const char *word);
 int batch_status_parse(const char *word);
@@ -383,6 +388,7 @@ typedef struct batch_limits {
 /* ---- Logging -------------------------------------------------------------------------------- */
 
 typedef enum {
+    BATCH_LOG_CRIT,
     BATCH_LOG_ERROR,
     BATCH_LOG_WARNING,
     BATCH_LOG_NOTICE,

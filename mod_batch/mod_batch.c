@@ -45,7 +45,7 @@ typedef struct site {
     const batch_settings_t *settings;
     /* Made by the parent, shared by the children. */
     batch_node_t *node;
-    batch_soundness_e soundness;
+    batch_fitness_t *fitness;
     /* Of this child. */
     batch_service_t service;
     batch_workers_t *workers; /* NULL: none */
@@ -118,31 +118,37 @@ static apr_status_t make_shared(site_t *site, apr_pool_t *pconf)
     apr_status_t rv;
 
     rv = batch_node_create(&site->node, site->settings->limits.workers, &err, pconf);
+    if (rv == APR_SUCCESS) {
+        rv = batch_fitness_create(&site->fitness, site->settings->resources, &err, pconf);
+    }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, rv, site->server, "%s: %s",
                      err.tag ? err.tag : "MB0003",
                      err.message ? err.message : "the workers cannot be prepared");
-        return rv;
     }
     return rv;
 }
 
-static apr_status_t check_databases(server_rec *s, apr_pool_t *ptemp)
+/* What may surprise, or does not fit the database: it is only said. */
+static void check_sites(server_rec *s, apr_pool_t *ptemp)
 {
-    const batch_settings_t **settings =
-        apr_palloc(ptemp, (apr_size_t)site_count * sizeof(*settings));
-    batch_soundness_e *soundness = apr_palloc(ptemp, (apr_size_t)site_count * sizeof(*soundness));
-    apr_status_t rv;
+    batch_startup_t *servers = apr_palloc(ptemp, (apr_size_t)site_count * sizeof(*servers));
     int i;
 
     for (i = 0; i < site_count; i++) {
-        settings[i] = sites[i].settings;
+        servers[i].settings = sites[i].settings;
+        servers[i].fitness = sites[i].fitness;
     }
-    rv = batch_startup_check(soundness, settings, site_count, s, ptemp);
-    for (i = 0; i < site_count; i++) {
-        sites[i].soundness = soundness[i];
+    batch_startup_check(servers, site_count, s, ptemp);
+}
+
+/* apachectl configtest, when the configuration itself is in order. */
+static void test_config(apr_pool_t *pconf, server_rec *s)
+{
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
+        find_sites(s, pconf);
+        check_sites(s, pconf);
     }
-    return rv;
 }
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
@@ -160,7 +166,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }
-    return check_databases(s, ptemp) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
+    check_sites(s, ptemp);
+    return OK;
 }
 
 /* ---- In a child -------------------------------------------------------------------------------
@@ -171,8 +178,8 @@ static void start_site(site_t *site, apr_pool_t *pchild)
     batch_error_t err = {0};
     apr_status_t rv;
 
-    if (batch_service_open(&site->service, site->settings, site->soundness, site->node,
-                           site->server, pchild) != APR_SUCCESS) {
+    if (batch_service_open(&site->service, site->settings, site->fitness, site->node, site->server,
+                           pchild) != APR_SUCCESS) {
         return;
     }
     site->ready = 1;
@@ -343,6 +350,7 @@ static void register_hooks(apr_pool_t *p)
         ap_log_perror(APLOG_MARK, APLOG_CRIT, rv, p, "MB0004: apr_dbd cannot be initialized");
     }
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     /* Before others, whose own endings may wait for connections. */

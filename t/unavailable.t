@@ -81,6 +81,7 @@ if (driver() ne 'pgsql') {
     server_stop();
     chmod 0000, $file or die "chmod: $!\n";
     ok(server_start(), 'httpd starts with a database that it cannot open');
+    expect_log(qr/MB0101: .*: unable to open database file.* \(file \Q$file\E, which this user may not read and write; user \w+\)/);
     is_unavailable(request('GET', '/batch'), 'unreadable: the list');
     is_unavailable(request('GET', "/batch/$batch->{id}"), 'unreadable: a batch');
     is_unavailable(request('GET', "/batch/$batch->{id}/errors.csv"), 'unreadable: its errors');
@@ -105,6 +106,7 @@ if (driver() ne 'pgsql') {
     run_sql('PRAGMA wal_checkpoint(TRUNCATE);');
     chmod 0444, $file or die "chmod: $!\n";
     ok(server_start(), 'httpd starts with a database that it cannot write');
+    expect_log(qr/MB010[15]: .*readonly database \(file \Q$file\E, which this user may not read and write; user \w+\)/);
     is_unavailable(post_batch(delete_ids($ids[0])), 'read-only: a create');
     is_unavailable(start($batch), 'read-only: a start');
     # SQLite makes its log with the mode of the database.

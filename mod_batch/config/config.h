@@ -24,8 +24,10 @@ typedef struct batch_url_secrets {
 
 /** Values of a server (main or virtual host) after defaults and merging. */
 typedef struct batch_settings {
-    const char *driver;    /* BatchDBDriver */
-    const char *params;    /* BatchDBDParams */
+    const char *driver; /* BatchDBDriver */
+    const char *params; /* BatchDBDParams */
+    const char *file;   /* where the database was named, or else the driver; NULL: nowhere */
+    int line;
     batch_limits_t limits; /* BatchMaxObjects, BatchWorkers, BatchChunkTime, BatchLease, … */
     apr_hash_t *resources; /* name -> const batch_resource_t *; never NULL */
     const batch_url_secrets_t *url_secrets; /* NULL: the one in the database */

@@ -93,10 +93,15 @@ static apr_int64_t effective_number(const batch_server_config_t *config,
 static void complete(batch_server_config_t *config, apr_pool_t *p)
 {
     batch_settings_t *effective = &config->effective;
+    const batch_setting_t *where;
     apr_hash_index_t *hi;
 
     effective->driver = effective_text(config, BATCH_INDEX_DRIVER);
     effective->params = effective_text(config, BATCH_INDEX_PARAMS);
+    where = &config->settings[config->settings[BATCH_INDEX_PARAMS].set ? BATCH_INDEX_PARAMS
+                                                                       : BATCH_INDEX_DRIVER];
+    effective->file = where->set ? where->file : NULL;
+    effective->line = where->line;
     effective->limits.workers = (int)effective_number(config, BATCH_INDEX_WORKERS);
     effective->limits.chunk_time = effective_number(config, BATCH_INDEX_CHUNK_TIME);
     effective->limits.lease = effective_number(config, BATCH_INDEX_LEASE);

@@ -29,26 +29,22 @@ APLOG_USE_MODULE(batch);
 /* More than this is not read of what the child says. */
 #define REPORT_BYTES (64 * 1024)
 
-/*
- * The child says one thing a line: the index of the settings, a letter, and for people a sentence.
- */
-#define SAYS_SOUND       'S'
+/* The child says one thing a line: a letter, and for people a sentence. */
 #define SAYS_UNREACHABLE 'U'
 #define SAYS_WRONG       'W'
 #define SAYS_DOUBTFUL    'D'
 
 /* ---- In the child ---------------------------------------------------------------------------- */
 
-/* Where the child reports, and about which settings. */
+/* Where the child reports. */
 struct report {
     int fd;
-    int index;
     apr_pool_t *ptemp;
 };
 
 static void say(const struct report *report, char what, const char *text)
 {
-    char *line = apr_psprintf(report->ptemp, "%d %c %s", report->index, what, text);
+    char *line = apr_psprintf(report->ptemp, "%c %s", what, text);
     apr_size_t length = strlen(line);
     apr_size_t done = 0;
     char *c;
@@ -112,94 +108,109 @@ static void reset_signals(void)
     alarm((unsigned)apr_time_sec(PARENT_PATIENCE) + 1);
 }
 
-static void say_problems(const struct report *report, char what, const batch_resource_t *resource,
-                         const batch_problems_t *problems)
+static void say_misfits(const struct report *report, const batch_resource_t *resource,
+                        const apr_array_header_t *misfits)
 {
     int i;
 
-    for (i = 0; i < problems->nelts; i++) {
-        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
-        say(report, what,
-            apr_psprintf(report->ptemp, "%s:%d: <BatchResource %s>: %s: %s", resource->file,
-                         resource->line, resource->name, problem->field, problem->message));
+    for (i = 0; i < misfits->nelts; i++) {
+        const batch_misfit_t *misfit = &APR_ARRAY_IDX(misfits, i, batch_misfit_t);
+        const char *actions = misfit->actions == resource->actions
+                                  ? ""
+                                  : batch_action_names(misfit->actions, report->ptemp);
+
+        say(report, misfit->actions ? SAYS_WRONG : SAYS_DOUBTFUL,
+            apr_psprintf(report->ptemp, "%s:%d: <BatchResource %s>: %s%s%s: %s", resource->file,
+                         resource->line, resource->name, misfit->directive, *actions ? ", " : "",
+                         actions, misfit->message));
     }
 }
 
-/* Says all that is wrong with one resource, or may be: 1 sound, 0 not. */
-static int check_resource(const struct report *report, batch_store_t *store,
-                          const batch_resource_t *resource)
+/* The database of a server cannot be asked. */
+static void say_unreachable(const struct report *report, const batch_settings_t *settings,
+                            const char *reason)
 {
-    batch_problems_t *problems = batch_problems_make(report->ptemp);
-    batch_error_t err = {0};
-    batch_problems_t *doubts = batch_problems_make(report->ptemp);
-    apr_status_t rv;
+    const char *file = settings->file;
+    int line = settings->line;
 
-    rv = batch_store_check_resource(store, resource, problems, &err, report->ptemp);
-    say_problems(report, SAYS_WRONG, resource, problems);
-    if (rv == APR_SUCCESS && !problems->nelts) {
-        rv = batch_store_doubt_resource(store, resource, doubts, &err, report->ptemp);
-        say_problems(report, SAYS_DOUBTFUL, resource, doubts);
+    if (!file) { /* it is the default: then the first of those that need it */
+        const batch_resource_t *resource =
+            apr_hash_this_val(apr_hash_first(report->ptemp, settings->resources));
+
+        file = resource->file;
+        line = resource->line;
     }
-    if (rv != APR_SUCCESS && !problems->nelts) {
-        say(report, SAYS_UNREACHABLE, err.message ? err.message : "unknown reason");
-    }
-    return rv == APR_SUCCESS && !problems->nelts;
+    say(report, SAYS_UNREACHABLE,
+        apr_psprintf(report->ptemp, "%s:%d: %s", file, line, reason ? reason : "unknown reason"));
 }
 
-static void check_settings(const struct report *report, const batch_settings_t *settings)
+static apr_status_t check_resources(const struct report *report, const batch_startup_t *server,
+                                    batch_store_t *store, batch_error_t *err)
 {
-    batch_store_config_t config = {0};
-    batch_store_t *store;
-    batch_error_t err = {0};
+    apr_status_t rv = APR_SUCCESS;
     apr_hash_index_t *hi;
+
+    if (server->fitness) {
+        rv = batch_store_migrate(store, err, report->ptemp);
+    }
+    for (hi = apr_hash_first(report->ptemp, server->settings->resources); hi && rv == APR_SUCCESS;
+         hi = apr_hash_next(hi)) {
+        apr_array_header_t *misfits = batch_misfits_make(report->ptemp);
+        const batch_resource_t *resource = apr_hash_this_val(hi);
+
+        rv = batch_store_compare(store, misfits, resource, err, report->ptemp);
+        if (rv == APR_SUCCESS) {
+            say_misfits(report, resource, misfits);
+        }
+        if (rv == APR_SUCCESS && server->fitness) {
+            batch_fitness_note(server->fitness, resource, misfits);
+        }
+    }
+    return rv;
+}
+
+static void check_server(const struct report *report, const batch_startup_t *server)
+{
+    const batch_settings_t *settings = server->settings;
+    batch_store_config_t config = {0};
+    batch_error_t err = {0};
+    batch_store_t *store;
     apr_status_t rv;
-    int sound = 1;
 
     config.driver = settings->driver;
     config.params = settings->params;
     config.max_connections = 1;
     config.patience = CHILD_PATIENCE;
-    config.may_create = 1;
+    config.may_create = server->fitness != NULL;
     rv = batch_store_create(&store, &config, &err, report->ptemp);
+    if (rv == APR_SUCCESS) {
+        rv = check_resources(report, server, store, &err);
+        batch_store_destroy(store);
+    }
     if (rv != APR_SUCCESS) {
-        say(report, rv == APR_ENOTIMPL ? SAYS_WRONG : SAYS_UNREACHABLE,
-            apr_psprintf(report->ptemp, "BatchDBDriver %s: %s", settings->driver,
-                         err.message ? err.message : "the driver cannot be used"));
-        return;
+        say_unreachable(report, settings, err.message);
     }
-    rv = batch_store_migrate(store, &err, report->ptemp);
-    if (rv != APR_SUCCESS) {
-        say(report, SAYS_UNREACHABLE, err.message ? err.message : "unknown reason");
-        return;
-    }
-    for (hi = apr_hash_first(report->ptemp, settings->resources); hi; hi = apr_hash_next(hi)) {
-        sound = check_resource(report, store, apr_hash_this_val(hi)) && sound;
-    }
-    if (sound) {
-        say(report, SAYS_SOUND, "");
-    }
-    batch_store_destroy(store);
 }
 
-/* All that the child does; it leaves no trace but its lines in the pipe. */
-static void child_main(int fd, const batch_settings_t *const *settings, int count,
-                       apr_pool_t *ptemp)
+/* All that the child does; it leaves no trace but its lines in the pipe, and what it notes. */
+static void child_main(int fd, const batch_startup_t *servers, int count, apr_pool_t *ptemp)
 {
-    struct report report = {fd, 0, ptemp};
+    const struct report report = {fd, ptemp};
+    const char *words = NULL;
     char reason[120];
-    int wrong;
+    int wrong, i;
 
     reset_signals();
     wrong = become_child_user(ptemp);
-    for (; report.index < count; report.index++) {
-        if (wrong) {
-            say(&report, SAYS_UNREACHABLE,
-                apr_psprintf(ptemp, "cannot become the user that httpd's children run as: %s",
-                             apr_strerror(wrong, reason, sizeof(reason))));
-        } else if (!apr_hash_count(settings[report.index]->resources)) {
-            say(&report, SAYS_SOUND, "");
-        } else {
-            check_settings(&report, settings[report.index]);
+    if (wrong) {
+        words = apr_pstrcat(ptemp, "cannot become the user that httpd's children run as: ",
+                            apr_strerror(wrong, reason, sizeof(reason)), NULL);
+    }
+    for (i = 0; i < count; i++) {
+        if (apr_hash_count(servers[i].settings->resources) && wrong) {
+            say_unreachable(&report, servers[i].settings, words);
+        } else if (apr_hash_count(servers[i].settings->resources)) {
+            check_server(&report, &servers[i]);
         }
     }
 }
@@ -230,45 +241,30 @@ static char *read_report(int fd, apr_time_t deadline, apr_pool_t *ptemp)
     return text;
 }
 
-/* Logs a line; 1 if httpd must not start because of it. */
-static int judge_line(batch_soundness_e *soundness, const char *line, int count, server_rec *s)
+static void log_line(const char *line, server_rec *s)
 {
-    char *rest;
-    apr_int64_t index = apr_strtoi64(line, &rest, 10);
-
-    if (*rest != ' ' || index < 0 || index >= count || !rest[1] || rest[2] != ' ') {
-        return 0;
+    if (line[0] == SAYS_WRONG) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
+                     "MB0205: out of service until it fits the database: %s", line + 2);
+    } else if (line[0] == SAYS_DOUBTFUL) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "MB0209: %s", line + 2);
+    } else if (line[0] == SAYS_UNREACHABLE) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
+                     "MB0206: the database cannot be asked about the resources, batches are "
+                     "refused with 503 until it can: %s",
+                     line + 2);
     }
-    if (rest[1] == SAYS_SOUND) {
-        soundness[index] = BATCH_SOUND;
-        return 0;
-    }
-    if (rest[1] == SAYS_WRONG) {
-        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "MB0205: %s", rest + 3);
-        return 1;
-    }
-    if (rest[1] == SAYS_DOUBTFUL) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "MB0209: %s", rest + 3);
-        return 0;
-    }
-    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                 "MB0206: the database cannot be asked about the resources, batches are refused "
-                 "with 503 until it can: %s",
-                 rest + 3);
-    return 0;
 }
 
-static apr_status_t judge_report(batch_soundness_e *soundness, char *text, int count, server_rec *s)
+static void log_report(char *text, server_rec *s)
 {
-    int wrong = 0;
     char *line;
     char *end;
 
     for (line = text; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         *end = '\0';
-        wrong |= judge_line(soundness, line, count, s);
+        log_line(line, s);
     }
-    return wrong ? BATCH_EINVALID : APR_SUCCESS;
 }
 
 /* Ends the child where it has not ended by itself; 1 if it did all that it should. */
@@ -284,9 +280,8 @@ static int reap(pid_t child)
     return got == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-apr_status_t batch_startup_check(batch_soundness_e *soundness,
-                                 const batch_settings_t *const *settings, int count, server_rec *s,
-                                 apr_pool_t *ptemp)
+void batch_startup_check(const batch_startup_t *servers, int count, server_rec *s,
+                         apr_pool_t *ptemp)
 {
     unsigned resources = 0;
     char *text;
@@ -295,21 +290,20 @@ apr_status_t batch_startup_check(batch_soundness_e *soundness,
     int i;
 
     for (i = 0; i < count; i++) {
-        soundness[i] = BATCH_UNKNOWN;
-        resources += apr_hash_count(settings[i]->resources);
+        resources += apr_hash_count(servers[i].settings->resources);
     }
     if (!resources) {
-        return APR_SUCCESS;
+        return;
     }
     if (pipe2(ends, O_CLOEXEC)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
                      "MB0207: the resources cannot be checked: no pipe");
-        return APR_SUCCESS;
+        return;
     }
     child = fork();
     if (child == 0) {
         close(ends[0]);
-        child_main(ends[1], settings, count, ptemp);
+        child_main(ends[1], servers, count, ptemp);
         _exit(0);
     }
     close(ends[1]);
@@ -317,7 +311,7 @@ apr_status_t batch_startup_check(batch_soundness_e *soundness,
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
                      "MB0207: the resources cannot be checked: no process");
         close(ends[0]);
-        return APR_SUCCESS;
+        return;
     }
     text = read_report(ends[0], apr_time_now() + PARENT_PATIENCE, ptemp);
     close(ends[0]);
@@ -328,5 +322,5 @@ apr_status_t batch_startup_check(batch_soundness_e *soundness,
             "those that it left out are checked when they are first used",
             (int)apr_time_sec(PARENT_PATIENCE));
     }
-    return judge_report(soundness, text, count, s);
+    log_report(text, s);
 }

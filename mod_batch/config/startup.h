@@ -1,5 +1,5 @@
 /*
- * The look at the database before httpd starts: are the tables there that the resources name?
+ * The look at the database before httpd starts: does it have what the resources name?
  */
 #ifndef BATCH_CONFIG_STARTUP_H
 #define BATCH_CONFIG_STARTUP_H
@@ -7,24 +7,22 @@
 #include <httpd.h>
 
 #include "config/config.h"
+#include "store/fitness.h"
 
-/** What is known of a server's resources. */
-typedef enum {
-    BATCH_SOUND,  /* the database has all that they name */
-    BATCH_UNKNOWN /* the database could not be asked */
-} batch_soundness_e;
+/** A server that has an engine of its own. */
+typedef struct batch_startup {
+    const batch_settings_t *settings;
+    batch_fitness_t
+        *fitness; /* where the findings are noted; NULL: nowhere, this is a configtest */
+} batch_startup_t;
 
 /**
- * Makes or updates the module's tables, and compares the resources of each of the count settings
- * with the database, in a child process that runs as the configured user: so no file of the
- * database is left behind that belongs to root. Fills soundness (count elements).
- *
- * BATCH_EINVALID, with every reason logged, if something is wrong that waiting would not mend.
- * APR_SUCCESS otherwise; a database that cannot be reached is a warning in the log. Returns within
- * 20 s.
+ * Compares the resources of each of the count servers with the database, in a child process that
+ * runs as the configured user: so no file of the database is left behind that belongs to root. All
+ * that does not fit is logged; nothing of it keeps httpd from starting. Unless this is a configtest
+ * (fitness is NULL) the module's tables are made or updated as well. Returns within 20 s.
  */
-apr_status_t batch_startup_check(batch_soundness_e *soundness,
-                                 const batch_settings_t *const *settings, int count, server_rec *s,
-                                 apr_pool_t *ptemp);
+void batch_startup_check(const batch_startup_t *servers, int count, server_rec *s,
+                         apr_pool_t *ptemp);
 
 #endif

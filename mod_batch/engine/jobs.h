@@ -14,6 +14,7 @@
 #include "batch.h"
 #include "engine/operation.h"
 #include "engine/outage.h"
+#include "store/fitness.h"
 #include "store/store.h"
 
 /** One store with the resources and limits that apply to it. Lives as long as the process. */
@@ -22,6 +23,7 @@ typedef struct batch_engine {
     apr_hash_t *resources; /* name -> const batch_resource_t * */
     batch_limits_t limits;
     const batch_logger_t *logger;
+    batch_fitness_t *fitness; /* which resources are in service; NULL: all */
     batch_outages_t *outages; /* what has been logged of late; NULL: everything is logged */
     int read_ahead; /* a large request may have a thread beside it: not where a signal ends it */
 } batch_engine_t;

@@ -391,6 +391,26 @@ static void wait_for_database(batch_job_run_t *run, apr_interval_time_t *wait,
     run->runner->pause(run->runner->baton, *wait);
 }
 
+/*
+ * The database does not take what the job is made of. 1: the job is given back, and waits until its
+ * action is in service again; other jobs go on meanwhile.
+ */
+static int take_out_of_service(batch_job_run_t *run, const batch_error_t *err)
+{
+    const batch_engine_t *engine = run->engine;
+    const batch_resource_t *resource = batch_engine_resource(engine, run->job->resource);
+
+    if (!engine->fitness ||
+        batch_fitness_doubt(engine->fitness, engine->store, resource, run->job->action, err,
+                            run->chunk_pool) != APR_SUCCESS) {
+        return 0;
+    }
+    batch_log(engine->logger, BATCH_LOG_INFO, "MB0421", 0, run->job,
+              "the batch waits until its resource is in service again");
+    give_back(run);
+    return 1;
+}
+
 /* Other programs may want to write, too. */
 static void let_others_write(const batch_job_run_t *run)
 {
@@ -421,6 +441,12 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
         apr_pool_clear(run.chunk_pool);
         memset(&err, 0, sizeof(err));
         rv = run_chunk(&run, &err);
+        if (rv == BATCH_EUNFIT) {
+            if (take_out_of_service(&run, &err)) {
+                return APR_SUCCESS;
+            }
+            rv = BATCH_EUNAVAILABLE;
+        }
         if (rv != APR_SUCCESS && rv != BATCH_EUNAVAILABLE && rv != BATCH_EFENCED) {
             rv = fail_job(&run, rv, &err);
         }

@@ -134,9 +134,11 @@ struct claim {
 
 static int is_runnable(void *baton, const batch_job_t *job)
 {
-    struct worker *worker = baton;
+    const batch_engine_t *engine = ((struct worker *)baton)->workers->engine;
+    const batch_resource_t *resource = batch_engine_resource(engine, job->resource);
 
-    return batch_engine_resource(worker->workers->engine, job->resource) != NULL;
+    return resource &&
+           (!engine->fitness || batch_fitness_serves(engine->fitness, resource, job->action));
 }
 
 static int is_owner_gone(void *baton, const batch_owner_t *owner)
@@ -285,6 +287,17 @@ static void clean(struct worker *worker, apr_pool_t *p)
     }
 }
 
+/* Looks at what is out of service; if something is not any more, there may be work for others. */
+static void look_again(const struct worker *worker, apr_pool_t *p)
+{
+    const batch_engine_t *engine = worker->workers->engine;
+
+    if (engine->fitness && batch_fitness_tend(engine->fitness, engine->store, p)) {
+        batch_node_wake(worker->workers->node);
+    }
+    apr_pool_clear(p);
+}
+
 static void work(struct worker *worker, apr_pool_t *p)
 {
     batch_workers_t *workers = worker->workers;
@@ -299,7 +312,11 @@ static void work(struct worker *worker, apr_pool_t *p)
             sleep_for_slot(worker);
             continue;
         }
-        if (woken || batch_node_poll_due(workers->node, POLL_INTERVAL)) {
+        if (batch_node_poll_due(workers->node, POLL_INTERVAL)) {
+            look_again(worker, p);
+            woken = 1;
+        }
+        if (woken) {
             run_all(worker, p);
         }
         if (batch_node_cleaning_due(workers->node, CLEANING_INTERVAL)) {

@@ -1,48 +1,25 @@
 /* What the endpoints of both APIs share. */
 #include "http/exchange.h"
 
-#include <apr_atomic.h>
 #include <apr_strings.h>
-#include <http_log.h>
 #include <http_protocol.h>
 
-APLOG_USE_MODULE(batch);
-
-int batch_endpoint_resource_is_sound(batch_exchange_t *x, const batch_resource_t *resource,
-                                     int *code)
+int batch_endpoint_in_service(batch_exchange_t *x, const batch_resource_t *resource,
+                              batch_action_e action, int *code)
 {
-    request_rec *r = x->r;
-    batch_problems_t *problems;
+    const batch_engine_t *engine = x->service->engine;
     batch_error_t err = {0};
-    volatile apr_uint32_t *sound;
     apr_status_t rv;
-    int i;
 
-    sound = x->service->unchecked
-                ? apr_hash_get(x->service->unchecked, resource->name, APR_HASH_KEY_STRING)
-                : NULL;
-    if (!sound || apr_atomic_read32(sound)) {
+    x->resource = resource;
+    x->action = action;
+    rv = batch_fitness_ask(engine->fitness, engine->store, resource, action, &err, x->r->pool);
+    if (rv == APR_SUCCESS) {
         return 1;
     }
-    problems = batch_problems_make(r->pool);
-    rv = batch_store_check_resource(x->service->engine->store, resource, problems, &err, r->pool);
-    for (i = 0; i < problems->nelts; i++) {
-        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "MB0306: %s:%d: <BatchResource %s>: %s: %s",
-                      resource->file, resource->line, resource->name, problem->field,
-                      problem->message);
-    }
-    if (problems->nelts) {
-        *code = batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE,
-                                  "this resource cannot be used at the moment");
-        return 0;
-    }
-    if (rv != APR_SUCCESS) {
-        *code = batch_reply_failure(x, rv, &err, NULL);
-        return 0;
-    }
-    apr_atomic_set32(sound, 1);
-    return 1;
+    *code =
+        rv == BATCH_EUNFIT ? batch_reply_out_of_service(x) : batch_reply_failure(x, rv, &err, NULL);
+    return 0;
 }
 
 int batch_endpoint_find_job(batch_exchange_t *x, batch_job_t *job, int *code)

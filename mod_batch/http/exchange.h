@@ -25,9 +25,11 @@ typedef struct batch_exchange {
     const char *id;     /* of the batch, lower case; NULL in the route of the list */
     const batch_urls_t *urls;   /* of the batch that is shown; NULL = none */
     batch_problems_t *problems; /* what is wrong with the request, its query string at first */
-    int dot_json;               /* the path ended with .json */
-    int body_begun;             /* reading the request's body has begun */
-    int body_read;              /* the request's body was read to its end */
+    const batch_resource_t *resource; /* which the request needs for that action; NULL = none */
+    batch_action_e action;
+    int dot_json;   /* the path ended with .json */
+    int body_begun; /* reading the request's body has begun */
+    int body_read;  /* the request's body was read to its end */
 } batch_exchange_t;
 
 /** Answers an exchange; returns what the handler returns to httpd. */
@@ -100,11 +102,12 @@ int batch_resources_errors_json(batch_exchange_t *x);
  */
 
 /**
- * A resource that could not be compared with the database when httpd started is compared when a
- * batch first needs it. 1: it may be used. 0 after the reply was made, with *code for httpd.
+ * A batch's request needs that action of a resource. 1: it is in service. 0 after the reply was
+ * made, with *code for httpd. From then on a failure that says that the resource does not fit the
+ * database is of that action.
  */
-int batch_endpoint_resource_is_sound(batch_exchange_t *x, const batch_resource_t *resource,
-                                     int *code);
+int batch_endpoint_in_service(batch_exchange_t *x, const batch_resource_t *resource,
+                              batch_action_e action, int *code);
 
 /**
  * The batch that the path names, if it is of this organization and of this API. 0 after the reply
@@ -279,6 +282,9 @@ int batch_reply_job(batch_exchange_t *x, int status, const batch_job_t *job);
 /** The reply to a call of the engine or of a parser that failed with rv. problems may be NULL. */
 int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_t *err,
                         const batch_problems_t *problems);
+
+/** 503 where the resource does not fit the database. */
+int batch_reply_out_of_service(batch_exchange_t *x);
 
 /** Retry-After for a batch that is on its way. */
 void batch_reply_retry_after(batch_exchange_t *x, const batch_job_t *job);

@@ -10,7 +10,6 @@
 
 #include "batch.h"
 #include "config/config.h"
-#include "config/startup.h"
 #include "engine/jobs.h"
 #include "engine/workers.h"
 
@@ -22,11 +21,6 @@ typedef struct batch_service {
     const batch_engine_t *engine;
     batch_node_t *node;
     batch_signer_t *signer;
-    /*
-     * Resources that could not be compared with the database when httpd started: name ->
-     * volatile apr_uint32_t *, which is 1 once the resource was found to be sound. NULL: all were.
-     */
-    apr_hash_t *unchecked;
 } batch_service_t;
 
 /**
@@ -34,7 +28,7 @@ typedef struct batch_service {
  * What the workers use lives as long as the process, the rest in pchild. Failures are logged.
  */
 apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t *settings,
-                                batch_soundness_e soundness, batch_node_t *node, server_rec *s,
+                                batch_fitness_t *fitness, batch_node_t *node, server_rec *s,
                                 apr_pool_t *pchild);
 
 /** Makes what signs URLs, in p: with the secrets of BatchURLSecretFile, or NULL: the store's. */

@@ -70,7 +70,8 @@ static int accept_request(batch_exchange_t *x, batch_operations_request_t *reque
         *code = batch_reply_error(x, HTTP_FORBIDDEN, "you may not do that to this resource");
         return 0;
     }
-    if (resource && !batch_endpoint_resource_is_sound(x, resource, code)) {
+    if (resource && action >= 0 &&
+        !batch_endpoint_in_service(x, resource, (batch_action_e)action, code)) {
         return 0;
     }
     if (resource && (problems->nelts || request->first.query)) {
@@ -195,7 +196,7 @@ int batch_records_start(batch_exchange_t *x)
             return code;
         }
         resource = batch_engine_resource(x->service->engine, job.resource);
-        if (resource && !batch_endpoint_resource_is_sound(x, resource, &code)) {
+        if (resource && !batch_endpoint_in_service(x, resource, job.action, &code)) {
             return code;
         }
         selection.revision = job.revision;

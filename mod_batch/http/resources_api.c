@@ -51,7 +51,8 @@ static int accept_request(struct create *create)
         !batch_config_allows(x->r, plan->resource, (batch_action_e)action)) {
         answer(create,
                batch_reply_error(x, HTTP_FORBIDDEN, "you may not do that to this resource"));
-    } else if (plan->resource && !batch_endpoint_resource_is_sound(x, plan->resource, &code)) {
+    } else if (plan->resource && action >= 0 &&
+               !batch_endpoint_in_service(x, plan->resource, (batch_action_e)action, &code)) {
         answer(create, code);
     } else if (create->problems->nelts) {
         answer(create, batch_reply_problems(x, create->problems));

@@ -204,7 +204,7 @@ int batch_resources_upload(batch_exchange_t *x)
         return code;
     }
     resource = batch_engine_resource(engine, upload.job.resource);
-    if (resource && !batch_endpoint_resource_is_sound(x, resource, &code)) {
+    if (resource && !batch_endpoint_in_service(x, resource, upload.job.action, &code)) {
         return code;
     }
     wrong = batch_content_type_read(&content, apr_table_get(x->r->headers_in, "Content-Type"),

@@ -26,9 +26,9 @@ static void write_log(void *baton, batch_log_level_e level, apr_status_t status,
                       const char *message)
 {
     static const int levels[] = {
-        [BATCH_LOG_ERROR] = APLOG_ERR,     [BATCH_LOG_WARNING] = APLOG_WARNING,
-        [BATCH_LOG_NOTICE] = APLOG_NOTICE, [BATCH_LOG_INFO] = APLOG_INFO,
-        [BATCH_LOG_DEBUG] = APLOG_DEBUG,
+        [BATCH_LOG_CRIT] = APLOG_CRIT,       [BATCH_LOG_ERROR] = APLOG_ERR,
+        [BATCH_LOG_WARNING] = APLOG_WARNING, [BATCH_LOG_NOTICE] = APLOG_NOTICE,
+        [BATCH_LOG_INFO] = APLOG_INFO,       [BATCH_LOG_DEBUG] = APLOG_DEBUG,
     };
     server_rec *server = baton;
 
@@ -80,21 +80,8 @@ static apr_status_t open_store(engine_with_log_t *made, const batch_settings_t *
     return rv;
 }
 
-/* The resources that nobody has compared with the database yet. */
-static apr_hash_t *unchecked_resources(const batch_settings_t *settings, apr_pool_t *pchild)
-{
-    apr_hash_t *unchecked = apr_hash_make(pchild);
-    apr_hash_index_t *hi;
-
-    for (hi = apr_hash_first(pchild, settings->resources); hi; hi = apr_hash_next(hi)) {
-        apr_hash_set(unchecked, apr_hash_this_key(hi), APR_HASH_KEY_STRING,
-                     apr_pcalloc(pchild, sizeof(apr_uint32_t)));
-    }
-    return unchecked;
-}
-
 apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t *settings,
-                                batch_soundness_e soundness, batch_node_t *node, server_rec *s,
+                                batch_fitness_t *fitness, batch_node_t *node, server_rec *s,
                                 apr_pool_t *pchild)
 {
     engine_with_log_t *made = apr_pcalloc(s->process->pconf, sizeof(*made));
@@ -109,6 +96,7 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
     made->engine.resources = settings->resources;
     made->engine.limits = settings->limits;
     made->engine.logger = &made->logger;
+    made->engine.fitness = fitness;
     made->engine.outages = batch_node_outages(node);
     made->engine.read_ahead = is_threaded();
     service->engine = &made->engine;
@@ -120,6 +108,5 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
                      "MB0315: this process cannot use the database: no mutex");
         return rv;
     }
-    service->unchecked = soundness == BATCH_SOUND ? NULL : unchecked_resources(settings, pchild);
     return APR_SUCCESS;
 }

@@ -32,6 +32,7 @@ typedef enum {
     BATCH_FAILURE_MISSING,   /* the module's own tables are not there: make them, again */
     BATCH_FAILURE_NEWER,     /* the module's own tables are of a version we do not know */
     BATCH_FAILURE_STATEMENT, /* the statement does not fit the tables, or failed while it ran */
+    BATCH_FAILURE_DAMAGED,   /* the same of one on the module's own tables */
     BATCH_FAILURE_FENCED,    /* batch_tx_execute_one: not exactly one row */
     BATCH_FAILURE_LOST,      /* the connection is of no more use; nothing was committed */
     BATCH_FAILURE_READ_ONLY, /* the same, for it may not write: others of this process neither */
@@ -60,6 +61,8 @@ typedef enum {
 typedef struct batch_table_facts {
     int key_takes_uuid;         /* the key's column can hold a UUID */
     int key_unique;             /* a unique index: one row at most, in a scope, has a key */
+    int key_unique_alone;       /* one of the key and nothing else: one row at most of all scopes */
+    int key_unique_in_scope;    /* one that has the scope's column, too */
     int match_unique;           /* a unique index: one row at most has the values of match */
     apr_array_header_t *needed; /* of const char *: columns that are NOT NULL without a default */
 } batch_table_facts_t;
@@ -161,6 +164,21 @@ struct batch_driver {
     batch_failure_e (*facts)(batch_connection_t *connection, batch_table_facts_t *facts,
                              const batch_resource_t *resource, apr_pool_t *p);
 
+    /**
+     * Adds what the role that we are lacks for the resource's actions; all tables and columns are
+     * there. NULL: such a database knows no privileges.
+     */
+    batch_failure_e (*privileges)(batch_connection_t *connection, apr_array_header_t *misfits,
+                                  const batch_resource_t *resource, apr_pool_t *p);
+
+    /**
+     * *inexact: why the column may take two organizations for one, NULL = it does not; in p or a
+     * constant. *harmless: only such as nobody has.
+     */
+    batch_failure_e (*scope_check)(batch_connection_t *connection, const char **inexact,
+                                   int *harmless, const char *table, const char *column,
+                                   apr_pool_t *p);
+
     /* Whole operations, as store.h describes them. */
     apr_status_t (*form_check)(batch_tx_t *tx, const batch_resource_t *resource,
                                const char *organization, const char *form_id);
@@ -188,6 +206,10 @@ struct batch_driver {
     /** NULL: it never is, since looks at many rows are as quick. */
     apr_status_t (*keys_quick)(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
 };
+
+/** Adds a batch_misfit_t; the message is formatted into the list's pool. */
+void batch_misfit_add(apr_array_header_t *misfits, const char *directive, unsigned actions,
+                      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /** The driver of that name, or NULL. */
 const batch_driver_t *batch_driver_find(const char *name);

@@ -51,24 +51,9 @@ static const char *const schema[] = {BATCH_SCHEMA_1_SQLITE3};
 
 /* ---- Failures -------------------------------------------------------------------------------- */
 
-static const char *sqlite_words(batch_connection_t *connection)
-{
-    const char *words = sqlite3_errmsg(connection->native);
-    int code = sqlite3_errcode(connection->native) & 0xff;
-    int reason = sqlite3_system_errno(connection->native);
-    char text[128];
-
-    /* SQLite's own words ("disk I/O error") do not say that the disk is full. */
-    if (reason && (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)) {
-        return apr_pstrcat(connection->p, words, ": ", apr_strerror(reason, text, sizeof(text)),
-                           NULL);
-    }
-    return words;
-}
-
 static batch_failure_e classify_error(batch_connection_t *connection, int own)
 {
-    if (own && strstr(sqlite_words(connection), "no such table")) {
+    if (own && strstr(batch_sqlite3_words(connection), "no such table")) {
         return BATCH_FAILURE_MISSING;
     }
     return BATCH_FAILURE_STATEMENT;
@@ -230,20 +215,20 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
     batch_failure_e failure;
 
     if (!find_file(connection)) {
-        *words = "there is no such file";
+        *words = batch_sqlite3_place(connection, "there is no such file", p);
         return BATCH_FAILURE_LOST;
     }
     if (apr_dbd_open_ex(connection->dbd, connection->p, params, &connection->handle, &reason) !=
         APR_SUCCESS) {
         connection->handle = NULL;
-        *words = apr_pstrdup(p, reason ? reason : "no reason given");
+        *words = batch_sqlite3_place(connection, reason ? reason : "no reason given", p);
         return BATCH_FAILURE_LOST;
     }
     connection->native = apr_dbd_native_handle(connection->dbd, connection->handle);
     connection->state = apr_pcalloc(connection->p, sizeof(batch_sqlite3_state_t));
     failure = batch_sqlite3_classify(connection, set_up(connection), 0);
     if (failure != BATCH_FAILURE_NONE) {
-        *words = apr_pstrdup(p, sqlite_words(connection));
+        *words = apr_pstrdup(p, batch_sqlite3_words(connection));
         return failure;
     }
     warn_of_journal(connection);
@@ -580,7 +565,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .idle = sqlite_idle,
-    .words = sqlite_words,
+    .words = batch_sqlite3_words,
     .now = sqlite_now,
     .run = sqlite_run,
     .prepare = sqlite_prepare,
@@ -591,6 +576,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .text = sqlite_text,
     .columns = sqlite_columns,
     .facts = batch_sqlite3_facts,
+    .scope_check = batch_sqlite3_scope_check,
     .form_check = batch_sqlite3_form_check,
     .walk = batch_sqlite3_walk,
     .errors_insert = batch_sqlite3_errors_insert,

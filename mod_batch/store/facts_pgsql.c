@@ -16,10 +16,22 @@ static const char unique_sql[] =
     " bool_and(attname::text = ANY ($2::text[])) FROM unnest((indkey::int2[])[0:indnkeyatts - 1])"
     " AS place JOIN pg_attribute ON attrelid = indrelid AND attnum = place)";
 
+/*
+ * Of the key $2 and the scope $3: has a unique index the key alone, be it over some rows only, and
+ * has one of these columns alone the scope?
+ */
+static const char scoped_sql[] =
+    "WITH found AS (SELECT indpred IS NULL AND indisvalid AS whole, ARRAY(SELECT attname::text"
+    " FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) AS place"
+    " JOIN pg_attribute ON attrelid = indrelid AND attnum = place) AS keys FROM pg_index"
+    " WHERE indrelid = to_regclass(quote_ident($1)) AND indisunique AND indexprs IS NULL)"
+    " SELECT coalesce(bool_or(keys = ARRAY[$2]), false),"
+    " coalesce(bool_or(whole AND $3 = ANY (keys) AND keys <@ ARRAY[$2, $3]), false) FROM found";
+
 static batch_failure_e ask(batch_connection_t *connection, PGresult **result, const char *sql,
                            const char *const *values, int count)
 {
-    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
+    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
     batch_failure_e failure = batch_pgsql_queue(
         connection, batch_pgsql_statement(connection, sql, types, count), values, BATCH_PGSQL_OWN);
 
@@ -47,6 +59,26 @@ static batch_failure_e ask_unique(batch_connection_t *connection, int *unique,
     return failure;
 }
 
+static int is_true(const PGresult *result, int column)
+{
+    return *PQgetvalue(result, 0, column) == 't';
+}
+
+/* What keeps the keys of one scope apart from those of another. */
+static batch_failure_e ask_scoped(batch_connection_t *connection, batch_table_facts_t *facts,
+                                  const batch_resource_t *resource)
+{
+    const char *values[] = {resource->table, resource->key, resource->scope};
+    PGresult *result = NULL;
+    batch_failure_e failure = ask(connection, &result, scoped_sql, values, 3);
+
+    if (failure == BATCH_FAILURE_NONE) {
+        facts->key_unique_alone = is_true(result, 0);
+        facts->key_unique_in_scope = is_true(result, 1);
+    }
+    return failure;
+}
+
 batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_facts_t *facts,
                                   const batch_resource_t *resource, apr_pool_t *p)
 {
@@ -64,6 +96,9 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
     if (failure == BATCH_FAILURE_NONE && resource->match && resource->match->nelts) {
         failure = ask_unique(connection, &facts->match_unique, resource,
                              (const char *const *)resource->match->elts, resource->match->nelts, p);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = ask_scoped(connection, facts, resource);
     }
     if (failure == BATCH_FAILURE_NONE) {
         failure = ask(connection, &result, needed_sql, &resource->table, 1);
@@ -139,11 +174,6 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
 static const char guard_sql[] =
     "SELECT 1 / count(*) FROM (" RULES_SQL ") AS batch_rules (a, b, c, d, e, f)"
     " WHERE ARRAY[a, b, c, d, e, f] = $5::boolean[]";
-
-static int is_true(const PGresult *result, int column)
-{
-    return *PQgetvalue(result, 0, column) == 't';
-}
 
 /* What tells the rules of one resource in a table from those of another. */
 static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)

@@ -359,6 +359,9 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         if (unsure && !nested) {
             return failure;
         }
+        if (!unsure && batch_pgsql_is_misfit(sets->connection)) {
+            return BATCH_FAILURE_STATEMENT;
+        }
         wrong_value = batch_pgsql_sets_failed_by(sets, "22");
         met = !strcmp(batch_pgsql_sqlstate(sets->connection), "23505");
         words = apr_pstrdup(sets->p, batch_pgsql_words(sets->connection));

@@ -379,7 +379,7 @@ apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outco
         take(&run, &items[i]);
         failure = batch_sqlite3_row_begin(tx->connection);
         if (failure == BATCH_FAILURE_NONE) {
-            failure = batch_sqlite3_row_end(tx->connection, &message,
+            failure = batch_sqlite3_row_end(tx->connection, &message, scope->resource,
                                             merge_item(&run, &outcomes[i]), ptemp);
         }
         if (failure == BATCH_FAILURE_REFUSED) {

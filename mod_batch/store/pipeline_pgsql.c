@@ -83,6 +83,28 @@ const char *batch_pgsql_sqlstate(const batch_connection_t *connection)
     return code ? code : "";
 }
 
+int batch_pgsql_is_misfit(const batch_connection_t *connection)
+{
+    const PGresult *refusal = state_of(connection)->refusal;
+    const char *code = batch_pgsql_sqlstate(connection);
+    const char *function = refusal ? PQresultErrorField(refusal, PG_DIAG_SOURCE_FUNCTION) : NULL;
+    const char *context = refusal ? PQresultErrorField(refusal, PG_DIAG_CONTEXT) : NULL;
+
+    if (strncmp(code, "42", 2) != 0) {
+        return 0;
+    }
+    if (!strcmp(code, "42501") && function) {
+        if (!strncmp(function, "aclcheck_error", 14)) {
+            return 1; /* of a trigger's function, too: GRANT is the remedy */
+        }
+        if (!strcmp(function, "ExecWithCheckOptions")) {
+            return 0; /* a policy of the table that this row does not meet */
+        }
+    }
+    /* Where there is a context it is a trigger that failed, or that says so itself. */
+    return !context || !*context;
+}
+
 const char *batch_pgsql_words(batch_connection_t *connection)
 {
     const batch_pgsql_state_t *state = state_of(connection);

@@ -128,6 +128,12 @@ void batch_pgsql_forgive(batch_connection_t *connection);
 /** The SQLSTATE of the last failure, "" if the server gave none. */
 const char *batch_pgsql_sqlstate(const batch_connection_t *connection);
 
+/**
+ * 1 if the last failure says that the statement does not fit the tables, or that our role may not
+ * do it, whatever the rows are: not what a trigger or a policy says of a row.
+ */
+int batch_pgsql_is_misfit(const batch_connection_t *connection);
+
 /** The server's message of the last failure, without ours; or why the connection was lost. */
 const char *batch_pgsql_words(batch_connection_t *connection);
 

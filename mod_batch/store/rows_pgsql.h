@@ -64,4 +64,11 @@ apr_status_t batch_pgsql_keys_walk(batch_tx_t *tx, const char **after,
                                    const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
                                    void *baton, apr_pool_t *p);
 
+/* As the members of batch_driver_t. */
+batch_failure_e batch_pgsql_privileges(batch_connection_t *connection, apr_array_header_t *misfits,
+                                       const batch_resource_t *resource, apr_pool_t *p);
+batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const char **inexact,
+                                        int *harmless, const char *table, const char *column,
+                                        apr_pool_t *p);
+
 #endif

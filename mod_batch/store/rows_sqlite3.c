@@ -15,13 +15,15 @@
 
 /* A list of SQL pieces and of the values for their parameters. */
 typedef struct sql_builder {
+    const batch_resource_t *resource;
     apr_array_header_t *pieces; /* of const char * */
     apr_array_header_t *values; /* of const void *, as apr_dbd_pbquery takes them */
     apr_pool_t *p;
 } sql_builder_t;
 
-static void builder_init(sql_builder_t *builder, apr_pool_t *p)
+static void builder_init(sql_builder_t *builder, const batch_resource_t *resource, apr_pool_t *p)
 {
+    builder->resource = resource;
     builder->pieces = apr_array_make(p, 32, sizeof(const char *));
     builder->values = apr_array_make(p, 8, sizeof(const void *));
     builder->p = p;
@@ -164,14 +166,48 @@ batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection)
     return savepoints ? native_run(connection, "SAVEPOINT batch_row") : BATCH_FAILURE_NONE;
 }
 
+static int has_column(batch_connection_t *connection, const char *table, const char *column)
+{
+    return !column || sqlite3_table_column_metadata(connection->native, NULL, table, column, NULL,
+                                                    NULL, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* 1 if the table has all columns that a statement on its rows may name. */
+static int fits(batch_connection_t *connection, const batch_resource_t *resource)
+{
+    const char *const names[] = {
+        resource->key,        resource->scope,         resource->form_column,  resource->created_at,
+        resource->updated_at, resource->created_by_id, resource->updated_by_id};
+    apr_size_t i;
+    int j;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!has_column(connection, resource->table, names[i])) {
+            return 0;
+        }
+    }
+    for (j = 0; resource->columns && j < resource->columns->nelts; j++) {
+        const char *name = APR_ARRAY_IDX(resource->columns, j, batch_column_t).name;
+
+        if (!has_column(connection, resource->table, name)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
-                                      batch_failure_e failure, apr_pool_t *p)
+                                      const batch_resource_t *resource, batch_failure_e failure,
+                                      apr_pool_t *p)
 {
     int savepoints = ((batch_sqlite3_state_t *)connection->state)->savepoints;
     batch_failure_e undone;
 
     if (failure == BATCH_FAILURE_STATEMENT || failure == BATCH_FAILURE_REFUSED) {
         *message = apr_pstrdup(p, connection->driver->words(connection));
+        if (failure == BATCH_FAILURE_STATEMENT && !fits(connection, resource)) {
+            return failure; /* and the whole transaction with it */
+        }
         failure = sqlite3_get_autocommit(connection->native) ? BATCH_FAILURE_ENDED
                                                              : BATCH_FAILURE_REFUSED;
     }
@@ -188,15 +224,16 @@ batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char
 
 /* How one item's statement ended. message: the database's words, in p, where it was refused. */
 static batch_failure_e apply_item(batch_connection_t *connection, int *rows, const char **message,
-                                  batch_prepared_t *prepared, const void **values, apr_pool_t *p)
+                                  const sql_builder_t *builder, batch_prepared_t *prepared)
 {
     batch_failure_e failure = batch_sqlite3_row_begin(connection);
 
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    failure = batch_connection_execute(connection, rows, prepared, values, 0, p);
-    return batch_sqlite3_row_end(connection, message, failure, p);
+    failure = batch_connection_execute(connection, rows, prepared,
+                                       (const void **)builder->values->elts, 0, builder->p);
+    return batch_sqlite3_row_end(connection, message, builder->resource, failure, builder->p);
 }
 
 static void refuse_all(batch_row_outcome_t *outcomes, int count, const char *words)
@@ -226,8 +263,12 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
     ((batch_sqlite3_state_t *)connection->state)->rows_used = 1;
     failure = batch_connection_prepare(connection, &prepared, sql);
     if (failure == BATCH_FAILURE_STATEMENT) {
-        /* A table or column that is not there (any more), or a trigger that needs one. */
-        refuse_all(outcomes, count, apr_pstrdup(builder->p, connection->driver->words(connection)));
+        const char *words = apr_pstrdup(builder->p, connection->driver->words(connection));
+
+        if (!fits(connection, builder->resource)) {
+            return batch_tx_fail(tx, failure, "rows");
+        }
+        refuse_all(outcomes, count, words); /* a trigger needs what is not there */
         *done = count;
         return APR_SUCCESS;
     }
@@ -238,7 +279,7 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
             break;
         }
         values[key] = items[i].key;
-        failure = apply_item(connection, &rows, &message, prepared, values, builder->p);
+        failure = apply_item(connection, &rows, &message, builder, prepared);
         if (failure == BATCH_FAILURE_REFUSED) {
             failure = BATCH_FAILURE_NONE;
             outcomes[i].result = BATCH_ROW_REFUSED;
@@ -258,7 +299,7 @@ apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outc
     sql_builder_t builder;
     int key;
 
-    builder_init(&builder, ptemp);
+    builder_init(&builder, scope->resource, ptemp);
     add(&builder, "DELETE FROM ");
     add_identifier(&builder, scope->resource->table);
     key = add_where(&builder, scope);
@@ -283,7 +324,7 @@ apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outc
     int assignments = 0;
     int i, key;
 
-    builder_init(&builder, ptemp);
+    builder_init(&builder, resource, ptemp);
     add(&builder, "UPDATE ");
     add_identifier(&builder, resource->table);
     for (i = 0; i < value_count; i++) {

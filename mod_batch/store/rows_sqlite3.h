@@ -25,6 +25,16 @@ typedef struct batch_sqlite3_state {
  */
 batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own);
 
+/**
+ * The library's words for the last failure of an open connection; where the file is to blame, with
+ * its name, what may not be done with it, and the user. They live as long as the connection.
+ */
+const char *batch_sqlite3_words(batch_connection_t *connection);
+
+/** Such words with the database's file and our user, in p. */
+const char *batch_sqlite3_place(const batch_connection_t *connection, const char *words,
+                                apr_pool_t *p);
+
 /** Before the first use of a connection for rows, and the first after each change of the schema. */
 void batch_sqlite3_rows_ready(batch_connection_t *connection);
 
@@ -33,10 +43,12 @@ batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection);
 
 /**
  * Behind them, the last of which returned failure. BATCH_FAILURE_REFUSED if the database refused
- * the row: then nothing is left of it, and *message has the words, in p.
+ * the row: then nothing is left of it, and *message has the words, in p. BATCH_FAILURE_STATEMENT
+ * if the resource's table, or a column of it, is not there.
  */
 batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
-                                      batch_failure_e failure, apr_pool_t *p);
+                                      const batch_resource_t *resource, batch_failure_e failure,
+                                      apr_pool_t *p);
 
 /* As the members of batch_driver_t. */
 apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,

@@ -180,8 +180,12 @@ static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
     int wrong_value = batch_pgsql_sets_failed_by(sets, "22");
     int too_long = took_too_long(sets);
     int for_all = state->refused_making;
-    batch_failure_e failure = batch_pgsql_sets_undo(sets);
+    batch_failure_e failure;
 
+    if (batch_pgsql_is_misfit(sets->connection)) {
+        return BATCH_FAILURE_STATEMENT;
+    }
+    failure = batch_pgsql_sets_undo(sets);
     if (failure == BATCH_FAILURE_NONE && sets->again) {
         sets->again = 0;
         if (count > 1) {

@@ -22,6 +22,8 @@
  *   BATCH_EFENCED       the job is no longer claimed by this caller
  *   BATCH_EUNAVAILABLE  locked for too long, full, read-only, unreachable, corrupt, newer schema:
  *                       err has a log tag and says what; try again later
+ *   BATCH_EUNFIT        the administrator's tables, or what may be done with them, do not fit the
+ *                       resource: err as above; see store/fitness.h
  *   BATCH_EREFUSED      the database refused what was written and nothing of it is left (a deferred
  *                       constraint at COMMIT, a trigger that rolls back): err->message has the
  *                       database's own words, and no tag
@@ -115,23 +117,30 @@ void batch_store_destroy(batch_store_t *store);
  */
 apr_status_t batch_store_migrate(batch_store_t *store, batch_error_t *err, apr_pool_t *ptemp);
 
-/**
- * Compares a resource with the real tables: table, key, match, scope, stamps, columns, and the
- * form's table. Adds a problem (field: the directive's name) for each thing that is not there, or
- * that can never work: a generated key in a column of numbers.
- */
-apr_status_t batch_store_check_resource(batch_store_t *store, const batch_resource_t *resource,
-                                        batch_problems_t *problems, batch_error_t *err,
-                                        apr_pool_t *ptemp);
+/** What of a resource does not fit the database. */
+typedef struct batch_misfit {
+    const char *directive; /* the line of the resource that says otherwise */
+    const char *message;   /* a sentence for the administrator: clients never see it */
+    unsigned actions;      /* bit (1u << batch_action_e) of each that cannot be done because of it;
+                              0: it may surprise, and that is all */
+} batch_misfit_t;
+
+/** An empty list of batch_misfit_t in p. */
+apr_array_header_t *batch_misfits_make(apr_pool_t *p);
+
+/** The actions that any of them rules out. */
+unsigned batch_misfits_actions(const apr_array_header_t *misfits);
 
 /**
- * Looks at the table of a resource that has no problems for what may surprise: a key or match
- * without a unique index, a column that must have a value and that no batch can give one. Adds a
- * sentence to doubts for each, in the form of a problem.
+ * Compares a resource with the real tables: table, key, match, scope, stamps, columns, and the
+ * form's table; the privileges that each action needs; what the columns rule out (a generated key
+ * in a column of numbers, a scope column that takes two organizations for one, client-made keys
+ * that are unique over all organizations); and what may surprise. misfits (of batch_misfit_t) is
+ * what was found, and empty where all fits.
  */
-apr_status_t batch_store_doubt_resource(batch_store_t *store, const batch_resource_t *resource,
-                                        batch_problems_t *doubts, batch_error_t *err,
-                                        apr_pool_t *ptemp);
+apr_status_t batch_store_compare(batch_store_t *store, apr_array_header_t *misfits,
+                                 const batch_resource_t *resource, batch_error_t *err,
+                                 apr_pool_t *ptemp);
 
 /**
  * What runs inside a transaction. ptemp is cleared before each run, and gone after the last one. It

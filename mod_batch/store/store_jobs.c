@@ -130,7 +130,7 @@ apr_status_t batch_tx_job_read(batch_tx_t *tx, batch_job_t *job, batch_row_t *ro
         const char *text = is_number ? NULL : batch_row_text(connection, row, i, p);
         apr_int64_t number = is_number ? batch_row_number(connection, row, i) : 0;
         if (!read_member(job, &members[i], text, number)) {
-            return batch_tx_fail(tx, BATCH_FAILURE_STATEMENT, "a row of batch_jobs is damaged");
+            return batch_tx_fail(tx, BATCH_FAILURE_DAMAGED, "a row of batch_jobs is damaged");
         }
     }
     job->seq = batch_row_number(connection, row, MEMBER_COUNT);

@@ -136,10 +136,23 @@ static batch_failure_e read_rowid(batch_connection_t *connection, indexes_t *ind
     return finish(connection, statement, code);
 }
 
+/* 1 if the index has no other columns than these. */
+static int is_of(const index_t *index, const apr_array_header_t *names)
+{
+    int i;
+
+    for (i = 0; i < index->columns->nelts; i++) {
+        if (!is_among(names, APR_ARRAY_IDX(index->columns, i, const char *))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* 1 if no two rows are the same in all of these columns. */
 static int is_unique(const indexes_t *indexes, const apr_array_header_t *names)
 {
-    int i, j;
+    int i;
 
     if (indexes->rowid && is_among(names, indexes->rowid)) {
         return 1;
@@ -147,12 +160,23 @@ static int is_unique(const indexes_t *indexes, const apr_array_header_t *names)
     for (i = 0; i < indexes->list->nelts; i++) {
         const index_t *index = &APR_ARRAY_IDX(indexes->list, i, index_t);
 
-        for (j = 0; index->unique && j < index->columns->nelts; j++) {
-            if (!is_among(names, APR_ARRAY_IDX(index->columns, j, const char *))) {
-                break;
-            }
+        if (index->unique && is_of(index, names)) {
+            return 1;
         }
-        if (index->unique && j == index->columns->nelts) {
+    }
+    return 0;
+}
+
+/* 1 if a unique index has some of these columns, and that one. */
+static int is_unique_with(const indexes_t *indexes, const apr_array_header_t *names,
+                          const char *column)
+{
+    int i;
+
+    for (i = 0; i < indexes->list->nelts; i++) {
+        const index_t *index = &APR_ARRAY_IDX(indexes->list, i, index_t);
+
+        if (index->unique && is_of(index, names) && is_among(index->columns, column)) {
             return 1;
         }
     }
@@ -239,6 +263,7 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
     plan_walk(table, &indexes, resource);
     if (resource->scope) {
         APR_ARRAY_PUSH(names, const char *) = resource->scope;
+        table->key_with_scope = is_unique_with(&indexes, names, resource->scope);
     }
     table->key_unique_in_scope = is_unique(&indexes, names);
     if (resource->match && resource->match->nelts) {
@@ -291,6 +316,8 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
         return failure;
     }
     facts->key_unique = table.key_unique_in_scope;
+    facts->key_unique_alone = table.key_unique;
+    facts->key_unique_in_scope = table.key_with_scope;
     facts->match_unique = table.match_unique;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         const char *name = apr_pstrdup(p, column_text(statement, 0));
@@ -303,4 +330,22 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
         }
     }
     return finish(connection, statement, code);
+}
+
+batch_failure_e batch_sqlite3_scope_check(batch_connection_t *connection, const char **inexact,
+                                          int *harmless, const char *table, const char *column,
+                                          apr_pool_t *p)
+{
+    const char *collation = NULL;
+    int code = sqlite3_table_column_metadata(connection->native, NULL, table, column, NULL,
+                                             &collation, NULL, NULL, NULL);
+
+    (void)harmless;
+    if (code != SQLITE_OK) {
+        return batch_sqlite3_classify(connection, code, 0);
+    }
+    if (collation && strcasecmp(collation, "BINARY") != 0) {
+        *inexact = apr_psprintf(p, "its collation is %s, where it has to be BINARY", collation);
+    }
+    return BATCH_FAILURE_NONE;
 }

@@ -8,6 +8,7 @@
 typedef struct batch_sqlite3_table {
     int key_unique; /* no two rows have the same key */
     int key_unique_in_scope;
+    int key_with_scope;     /* a unique index has the scope's column beside it */
     int match_unique;       /* no two rows of a scope have the same values of match */
     int replaces;           /* a constraint of it says ON CONFLICT REPLACE, or may */
     int walk_scope;         /* the rows of a scope are walked, not all: there is an index for it */
@@ -21,5 +22,10 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
 /* As the member of batch_driver_t. */
 batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_facts_t *facts,
                                     const batch_resource_t *resource, apr_pool_t *p);
+
+/* As the member of batch_driver_t. */
+batch_failure_e batch_sqlite3_scope_check(batch_connection_t *connection, const char **inexact,
+                                          int *harmless, const char *table, const char *column,
+                                          apr_pool_t *p);
 
 #endif

@@ -52,6 +52,8 @@ static apr_status_t failure_status(batch_failure_e failure)
         return BATCH_EFENCED;
     case BATCH_FAILURE_IN_DOUBT:
         return BATCH_EINDOUBT;
+    case BATCH_FAILURE_STATEMENT:
+        return BATCH_EUNFIT;
     default:
         return BATCH_EUNAVAILABLE;
     }
@@ -102,6 +104,13 @@ apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *
 /* ---- Statements of our own --------------------------------------------------------------------
  */
 
+/* One of them failed: no resource is to blame for what our own tables are like. */
+static apr_status_t fail_own(batch_tx_t *tx, batch_failure_e failure, const char *doing)
+{
+    return batch_tx_fail(tx, failure == BATCH_FAILURE_STATEMENT ? BATCH_FAILURE_DAMAGED : failure,
+                         doing);
+}
+
 apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e statement,
                               const void **values)
 {
@@ -117,9 +126,8 @@ apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e state
     if (rows) {
         *rows = changed;
     }
-    return failure == BATCH_FAILURE_NONE
-               ? APR_SUCCESS
-               : batch_tx_fail(tx, failure, batch_statement_name(statement));
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
+                                         : fail_own(tx, failure, batch_statement_name(statement));
 }
 
 apr_status_t batch_tx_execute_one(batch_tx_t *tx, batch_statement_e statement, const void **values)
@@ -151,9 +159,8 @@ apr_status_t batch_tx_execute_later(batch_tx_t *tx, batch_statement_e statement,
         failure = connection->driver->execute_later(connection, prepared, values,
                                                     batch_connection_scratch(connection));
     }
-    return failure == BATCH_FAILURE_NONE
-               ? APR_SUCCESS
-               : batch_tx_fail(tx, failure, batch_statement_name(statement));
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
+                                         : fail_own(tx, failure, batch_statement_name(statement));
 }
 
 apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_statement_e statement,
@@ -166,9 +173,8 @@ apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_st
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_connection_select(tx->connection, results, prepared, values, 1, p);
     }
-    return failure == BATCH_FAILURE_NONE
-               ? APR_SUCCESS
-               : batch_tx_fail(tx, failure, batch_statement_name(statement));
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
+                                         : fail_own(tx, failure, batch_statement_name(statement));
 }
 
 int batch_tx_is_async(const batch_tx_t *tx)
@@ -242,13 +248,12 @@ static apr_status_t begin(batch_run_t *run)
         failure = batch_store_make_tables(run->store, connection);
         run->make_tables = failure == BATCH_FAILURE_LOCKED;
         /* Made: that has outdated what the connection had prepared, and it has to begin anew. */
-        return batch_tx_fail(&run->tx,
-                             failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,
-                             "making the batch tables");
+        return fail_own(&run->tx, failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,
+                        "making the batch tables");
     }
     failure =
         connection->driver->begin(connection, begin_kind(&run->tx), run->how != BATCH_RUN_INSPECT);
-    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(&run->tx, failure, "begin");
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : fail_own(&run->tx, failure, "begin");
 }
 
 static void pause_a_little(batch_run_t *run)
@@ -276,7 +281,7 @@ static apr_status_t commit(batch_run_t *run)
     if (failure == BATCH_FAILURE_NONE) {
         return APR_SUCCESS;
     }
-    return batch_tx_fail(&run->tx, failure, "commit");
+    return fail_own(&run->tx, failure, "commit");
 }
 
 static void roll_back(batch_run_t *run)

@@ -398,8 +398,8 @@ static void test_changes(void)
     native(path, "ALTER TABLE \"Goods\" DROP COLUMN count");
     add_item(BATCH_ITEM_MATCH, "k1", "code=1", "name=a", NULL);
     add_item(BATCH_ITEM_MATCH, "k2", "code=2", "count=1", NULL);
-    is_string(letters(), "AR", "without a column that an item has");
-    ok(strstr(work.message, "count"), "%s", work.message);
+    ok(strstr(letters(), "column \"count\" of relation \"Goods\" does not exist"),
+       "without a column that an item has: nobody's fault");
 }
 
 int main(int argc, char **argv)

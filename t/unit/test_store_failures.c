@@ -267,7 +267,9 @@ static void test_folder_gone(void)
     is_number(put_one(), APR_SUCCESS, "a database in a folder");
     rename(inner, moved);
     is_number(put_one(), BATCH_EUNAVAILABLE, "the folder is gone");
-    ok(says("MB0101", "unable to open"), "which is said");
+    ok(says("MB0101", "unable to open") && strstr(err.message, path) &&
+           strstr(err.message, "whose folder is not there"),
+       "which is said, with its name");
     is_number(put_one(), BATCH_EUNAVAILABLE, "and stays so");
     rename(moved, inner);
     is_number(put_one(), APR_SUCCESS, "it is back");
@@ -303,7 +305,13 @@ static void test_read_only(void)
         abort();
     }
     is_number(put_one(), BATCH_EUNAVAILABLE, "a database that may only be read");
-    ok(err.tag && err.message, "%s: %s", err.tag ? err.tag : "", err.message ? err.message : "");
+    ok(err.message &&
+           strstr(err.message, apr_pstrcat(pool, "(file ", path,
+                                           ", in whose folder "
+                                           "this user may make no files",
+                                           NULL)) &&
+           strstr(err.message, root ? "; user nobody)" : "; user "),
+       "says which, who may not, and what: %s", err.message ? err.message : "");
     is_number(put_one(), BATCH_EUNAVAILABLE, "stays so");
     if (root && seteuid(0)) {
         abort();

@@ -1,5 +1,6 @@
 /* The administrator's tables: rows that are looked for and walked over; what start-up says of one.
  */
+#include "misfits.h"
 #include "store_parts.h"
 
 /* ---- Looks -------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ static void test_look(void)
     make_resource();
     resource.table = "nowhere";
     is_number(batch_store_read(store, look_body, &(looking_t){.work = &work}, &err, pool),
-              BATCH_EUNAVAILABLE, "a table that is not there");
+              BATCH_EUNFIT, "a table that is not there");
     make_resource();
 }
 
@@ -231,33 +232,14 @@ static void test_any_form(void)
 /* ---- Start-up ----------------------------------------------------------------------------------
  */
 
-static const char *said(apr_status_t rv, const batch_problems_t *problems)
-{
-    const char *text = "";
-    int i;
-
-    if (rv != APR_SUCCESS) {
-        return err.message;
-    }
-    for (i = 0; i < problems->nelts; i++) {
-        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
-        text = apr_pstrcat(pool, text, i ? "; " : "", problem->field, ": ", problem->message, NULL);
-    }
-    return text;
-}
-
 static const char *problems(void)
 {
-    batch_problems_t *list = batch_problems_make(pool);
-
-    return said(batch_store_check_resource(store, &resource, list, &err, pool), list);
+    return misfits_text(store, &resource, 0, pool);
 }
 
 static const char *doubts(void)
 {
-    batch_problems_t *list = batch_problems_make(pool);
-
-    return said(batch_store_doubt_resource(store, &resource, list, &err, pool), list);
+    return misfits_text(store, &resource, 1, pool);
 }
 
 static void test_start_up(void)
@@ -269,7 +251,11 @@ static void test_start_up(void)
     ok(strstr(problems(), "BatchKey: column \"id\" of table \"parts\" is one of numbers"),
        "a key that cannot hold a UUID");
     resource.key_generated = 0;
-    is_string(problems(), "", "which the client's need not be");
+    ok(strstr(problems(), "BatchKey: a unique index of table \"parts\" has \"id\" alone"),
+       "which the client's need not be, but apart for each organization");
+    make_table(by_driver("INTEGER NOT NULL", "bigint NOT NULL"),
+               ", UNIQUE (org, code), PRIMARY KEY (org, id)");
+    is_string(problems(), "", "so is a key with the scope");
     resource.key_generated = 1;
     resource.actions = 1u << BATCH_ACTION_DELETE;
     is_string(problems(), "", "nor where no row is made");
