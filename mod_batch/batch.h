@@ -28,7 +28,7 @@
 #define BATCH_ETOOLARGE    (APR_OS_START_USERERR + 4009) /* a body or a part of it over its limit */
 #define BATCH_EINDOUBT     (APR_OS_START_USERERR + 4010) /* a COMMIT's reply was lost */
 #define BATCH_EPART        (APR_OS_START_USERERR + 4011) /* a body that says that it is a part */
-#define BATCH_EUNFIT       (APR_OS_START_USERERR + 4012) /* the resource does not fit the database */
+#define BATCH_EUNFIT       (APR_OS_START_USERERR + 4012) /* a resource does not fit the database */
 
 /**
  * Details of a failure, filled by whoever returns a status other than APR_SUCCESS.

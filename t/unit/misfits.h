@@ -1,6 +1,6 @@
 /* What a resource and the real tables say of each other, as one text. */
-#ifndef T_UNIT_MISFITS_H
-#define T_UNIT_MISFITS_H
+#ifndef BATCH_MISFITS_H
+#define BATCH_MISFITS_H
 
 #include <apr_strings.h>
 
