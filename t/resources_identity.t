@@ -275,6 +275,22 @@ foreach my $how (qw(mixed sync)) {
     }
 }
 
+# ---- Rows that go between the answer and the run ---------------------------------------------------
+
+two_groups();
+configure('BatchWorkers 0');
+server_stop();
+ok(server_start(), 'a server without workers');
+my @queued = map { accepted(overwrite('group', [{name => 'West', resource => 'contact'}, @$_])) }
+    [{id => $sued, name => $umlaut, resource => 'contact'}, {id => $nord, name => 'Nord'}];
+sql("UPDATE groups SET id = 'other' WHERE id = '$sued'", "DELETE FROM groups WHERE id = '$nord'",
+    "INSERT INTO groups (id, organization_id, name, resource, created_at, updated_at) VALUES ('third', 'acme', 'Third', 'contact', 'x', 'x')");
+unconfigure();
+server_stop();
+ok(server_start(), 'and one with workers');
+is_result(resource_final($queued[0]), 'completed', {created => 1, overwritten => 1, errors => 2}, 'ids that no row has any more');
+is(groups(), "$umlaut/contact, West/contact", 'name rows by their match values');
+
 # ---- Resources of an administrator's ---------------------------------------------------------------
 
 my $is_pgsql = driver() eq 'pgsql';

@@ -107,17 +107,19 @@ apr_status_t batch_run_make_cleanup(batch_job_run_t *run)
 }
 
 /*
- * Keeps the rows of the items at hand up to the position, as far as that can be told without the
- * database: so the cleanup need not read them again. That it is so does not depend on what becomes
- * of the transaction.
+ * Keeps the rows of the items at hand that are behind us after the chunk, as far as that can be
+ * told without the database: so the cleanup need not read them again. That it is so does not depend
+ * on what becomes of the transaction, if none of them has failed.
  */
-static apr_status_t keep_named(batch_job_run_t *run, apr_int64_t position)
+static apr_status_t keep_named(batch_job_run_t *run, const batch_job_t *after)
 {
+    apr_int64_t position = after->cursor;
     apr_int64_t from = run->kept_to;
     apr_status_t rv;
     int done = 0;
 
-    if (run->job->action != BATCH_ACTION_OVERWRITE || from < run->first || from >= position) {
+    if (run->job->action != BATCH_ACTION_OVERWRITE || from < run->first || from >= position ||
+        batch_cleanup_is_doubtful(after)) {
         return APR_SUCCESS;
     }
     rv = batch_run_make_cleanup(run);
@@ -166,7 +168,7 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
         request.limit = run->limit - chunk->tried;
         rv = batch_apply(tx, &tried, &request, ptemp);
         if (rv == APR_SUCCESS) {
-            rv = keep_named(run, after->cursor);
+            rv = keep_named(run, after);
         }
         chunk->tried += tried;
         request.refused = tried ? NULL : request.refused;

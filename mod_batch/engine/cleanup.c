@@ -104,19 +104,30 @@ static int is_kept(const batch_cleanup_t *cleanup, const char *key)
 
 /*
  * 1 if only the database knows the row that the item names. Not where the key is the server's: then
- * it was looked up before the item was accepted, or made by us.
+ * it was looked up before the item was accepted, or made by us. But an item that could not be
+ * applied may be one whose row has gone since; then another one may have its match values.
  */
 static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 {
-    int generated = cleanup->application->scope.resource->key_generated;
+    const batch_resource_t *resource = cleanup->application->scope.resource;
 
     switch (item->kind) {
     case BATCH_ITEM_KEY:
+        return !resource->key_generated ||
+               (resource->match->nelts && batch_cleanup_is_doubtful(cleanup->job));
     case BATCH_ITEM_NEW:
-        return !generated;
+        return !resource->key_generated;
     default:
         return 1;
     }
+}
+
+/* 1 if the item, whose id no row has, names a row by its match values: it is not to make one. */
+static int names_by_match(const batch_cleanup_t *cleanup, const batch_item_t *item)
+{
+    return item->key &&
+           (item->kind == BATCH_ITEM_DROPPED ||
+            (item->kind == BATCH_ITEM_KEY && cleanup->application->scope.resource->key_generated));
 }
 
 /* An item whose match values are those of several rows names them all. */
@@ -138,8 +149,8 @@ static apr_status_t keep_several(batch_tx_t *tx, batch_cleanup_t *cleanup,
 }
 
 /*
- * Keeps the rows of items that were looked for. *left: of these the dropped ones with an id that no
- * row has come first, now without it: their match values may name a row.
+ * Keeps the rows of items that were looked for. *left: of these the ones that may name a row by
+ * their match values come first, now without their id.
  */
 static apr_status_t look_and_keep(batch_tx_t *tx, int *left, batch_cleanup_t *cleanup,
                                   batch_item_t *items, int count, apr_pool_t *ptemp)
@@ -155,7 +166,7 @@ static apr_status_t look_and_keep(batch_tx_t *tx, int *left, batch_cleanup_t *cl
             rv = keep_key(cleanup, looks[i].key);
         } else if (looks[i].found > 1) {
             rv = keep_several(tx, cleanup, &looks[i]);
-        } else if (items[i].key && items[i].kind == BATCH_ITEM_DROPPED) {
+        } else if (names_by_match(cleanup, &items[i])) {
             rv = keep_meant(cleanup, items[i].key);
             items[*left] = items[i];
             items[(*left)++].key = NULL;

@@ -23,6 +23,13 @@
 
 typedef struct batch_cleanup batch_cleanup_t;
 
+/**
+ * 1 if an item of the job was accepted and then not applied: its row may have gone, and the row
+ * that has its match values is the one that it names. From then on nothing is known without the
+ * database.
+ */
+#define batch_cleanup_is_doubtful(job) ((job)->counts.errors > (job)->invalid)
+
 /** Makes one in p, which keeps nothing yet. Fails only if there is no memory or randomness. */
 apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *job,
                                 const batch_application_t *application, apr_pool_t *p);
@@ -36,7 +43,8 @@ apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const 
 
 /**
  * As batch_cleanup_keep, before the items are applied and without the database: *done of them from
- * the first one on, up to one whose row only the database knows.
+ * the first one on, up to one whose row only the database knows. Not where one of these or of those
+ * before could not be applied (batch_cleanup_is_doubtful).
  */
 apr_status_t batch_cleanup_keep_known(int *done, batch_cleanup_t *cleanup,
                                       const batch_item_t *items, int count);
