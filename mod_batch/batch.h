@@ -326,7 +326,7 @@ typedef struct batch_job {
     const char *reason;   /* why it ended otherwise than well, NULL = it did not */
     apr_int64_t total;    /* items to be applied: distinct, and valid */
     apr_int64_t stored;   /* items stored in segments: total and, in between, dropped ones */
-    apr_int64_t cursor;   /* stored items that are behind us; stored = all */
+    apr_int64_t cursor;   /* stored items that are behind us: batch_job_items = all */
     apr_int64_t epoch;    /* the claim's number: the fence, with cursor */
     apr_int64_t claims;   /* claims since the cursor last moved */
     apr_int64_t revision; /* grows with each change of the row; the ETag */
@@ -365,7 +365,16 @@ typedef struct batch_job {
     const char *target;      /* the rows that it may change; NULL: made before version 2 */
     const char *section;     /* the <BatchResource> that it was made with; NULL = not known */
     apr_int64_t judge_again; /* 1: an earlier batch may have changed rows since it was judged */
+    /*
+     * Items that a constraint refused stand once more behind the stored ones: to be tried behind
+     * all others, and, of an overwrite, behind its cleanup. The cursor goes over them, too.
+     */
+    apr_int64_t second_tries;
+    apr_int64_t last_tries; /* they stand behind those */
 } batch_job_t;
+
+/** Items that are to be gone over, those once more included that are tried again. */
+#define batch_job_items(job) ((job)->stored + (job)->second_tries + (job)->last_tries)
 
 /* ---- Limits and settings that the engine needs (their directives are in docs/directives) ----- */
 

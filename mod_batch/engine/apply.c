@@ -86,6 +86,26 @@ apr_status_t batch_items_decode(batch_item_t **items, batch_segment_t *segment,
 /* ---- Errors -------------------------------------------------------------------------------------
  */
 
+/* The values of an item that are not defaults of the request, into values; returns how many. */
+static int own_values(batch_value_t *values, const batch_item_t *item,
+                      const batch_application_t *application)
+{
+    int count = 0;
+    int i;
+    int j;
+
+    for (i = 0; i < item->value_count; i++) {
+        for (j = 0; j < application->setting_count &&
+                    application->settings[j].name != item->values[i].name;
+             j++) {
+        }
+        if (j == application->setting_count) {
+            values[count++] = item->values[i];
+        }
+    }
+    return count;
+}
+
 /*
  * The item as it was sent, in the notation of segments behind a "=", which no JSON text begins
  * with: the key under its column's name, and the values that are not defaults of the request.
@@ -96,25 +116,20 @@ static const char *original_of(const batch_item_t *item, const batch_application
     batch_value_t *values =
         apr_palloc(p, (apr_size_t)(item->value_count + 1) * sizeof(batch_value_t));
     int count = 0;
-    int i;
-    int j;
 
     if (item->kind == BATCH_ITEM_KEY) {
         values[count].name = application->scope.resource->key;
         values[count].value = item->key;
         values[count++].kind = BATCH_KIND_STRING;
     }
-    for (i = 0; i < item->value_count; i++) {
-        for (j = 0; j < application->setting_count &&
-                    application->settings[j].name != item->values[i].name;
-             j++) {
-        }
-        if (j == application->setting_count) {
-            values[count++] = item->values[i];
-        }
-    }
+    count += own_values(values + count, item, application);
     return apr_pstrcat(p, "=", batch_values_encode(values, count, p), NULL);
 }
+
+/* Behind the database's words, where it was so behind all other items, too. */
+#define IN_THE_WAY                                                                                 \
+    " (also when it was tried again behind all others; rows that exchange values need a batch "    \
+    "before in which one of them gets another value)"
 
 static void describe_not_found(batch_item_error_t *error, const batch_job_t *job, apr_pool_t *p)
 {
@@ -145,7 +160,9 @@ static void describe_failure(batch_item_error_t *error, const batch_apply_reques
         break;
     default:
         error->code = "refused";
-        error->message = outcome->message;
+        error->message = outcome->refusal == BATCH_REFUSAL_UNIQUE
+                             ? apr_pstrcat(p, outcome->message, IN_THE_WAY, NULL)
+                             : outcome->message;
         break;
     }
     if (job->api != BATCH_API_RECORDS) {
@@ -169,7 +186,43 @@ static void count_outcome(batch_job_t *job, batch_row_result_e result)
     }
 }
 
-/* Counts all, and stores an error for each item that was not applied. */
+/* 1 if the item may do behind others: it is not counted yet. */
+static int is_tried_again(const batch_apply_request_t *request, const batch_row_outcome_t *outcome)
+{
+    return request->again && outcome->result == BATCH_ROW_REFUSED &&
+           outcome->refusal != BATCH_REFUSAL_FINAL;
+}
+
+/* Puts off those of the items that are to be tried again. */
+static apr_status_t put_off(batch_tx_t *tx, const batch_apply_request_t *request,
+                            const batch_item_t *items, const batch_row_outcome_t *outcomes,
+                            int count, apr_pool_t *ptemp)
+{
+    batch_item_t *waiting = NULL;
+    int in_the_way = 0;
+    int waits = 0;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        batch_value_t *values;
+
+        if (!is_tried_again(request, &outcomes[i])) {
+            continue;
+        }
+        if (!waiting) {
+            waiting = apr_palloc(ptemp, (apr_size_t)(count - i) * sizeof(*waiting));
+        }
+        values = apr_palloc(ptemp, (apr_size_t)(items[i].value_count + 1) * sizeof(*values));
+        waiting[waits] = items[i];
+        waiting[waits].value_count = own_values(values, &items[i], request->application);
+        waiting[waits++].values = values;
+        in_the_way += outcomes[i].refusal == BATCH_REFUSAL_UNIQUE;
+    }
+    return waits ? request->again(request->baton, tx, waiting, waits, in_the_way, ptemp)
+                 : APR_SUCCESS;
+}
+
+/* Counts all that are not tried again, and stores an error for each that was not applied. */
 static apr_status_t record_outcomes(batch_tx_t *tx, const batch_apply_request_t *request,
                                     const batch_item_t *items, const batch_row_outcome_t *outcomes,
                                     int count, apr_pool_t *ptemp)
@@ -179,6 +232,9 @@ static apr_status_t record_outcomes(batch_tx_t *tx, const batch_apply_request_t 
     int i;
 
     for (i = 0; i < count; i++) {
+        if (is_tried_again(request, &outcomes[i])) {
+            continue;
+        }
         count_outcome(request->job, outcomes[i].result);
         if (outcomes[i].result == BATCH_ROW_APPLIED || outcomes[i].result == BATCH_ROW_CREATED) {
             continue;
@@ -205,6 +261,7 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
     if (request->refused) {
         outcomes[0].result = BATCH_ROW_REFUSED;
         outcomes[0].message = request->refused;
+        outcomes[0].refusal = request->for_good ? BATCH_REFUSAL_FINAL : BATCH_REFUSAL_OTHERS;
         *done = 1;
         return APR_SUCCESS;
     }
@@ -280,6 +337,9 @@ apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t
         rv = apply_rows(tx, &done, outcomes, request, items, *tried, ptemp);
         if (rv == APR_SUCCESS) {
             rv = record_outcomes(tx, request, items, outcomes, done, ptemp);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = put_off(tx, request, items, outcomes, done, ptemp);
         }
     }
     if (rv == APR_SUCCESS) {

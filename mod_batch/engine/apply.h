@@ -44,6 +44,14 @@ apr_status_t batch_items_decode(batch_item_t **items, batch_segment_t *segment,
 /** Is given each error, which is gone after the call. */
 typedef void batch_apply_error_fn(void *baton, const batch_item_error_t *error);
 
+/**
+ * Is given the items of a call that are to be tried again, as they were before they were completed
+ * (batch_item_complete); gone after the call. in_the_way: how many of them want what another row
+ * has.
+ */
+typedef apr_status_t batch_apply_again_fn(void *baton, batch_tx_t *tx, const batch_item_t *items,
+                                          int count, int in_the_way, apr_pool_t *ptemp);
+
 /** One call of batch_apply. */
 typedef struct batch_apply_request {
     const batch_application_t *application;
@@ -53,13 +61,16 @@ typedef struct batch_apply_request {
     int limit;           /* items that are given to the database, at most; from 1 */
     apr_time_t deadline; /* apr_time_now's clock; at least one item is tried */
     const char *refused; /* not NULL: the first item is not tried, it is refused with these words */
+    int for_good;        /* it is not tried again either */
+    batch_apply_again_fn *again;  /* for those that may do behind others; NULL: this was the last */
     batch_apply_error_fn *report; /* NULL: errors are only stored */
-    void *baton;
+    void *baton;                  /* of both */
 } batch_apply_request_t;
 
 /**
- * Applies items, stores an error for each that could not be, and moves the job's cursor and counts
- * on. *tried: items that were given to the database. Returns as store.h's calls do.
+ * Applies items, stores an error for each that could not be and is not tried again, and moves the
+ * job's cursor and counts on. *tried: items that were given to the database. Returns as store.h's
+ * calls do.
  */
 apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
                          apr_pool_t *ptemp);

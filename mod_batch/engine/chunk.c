@@ -65,10 +65,32 @@ apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int6
 /* ---- A chunk ----------------------------------------------------------------------------------
  */
 
+batch_next_e batch_run_next(const batch_job_run_t *run, const batch_job_t *job, int cleaned)
+{
+    apr_int64_t first = job->stored + job->second_tries;
+
+    if (job->cursor < first) {
+        return BATCH_NEXT_ITEMS;
+    }
+    /*
+     * Where an item behind the cleanup is behind us, it is over; else whoever goes on with the job
+     * walks over what another one may have left once more.
+     */
+    if (job->action == BATCH_ACTION_OVERWRITE && job->cursor == first && !cleaned) {
+        if (batch_run_has_cleanup(job)) {
+            return BATCH_NEXT_CLEANUP;
+        }
+        if (job->last_tries && !run->in_vain) {
+            return BATCH_NEXT_EXCHANGE;
+        }
+    }
+    return job->cursor < batch_job_items(job) ? BATCH_NEXT_ITEMS : BATCH_NEXT_END;
+}
+
 /* 1 if the job has only to be ended: by the run, or, where that is another one's, by the job. */
 static int is_done(const batch_job_run_t *run)
 {
-    return run->done || (run->job->cursor >= run->job->stored && !batch_run_has_cleanup(run->job));
+    return run->done || batch_run_next(run, run->job, run->cleaned) == BATCH_NEXT_END;
 }
 
 static int is_over_time(batch_tx_t *tx, const batch_job_run_t *run)
@@ -81,8 +103,7 @@ static int is_over_time(batch_tx_t *tx, const batch_job_run_t *run)
 /* The end of a job: its items are of no more use, unless they are an upload that is kept. */
 static apr_status_t finish(batch_tx_t *tx, batch_chunk_t *chunk)
 {
-    apr_status_t rv =
-        chunk->after.save_upload ? APR_SUCCESS : batch_tx_segments_delete(tx, &chunk->after);
+    apr_status_t rv = batch_tx_segments_end(tx, &chunk->after);
 
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
 }
@@ -145,6 +166,48 @@ static int may_go_on(const batch_job_run_t *run, apr_time_t begun, apr_time_t *d
            !batch_store_is_awaited(run->engine->store);
 }
 
+/* Where items that are tried again are stored: behind all. */
+struct waiting {
+    batch_tx_t *tx;
+    batch_job_t *job;
+    apr_int64_t *tries; /* the job's count of them */
+};
+
+static apr_status_t insert_waiting(void *baton, const batch_segment_t *segment)
+{
+    struct waiting *waiting = baton;
+    batch_segment_t placed = *segment;
+
+    placed.first = batch_job_items(waiting->job);
+    *waiting->tries += segment->count;
+    return batch_tx_segment_insert(waiting->tx, waiting->job, &placed);
+}
+
+/* Stores items that are tried again. A batch_apply_again_fn; baton: the job. */
+static apr_status_t try_again(void *baton, batch_tx_t *tx, const batch_item_t *items, int count,
+                              int in_the_way, apr_pool_t *ptemp)
+{
+    batch_job_t *job = baton;
+    int first_try = job->cursor < job->stored;
+    struct waiting waiting = {tx, job, first_try ? &job->second_tries : &job->last_tries};
+    batch_segment_writer_t *writer = batch_segment_writer_make(insert_waiting, &waiting, ptemp);
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    (void)in_the_way;
+    for (i = 0; rv == APR_SUCCESS && i < count; i++) {
+        rv = batch_segment_write(writer, &items[i]);
+    }
+    return rv == APR_SUCCESS ? batch_segment_writer_finish(writer) : rv;
+}
+
+/* 1 if those of the items at the cursor that a constraint refuses are tried again. */
+static int have_another_try(const batch_job_t *job)
+{
+    return job->cursor < job->stored ||
+           (job->action == BATCH_ACTION_OVERWRITE && job->cursor < job->stored + job->second_tries);
+}
+
 /* Items from the cursor on, segment after segment, until the chunk's time is over. */
 static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *ptemp)
 {
@@ -154,7 +217,9 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
     batch_apply_request_t request = {.application = &run->application,
                                      .job = after,
                                      .deadline = begun + run->engine->limits.chunk_time,
-                                     .refused = run->refused};
+                                     .refused = run->refused,
+                                     .for_good = run->poison,
+                                     .baton = after};
     apr_status_t rv;
     int tried;
 
@@ -166,16 +231,18 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
         request.items = run->items + (after->cursor - run->first);
         request.count = run->item_count - (int)(after->cursor - run->first);
         request.limit = run->limit - chunk->tried;
+        request.again = have_another_try(after) ? try_again : NULL;
         rv = batch_apply(tx, &tried, &request, ptemp);
         if (rv == APR_SUCCESS) {
             rv = keep_named(run, after);
         }
         chunk->tried += tried;
         request.refused = tried ? NULL : request.refused;
-    } while (rv == APR_SUCCESS && after->cursor < after->stored && chunk->tried < run->limit &&
-             may_go_on(run, begun, &request.deadline));
+    } while (rv == APR_SUCCESS && batch_run_next(run, after, chunk->cleaned) == BATCH_NEXT_ITEMS &&
+             chunk->tried < run->limit && may_go_on(run, begun, &request.deadline));
     BATCH_POINT("applied");
-    if (rv == APR_SUCCESS && after->cursor >= after->stored) {
+    if (rv == APR_SUCCESS && !after->processed_at &&
+        after->cursor >= after->stored + after->second_tries) {
         after->processed_at = batch_tx_now(tx);
     }
     return rv;
@@ -204,17 +271,127 @@ static apr_status_t remove_rows(batch_tx_t *tx, batch_chunk_t *chunk, int *more,
     return rv;
 }
 
+/* So long an exchange may take: it is one transaction, and those who stop wait for its end. */
+#define EXCHANGE_MOST apr_time_from_sec(2)
+
+/* The whole cleanup, and then the items that wait for it, up to the first that is applied. */
+static apr_status_t try_exchange(batch_tx_t *tx, batch_chunk_t *chunk, int *applied,
+                                 apr_pool_t *ptemp)
+{
+    batch_job_run_t *run = chunk->run;
+    batch_job_t *after = &chunk->after;
+    apr_time_t deadline = apr_time_now() + EXCHANGE_MOST;
+    batch_removal_t removal = {
+        .job = after, .deadline = deadline, .limit = APR_INT32_MAX, .p = run->chunk_pool};
+    batch_apply_request_t request = {.application = &run->application,
+                                     .job = after,
+                                     .deadline = deadline,
+                                     .limit = APR_INT32_MAX,
+                                     .baton = after};
+    int more = 1, tried = 0;
+    apr_status_t rv;
+
+    after->cleanup_total = run->count;
+    rv = batch_cleanup_remove(tx, &more, &tried, run->cleanup, &removal, ptemp);
+    *applied = 0;
+    while (rv == APR_SUCCESS && !more && !*applied && after->cursor < batch_job_items(after) &&
+           apr_time_now() < deadline) {
+        rv = batch_run_load_items(run, tx, after->cursor, batch_tx_error(tx));
+        if (rv == APR_SUCCESS) {
+            request.items = run->items + (after->cursor - run->first);
+            request.count = run->item_count - (int)(after->cursor - run->first);
+            rv = batch_apply(tx, &tried, &request, ptemp);
+            *applied = batch_counts_applied(&after->counts) > 0;
+        }
+    }
+    return rv;
+}
+
+/*
+ * All items that could be applied want what rows have that the cleanup would remove. Nothing is
+ * removed where none of them can be applied then: so this is undone, and they are refused.
+ */
+static apr_status_t exchange(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *ptemp)
+{
+    batch_job_run_t *run = chunk->run;
+    const char *words = NULL;
+    int applied = 0;
+    apr_status_t rv = batch_tx_step_begin(tx);
+
+    chunk->exchanged = 1;
+    if (rv == APR_SUCCESS) {
+        rv = try_exchange(tx, chunk, &applied, ptemp);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_step_end(tx, !applied, &words, ptemp);
+    }
+    if (rv == APR_SUCCESS && (!applied || words)) {
+        chunk->after = *run->job;
+        chunk->exchanged = 0;
+        chunk->cleaned = 1;
+        rv = process_items(tx, chunk, ptemp);
+    }
+    chunk->cleaned = 1;
+    return rv;
+}
+
+/* The part of the chunk between fence and progress. */
+static apr_status_t do_next(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *ptemp)
+{
+    const batch_job_run_t *run = chunk->run;
+    apr_status_t rv;
+    int more = 0;
+
+    switch (run->done ? BATCH_NEXT_END : batch_run_next(run, run->job, run->cleaned)) {
+    case BATCH_NEXT_ITEMS:
+        return process_items(tx, chunk, ptemp);
+    case BATCH_NEXT_CLEANUP:
+        rv = remove_rows(tx, chunk, &more, ptemp);
+        chunk->cleaned = !more;
+        return rv;
+    case BATCH_NEXT_EXCHANGE:
+        return exchange(tx, chunk, ptemp);
+    default:
+        return APR_SUCCESS;
+    }
+}
+
+/*
+ * Stored items that are behind us are of no more use, but as an upload that is kept, and to the
+ * cleanup of an overwrite.
+ */
+static apr_status_t forget_passed(batch_tx_t *tx, const batch_chunk_t *chunk)
+{
+    const batch_job_t *after = &chunk->after;
+    apr_int64_t from =
+        after->save_upload || after->action == BATCH_ACTION_OVERWRITE ? after->stored : 0;
+
+    return after->cursor > chunk->run->job->cursor && after->cursor > from
+               ? batch_tx_segments_passed(tx, after, from, after->cursor)
+               : APR_SUCCESS;
+}
+
+/* Items that were put off by a transaction which came to nothing are not there: others may be. */
+static void forget_undone(batch_job_run_t *run)
+{
+    if (run->first + run->item_count > batch_job_items(run->job)) {
+        run->item_count = 0;
+    }
+}
+
 apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_chunk_t *chunk = baton;
     batch_job_run_t *run = chunk->run;
     apr_status_t rv;
-    int more = 0;
 
     chunk->after = *run->job;
+    chunk->exchanged = 0;
     chunk->tried = 0;
+    chunk->cleaned = run->cleaned;
     chunk->done = 0;
     chunk->late = 0;
+    forget_undone(run);
     rv = batch_tx_fence(tx, run->job, run->engine->limits.lease);
     if (rv != APR_SUCCESS) {
         return rv;
@@ -228,17 +405,15 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->chunk_pool);
         return finish(tx, chunk);
     }
-    if (run->job->cursor < run->job->stored) {
-        rv = process_items(tx, chunk, ptemp);
-        more = chunk->after.cursor < chunk->after.stored || batch_run_has_cleanup(&chunk->after);
-    } else if (batch_run_has_cleanup(run->job) && !run->done) {
-        rv = remove_rows(tx, chunk, &more, ptemp);
+    rv = do_next(tx, chunk, ptemp);
+    if (rv == APR_SUCCESS) {
+        rv = forget_passed(tx, chunk);
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    chunk->done = !more;
-    if (!more && !batch_tx_is_async(tx)) {
+    chunk->done = batch_run_next(run, &chunk->after, chunk->cleaned) == BATCH_NEXT_END;
+    if (chunk->done && !batch_tx_is_async(tx)) {
         batch_status_conclude(&chunk->after, run->chunk_pool);
         rv = finish(tx, chunk);
         BATCH_POINT("before_final_commit");

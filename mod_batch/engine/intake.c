@@ -454,18 +454,25 @@ static apr_status_t remove_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_job_delete(tx, baton);
 }
 
-/* Runs the last transaction; a sync one that is refused, or is not complete, once more as failed.
+/*
+ * Runs the last transaction; a sync one that the database refuses once more with care, and one that
+ * is not complete as failed.
  */
 static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, batch_error_t *err)
 {
     apr_status_t rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE,
                                        NULL, err, intake->p);
+    int failing = 0;
 
-    if (rv == BATCH_EREFUSED && intake->plan->mode == BATCH_MODE_SYNC) {
-        if (!intake->undone) { /* by a constraint that is checked at the COMMIT */
-            intake->refusal = err->message ? apr_pstrdup(intake->p, err->message) : "no details";
+    while (rv == BATCH_EREFUSED && intake->plan->mode == BATCH_MODE_SYNC && !failing) {
+        const char *words = err->message ? err->message : "no details";
+
+        if (!intake->undone && !batch_intake_is_tried_again(intake, words)) {
+            intake->refusal = apr_pstrdup(intake->p, words);
             intake->undone = 1;
         }
+        failing = intake->undone;
+        memset(err, 0, sizeof(*err));
         rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE, NULL, err,
                               intake->p);
     }
@@ -587,6 +594,8 @@ apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *e
     intake->job->header = intake->source->header;
     intake->before = *intake->job;
     intake->refusals = apr_array_make(p, 4, sizeof(batch_item_error_t));
+    intake->barred = apr_array_make(p, 1, sizeof(batch_barred_t));
+    intake->trying = -1;
     rv = make_pool(&intake->work_pool, intake);
     if (rv == APR_SUCCESS) {
         rv = make_group(&intake->group, intake);

@@ -17,6 +17,19 @@ typedef struct batch_intake_group {
     int ended; /* the source has no more items */
 } batch_intake_group_t;
 
+/* How a sync batch is done, each if that before it was refused by the database as a whole. */
+typedef enum {
+    BATCH_SYNC_AT_ONCE,
+    BATCH_SYNC_STEPS, /* in steps, at the end of which all constraints have to hold */
+    BATCH_SYNC_ALONE  /* the same, each of one item: one has ended the transaction */
+} batch_sync_care_e;
+
+/* An item that ends the transaction whenever it is tried, so that it is not tried any more. */
+typedef struct batch_barred {
+    apr_int64_t ordinal;
+    const char *words; /* the database's */
+} batch_barred_t;
+
 /* A batch on its way in. */
 typedef struct batch_intake_state {
     const batch_engine_t *engine;
@@ -46,7 +59,10 @@ typedef struct batch_intake_state {
     apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
     int undone;                   /* processing was undone: the job is stored as failed */
     const char *refusal;          /* the database refused the transaction as a whole: its words */
-    apr_array_header_t *errors;   /* of batch_item_error_t: all that are stored; in p */
+    batch_sync_care_e care;
+    apr_int64_t trying;         /* the ordinal of the item that a step is at; -1: none */
+    apr_array_header_t *barred; /* of batch_barred_t */
+    apr_array_header_t *errors; /* of batch_item_error_t: all that are stored; in p */
 } batch_intake_state_t;
 
 /** The job that a plan makes, as it is before its items are known; strings in p. */
@@ -78,6 +94,17 @@ apr_status_t batch_intake_end(batch_tx_t *tx, batch_intake_state_t *intake, apr_
  * set: the caller rolls back and calls again, and then the job is failed without touching a row.
  */
 apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp);
+
+/**
+ * The transaction of a sync batch was refused by the database as a whole, with these words: 1 if it
+ * is to be tried once more, with more care. 0: nobody knows by which item.
+ */
+int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *words);
+
+/** The phase processing, and for an overwrite cleanup. In sync_apply.c; *undone: nothing of it may
+ * stay. */
+apr_status_t batch_intake_apply(batch_tx_t *tx, batch_intake_state_t *intake, int *undone,
+                                apr_pool_t *ptemp);
 
 /** Reads all stored errors of the job into intake->errors. */
 apr_status_t batch_intake_list_errors(batch_tx_t *tx, batch_intake_state_t *intake,

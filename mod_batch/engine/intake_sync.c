@@ -6,135 +6,7 @@
 
 #include <apr_strings.h>
 
-#include "engine/cleanup.h"
 #include "engine/status.h"
-
-static void report_refusal(void *baton, const batch_item_error_t *error)
-{
-    batch_intake_state_t *intake = baton;
-    batch_item_error_t *kept = apr_array_push(intake->refusals);
-    apr_pool_t *p = intake->refusals->pool;
-
-    *kept = *error;
-    kept->id = apr_pstrdup(p, error->id);
-    kept->field = apr_pstrdup(p, error->field);
-    kept->code = apr_pstrdup(p, error->code);
-    kept->message = apr_pstrdup(p, error->message);
-    kept->original = apr_pstrdup(p, error->original);
-}
-
-/* The items of a batch that is a single group, from position on: they are still in memory. */
-static void own_items(batch_item_t **items, int *count, const batch_intake_state_t *intake,
-                      apr_int64_t position, apr_pool_t *p)
-{
-    int first = (int)position;
-    int i;
-
-    *count = intake->group.count - first;
-    *items = apr_palloc(p, (apr_size_t)(unsigned)*count * sizeof(**items));
-    for (i = 0; i < *count; i++) {
-        (*items)[i] = intake->results[first + i]->item;
-        batch_item_complete(&(*items)[i], &intake->application, intake->job, p);
-    }
-}
-
-/* The items from position on: as many as are stored together. */
-static apr_status_t next_items(batch_tx_t *tx, batch_item_t **items, int *count,
-                               const batch_intake_state_t *intake, apr_int64_t position,
-                               apr_pool_t *p)
-{
-    batch_segment_t segment;
-    apr_status_t rv;
-
-    if (intake->whole) {
-        own_items(items, count, intake, position, p);
-        return APR_SUCCESS;
-    }
-    rv = batch_tx_segment_get(tx, &segment, intake->job, position, p);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *count = (int)segment.count;
-    return batch_items_decode(items, &segment, &intake->application, intake->job, p);
-}
-
-static apr_status_t process(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
-{
-    batch_job_t *job = intake->job;
-    batch_apply_request_t request = {.application = &intake->application,
-                                     .job = job,
-                                     .limit = APR_INT32_MAX,
-                                     .deadline = APR_INT64_MAX,
-                                     .report = report_refusal,
-                                     .baton = intake};
-    batch_item_t *items = NULL;
-    apr_pool_t *pool;
-    apr_status_t rv = apr_pool_create(&pool, ptemp);
-    int tried;
-
-    while (rv == APR_SUCCESS && job->cursor < job->stored) {
-        apr_pool_clear(pool);
-        rv = next_items(tx, &items, &request.count, intake, job->cursor, pool);
-        if (rv == APR_SUCCESS) {
-            request.items = items;
-            rv = batch_apply(tx, &tried, &request, pool);
-        }
-    }
-    job->processed_at = batch_tx_now(tx);
-    return rv;
-}
-
-static apr_status_t keep_named(batch_tx_t *tx, batch_cleanup_t *cleanup,
-                               const batch_intake_state_t *intake, apr_pool_t *pool)
-{
-    apr_status_t rv = APR_SUCCESS;
-    apr_int64_t position = 0;
-    batch_item_t *items = NULL;
-    int count;
-
-    while (rv == APR_SUCCESS && position < intake->job->stored) {
-        apr_pool_clear(pool);
-        rv = next_items(tx, &items, &count, intake, position, pool);
-        if (rv == APR_SUCCESS) {
-            rv = batch_cleanup_keep(tx, cleanup, items, count, pool);
-            position += count;
-        }
-    }
-    return rv;
-}
-
-static apr_status_t clean_up(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
-{
-    batch_job_t *job = intake->job;
-    batch_removal_t removal = {.job = job,
-                               .limit = APR_INT32_MAX,
-                               .deadline = APR_INT64_MAX,
-                               .report = report_refusal,
-                               .baton = intake,
-                               .p = ptemp};
-    batch_cleanup_t *cleanup;
-    apr_pool_t *pool;
-    apr_status_t rv = apr_pool_create(&pool, ptemp);
-    int more = 1;
-    int tried;
-
-    if (rv == APR_SUCCESS) {
-        rv = batch_cleanup_make(&cleanup, job, &intake->application, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = keep_named(tx, cleanup, intake, pool);
-    }
-    job->cleanup_total = 0;
-    while (rv == APR_SUCCESS && more) {
-        apr_pool_clear(pool);
-        rv = batch_cleanup_count(tx, &more, &job->cleanup_total, cleanup, pool);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = batch_cleanup_remove(tx, &more, &tried, cleanup, &removal, ptemp);
-    }
-    job->cleanup_key = NULL;
-    return rv;
-}
 
 /* What became of a sync batch that was undone, or was not begun: everything is as it was before. */
 static apr_status_t fail_sync(batch_tx_t *tx, batch_intake_state_t *intake)
@@ -169,6 +41,7 @@ static int is_incomplete(const batch_intake_state_t *intake)
 apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     batch_job_t *job = intake->job;
+    int in_vain = 0;
     apr_status_t rv;
 
     job->started_at = batch_tx_now(tx);
@@ -176,12 +49,8 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
         return fail_sync(tx, intake);
     }
     apr_array_clear(intake->refusals);
-    rv = process(tx, intake, ptemp);
-    if (rv == APR_SUCCESS && !is_incomplete(intake) && job->action == BATCH_ACTION_OVERWRITE &&
-        (!job->total || batch_counts_applied(&job->counts))) {
-        rv = clean_up(tx, intake, ptemp);
-    }
-    if (rv == APR_SUCCESS && is_incomplete(intake)) {
+    rv = batch_intake_apply(tx, intake, &in_vain, ptemp);
+    if (rv == APR_SUCCESS && (in_vain || is_incomplete(intake))) {
         intake->undone = 1;
         return BATCH_EREFUSED; /* rolled back, and told apart by `undone` */
     }
@@ -189,6 +58,31 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
         batch_status_conclude(job, intake->p);
     }
     return rv;
+}
+
+/* Items that may be found to end the transaction: for each it is done once more. */
+#define MOST_BARRED 16
+
+int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *words)
+{
+    batch_barred_t *barred;
+
+    switch (intake->care) {
+    case BATCH_SYNC_AT_ONCE:
+        intake->care = BATCH_SYNC_STEPS;
+        return 1;
+    case BATCH_SYNC_STEPS:
+        intake->care = BATCH_SYNC_ALONE;
+        return intake->trying >= 0;
+    default:
+        if (intake->trying < 0 || intake->barred->nelts == MOST_BARRED) {
+            return 0;
+        }
+        barred = apr_array_push(intake->barred);
+        barred->ordinal = intake->trying;
+        barred->words = apr_pstrdup(intake->p, words);
+        return 1;
+    }
 }
 
 static apr_status_t copy_error(void *baton, const batch_item_error_t *error)

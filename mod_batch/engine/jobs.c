@@ -440,7 +440,7 @@ static apr_status_t cancel_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     job->updated_by = change->actor->name;
     job->updated_by_id = change->actor->id;
     rv = batch_tx_job_cancel(tx, job);
-    return rv != APR_SUCCESS || job->save_upload ? rv : batch_tx_segments_delete(tx, job);
+    return rv != APR_SUCCESS ? rv : batch_tx_segments_end(tx, job);
 }
 
 apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,

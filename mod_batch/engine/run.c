@@ -39,6 +39,7 @@ static void isolate(batch_job_run_t *run, const batch_chunk_t *chunk, const batc
     }
     run->limit = 1;
     run->refused = apr_pstrdup(run->words_pool, err->message ? err->message : "refused");
+    run->poison = 0;
 }
 
 /* The job is what a chunk has made of it; what it says outlives the chunk. */
@@ -63,6 +64,7 @@ static void committed(batch_job_run_t *run, const batch_chunk_t *chunk)
 {
     move_on(run, &chunk->after);
     run->usual = chunk->tried;
+    run->cleaned = chunk->cleaned;
     run->done = chunk->done;
     run->late = chunk->late;
     if (run->limit <= APR_INT32_MAX / 2) {
@@ -219,10 +221,11 @@ static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, 
         run->limit = 1;
         batch_log(run->engine->logger, BATCH_LOG_WARNING, "MB0417", 0, job,
                   "claimed %d times without progress at item %d of %d: going on one by one",
-                  (int)job->claims, (int)job->cursor + 1, (int)job->stored);
+                  (int)job->claims, (int)job->cursor + 1, (int)batch_job_items(job));
     }
     if (job->claims >= CLAIMS_POISON) {
         run->refused = "the server's worker ended each time that it tried this item";
+        run->poison = run->in_vain = 1;
     }
     if (batch_application_make(&run->application, job, resource, p) != APR_SUCCESS) {
         return batch_error_set(err, APR_EGENERAL, "MB0403", p, "the stored values are damaged");
@@ -269,7 +272,7 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     failure->after = *failure->run->job;
     failure->after.status = BATCH_STATUS_FAILED;
     failure->after.reason = failure->reason;
-    rv = failure->after.save_upload ? APR_SUCCESS : batch_tx_segments_delete(tx, &failure->after);
+    rv = batch_tx_segments_end(tx, &failure->after);
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &failure->after);
 }
 
@@ -303,10 +306,15 @@ static int may_be_end(const batch_job_run_t *run)
     if (run->done || run->late) {
         return 1;
     }
-    if (job->cursor < job->stored) {
-        return job->action != BATCH_ACTION_OVERWRITE && job->stored - job->cursor <= run->usual;
+    switch (batch_run_next(run, job, run->cleaned)) {
+    case BATCH_NEXT_ITEMS:
+        return (job->action != BATCH_ACTION_OVERWRITE || run->cleaned) &&
+               batch_job_items(job) - job->cursor <= run->usual;
+    case BATCH_NEXT_CLEANUP:
+        return run->count - job->cleanup_done <= run->usual;
+    default:
+        return 1;
     }
-    return run->count - job->cleanup_done <= run->usual;
 }
 
 /* The transaction of the next chunk. */
@@ -333,10 +341,15 @@ static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
     if (run->in_doubt) {
         return settle(run, err);
     }
-    if (run->job->cursor < run->job->stored) {
+    switch (batch_run_next(run, run->job, run->cleaned)) {
+    case BATCH_NEXT_ITEMS:
         rv = batch_run_load_items(run, NULL, run->job->cursor, err);
-    } else if (batch_run_has_cleanup(run->job)) {
+        break;
+    case BATCH_NEXT_END:
+        break;
+    default:
         rv = prepare_cleanup(run, &ready, err);
+        break;
     }
     if (rv != APR_SUCCESS || !ready) {
         return rv;
@@ -348,6 +361,9 @@ static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
     } else if (rv == BATCH_EINDOUBT) {
         run->in_doubt = 1;
         run->doubtful = chunk.after;
+        rv = APR_SUCCESS;
+    } else if (rv == BATCH_EREFUSED && chunk.exchanged) {
+        run->in_vain = 1;
         rv = APR_SUCCESS;
     } else if (rv == BATCH_EREFUSED && chunk.tried > 0) {
         isolate(run, &chunk, err);

@@ -21,6 +21,7 @@ typedef struct batch_job_run {
     apr_pool_t *words_pool;   /* refused, and what the job says from chunk to chunk */
     int limit;                /* items of a chunk: shrinks when a commit is refused, grows after */
     const char *refused;      /* the next item is not to be tried: the database's words about it */
+    int poison;               /* so it is, and never again */
     int in_doubt;             /* a chunk's COMMIT was not answered: it may have been done */
     batch_job_t doubtful;     /* what the job is if it was */
     batch_cleanup_t *cleanup; /* of an overwrite; NULL = not made yet */
@@ -30,6 +31,8 @@ typedef struct batch_job_run {
     apr_time_t renewed;       /* apr_time_now when the lease was last renewed */
     apr_time_t durable_at;    /* the same of the last COMMIT that waited for the disk */
     int usual;                /* items of the last chunk */
+    int cleaned;              /* the last chunk was the end of the cleanup */
+    int in_vain;              /* the database has refused an exchange as a whole */
     int done;                 /* the last chunk left nothing to do but to end the job */
     int late;                 /* it found the job's time to be over */
 } batch_job_run_t;
@@ -39,6 +42,8 @@ typedef struct batch_chunk {
     batch_job_run_t *run;
     batch_job_t after; /* the job as it will be when the chunk is committed */
     int tried;         /* items (or rows to be removed) that the attempt gave to the database */
+    int cleaned;       /* the cleanup is behind us */
+    int exchanged;     /* it was tried together with items */
     int done;          /* nothing is left to do */
     int late;          /* the job's time is over */
 } batch_chunk_t;
@@ -54,8 +59,20 @@ apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int6
 /** Makes run->cleanup in run->p unless it is there, and takes over the count that the job has. */
 apr_status_t batch_run_make_cleanup(batch_job_run_t *run);
 
-/** 1 if rows are to be removed when all items are behind us. */
+/** 1 if rows are to be removed when the second tries are behind us. */
 int batch_run_has_cleanup(const batch_job_t *job);
+
+/* What is to be done next. */
+typedef enum {
+    BATCH_NEXT_ITEMS,
+    BATCH_NEXT_CLEANUP,
+    /* No item could be applied, but some may be when the cleanup is done: both at once or none. */
+    BATCH_NEXT_EXCHANGE,
+    BATCH_NEXT_END
+} batch_next_e;
+
+/** With the job as it is; cleaned: the cleanup is known to be over. */
+batch_next_e batch_run_next(const batch_job_run_t *run, const batch_job_t *job, int cleaned);
 
 /**
  * The transaction of a chunk: fence, rows, errors, progress. A batch_tx_fn; baton: a batch_chunk_t

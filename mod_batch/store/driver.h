@@ -125,6 +125,16 @@ struct batch_driver {
     /** Is called behind each transaction, with when it is. */
     void (*idle)(batch_connection_t *connection, batch_idle_e when);
 
+    /** Begins what step_end can undo alone. */
+    batch_failure_e (*step_begin)(batch_connection_t *connection);
+
+    /**
+     * Ends that. Where a constraint that is put off does not hold it is undone: then *words, which
+     * are NULL before, are the database's about it, in p.
+     */
+    batch_failure_e (*step_end)(batch_connection_t *connection, const char **words, apr_pool_t *p);
+    batch_failure_e (*step_undo)(batch_connection_t *connection);
+
     /** The database's words for its last failure; copy them. */
     const char *(*words)(batch_connection_t *connection);
 

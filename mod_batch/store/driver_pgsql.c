@@ -560,6 +560,55 @@ static batch_failure_e pg_columns(batch_connection_t *connection, apr_array_head
     return failure;
 }
 
+/* ---- Steps ----------------------------------------------------------------------------------- */
+
+static batch_failure_e queue_all(batch_connection_t *connection, const char *const *sql)
+{
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+
+    for (; failure == BATCH_FAILURE_NONE && *sql; sql++) {
+        failure = batch_pgsql_queue_text(connection, *sql, BATCH_PGSQL_ROWS);
+    }
+    return failure;
+}
+
+static batch_failure_e pg_step_begin(batch_connection_t *connection)
+{
+    return batch_pgsql_queue_text(connection, "SAVEPOINT batch_step", BATCH_PGSQL_OWN);
+}
+
+static batch_failure_e pg_step_undo(batch_connection_t *connection)
+{
+    static const char *const undo[] = {"ROLLBACK TO SAVEPOINT batch_step",
+                                       "RELEASE SAVEPOINT batch_step", NULL};
+
+    return queue_all(connection, undo);
+}
+
+/* That constraints are checked at once, from then on, is undone: the next step may need time. */
+static batch_failure_e pg_step_end(batch_connection_t *connection, const char **words,
+                                   apr_pool_t *p)
+{
+    static const char *const check[] = {"SAVEPOINT batch_check", "SET CONSTRAINTS ALL IMMEDIATE",
+                                        NULL};
+    static const char *const keep[] = {"ROLLBACK TO SAVEPOINT batch_check",
+                                       "RELEASE SAVEPOINT batch_step", NULL};
+    batch_failure_e failure = queue_all(connection, check);
+
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_flush(connection, NULL);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        return queue_all(connection, keep);
+    }
+    if (failure != BATCH_FAILURE_REFUSED) {
+        return failure;
+    }
+    *words = apr_pstrdup(p, batch_pgsql_words(connection));
+    batch_pgsql_forgive(connection);
+    return pg_step_undo(connection);
+}
+
 const batch_driver_t batch_driver_pgsql = {
     .name = "pgsql",
     .statements = statements,
@@ -573,6 +622,9 @@ const batch_driver_t batch_driver_pgsql = {
     .refine_schema = pg_refine_schema,
     .commit = pg_commit,
     .rollback = pg_rollback,
+    .step_begin = pg_step_begin,
+    .step_end = pg_step_end,
+    .step_undo = pg_step_undo,
     .idle = pg_idle,
     .words = batch_pgsql_words,
     .now = pg_now,

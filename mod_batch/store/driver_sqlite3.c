@@ -427,6 +427,36 @@ static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
     }
 }
 
+static batch_failure_e run_all(batch_connection_t *connection, const char *sql)
+{
+    return batch_sqlite3_classify(connection, run(connection->native, sql), 0);
+}
+
+static batch_failure_e sqlite_step_begin(batch_connection_t *connection)
+{
+    return run_all(connection, "SAVEPOINT batch_step");
+}
+
+static batch_failure_e sqlite_step_undo(batch_connection_t *connection)
+{
+    return run_all(connection, "ROLLBACK TO batch_step; RELEASE batch_step");
+}
+
+/* Only foreign keys can be put off. */
+static batch_failure_e sqlite_step_end(batch_connection_t *connection, const char **words,
+                                       apr_pool_t *p)
+{
+    int open = 0, most = 0;
+    int code = sqlite3_db_status(connection->native, SQLITE_DBSTATUS_DEFERRED_FKS, &open, &most, 0);
+
+    (void)p;
+    if (code == SQLITE_OK && open) {
+        *words = "FOREIGN KEY constraint failed";
+        return sqlite_step_undo(connection);
+    }
+    return run_all(connection, "RELEASE batch_step");
+}
+
 static apr_time_t sqlite_now(batch_connection_t *connection)
 {
     (void)connection;
@@ -565,6 +595,9 @@ const batch_driver_t batch_driver_sqlite3 = {
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .idle = sqlite_idle,
+    .step_begin = sqlite_step_begin,
+    .step_end = sqlite_step_end,
+    .step_undo = sqlite_step_undo,
     .words = batch_sqlite3_words,
     .now = sqlite_now,
     .run = sqlite_run,

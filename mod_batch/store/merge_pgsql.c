@@ -103,6 +103,7 @@ static void decide(batch_pgsql_merge_t *merge, int i, batch_row_result_e result,
 {
     merge->outcomes[i].result = result;
     merge->outcomes[i].message = message;
+    merge->outcomes[i].refusal = BATCH_REFUSAL_FINAL;
     merge->decided[i] = 1;
 }
 
@@ -298,7 +299,7 @@ static void decide_silent(batch_pgsql_merge_t *merge, int i, int is_there)
 
 /* The item alone was refused, and has been undone. */
 static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const char *words,
-                                      int wrong_value)
+                                      batch_refusal_e refusal, int wrong_value)
 {
     batch_pgsql_sets_t *sets = &merge->sets;
     batch_failure_e failure = BATCH_FAILURE_NONE;
@@ -309,6 +310,7 @@ static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const c
         failure = batch_pgsql_sets_judge_key(sets, &is_none, &merge->items[i]);
     }
     decide(merge, i, is_none ? BATCH_ROW_NOT_FOUND : BATCH_ROW_REFUSED, is_none ? NULL : words);
+    merge->outcomes[i].refusal = refusal;
     return failure;
 }
 
@@ -348,6 +350,7 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
     int attempts = merge->items[i].kind == BATCH_ITEM_NEW ? 1 : 2;
     batch_failure_e failure;
     const char *words;
+    batch_refusal_e refusal;
     int wrong_value, met, unsure;
 
     do {
@@ -365,13 +368,15 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         wrong_value = batch_pgsql_sets_failed_by(sets, "22");
         met = !strcmp(batch_pgsql_sqlstate(sets->connection), "23505");
         words = apr_pstrdup(sets->p, batch_pgsql_words(sets->connection));
+        refusal = batch_pgsql_refusal(sets->connection);
         failure = batch_pgsql_sets_undo(sets);
         if (failure == BATCH_FAILURE_NONE && unsure) {
             return BATCH_FAILURE_REFUSED;
         }
         /* Somebody else may have made the row just now: then it is there. */
     } while (failure == BATCH_FAILURE_NONE && met && --attempts);
-    return failure == BATCH_FAILURE_NONE ? decide_refused(merge, i, words, wrong_value) : failure;
+    return failure == BATCH_FAILURE_NONE ? decide_refused(merge, i, words, refusal, wrong_value)
+                                         : failure;
 }
 
 /* ---- A set -------------------------------------------------------------------------------------

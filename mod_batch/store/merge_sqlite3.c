@@ -283,6 +283,7 @@ static void refuse(batch_row_outcome_t *outcome, const char *message)
 {
     outcome->result = BATCH_ROW_REFUSED;
     outcome->message = message;
+    outcome->refusal = BATCH_REFUSAL_FINAL;
 }
 
 static batch_failure_e insert(merge_run_t *run, batch_row_outcome_t *outcome,
@@ -385,6 +386,7 @@ apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outco
         if (failure == BATCH_FAILURE_REFUSED) {
             failure = BATCH_FAILURE_NONE;
             refuse(&outcomes[i], message);
+            outcomes[i].refusal = ((batch_sqlite3_state_t *)tx->connection->state)->refusal;
         }
     }
     *done = i;

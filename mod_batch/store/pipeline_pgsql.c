@@ -105,6 +105,20 @@ int batch_pgsql_is_misfit(const batch_connection_t *connection)
     return !context || !*context;
 }
 
+batch_refusal_e batch_pgsql_refusal(const batch_connection_t *connection)
+{
+    const char *code = batch_pgsql_sqlstate(connection);
+
+    if (!strcmp(code, "23505") || !strcmp(code, "23P01")) {
+        return BATCH_REFUSAL_UNIQUE;
+    }
+    /* Of constraints all but NOT NULL and CHECK; and what a trigger says. */
+    return (!strncmp(code, "23", 2) && strcmp(code, "23502") && strcmp(code, "23514")) ||
+                   !strcmp(code, "P0001")
+               ? BATCH_REFUSAL_OTHERS
+               : BATCH_REFUSAL_FINAL;
+}
+
 const char *batch_pgsql_words(batch_connection_t *connection)
 {
     const batch_pgsql_state_t *state = state_of(connection);

@@ -134,6 +134,9 @@ const char *batch_pgsql_sqlstate(const batch_connection_t *connection);
  */
 int batch_pgsql_is_misfit(const batch_connection_t *connection);
 
+/** What the last failure, by which a row was refused, says of other rows. */
+batch_refusal_e batch_pgsql_refusal(const batch_connection_t *connection);
+
 /** The server's message of the last failure, without ours; or why the connection was lost. */
 const char *batch_pgsql_words(batch_connection_t *connection);
 

@@ -196,14 +196,35 @@ static int fits(batch_connection_t *connection, const batch_resource_t *resource
     return 1;
 }
 
+/* What the connection's last failure, by which a row was refused, says of other rows. */
+static batch_refusal_e kind_of_refusal(const batch_connection_t *connection)
+{
+    int code = sqlite3_extended_errcode(connection->native);
+
+    switch (code) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_ROWID:
+        return BATCH_REFUSAL_UNIQUE;
+    case SQLITE_CONSTRAINT_NOTNULL:
+    case SQLITE_CONSTRAINT_CHECK:
+    case SQLITE_CONSTRAINT_DATATYPE:
+        return BATCH_REFUSAL_FINAL;
+    default:
+        return (code & 0xff) == SQLITE_CONSTRAINT ? BATCH_REFUSAL_OTHERS : BATCH_REFUSAL_FINAL;
+    }
+}
+
 batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
                                       const batch_resource_t *resource, batch_failure_e failure,
                                       apr_pool_t *p)
 {
-    int savepoints = ((batch_sqlite3_state_t *)connection->state)->savepoints;
+    batch_sqlite3_state_t *state = connection->state;
+    int savepoints = state->savepoints;
     batch_failure_e undone;
 
     if (failure == BATCH_FAILURE_STATEMENT || failure == BATCH_FAILURE_REFUSED) {
+        state->refusal = kind_of_refusal(connection);
         *message = apr_pstrdup(p, connection->driver->words(connection));
         if (failure == BATCH_FAILURE_STATEMENT && !fits(connection, resource)) {
             return failure; /* and the whole transaction with it */
@@ -243,6 +264,7 @@ static void refuse_all(batch_row_outcome_t *outcomes, int count, const char *wor
     for (i = 0; i < count; i++) {
         outcomes[i].result = BATCH_ROW_REFUSED;
         outcomes[i].message = words;
+        outcomes[i].refusal = BATCH_REFUSAL_FINAL;
     }
 }
 
@@ -283,6 +305,7 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
         if (failure == BATCH_FAILURE_REFUSED) {
             failure = BATCH_FAILURE_NONE;
             outcomes[i].result = BATCH_ROW_REFUSED;
+            outcomes[i].refusal = ((batch_sqlite3_state_t *)connection->state)->refusal;
         } else if (failure == BATCH_FAILURE_NONE) {
             outcomes[i].result = rows > 0 ? BATCH_ROW_APPLIED : BATCH_ROW_NOT_FOUND;
         }

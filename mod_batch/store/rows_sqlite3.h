@@ -14,6 +14,7 @@ typedef struct batch_sqlite3_state {
     int rows_ready;                    /* the next is known, and the cache is large */
     int savepoints;                    /* each row needs one: see rows_sqlite3.c */
     int ignores;                       /* the schema may leave a row out without an error */
+    batch_refusal_e refusal;           /* of the last row that was refused */
     int rows_used;                     /* this transaction has changed rows */
     apr_time_t rows_used_at;           /* apr_time_now at the end of the last one that did */
     struct batch_sqlite3_plans *plans; /* see plans_sqlite3.h; NULL: none yet */
@@ -43,7 +44,8 @@ batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection);
 
 /**
  * Behind them, the last of which returned failure. BATCH_FAILURE_REFUSED if the database refused
- * the row: then nothing is left of it, and *message has the words, in p. BATCH_FAILURE_STATEMENT
+ * the row: then nothing is left of it, *message has the words, in p, and the state the
+ * kind. BATCH_FAILURE_STATEMENT
  * if the resource's table, or a column of it, is not there.
  */
 batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,

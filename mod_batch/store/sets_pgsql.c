@@ -137,17 +137,20 @@ batch_failure_e batch_pgsql_sets_judge_key(const batch_pgsql_sets_t *sets, int *
         values);
 }
 
-static void refuse_next(batch_pgsql_sets_t *sets, int count, const char *words)
+static void refuse_next(batch_pgsql_sets_t *sets, int count, const char *words,
+                        batch_refusal_e refusal)
 {
     for (; count > 0; count--, sets->position++) {
         sets->outcomes[sets->position].result = BATCH_ROW_REFUSED;
         sets->outcomes[sets->position].message = words;
+        sets->outcomes[sets->position].refusal = refusal;
     }
     sets->suspect = 0;
 }
 
 /* The next item alone was refused. */
-static batch_failure_e refuse_one(batch_pgsql_sets_t *sets, const char *words, int wrong_value)
+static batch_failure_e refuse_one(batch_pgsql_sets_t *sets, const char *words,
+                                  batch_refusal_e refusal, int wrong_value)
 {
     batch_failure_e failure = BATCH_FAILURE_NONE;
     int is_none = 0;
@@ -155,7 +158,7 @@ static batch_failure_e refuse_one(batch_pgsql_sets_t *sets, const char *words, i
     if (wrong_value && sets->excuse) {
         failure = sets->excuse(sets, &is_none);
     }
-    refuse_next(sets, 1, words);
+    refuse_next(sets, 1, words, refusal);
     if (is_none) {
         sets->outcomes[sets->position - 1].result = BATCH_ROW_NOT_FOUND;
         sets->outcomes[sets->position - 1].message = NULL;
@@ -177,6 +180,7 @@ static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
 {
     const batch_pgsql_state_t *state = sets->connection->state;
     const char *words = apr_pstrdup(sets->p, batch_pgsql_words(sets->connection));
+    batch_refusal_e refusal = batch_pgsql_refusal(sets->connection);
     int wrong_value = batch_pgsql_sets_failed_by(sets, "22");
     int too_long = took_too_long(sets);
     int for_all = state->refused_making;
@@ -191,7 +195,8 @@ static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
         if (count > 1) {
             halve(sets, count);
         } else {
-            refuse_next(sets, 1, "the database does not say what became of the row");
+            refuse_next(sets, 1, "the database does not say what became of the row",
+                        BATCH_REFUSAL_FINAL);
         }
         return BATCH_FAILURE_NONE;
     }
@@ -202,13 +207,13 @@ static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
         return failure;
     }
     if (for_all && sets->alike) {
-        refuse_next(sets, sets->alike, words);
+        refuse_next(sets, sets->alike, words, BATCH_REFUSAL_FINAL);
     } else if (too_long && count > 1) {
         sets->most = count / 64 > 0 ? count / 64 : 1;
     } else if (count > 1) {
         halve(sets, count);
     } else {
-        failure = refuse_one(sets, words, wrong_value);
+        failure = refuse_one(sets, words, refusal, wrong_value);
     }
     return failure;
 }

@@ -73,7 +73,9 @@
     X(TEXT, header, header)                                                                        \
     X(TEXT, target, target)                                                                        \
     X(TEXT, section, section)                                                                      \
-    X(NUMBER, judge_again, judge_again)
+    X(NUMBER, judge_again, judge_again)                                                            \
+    X(NUMBER, second_tries, second_tries)                                                          \
+    X(NUMBER, last_tries, last_tries)
 
 #define BATCH_COLUMN_NAME(kind, column, member)   #column ", "
 #define BATCH_COLUMN_FORMAT(kind, column, member) BATCH_FORMAT_##kind ", "
@@ -141,13 +143,15 @@
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
     " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " claims = 0, updated_at = %lld, revision = revision + 1"                                      \
+    " second_tries = %lld, last_tries = %lld, claims = 0, updated_at = %lld,"                      \
+    " revision = revision + 1"                                                                     \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
 #define BATCH_SQL_TEXT_FINISH                                                                      \
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
     " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " status_rank = %lld, claims = 0, updated_at = %lld, revision = revision + 1,"                 \
+    " second_tries = %lld, last_tries = %lld, status_rank = %lld, claims = 0, updated_at = %lld,"  \
+    " revision = revision + 1,"                                                                    \
     " completed_at = %lld,"                                                                        \
     " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                     \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
@@ -298,6 +302,11 @@
         "SELECT first_item, item_count, data FROM batch_items"                                     \
         " WHERE job = %lld AND first_item <= %lld"                                                 \
         " ORDER BY first_item DESC LIMIT 1")                                                       \
+    OWN(BATCH_SQL_SEGMENTS_PASSED,                                                                 \
+        "DELETE FROM batch_items WHERE place >= " BATCH_PLACE " + %lld AND place < " BATCH_PLACE   \
+        " + %lld AND first_item + item_count <= %lld",                                             \
+        "DELETE FROM batch_items WHERE job = %lld AND first_item >= %lld"                          \
+        " AND first_item + item_count <= %lld")                                                    \
     OWN(BATCH_SQL_SEGMENTS_DELETE,                                                                 \
         "DELETE FROM batch_items WHERE place IN (SELECT place FROM batch_items"                    \
         " WHERE place >= " BATCH_PLACE " AND place < " BATCH_PLACE " LIMIT %lld)",                 \
@@ -610,7 +619,9 @@ typedef enum {
 #define BATCH_ADDED_COLUMN_LIST(X)                                                                 \
     X("batch_jobs", "target", "text")                                                              \
     X("batch_jobs", "section", "text")                                                             \
-    X("batch_jobs", "judge_again", "bigint NOT NULL DEFAULT 0")
+    X("batch_jobs", "judge_again", "bigint NOT NULL DEFAULT 0")                                    \
+    X("batch_jobs", "second_tries", "bigint NOT NULL DEFAULT 0")                                   \
+    X("batch_jobs", "last_tries", "bigint NOT NULL DEFAULT 0")
 
 /* What stands on these columns. batch_jobs_turn: see BATCH_SQL_TEXT_EARLIER. */
 #define BATCH_SCHEMA_2                                                                             \

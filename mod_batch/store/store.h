@@ -332,6 +332,13 @@ apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
 apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, const batch_job_t *job,
                                   apr_int64_t position, apr_pool_t *p);
 
+/** Removes the segments all of whose items are at the positions from … to - 1. */
+apr_status_t batch_tx_segments_passed(batch_tx_t *tx, const batch_job_t *job, apr_int64_t from,
+                                      apr_int64_t to);
+
+/** The job is at its end: removes its segments, except for those of an upload that is kept. */
+apr_status_t batch_tx_segments_end(batch_tx_t *tx, const batch_job_t *job);
+
 /** Removes all segments of the job. */
 apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job);
 
@@ -463,9 +470,17 @@ typedef enum {
     BATCH_ROW_AMBIGUOUS  /* a merge's match values are those of several rows: none was changed */
 } batch_row_result_e;
 
+/** Whether a row that was refused may do when other rows are other ones. */
+typedef enum {
+    BATCH_REFUSAL_FINAL,  /* no: its own values are to blame */
+    BATCH_REFUSAL_OTHERS, /* a foreign key, a trigger */
+    BATCH_REFUSAL_UNIQUE  /* another row has its value (or what an exclusion leaves to one) */
+} batch_refusal_e;
+
 typedef struct batch_row_outcome {
     batch_row_result_e result;
-    const char *message; /* the database's own words; in the chunk's pool, NULL if applied */
+    const char *message;     /* the database's own words; in the chunk's pool, NULL if applied */
+    batch_refusal_e refusal; /* of BATCH_ROW_REFUSED */
 } batch_row_outcome_t;
 
 /** The rows that a job may touch: every statement is bound to both where the resource has them. */
@@ -511,6 +526,19 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t
 apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                  const batch_row_scope_t *scope, const batch_item_t *items,
                                  int count, apr_time_t deadline, apr_pool_t *ptemp);
+
+/**
+ * A step of a transaction: what is done from here to its end can be undone alone. Steps are not
+ * nested.
+ */
+apr_status_t batch_tx_step_begin(batch_tx_t *tx);
+
+/**
+ * Ends the step, and looks whether constraints whose check was put off to the COMMIT hold now.
+ * *words: NULL if they do; else the database's own about one that does not, in p, and the step was
+ * undone. undo: it is undone in any case, and nothing looked at.
+ */
+apr_status_t batch_tx_step_end(batch_tx_t *tx, int undo, const char **words, apr_pool_t *p);
 
 /** Rows that a look counts at most. */
 #define BATCH_LOOK_ROWS 100

@@ -144,6 +144,23 @@ apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t 
                                               ptemp);
 }
 
+apr_status_t batch_tx_step_begin(batch_tx_t *tx)
+{
+    batch_failure_e failure = tx->connection->driver->step_begin(tx->connection);
+
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "step");
+}
+
+apr_status_t batch_tx_step_end(batch_tx_t *tx, int undo, const char **words, apr_pool_t *p)
+{
+    const batch_driver_t *driver = tx->connection->driver;
+    batch_failure_e failure;
+
+    *words = NULL;
+    failure = undo ? driver->step_undo(tx->connection) : driver->step_end(tx->connection, words, p);
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "step");
+}
+
 void batch_row_look_add(batch_row_look_t *look, const char *key, apr_pool_t *p)
 {
     key = key ? apr_pstrdup(p, key) : NULL;

@@ -423,6 +423,25 @@ static apr_status_t delete_in_parts(batch_tx_t *tx, batch_statement_e statement,
     return rv;
 }
 
+apr_status_t batch_tx_segments_passed(batch_tx_t *tx, const batch_job_t *job, apr_int64_t from,
+                                      apr_int64_t to)
+{
+    const void *by_place[] = {&job->seq, &from, &job->seq, &to, &to};
+    const void *by_job[] = {&job->seq, &from, &to};
+
+    return batch_tx_execute_later(tx, BATCH_SQL_SEGMENTS_PASSED,
+                                  tx->connection->driver->sets ? by_job : by_place);
+}
+
+apr_status_t batch_tx_segments_end(batch_tx_t *tx, const batch_job_t *job)
+{
+    if (!job->save_upload) {
+        return batch_tx_segments_delete(tx, job);
+    }
+    return job->second_tries ? batch_tx_segments_passed(tx, job, job->stored, batch_job_items(job))
+                             : APR_SUCCESS;
+}
+
 apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job)
 {
     const apr_int64_t limit = 8, next = job->seq + 1;

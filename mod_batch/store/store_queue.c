@@ -183,14 +183,15 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
     const batch_counts_t *counts = &job->counts;
     int final = batch_status_is_final(job->status);
     apr_time_t now = batch_tx_now(tx);
-    const void *values[19] = {&job->cursor,         &counts->created,
+    const void *values[21] = {&job->cursor,         &counts->created,
                               &counts->updated,     &counts->deleted,
                               &counts->overwritten, &counts->duplicates,
                               &counts->errors,      batch_status_name(job->status),
                               job->reason,          &job->cleanup_total,
                               &job->cleanup_done,   job->cleanup_key,
-                              &job->processed_at};
-    int count = 13;
+                              &job->processed_at,   &job->second_tries,
+                              &job->last_tries};
+    int count = 15;
     apr_status_t rv;
 
     tx->turn = final ? BATCH_TURN_LAST : BATCH_TURN_CHUNK;

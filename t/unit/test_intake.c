@@ -370,6 +370,76 @@ static void test_kept_by_database(apr_pool_t *p)
     }
 }
 
+/* Another worker goes on with the job behind each chunk, and each chunk is of few items. */
+static void test_hand_over(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("overwrite", "mixed");
+    batch_job_t job, ran;
+    int claims;
+
+    empty(p);
+    sql(p, "CREATE UNIQUE INDEX one_size ON places (organization_id, size)");
+    engine.limits.chunk_time = 0;
+    take_in(&job, &request,
+            ITEMS("name=a kind=shop size=3", "name=b kind=shop size=2", "name=two kind=shop size=7",
+                  "name=c kind=shop size=x", "name=d kind=shop size=1",
+                  "name=three kind=shop size=8", "name=e kind=shop size=500",
+                  "name=f kind=shop size=8"),
+            p);
+    for (claims = 0; claims < 50 && run_next(&ran, 5, p) == APR_SUCCESS; claims++) {
+    }
+    ran = again(&job, p);
+    is_number(ran.status, BATCH_STATUS_COMPLETED, "a batch with items to be tried again ends");
+    ok(claims > 3, "after several workers had it");
+    is_string(counts_of(&ran, p), "3/2/0/1/0/3", "each item is counted once");
+    is_string(acme(p), "a:3 b:2 d:1 three:8 two:7",
+              "values of rows that change, and of one that goes, are had by new ones");
+    is_string(errors_of(&ran, p), "3:(null):wrong_type 6:(null):refused 7:(null):refused ",
+              "the others are errors");
+    is_number(ran.second_tries, 4, "those that met a value were tried again");
+    is_number(ran.last_tries, 2, "and what met one then, behind the cleanup");
+    is_string(sql(p, apr_psprintf(p,
+                                  "SELECT count(*) FROM batch_items WHERE first_item >= 8 AND job "
+                                  "= %d",
+                                  (int)job.seq)),
+              "0", "nothing is left of those items");
+    is_number(ran.stored, 8, "what was sent is as it was");
+    engine.limits.chunk_time = apr_time_from_sec(10);
+    sql(p, "DROP INDEX one_size");
+}
+
+/* Nothing can be applied before the cleanup: both are one transaction. */
+static void test_exchange(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("overwrite", "mixed");
+    batch_job_t job, ran;
+
+    empty(p);
+    sql(p, "CREATE UNIQUE INDEX one_size ON places (organization_id, size)");
+    take_in(&job, &request, ITEMS("name=a kind=shop size=1", "name=b kind=shop size=2"), p);
+    run_to_end(&ran, p);
+    ran = again(&job, p);
+    is_string(counts_of(&ran, p), "2/0/0/3/0/0", "rows with the values of those that go");
+    is_string(acme(p), "a:1 b:2", "are in their place");
+    sql(p, by_driver("CREATE TRIGGER never BEFORE INSERT ON places WHEN new.name LIKE 'x%' AND NOT "
+                     "EXISTS (SELECT 1 FROM places WHERE organization_id = 'acme' AND size = "
+                     "new.size) BEGIN SELECT "
+                     "RAISE(ABORT, 'never'); END",
+                     "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+                     "new.name LIKE 'x%' AND NOT EXISTS (SELECT 1 FROM places WHERE "
+                     "organization_id = 'acme' AND size = "
+                     "new.size) THEN RAISE 'never'; END IF; RETURN new; END $$; CREATE TRIGGER "
+                     "never BEFORE INSERT ON places FOR EACH ROW EXECUTE FUNCTION never()"));
+    take_in(&job, &request, ITEMS("name=x kind=shop size=1", "name=x2 kind=shop size=2"), p);
+    run_to_end(&ran, p);
+    ran = again(&job, p);
+    is_number(ran.status, BATCH_STATUS_FAILED, "where they are refused then, too, it fails");
+    is_string(counts_of(&ran, p), "0/0/0/0/0/2", "with an error each");
+    is_string(acme(p), "a:1 b:2", "and nothing is removed");
+    sql(p, by_driver("DROP TRIGGER never", "DROP TRIGGER never ON places; DROP FUNCTION never()"));
+    sql(p, "DROP INDEX one_size");
+}
+
 static void test_refused(apr_pool_t *p)
 {
     batch_resources_request_t request = asking("merge", "sync");
@@ -398,6 +468,8 @@ int main(void)
     test_late_end(p);
     test_cancel(p);
     test_kept_by_database(p);
+    test_hand_over(p);
+    test_exchange(p);
     test_refused(p);
     return end_places(p);
 }
