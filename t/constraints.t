@@ -204,4 +204,9 @@ foreach my $mode ('mixed', 'sync', 'sync, not atomic') {
     sql('DROP TABLE batchless_seen');
 }
 
+unconfigure();
+server_stop();
+drop();
+ok(server_start(), 'as before');
+
 finish();

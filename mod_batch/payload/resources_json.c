@@ -148,8 +148,9 @@ static phase_t phase_processing(const batch_job_t *job)
     if (phase.synchronous && !phase.started_at && job->processed_at) {
         phase.started_at = job->validated_at;
     }
-    if (job->last_tries) { /* items that are tried behind the cleanup */
-        phase.completed_at = job->cursor == batch_job_items(job) ? job->completed_at : 0;
+    if (job->last_tries &&
+        job->cursor < batch_job_items(job)) { /* some are tried behind the cleanup */
+        phase.completed_at = 0;
     }
     return phase;
 }
