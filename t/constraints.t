@@ -113,7 +113,7 @@ foreach my $mode ('mixed', 'sync', 'sync, not atomic') {
     is_result($batch, $mode eq 'sync' ? 'failed' : 'completed', {errors => 2, $mode eq 'sync' ? () : (created => 1)},
         "$mode: two that exchange their values");
     is_item_errors($errors, [[0, undef, 'refused'], [1, undef, 'refused']], "$mode: are refused");
-    like($errors->[0]{message}, qr/unique.*exchange values need a batch before/i, "$mode: and told why");
+    like($errors->[0]{message}, qr/unique.*rows that exchange values need a batch before/i, "$mode: and told why");
     is(rows_of($names[0]), $mode eq 'sync' ? 'a=1< b=2<' : 'a=1< b=2< c=<', "$mode: they are as they were");
 
     # ---- One that has no parent ------------------------------------------------------------------

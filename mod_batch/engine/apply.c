@@ -126,11 +126,6 @@ static const char *original_of(const batch_item_t *item, const batch_application
     return apr_pstrcat(p, "=", batch_values_encode(values, count, p), NULL);
 }
 
-/* Behind the database's words, where it was so behind all other items, too. */
-#define IN_THE_WAY                                                                                 \
-    " (also when it was tried again behind all others; rows that exchange values need a batch "    \
-    "before in which one of them gets another value)"
-
 static void describe_not_found(batch_item_error_t *error, const batch_job_t *job, apr_pool_t *p)
 {
     error->field = "id";
@@ -161,7 +156,11 @@ static void describe_failure(batch_item_error_t *error, const batch_apply_reques
     default:
         error->code = "refused";
         error->message = outcome->refusal == BATCH_REFUSAL_UNIQUE
-                             ? apr_pstrcat(p, outcome->message, IN_THE_WAY, NULL)
+                             ? apr_psprintf(p,
+                                            "%s (also behind all other items; rows that exchange "
+                                            "values need a batch before, in which one of them "
+                                            "gets another value)",
+                                            outcome->message)
                              : outcome->message;
         break;
     }
