@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "engine/identity.h"
+#include "engine/unknown_name.h"
 #include "engine/validation.h"
 
 static void add_error(batch_judged_t *judged, const char *field, const char *code,
@@ -57,6 +58,17 @@ static void judge_key(batch_judged_t *judged, const batch_plan_t *plan, const ba
     judged->item.key_length = strlen(key.value);
 }
 
+/* The first one gets all the words: to look for names costs more than to read an item. */
+static const char *unknown_words(const batch_judged_t *judged, const batch_plan_t *plan,
+                                 const batch_value_t *value, apr_pool_t *p)
+{
+    const char *words = judged->error_count ? ""
+                                            : batch_unknown_name_words(plan->resource, value->name,
+                                                                       strlen(value->name), p);
+
+    return apr_psprintf(p, "is not a member of the resource %s%s", plan->resource->name, words);
+}
+
 /* 1 if the value is kept, and settled: the item's row gets it, or would have had it. */
 static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, batch_value_t *value,
                        apr_pool_t *p)
@@ -65,10 +77,8 @@ static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, batch_v
     batch_fault_t fault;
 
     if (!column || column->readonly) {
-        add_error(
-            judged, value->name, "unknown_member",
-            column ? "cannot be set by a batch"
-                   : apr_psprintf(p, "is not a member of the resource %s", plan->resource->name));
+        add_error(judged, value->name, "unknown_member",
+                  column ? "cannot be set by a batch" : unknown_words(judged, plan, value, p));
         return 0;
     }
     if (batch_value_settle(&fault, value, column, p)) {

@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "engine/unknown_name.h"
 #include "engine/validation.h"
 
 /* ---- Words --------------------------------------------------------------------------------------
@@ -157,7 +158,9 @@ static const char *check_property(const batch_resource_t *resource, batch_value_
     batch_fault_t fault;
 
     if (!column) {
-        return apr_psprintf(p, "is not a member of the resource %s", resource->name);
+        return apr_psprintf(
+            p, "is not a member of the resource %s%s", resource->name,
+            batch_unknown_name_words(resource, value->name, strlen(value->name), p));
     }
     if (column->readonly) {
         return "cannot be set by a batch";

@@ -195,7 +195,9 @@ void batch_upload_check(batch_problems_t *problems, const batch_upload_t *upload
                           "must be sent when the batch is made, not with its upload");
     }
     if (!request->has_data) {
-        batch_problem_add(problems, "data", "is required");
+        batch_problem_add(problems, "data",
+                          "is required in an object; a file of one object a line has the "
+                          "Content-Type application/x-ndjson");
     }
 }
 

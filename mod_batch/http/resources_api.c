@@ -71,7 +71,7 @@ static void refuse_parameters(struct create *create)
         batch_problem_add(
             create->problems, APR_ARRAY_IDX(create->given, i, const char *),
             "belongs into the body where that is a JSON object, and into the URL where "
-            "it is a file");
+            "it is a file; one of an object a line has the Content-Type application/x-ndjson");
     }
 }
 

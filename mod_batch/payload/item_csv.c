@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "engine/validation.h"
+#include "payload/header_words.h"
 #include "payload/json_reader.h"
 #include "payload/request_shape.h"
 #include "payload/writer.h"
@@ -64,21 +65,6 @@ typedef struct reading {
     apr_pool_t *p;
 } reading_t;
 
-/** The names of what a batch can set, for a message. */
-static const char *known_names(const batch_resource_t *resource, apr_pool_t *p)
-{
-    const char *names = resource->key;
-
-    for (int i = 0; i < resource->columns->nelts; i++) {
-        const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
-
-        if (!column->readonly) {
-            names = apr_pstrcat(p, names, ", ", column->name, NULL);
-        }
-    }
-    return names;
-}
-
 static void refuse_name(reading_t *reading, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -95,21 +81,15 @@ static void refuse_name(reading_t *reading, const char *name, const char *fmt, .
 }
 
 /** A name that the resource does not have. The first one gets all the words. */
-static void refuse_unknown(reading_t *reading, const char *name, apr_size_t length)
+static void refuse_unknown(reading_t *reading, const char *name)
 {
-    const batch_resource_t *resource = reading->resource;
+    int where = (reading->header->columns->nelts ? 0 : BATCH_HEADER_FIRST) |
+                (reading->list.listed ? BATCH_HEADER_TOLD : 0) |
+                (reading->header->is_all ? BATCH_HEADER_ALL : 0);
 
-    if (reading->list.listed) {
-        refuse_name(reading, name, "is not a column of the resource %s", resource->name);
-    } else if (!reading->header->columns->nelts && memchr(name, ';', length)) {
-        refuse_name(reading, name,
-                    "is not a column of the resource %s: cells are separated by commas, not by "
-                    "semicolons",
-                    resource->name);
-    } else {
-        refuse_name(reading, name, "is not a column of the resource %s, which has %s",
-                    resource->name, known_names(resource, reading->p));
-    }
+    refuse_name(
+        reading, name, "%s",
+        batch_header_unknown_words(reading->resource, name, strlen(name), where, reading->p));
 }
 
 /** The name as a message can show it. */
@@ -154,7 +134,7 @@ static void name_read(reading_t *reading, const char *cell, apr_size_t length)
     }
     if (!column->name) {
         reading->header->columns->nelts--;
-        refuse_unknown(reading, name, length);
+        refuse_unknown(reading, name);
         reading->header->columns->nelts++;
     } else if (column->column && column->column->readonly &&
                strcmp(column->name, reading->resource->key) != 0) {
@@ -207,6 +187,12 @@ void batch_csv_header_read(batch_csv_header_t *header, const batch_text_buffer_t
             reading.list.more++; /* and nothing is kept of it */
         } else if (header->columns->nelts < header->skipped) {
             memset(apr_array_push(header->columns), 0, sizeof(batch_csv_column_t));
+        } else if (!header->columns->nelts && batch_header_names_separator(cell, length)) {
+            refuse_name(
+                &reading, shown(cell, length, p),
+                "the file must begin with the names of its columns: take the line sep= out, "
+                "and separate cells by commas");
+            break;
         } else {
             name_read(&reading, cell, length);
         }

@@ -21,6 +21,7 @@ typedef struct batch_csv_column {
 typedef struct batch_csv_header {
     apr_array_header_t *columns; /* of batch_csv_column_t */
     int skipped;                 /* leading columns of an error file */
+    int is_all;                  /* the file has nothing but this row, and no line end */
     apr_int64_t max_item_size;
 } batch_csv_header_t;
 

@@ -178,6 +178,7 @@ void batch_json_fail_unexpected(batch_json_reader_t *reader, const char *at, int
         return;
     }
     byte = (unsigned char)*at;
+    reader->is_second = reader->state == SCAN_DONE && reader->root == '{' && byte == '{';
     if (byte > 0x20 && byte < 0x7f) {
         batch_json_fail(reader, at, "unexpected '%c', expected %s", byte, wanted);
     } else {

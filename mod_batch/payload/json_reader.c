@@ -300,6 +300,11 @@ batch_json_reader_t *batch_json_reader_make(const batch_json_reader_config_t *co
     return reader;
 }
 
+int batch_json_reader_is_second(const batch_json_reader_t *reader)
+{
+    return reader->is_second;
+}
+
 char batch_json_reader_root(const batch_json_reader_t *reader)
 {
     return reader->root;

@@ -73,6 +73,9 @@ apr_status_t batch_json_reader_finish(const char **skeleton, apr_size_t *length,
 /** The first byte of the document: '{', '[' or another; 0 if it has not come yet. */
 char batch_json_reader_root(const batch_json_reader_t *reader);
 
+/** 1 if it failed where, behind a document that is an object, another one begins. */
+int batch_json_reader_is_second(const batch_json_reader_t *reader);
+
 /** Makes the reader ready for another document. The last one's skeleton is gone. */
 void batch_json_reader_reset(batch_json_reader_t *reader);
 

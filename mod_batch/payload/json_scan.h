@@ -75,7 +75,8 @@ struct batch_json_reader {
     batch_json_level_t
         levels[BATCH_JSON_DEPTH + 1]; /* levels[depth] is the innermost one, from 1 */
     int depth;
-    char root; /* the first byte of the document, 0 before it */
+    char root;     /* the first byte of the document, 0 before it */
+    int is_second; /* it failed where another object begins behind the document */
 
     batch_json_segment_t segments[BATCH_JSON_PATH_SEGMENTS];
     int segment_count; /* -1: nothing is diverted */

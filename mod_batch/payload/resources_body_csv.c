@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 #include <csv.h>
 
+#include "payload/header_words.h"
 #include "payload/item_csv.h"
 
 /* Fed to libcsv at a time. */
@@ -85,10 +86,14 @@ static void take_header(csv_file_t *file)
     int before = body->problems->nelts;
 
     file->has_header = 1;
+    file->header.is_all = !file->ended && file->line == 1;
     if (is_too_large(file)) {
-        file->status =
-            batch_body_refuse(body, file->err, file->row_line, 0, "header",
-                              "the header row has more than %" APR_SIZE_T_FMT " bytes", file->most);
+        file->status = batch_body_refuse(
+            body, file->err, file->row_line, 0, "header",
+            "the header row has more than %" APR_SIZE_T_FMT " bytes%s", file->most,
+            file->header.is_all ? "; the file is one line: curl -d takes line ends out, "
+                                  "--data-binary does not"
+                                : "");
         return;
     }
     batch_csv_header_read(&file->header, &file->row, body->resource, file->row_line, body->problems,
@@ -158,8 +163,10 @@ static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
 }
 
 /** libcsv has stopped at the byte `at` of what it was fed last. */
-static apr_status_t stopped(csv_file_t *file, apr_size_t at)
+static apr_status_t stopped(csv_file_t *file, const char *bytes, apr_size_t length, apr_size_t at)
 {
+    const char *other;
+
     if (file->status != APR_SUCCESS) {
         return file->status;
     }
@@ -167,13 +174,16 @@ static apr_status_t stopped(csv_file_t *file, apr_size_t at)
         return batch_error_set(file->err, APR_ENOMEM, NULL, file->body->p, "libcsv: %s",
                                csv_strerror(csv_error(&file->parser)));
     }
+    other = at < length ? batch_header_separator_name(bytes[at]) : NULL;
     return batch_body_refuse(
         file->body, file->err, file->line, (apr_int64_t)(file->line_used + at) + 1, "body",
+        "%s%s%s",
         file->parser.quoted
             ? "behind the closing quote of a cell there must be a comma or the end of the row; a "
               "quote inside a cell is written twice"
             : "a cell with a quote in it must stand in quotes, and the quote must be written "
-              "twice");
+              "twice",
+        other ? "; cells are separated by commas, not by " : "", other ? other : "");
 }
 
 /** Feeds a piece of one line, the last of whose bytes, as many as ended says, are its end. */
@@ -191,7 +201,7 @@ static apr_status_t feed_piece(csv_file_t *file, const char *bytes, apr_size_t l
     file->row_used += file->open ? length : 0;
     fed = csv_parse(&file->parser, bytes, length, cell_found, row_found, file);
     if (fed != length || file->status != APR_SUCCESS) {
-        return stopped(file, fed);
+        return stopped(file, bytes, length, fed);
     }
     if (file->open && is_too_large(file)) {
         /* One byte stays: libcsv takes a quote that it has put there back. */
@@ -220,7 +230,7 @@ static apr_status_t feed_slice(csv_file_t *file, const char *at, const char *end
             /* It is in a cell. */
             status = csv_parse(&file->parser, "\n", 1, cell_found, row_found, file) == 1
                          ? APR_SUCCESS
-                         : stopped(file, 0);
+                         : stopped(file, "\n", 1, 0);
             file->row_used++;
         }
     }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "payload/json_reader.h"
 #include "payload/request_parameters.h"
 
@@ -38,12 +40,26 @@ static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
     return make_reader(body, "data");
 }
 
+/** Who sends an object a line, and says that it is JSON or does not say what it is. */
+static void explain(batch_resources_body_t *body, batch_error_t *err)
+{
+    if (batch_json_reader_is_second(body->state)) {
+        err->message = apr_pstrcat(body->p, err->message,
+                                   "; a file of one object a line has the Content-Type "
+                                   "application/x-ndjson",
+                                   NULL);
+    }
+}
+
 static apr_status_t feed(batch_resources_body_t *body, const char *bytes, apr_size_t length,
                          batch_error_t *err)
 {
     apr_status_t status = batch_json_reader_feed(body->state, bytes, length, err);
 
     body->is_file = batch_json_reader_root(body->state) == '[';
+    if (status == BATCH_EMALFORMED) {
+        explain(body, err);
+    }
     return status;
 }
 

@@ -157,7 +157,7 @@ static int is_json(line_parser_t *parser, const batch_spool_entry_t *entry, batc
 
 /** What is wrong with a line that is not JSON. Its original is the line as a JSON string. */
 static void refuse_line(batch_source_item_t *item, const batch_spool_entry_t *entry,
-                        const batch_error_t *err, apr_pool_t *p)
+                        const batch_error_t *err, int is_second, apr_pool_t *p)
 {
     batch_text_buffer_t buffer = {.p = p};
     batch_sink_t sink = batch_text_buffer_sink(&buffer);
@@ -173,8 +173,11 @@ static void refuse_line(batch_source_item_t *item, const batch_spool_entry_t *en
         item->wrong = "invalid_json";
         item->message = "the line is not JSON";
     }
-    item->message = apr_psprintf(p, "%s: %s (column %" APR_INT64_T_FMT ")", item->message,
-                                 err->message, err->column);
+    item->message = apr_psprintf(p, "%s: %s (column %" APR_INT64_T_FMT ")%s", item->message,
+                                 err->message, err->column,
+                                 is_second ? ": each object stands on a line of its own; curl -d "
+                                             "takes line ends out, --data-binary does not"
+                                           : "");
     item->size = entry->length;
     item->unreadable = 1;
     batch_text_writer_init(&writer, &sink);
@@ -203,7 +206,8 @@ static void read_item(batch_source_item_t *item, batch_resources_body_t *body,
     }
     memset(item, 0, sizeof(*item));
     item->line = entry->line;
-    refuse_line(item, entry, &err, p);
+    refuse_line(item, entry, &err, parser->reader && batch_json_reader_is_second(parser->reader),
+                p);
     /* The reader's words lie in its pool. */
     apr_pool_clear(parser->p);
     parser->reader = NULL;

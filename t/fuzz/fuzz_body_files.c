@@ -86,7 +86,8 @@ static uint64_t read_body(const batch_content_t *content, const char *bytes, siz
     }
     if (status != APR_SUCCESS) {
         check(err.message != NULL);
-        check(status == BATCH_EMALFORMED || (status == BATCH_EINVALID && problems->nelts));
+        check(status == BATCH_EMALFORMED || status == BATCH_EPART || status == BATCH_ETOOLARGE ||
+              (status == BATCH_EINVALID && problems->nelts));
         check(problems->nelts <= 101);
         digest(&sum, err.message);
         return sum + (uint64_t)err.line;
