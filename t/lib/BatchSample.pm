@@ -17,7 +17,7 @@ use Time::HiRes qw(sleep time);
 
 use BatchTest::Port;
 
-our @EXPORT = qw(top slurp work port as_user spawn start_sample end_with_us fixed_ids alike UUID);
+our @EXPORT = qw(top slurp work port give spawn start_sample fixed_ids alike UUID);
 
 use constant UUID => qr/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/;
 use constant DEADLINE => 120;
@@ -32,8 +32,14 @@ sub top  { return $top }
 sub work { return $work }
 sub port { return $port }
 
-# Whether what is spawned runs as another user.
-sub as_user { return scalar @as_user }
+# Gives a file, or an open handle, to the user as whom commands are run.
+sub give
+{
+    my ($file) = @_;
+    return if !@as_user;
+    chown((getpwnam 'nobody')[2, 3], $file) or die "chown: $!\n";
+    return;
+}
 
 sub slurp
 {
