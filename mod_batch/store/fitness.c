@@ -12,10 +12,10 @@
 #define ASKED_EVERY apr_time_from_sec(1)
 
 /* ... and so often by itself. */
-#define TENDED_EVERY apr_time_from_sec(10)
+#define TENDED_EVERY apr_time_from_sec(5)
 
 /* How long an action is suspended. */
-#define SUSPENSION apr_time_from_sec(10)
+#define SUSPENSION apr_time_from_sec(5)
 
 /* A suspension for the same reason is logged so often, at most. */
 #define SUSPENSION_LOGGED apr_time_from_sec(60)

@@ -55,7 +55,7 @@ apr_status_t batch_fitness_doubt(batch_fitness_t *fitness, batch_store_t *store,
                                  const batch_error_t *cause, apr_pool_t *ptemp);
 
 /**
- * For the workers, about once a second: looks at what is unknown, and every ten seconds at what is
+ * For the workers, about once a second: looks at what is unknown, and every five seconds at what is
  * out of service. Returns 1 if something came back.
  */
 int batch_fitness_tend(batch_fitness_t *fitness, batch_store_t *store, apr_pool_t *ptemp);

@@ -391,7 +391,7 @@ static void test_suspension(void)
     ok(serves(fitness, BATCH_ACTION_DELETE), "no other is");
     is_string(last_log,
               "MB0113: batch.conf:7: <BatchResource part> is out of service (merge) and tried "
-              "again every 10 seconds: permission denied for table log",
+              "again every 5 seconds: permission denied for table log",
               "with the database's reason");
     batch_fitness_doubt(fitness, store, &resource, BATCH_ACTION_MERGE, &cause, pool);
     is_number(log_lines, 1, "the same is not logged again and again");

@@ -137,7 +137,7 @@ sub restore
     # The module makes its tables when it first needs them.
     my %there = map { $_->{name} => 1 } rows(
         driver() eq 'pgsql'
-        ? 'SELECT table_name AS name FROM information_schema.tables'
+        ? 'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = current_schema()'
         : "SELECT name FROM sqlite_master WHERE type = 'table'"
     );
     push @statements,
