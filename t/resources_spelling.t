@@ -179,6 +179,26 @@ is_unprocessable(
     'and what is no time'
 );
 
+# ---- What the database's own type cannot hold ------------------------------------------------------
+
+# SQLite has no such types. The declared ones are wider, so it is the database that says no.
+if ($is_pgsql) {
+    sql('ALTER TABLE batchless_spelt ALTER n TYPE smallint, ALTER d TYPE numeric(4,2), ALTER note TYPE varchar(5)',
+        'ALTER TABLE batchless_rows ALTER nt TYPE smallint USING 1');
+    foreach my $mode (qw(mixed sync)) {
+        sql('DELETE FROM batchless_spelt', "INSERT INTO batchless_spelt (id, note) VALUES ('u', 'u')");
+        $answer = request('POST', '/batches', type => 'application/json', body => qq({"action":"merge","resource":"plain","mode":"$mode","atomic":false,"data":)
+                . '[{"note":"a","n":40000},{"note":"b","d":123.4},{"note":"longer"},{"id":"u","n":40000},{"id":"u2","n":1},{"note":"good","n":1,"d":1.5}]}');
+        $batch = resource_final($answer->json->{data});
+        is_result($batch, 'completed', {created => 1, errors => 5}, "$mode: values that the columns cannot hold");
+        is_deeply([map { $_->{code} } stored_errors($batch)], [qw(out_of_range out_of_range too_long out_of_range not_found)], "$mode: their codes");
+    }
+    $answer = request('POST', '/batch', type => 'application/json',
+        body => '{"batch":{"operations":[{"action":"update","resource":"entry","form_id":"f","ids":["r"],"data":{"nt":40000}}]}}');
+    finished($answer->json->{batch});
+    is(value('SELECT code FROM batch_errors WHERE job = (SELECT max(seq) FROM batch_jobs)'), 'out_of_range', 'and in the records API');
+}
+
 # ---- Messages, and what is kept for the error file -----------------------------------------------
 
 my @wrong = (

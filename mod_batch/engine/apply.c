@@ -154,7 +154,9 @@ static void describe_failure(batch_item_error_t *error, const batch_apply_reques
         error->message = "its match values are those of several rows: send the id";
         break;
     default:
-        error->code = "refused";
+        error->code = outcome->refusal == BATCH_REFUSAL_RANGE      ? "out_of_range"
+                      : outcome->refusal == BATCH_REFUSAL_TOO_LONG ? "too_long"
+                                                                   : "refused";
         error->message = outcome->refusal == BATCH_REFUSAL_UNIQUE
                              ? apr_psprintf(p,
                                             "%s (also behind all other items; rows that exchange "
@@ -189,7 +191,7 @@ static void count_outcome(batch_job_t *job, batch_row_result_e result)
 static int is_tried_again(const batch_apply_request_t *request, const batch_row_outcome_t *outcome)
 {
     return request->again && outcome->result == BATCH_ROW_REFUSED &&
-           outcome->refusal != BATCH_REFUSAL_FINAL;
+           !batch_refusal_is_final(outcome->refusal);
 }
 
 /* Puts off those of the items that are to be tried again. */

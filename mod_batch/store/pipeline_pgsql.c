@@ -112,6 +112,12 @@ batch_refusal_e batch_pgsql_refusal(const batch_connection_t *connection)
     if (!strcmp(code, "23505") || !strcmp(code, "23P01")) {
         return BATCH_REFUSAL_UNIQUE;
     }
+    if (!strcmp(code, "22003")) {
+        return BATCH_REFUSAL_RANGE;
+    }
+    if (!strcmp(code, "22001")) {
+        return BATCH_REFUSAL_TOO_LONG;
+    }
     /* Of constraints all but NOT NULL and CHECK; and what a trigger says. */
     return (!strncmp(code, "23", 2) && strcmp(code, "23502") && strcmp(code, "23514")) ||
                    !strcmp(code, "P0001")

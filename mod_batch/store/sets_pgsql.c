@@ -207,7 +207,8 @@ static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
         return failure;
     }
     if (for_all && sets->alike) {
-        refuse_next(sets, sets->alike, words, BATCH_REFUSAL_FINAL);
+        refuse_next(sets, sets->alike, words,
+                    batch_refusal_is_final(refusal) ? refusal : BATCH_REFUSAL_FINAL);
     } else if (too_long && count > 1) {
         sets->most = count / 64 > 0 ? count / 64 : 1;
     } else if (count > 1) {

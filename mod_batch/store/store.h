@@ -472,10 +472,15 @@ typedef enum {
 
 /** Whether a row that was refused may do when other rows are other ones. */
 typedef enum {
-    BATCH_REFUSAL_FINAL,  /* no: its own values are to blame */
-    BATCH_REFUSAL_OTHERS, /* a foreign key, a trigger */
-    BATCH_REFUSAL_UNIQUE  /* another row has its value (or what an exclusion leaves to one) */
+    BATCH_REFUSAL_FINAL,    /* no: its own values are to blame */
+    BATCH_REFUSAL_RANGE,    /* no: a number is past what its column holds */
+    BATCH_REFUSAL_TOO_LONG, /* no: a text is */
+    BATCH_REFUSAL_OTHERS,   /* a foreign key, a trigger */
+    BATCH_REFUSAL_UNIQUE    /* another row has its value (or what an exclusion leaves to one) */
 } batch_refusal_e;
+
+/** 1 if the values of a refused row are to blame, so that another try is in vain. */
+#define batch_refusal_is_final(refusal) ((refusal) < BATCH_REFUSAL_OTHERS)
 
 typedef struct batch_row_outcome {
     batch_row_result_e result;
