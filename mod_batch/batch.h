@@ -29,6 +29,7 @@
 #define BATCH_EINDOUBT     (APR_OS_START_USERERR + 4010) /* a COMMIT's reply was lost */
 #define BATCH_EPART        (APR_OS_START_USERERR + 4011) /* a body that says that it is a part */
 #define BATCH_EUNFIT       (APR_OS_START_USERERR + 4012) /* a resource does not fit the database */
+#define BATCH_EBUSY        (APR_OS_START_USERERR + 4013) /* earlier batches have these rows */
 
 /**
  * Details of a failure, filled by whoever returns a status other than APR_SUCCESS.
@@ -246,11 +247,15 @@ const batch_value_t *batch_value_find(const batch_value_t *values, int count, co
 
 /** How an item finds its row. */
 typedef enum {
-    BATCH_ITEM_KEY,    /* by key. Client keys: a key that is not there creates */
-    BATCH_ITEM_MATCH,  /* by the values of the resource's match columns; no such row: creates */
-    BATCH_ITEM_NEW,    /* by nothing: creates */
-    BATCH_ITEM_DROPPED /* it is not applied (duplicate, invalid); what it names is not removed */
+    BATCH_ITEM_KEY,     /* by key. Client keys: a key that is not there creates */
+    BATCH_ITEM_MATCH,   /* by the values of the resource's match columns; no such row: creates */
+    BATCH_ITEM_NEW,     /* by nothing: creates */
+    BATCH_ITEM_DROPPED, /* it is not applied (duplicate, invalid); what it names is not removed */
+    BATCH_ITEM_UNMET    /* the same for what rows were like: whole, since it may be judged again */
 } batch_item_kind_e;
+
+/** 1 if an item of that kind is to be applied. */
+#define batch_item_is_live(item) ((item)->kind < BATCH_ITEM_DROPPED)
 
 /**
  * One item of a batch, as it was accepted. ordinal is its place in the request, from 0, and stays
@@ -362,8 +367,9 @@ typedef struct batch_job {
     apr_int64_t allow_empty;    /* 1: it may be an overwrite without a valid item */
     const char *header; /* of a CSV file: the names of its columns, with commas; else NULL */
     /* Its turn among the batches of one table and scope: engine/turn.h. */
-    const char *target;      /* the rows that it may change; NULL: made before version 2 */
-    const char *section;     /* the <BatchResource> that it was made with; NULL = not known */
+    const char *target;  /* the rows that it may change; NULL: made before version 2 */
+    const char *section; /* the <BatchResource> that it was made with; NULL = not known */
+    apr_int64_t unmet;   /* of invalid, while it is received: for what rows were like; not stored */
     apr_int64_t judge_again; /* 1: an earlier batch may have changed rows since it was judged */
     /*
      * Items that a constraint refused stand once more behind the stored ones: to be tried behind

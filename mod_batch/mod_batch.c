@@ -57,6 +57,10 @@ typedef struct site {
 static site_t *sites;
 static int site_count;
 
+/* When the configuration was read, and the names of the resources of all sites; in pconf. */
+static apr_time_t configured_at;
+static apr_hash_t *known;
+
 /* Event and worker; 0 under prefork. */
 static int threaded;
 
@@ -98,6 +102,8 @@ static void find_sites(server_rec *s, apr_pool_t *pconf)
         count++;
     }
     sites = apr_pcalloc(pconf, (apr_size_t)count * sizeof(*sites));
+    known = apr_hash_make(pconf);
+    configured_at = apr_time_now();
     site_count = 0;
     apr_pool_cleanup_register(pconf, NULL, forget_sites, apr_pool_cleanup_null);
     for (server = s; server; server = server->next) {
@@ -108,6 +114,7 @@ static void find_sites(server_rec *s, apr_pool_t *pconf)
             sites[site_count].server = server;
             sites[site_count].settings = settings;
             site_count++;
+            known = apr_hash_overlay(pconf, settings->resources, known);
         }
     }
 }
@@ -178,6 +185,8 @@ static void start_site(site_t *site, apr_pool_t *pchild)
     batch_error_t err = {0};
     apr_status_t rv;
 
+    site->service.configured_at = configured_at;
+    site->service.known = known;
     if (batch_service_open(&site->service, site->settings, site->fitness, site->node, site->server,
                            pchild) != APR_SUCCESS) {
         return;

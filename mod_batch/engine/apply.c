@@ -4,8 +4,12 @@
 
 #include <apr_strings.h>
 
+#include "engine/judge_again.h"
 #include "engine/judgement.h"
 #include "engine/points.h"
+
+/* Items that are judged again and applied together. */
+#define AGAIN_ITEMS 500
 
 apr_status_t batch_application_make(batch_application_t *application, const batch_job_t *job,
                                     const batch_resource_t *resource, apr_pool_t *p)
@@ -58,7 +62,8 @@ void batch_item_complete(batch_item_t *item, const batch_application_t *applicat
         return;
     }
     batch_item_add_defaults(item, application, p);
-    if (item->kind != BATCH_ITEM_KEY && !item->key && application->scope.resource->key_generated) {
+    if (item->kind != BATCH_ITEM_KEY && item->kind != BATCH_ITEM_UNMET && !item->key &&
+        application->scope.resource->key_generated) {
         item->key = batch_item_new_key(job, item->ordinal, p);
         item->key_length = strlen(item->key);
     }
@@ -106,12 +111,8 @@ static int own_values(batch_value_t *values, const batch_item_t *item,
     return count;
 }
 
-/*
- * The item as it was sent, in the notation of segments behind a "=", which no JSON text begins
- * with: the key under its column's name, and the values that are not defaults of the request.
- */
-static const char *original_of(const batch_item_t *item, const batch_application_t *application,
-                               apr_pool_t *p)
+const char *batch_item_original(const batch_item_t *item, const batch_application_t *application,
+                                apr_pool_t *p)
 {
     batch_value_t *values =
         apr_palloc(p, (apr_size_t)(item->value_count + 1) * sizeof(batch_value_t));
@@ -167,7 +168,7 @@ static void describe_failure(batch_item_error_t *error, const batch_apply_reques
         break;
     }
     if (job->api != BATCH_API_RECORDS) {
-        error->original = original_of(item, request->application, p);
+        error->original = batch_item_original(item, request->application, p);
     }
 }
 
@@ -295,7 +296,7 @@ static const batch_item_t *live_items(int *live, const batch_apply_request_t *re
     batch_item_t *kept;
     int i;
 
-    for (i = 0; i < most && items[i].kind != BATCH_ITEM_DROPPED; i++) {
+    for (i = 0; i < most && batch_item_is_live(&items[i]); i++) {
     }
     *live = i;
     if (i == most) {
@@ -306,7 +307,7 @@ static const batch_item_t *live_items(int *live, const batch_apply_request_t *re
         memcpy(kept, items, (apr_size_t)i * sizeof(*kept));
     }
     for (; i < request->count && *live < most; i++) {
-        if (items[i].kind != BATCH_ITEM_DROPPED) {
+        if (batch_item_is_live(&items[i])) {
             kept[(*live)++] = items[i];
         }
     }
@@ -318,14 +319,15 @@ static int items_behind(const batch_item_t *items, int count, int done)
 {
     int i;
 
-    for (i = 0; i < count && (done > 0 || items[i].kind == BATCH_ITEM_DROPPED); i++) {
-        done -= items[i].kind != BATCH_ITEM_DROPPED;
+    for (i = 0; i < count && (done > 0 || !batch_item_is_live(&items[i])); i++) {
+        done -= batch_item_is_live(&items[i]);
     }
     return i;
 }
 
-apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
-                         apr_pool_t *ptemp)
+/* As the items are. */
+static apr_status_t apply_judged(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
+                                 apr_pool_t *ptemp)
 {
     batch_row_outcome_t *outcomes;
     const batch_item_t *items;
@@ -348,4 +350,43 @@ apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t
         request->job->cursor += items_behind(request->items, request->count, done);
     }
     return rv;
+}
+
+/* A part at a time, of which all is applied that is judged. */
+static apr_status_t apply_again(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
+                                apr_pool_t *ptemp)
+{
+    batch_apply_request_t part = *request;
+    batch_item_t *items = apr_palloc(ptemp, AGAIN_ITEMS * sizeof(*items));
+    int left = request->count;
+    apr_status_t rv;
+    int done;
+
+    *tried = 0;
+    part.deadline = APR_INT64_MAX;
+    do {
+        part.count = left < AGAIN_ITEMS ? left : AGAIN_ITEMS;
+        part.count = part.count < part.limit ? part.count : part.limit;
+        memcpy(items, request->items + (request->count - left),
+               (apr_size_t)(unsigned)part.count * sizeof(*items));
+        part.items = items;
+        rv = batch_judge_again(tx, &part, items, part.count, ptemp);
+        if (rv == APR_SUCCESS) {
+            rv = apply_judged(tx, &done, &part, ptemp);
+        }
+        left -= part.count;
+        part.limit -= part.count;
+        *tried += part.count;
+        part.refused = done ? NULL : part.refused;
+    } while (rv == APR_SUCCESS && left && part.limit && apr_time_now() < request->deadline);
+    return rv;
+}
+
+apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
+                         apr_pool_t *ptemp)
+{
+    int again = request->job->judge_again && request->job->api != BATCH_API_RECORDS;
+
+    return again && request->count ? apply_again(tx, tried, request, ptemp)
+                                   : apply_judged(tx, tried, request, ptemp);
 }

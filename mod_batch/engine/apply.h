@@ -41,6 +41,14 @@ apr_status_t batch_items_decode(batch_item_t **items, batch_segment_t *segment,
                                 const batch_application_t *application, const batch_job_t *job,
                                 apr_pool_t *p);
 
+/**
+ * The item as it was sent, for an error of it, in the notation of segments behind a "=", which no
+ * JSON text begins with: the key under its column's name, and the values that are not defaults of
+ * the request. In p.
+ */
+const char *batch_item_original(const batch_item_t *item, const batch_application_t *application,
+                                apr_pool_t *p);
+
 /** Is given each error, which is gone after the call. */
 typedef void batch_apply_error_fn(void *baton, const batch_item_error_t *error);
 

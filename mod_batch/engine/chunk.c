@@ -77,7 +77,7 @@ batch_next_e batch_run_next(const batch_job_run_t *run, const batch_job_t *job, 
      * walks over what another one may have left once more.
      */
     if (job->action == BATCH_ACTION_OVERWRITE && job->cursor == first && !cleaned) {
-        if (batch_run_has_cleanup(job)) {
+        if (batch_cleanup_is_due(job)) {
             return BATCH_NEXT_CLEANUP;
         }
         if (job->last_tries && !run->in_vain) {
@@ -106,12 +106,6 @@ static apr_status_t finish(batch_tx_t *tx, batch_chunk_t *chunk)
     apr_status_t rv = batch_tx_segments_end(tx, &chunk->after);
 
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
-}
-
-int batch_run_has_cleanup(const batch_job_t *job)
-{
-    return job->action == BATCH_ACTION_OVERWRITE &&
-           (job->total == 0 || batch_counts_applied(&job->counts) > 0);
 }
 
 apr_status_t batch_run_make_cleanup(batch_job_run_t *run)

@@ -35,6 +35,12 @@ struct batch_cleanup {
     int last_found; /* which of them was the job's cleanup_key, the last time */
 };
 
+int batch_cleanup_is_due(const batch_job_t *job)
+{
+    return job->action == BATCH_ACTION_OVERWRITE &&
+           (job->total == 0 ? job->allow_empty != 0 : batch_counts_applied(&job->counts) > 0);
+}
+
 apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *job,
                                 const batch_application_t *application, apr_pool_t *p)
 {
@@ -126,7 +132,7 @@ static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 static int names_by_match(const batch_cleanup_t *cleanup, const batch_item_t *item)
 {
     return item->key &&
-           (item->kind == BATCH_ITEM_DROPPED ||
+           (!batch_item_is_live(item) ||
             (item->kind == BATCH_ITEM_KEY && cleanup->application->scope.resource->key_generated));
 }
 

@@ -18,6 +18,9 @@
 #include "batch.h"
 #include "engine/apply.h"
 
+/** 1 if rows are to be removed when all items of the job are behind it. */
+int batch_cleanup_is_due(const batch_job_t *job);
+
 /** batch_job_t.cleanup_total of an overwrite whose rows to be removed were not counted yet. */
 #define BATCH_CLEANUP_UNCOUNTED (-1)
 

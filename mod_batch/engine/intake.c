@@ -8,6 +8,8 @@
 #include "engine/cleanup.h"
 #include "engine/host.h"
 #include "engine/points.h"
+#include "engine/status.h"
+#include "engine/turn.h"
 
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000
@@ -286,6 +288,7 @@ static void count_items(batch_intake_state_t *intake)
             job->counts.duplicates++;
         } else if (intake->results[i]->error_count) {
             job->invalid++;
+            job->unmet += intake->results[i]->item.kind == BATCH_ITEM_UNMET;
             job->counts.errors++;
         } else {
             job->total++;
@@ -318,20 +321,13 @@ apr_status_t batch_intake_store_group(batch_tx_t *tx, batch_intake_state_t *inta
 /* ---- The transactions ---------------------------------------------------------------------------
  */
 
-/* What a job without a valid item comes to: nothing is to be done, or nothing may be. */
-static void conclude_empty(batch_intake_state_t *intake)
+/* 1 if a job without a valid item has nothing more to hope for. */
+static int is_hopeless(const batch_intake_state_t *intake)
 {
-    batch_job_t *job = intake->job;
+    const batch_job_t *job = intake->job;
 
-    if (job->action == BATCH_ACTION_OVERWRITE && intake->plan->allow_empty) {
-        return;
-    }
-    job->status = BATCH_STATUS_FAILED;
-    job->reason = apr_psprintf(
-        intake->p,
-        "none of the %" APR_INT64_T_FMT " items is valid%s: "
-        "see the errors of the batch",
-        job->received, job->action == BATCH_ACTION_OVERWRITE ? ", nothing was removed" : "");
+    return !job->total && !(job->action == BATCH_ACTION_OVERWRITE && intake->plan->allow_empty) &&
+           !(job->judge_again && job->unmet);
 }
 
 /* An overwrite that would remove rows which are named, if only it were known by what. */
@@ -356,9 +352,17 @@ static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_p
 
     job->api = BATCH_API_RESOURCES;
     job->status = BATCH_STATUS_QUEUED;
-    job->queued_at = job->parsed_at = job->validated_at = batch_tx_now(tx);
-    if (!job->total && !intake->undone) {
-        conclude_empty(intake);
+    job->parsed_at = job->validated_at = batch_tx_now(tx);
+    if (intake->plan->mode != BATCH_MODE_SYNC) {
+        rv = batch_turn_queue(tx, job);
+    } else if (!job->queued_at) { /* else it stood in line */
+        job->queued_at = job->parsed_at;
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (is_hopeless(intake) && !intake->undone) {
+        batch_status_none_valid(job, intake->p);
     }
     if (job->status == BATCH_STATUS_QUEUED && intake->unnamed + intake->group_unnamed) {
         conclude_unnamed(intake);
@@ -405,6 +409,9 @@ static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     *intake->job = intake->before;
     if (rv == APR_SUCCESS) {
+        rv = batch_intake_take_turn(tx, intake);
+    }
+    if (rv == APR_SUCCESS) {
         rv = batch_tx_job_place(tx, intake->job);
     }
     if (rv == APR_SUCCESS) {
@@ -417,6 +424,28 @@ static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         rv = store_items(tx, intake, ptemp);
     }
     return rv == APR_SUCCESS ? batch_tx_job_insert_placed(tx, intake->job, NULL) : rv;
+}
+
+/* The same for one that stands in line, so that its job is there. */
+static apr_status_t lined_up_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_intake_state_t *intake = baton;
+    apr_status_t rv = check_permission(intake);
+
+    *intake->job = intake->before;
+    if (rv == APR_SUCCESS) {
+        rv = batch_intake_take_turn(tx, intake);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = settle_group(tx, intake, ptemp);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = conclude(tx, intake, ptemp);
+    }
+    if (rv == APR_SUCCESS && keeps_items(intake->job)) {
+        rv = store_items(tx, intake, ptemp);
+    }
+    return rv == APR_SUCCESS ? batch_tx_job_received(tx, intake->job) : rv;
 }
 
 static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -444,8 +473,11 @@ static apr_status_t end_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_intake_state_t *intake = baton;
 
+    apr_status_t rv;
+
     *intake->job = intake->before;
-    return batch_intake_end(tx, intake, ptemp);
+    rv = batch_intake_take_turn(tx, intake);
+    return rv == APR_SUCCESS ? batch_intake_end(tx, intake, ptemp) : rv;
 }
 
 static apr_status_t remove_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -460,8 +492,7 @@ static apr_status_t remove_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
  */
 static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, batch_error_t *err)
 {
-    apr_status_t rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE,
-                                       NULL, err, intake->p);
+    apr_status_t rv = batch_intake_run_in_turn(intake, body, lined_up_body, err);
     int failing = 0;
 
     while (rv == BATCH_EREFUSED && intake->plan->mode == BATCH_MODE_SYNC && !failing) {
@@ -473,10 +504,24 @@ static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, ba
         }
         failing = intake->undone;
         memset(err, 0, sizeof(*err));
+        body = intake->whole && intake->before.queued_at ? lined_up_body : body;
         rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE, NULL, err,
                               intake->p);
     }
     BATCH_POINT("received");
+    return rv;
+}
+
+/* All of a batch at once. One that stood in line and came to nothing leaves it. */
+static apr_status_t take_in_whole(batch_intake_state_t *intake, batch_error_t *err)
+{
+    apr_status_t rv = run_last(intake, whole_body, err);
+    batch_error_t ignored = {0};
+
+    if (rv != APR_SUCCESS && intake->before.seq) {
+        (void)batch_store_write(intake->engine->store, remove_body, &intake->before, &ignored,
+                                intake->p);
+    }
     return rv;
 }
 
@@ -633,10 +678,11 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
         return BATCH_EINVALID;
     }
     batch_intake_describe(job, plan, actor, p);
+    batch_turn_describe(job, engine, p);
     rv = batch_intake_prepare(&intake, err);
     intake.whole = intake.group.ended;
     if (rv == APR_SUCCESS) {
-        rv = intake.whole ? run_last(&intake, whole_body, err) : take_in_groups(&intake, err);
+        rv = intake.whole ? take_in_whole(&intake, err) : take_in_groups(&intake, err);
     }
     batch_intake_finish(&intake);
     return rv;

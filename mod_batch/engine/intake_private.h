@@ -56,6 +56,7 @@ typedef struct batch_intake_state {
     apr_int64_t group_unnamed; /* of those in the group under way, as far as it is settled */
     apr_int64_t first_unnamed; /* the ordinal of the first of all, from 1; 0 = none */
     /* Sync. */
+    apr_time_t patient_until; /* apr_time_now's clock: it waits for its turn; 0 = it has not yet */
     apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
     int undone;                   /* processing was undone: the job is stored as failed */
     const char *refusal;          /* the database refused the transaction as a whole: its words */
@@ -105,6 +106,26 @@ int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *words)
  * stay. */
 apr_status_t batch_intake_apply(batch_tx_t *tx, batch_intake_state_t *intake, int *undone,
                                 apr_pool_t *ptemp);
+
+/**
+ * For a sync batch of which a transaction has returned BATCH_EBUSY: stands in line until it is its
+ * turn, for so long as it may wait, and sets `before` to what the job is then. The transaction is
+ * to be tried once more. BATCH_EBUSY with a sentence for the client when its patience is over.
+ */
+apr_status_t batch_intake_await_turn(batch_intake_state_t *intake, batch_error_t *err);
+
+/**
+ * Runs the transaction of a sync batch, whose baton is the intake, when its turn has come.
+ * lined_up: the one for a batch that is a single group and has stood in line.
+ */
+apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn *body,
+                                      batch_tx_fn *lined_up, batch_error_t *err);
+
+/**
+ * The first call of a transaction that carries out a sync batch: BATCH_EBUSY where it is not its
+ * turn. judge_again is set where rows may have changed since its items were judged.
+ */
+apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake);
 
 /** Reads all stored errors of the job into intake->errors. */
 apr_status_t batch_intake_list_errors(batch_tx_t *tx, batch_intake_state_t *intake,

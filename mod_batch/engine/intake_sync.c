@@ -38,6 +38,14 @@ static int is_incomplete(const batch_intake_state_t *intake)
     return intake->plan->atomic && intake->job->counts.errors > 0;
 }
 
+/* 1 if that is so before anything is applied: but for what will be judged once more. */
+static int is_lost(const batch_intake_state_t *intake)
+{
+    const batch_job_t *job = intake->job;
+
+    return is_incomplete(intake) && !(job->judge_again && job->unmet == job->counts.errors);
+}
+
 apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     batch_job_t *job = intake->job;
@@ -45,7 +53,7 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
     apr_status_t rv;
 
     job->started_at = batch_tx_now(tx);
-    if (intake->undone || is_incomplete(intake)) {
+    if (intake->undone || is_lost(intake)) {
         return fail_sync(tx, intake);
     }
     apr_array_clear(intake->refusals);

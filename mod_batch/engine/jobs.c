@@ -3,6 +3,7 @@
 #include "engine/change.h"
 #include "engine/selection.h"
 #include "engine/status.h"
+#include "engine/turn.h"
 
 #include <string.h>
 
@@ -124,12 +125,14 @@ struct change {
 };
 
 /* Sends a pending job on its way. */
-static void enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor)
+static apr_status_t enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor)
 {
+    apr_status_t rv = batch_turn_queue(tx, job);
+
     job->status = BATCH_STATUS_QUEUED;
-    job->queued_at = batch_tx_now(tx);
     job->updated_by = actor->name;
     job->updated_by_id = actor->id;
+    return rv;
 }
 
 /* How often a change is tried whose COMMIT's reply is lost, each time on another connection. */
@@ -200,10 +203,10 @@ static apr_status_t create_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         }
     }
     job->status = BATCH_STATUS_PENDING;
-    if (change->request->start) {
-        enqueue(tx, job, change->actor);
+    rv = change->request->start ? enqueue(tx, job, change->actor) : APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_job_insert(tx, job, NULL);
     }
-    rv = batch_tx_job_insert(tx, job, NULL);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -225,6 +228,7 @@ apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
     job->created_by = job->updated_by = actor->name;
     job->created_by_id = job->updated_by_id = actor->id;
     apply_request(job, request, items->nelts, p);
+    batch_turn_describe(job, engine, p);
     return write_change(&change, create_body, BATCH_CHANGE, err);
 }
 
@@ -252,6 +256,7 @@ static apr_status_t take_operations(batch_tx_t *tx, const struct change *change,
     apr_status_t rv = batch_tx_segments_delete(tx, change->job);
 
     apply_request(change->job, change->request, change->items->nelts, change->p);
+    batch_turn_describe(change->job, change->engine, change->p);
     return rv == APR_SUCCESS ? batch_selection_store(tx, change->job, change->items, ptemp) : rv;
 }
 
@@ -365,8 +370,8 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    enqueue(tx, job, change->actor);
-    return batch_tx_job_update(tx, job);
+    rv = enqueue(tx, job, change->actor);
+    return rv == APR_SUCCESS ? batch_tx_job_update(tx, job) : rv;
 }
 
 apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,

@@ -17,8 +17,17 @@
 #include "store/fitness.h"
 #include "store/store.h"
 
+typedef struct batch_engine batch_engine_t;
+
+/**
+ * Runs the query of a job of the records API: *items as batch_query_run gives them, NULL if the job
+ * has none; in p. BATCH_EINVALID with a sentence where it cannot be run any more.
+ */
+typedef apr_status_t batch_select_fn(apr_array_header_t **items, const batch_engine_t *engine,
+                                     const batch_job_t *job, batch_error_t *err, apr_pool_t *p);
+
 /** One store with the resources and limits that apply to it. Lives as long as the process. */
-typedef struct batch_engine {
+struct batch_engine {
     batch_store_t *store;
     apr_hash_t *resources; /* name -> const batch_resource_t * */
     batch_limits_t limits;
@@ -26,7 +35,10 @@ typedef struct batch_engine {
     batch_fitness_t *fitness; /* which resources are in service; NULL: all */
     batch_outages_t *outages; /* what has been logged of late; NULL: everything is logged */
     int read_ahead; /* a large request may have a thread beside it: not where a signal ends it */
-} batch_engine_t;
+    apr_time_t configured_at; /* when the configuration was read; 0: it decides on nothing older */
+    apr_hash_t *known; /* name -> anything: the resources of all servers; NULL: of this one alone */
+    batch_select_fn *select; /* NULL: jobs keep what was selected for them */
+};
 
 /** What a pending job's query has selected just before its start. */
 typedef struct batch_selection {

@@ -290,6 +290,12 @@ static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
     }
 }
 
+static const char *original_of(const batch_source_item_t *source, apr_pool_t *p)
+{
+    return source->original || !source->make_original ? source->original
+                                                      : source->make_original(source, p);
+}
+
 /*
  * An item that is not applied. Of its values only those stay by which it names a row. Its original
  * goes with the first error: that is enough to mend it.
@@ -301,12 +307,25 @@ static void drop(batch_judged_t *judged, const batch_plan_t *plan, int is_faultl
 
     batch_identity_keep(judged, plan, p);
     item->kind = BATCH_ITEM_DROPPED;
-    item->original = source->original || !source->make_original ? source->original
-                                                                : source->make_original(source, p);
+    item->original = original_of(source, p);
     judged->errors[0].original = item->original;
     judged->look = 0;
     if (plan->action == BATCH_ACTION_OVERWRITE) {
         batch_identity_judge(judged, plan, is_faultless, p);
+    }
+}
+
+/*
+ * An item that is not applied for what its row is like. It is kept whole: when the turn of its
+ * batch comes, that may be otherwise.
+ */
+static void unmet(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p)
+{
+    judged->item.kind = BATCH_ITEM_UNMET;
+    judged->errors[0].original = original_of(&judged->source, p);
+    judged->look = 0;
+    if (plan->action == BATCH_ACTION_OVERWRITE) {
+        batch_identity_judge(judged, plan, 0, p);
     }
 }
 
@@ -370,6 +389,17 @@ static void judge_found(batch_judged_t *judged, const batch_plan_t *plan,
     }
 }
 
+void batch_judge_stored(batch_judged_t *judged, const batch_plan_t *plan, const batch_item_t *item)
+{
+    memset(judged, 0, sizeof(*judged));
+    judged->item = *item;
+    if (item->kind == BATCH_ITEM_MATCH || item->kind == BATCH_ITEM_NEW) {
+        judged->item.key = NULL; /* that of a new row */
+        judged->item.key_length = 0;
+    }
+    judge_row(judged, plan);
+}
+
 void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
                         const batch_plan_t *plan, const batch_row_look_t *look, apr_pool_t *p)
 {
@@ -383,7 +413,7 @@ void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
     }
     judge_found(final, plan, look, p);
     if (final->error_count) {
-        drop(final, plan, 0, p);
+        unmet(final, plan, p);
         final->unnamed |= final->look && !look->found;
     }
     final->look = 0;

@@ -41,6 +41,12 @@ void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
                  apr_pool_t *p);
 
 /**
+ * The first step for a stored item, or for its copy that was completed for its row: as it was
+ * accepted, or dropped for what its row was like.
+ */
+void batch_judge_stored(batch_judged_t *judged, const batch_plan_t *plan, const batch_item_t *item);
+
+/**
  * The second step, for an item whose `look` is set: makes *final of the first step's result and of
  * what was found. final may be judged.
  */

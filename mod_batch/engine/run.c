@@ -5,6 +5,8 @@
 #include <apr_strings.h>
 
 #include "engine/points.h"
+#include "engine/reselect.h"
+#include "engine/turn.h"
 
 /* Waits between tries while the database is unavailable: doubling from the first to the last. */
 #define FIRST_WAIT apr_time_from_msec(100)
@@ -196,10 +198,32 @@ static apr_status_t prepare_cleanup(batch_job_run_t *run, int *ready, batch_erro
 /* ---- The job ------------------------------------------------------------------------------------
  */
 
+/* Whether the configuration still means what the job was made for; sets run->reason if not. */
+static apr_status_t check_section(batch_job_run_t *run, batch_error_t *err, apr_pool_t *p)
+{
+    switch (batch_turn_fit(run->engine, run->job, p)) {
+    case BATCH_FIT_GOOD:
+        return APR_SUCCESS;
+    case BATCH_FIT_CHANGED:
+        run->reason = apr_psprintf(
+            p, "the configuration of the resource %s was changed while the batch was under way",
+            run->job->resource);
+        return batch_error_set(err, APR_EGENERAL, "MB0424", p,
+                               "its <BatchResource %s> was changed since it was made",
+                               run->job->resource);
+    default:
+        run->reason =
+            apr_psprintf(p, "the resource %s is not configured any more", run->job->resource);
+        return batch_error_set(err, APR_EGENERAL, "MB0404", p, "the resource %s is not configured",
+                               run->job->resource);
+    }
+}
+
 static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, batch_job_t *job,
                             batch_error_t *err, apr_pool_t *p)
 {
     const batch_resource_t *resource;
+    apr_status_t rv;
 
     memset(run, 0, sizeof(*run));
     run->runner = runner;
@@ -213,9 +237,9 @@ static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, 
     apr_pool_create(&run->segment_pool, p);
     apr_pool_create(&run->chunk_pool, p);
     apr_pool_create(&run->words_pool, p);
-    if (!resource) {
-        return batch_error_set(err, APR_EGENERAL, "MB0404", p, "the resource %s is not configured",
-                               job->resource);
+    rv = check_section(run, err, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
     if (job->claims >= CLAIMS_CAREFUL) {
         run->limit = 1;
@@ -279,7 +303,9 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 /* Ends a job that can never go on, so that it does not come back to the queue for ever. */
 static apr_status_t fail_job(batch_job_run_t *run, apr_status_t cause, batch_error_t *err)
 {
-    struct failure failure = {run, *run->job, "the batch cannot go on: see the server's error log"};
+    struct failure failure = {run, *run->job,
+                              run->reason ? run->reason
+                                          : "the batch cannot go on: see the server's error log"};
     batch_error_t second = {0};
     apr_status_t rv;
 
@@ -331,6 +357,27 @@ static apr_status_t write_chunk(batch_job_run_t *run, batch_chunk_t *chunk, batc
     return rv;
 }
 
+/* Before the first chunk of a batch that has waited for its turn. */
+static apr_status_t reselect(batch_job_run_t *run, batch_error_t *err)
+{
+    batch_job_t job = *run->job;
+    apr_status_t rv = batch_reselect(&job, run->engine, err, run->chunk_pool);
+
+    if (rv == APR_SUCCESS || rv == BATCH_EINDOUBT) {
+        *run->job = job;
+        run->renewed = apr_time_now();
+    }
+    if (rv == BATCH_EINDOUBT) {
+        run->in_doubt = 1;
+        run->doubtful = job;
+        return APR_SUCCESS;
+    }
+    if (rv == BATCH_EINVALID) {
+        run->reason = apr_pstrdup(run->p, err->message);
+    }
+    return rv;
+}
+
 /* One chunk: APR_SUCCESS with the job moved on, or why not. */
 static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
 {
@@ -340,6 +387,9 @@ static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
 
     if (run->in_doubt) {
         return settle(run, err);
+    }
+    if (batch_reselect_is_due(run->engine, run->job)) {
+        return reselect(run, err);
     }
     switch (batch_run_next(run, run->job, run->cleaned)) {
     case BATCH_NEXT_ITEMS:

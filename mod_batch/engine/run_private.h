@@ -22,6 +22,7 @@ typedef struct batch_job_run {
     int limit;                /* items of a chunk: shrinks when a commit is refused, grows after */
     const char *refused;      /* the next item is not to be tried: the database's words about it */
     int poison;               /* so it is, and never again */
+    const char *reason;       /* why the job cannot go on, for its client; NULL = see the log */
     int in_doubt;             /* a chunk's COMMIT was not answered: it may have been done */
     batch_job_t doubtful;     /* what the job is if it was */
     batch_cleanup_t *cleanup; /* of an overwrite; NULL = not made yet */
@@ -58,9 +59,6 @@ apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int6
 
 /** Makes run->cleanup in run->p unless it is there, and takes over the count that the job has. */
 apr_status_t batch_run_make_cleanup(batch_job_run_t *run);
-
-/** 1 if rows are to be removed when the second tries are behind us. */
-int batch_run_has_cleanup(const batch_job_t *job);
 
 /* What is to be done next. */
 typedef enum {

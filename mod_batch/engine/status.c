@@ -79,8 +79,21 @@ static const char *participle(batch_action_e action, apr_pool_t *p)
                                             : apr_pstrcat(p, batch_action_name(action), "d", NULL);
 }
 
+void batch_status_none_valid(batch_job_t *job, apr_pool_t *p)
+{
+    job->status = BATCH_STATUS_FAILED;
+    job->reason = apr_psprintf(
+        p, "none of the %" APR_INT64_T_FMT " items is valid%s: see the errors of the batch",
+        job->received, job->action == BATCH_ACTION_OVERWRITE ? ", nothing was removed" : "");
+}
+
 void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
 {
+    if (job->api == BATCH_API_RESOURCES && !job->total && job->received &&
+        !(job->action == BATCH_ACTION_OVERWRITE && job->allow_empty)) {
+        batch_status_none_valid(job, p);
+        return;
+    }
     if (job->total > 0 && batch_counts_applied(&job->counts) == 0) {
         job->status = BATCH_STATUS_FAILED;
         job->reason = apr_psprintf(p,

@@ -36,6 +36,9 @@ int batch_job_has_upload(const batch_job_t *job);
 /** 1 if items of the job are listed as errors, duplicates among them. */
 int batch_job_has_errors(const batch_job_t *job);
 
+/** Gives a job none of whose items is valid its final status and reason (in p). */
+void batch_status_none_valid(batch_job_t *job, apr_pool_t *p);
+
 /**
  * Gives a job whose last item is behind it its final status and reason (in p): it failed if it had
  * items and not one could be applied, else it is completed.

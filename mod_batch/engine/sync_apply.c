@@ -185,7 +185,7 @@ static const char *announce(batch_intake_state_t *intake, const batch_item_t *it
 {
     int i;
 
-    for (i = 0; i < count && items[i].kind == BATCH_ITEM_DROPPED; i++) {
+    for (i = 0; i < count && !batch_item_is_live(&items[i]); i++) {
     }
     intake->trying = i < count ? items[i].ordinal : -1;
     for (i = 0; i < intake->barred->nelts; i++) {
@@ -382,8 +382,7 @@ static apr_status_t overwrite(sync_run_t *run, int *undone)
     const batch_job_t *job = run->intake->job;
     apr_status_t rv = APR_SUCCESS;
 
-    if (goes_on(run->intake) &&
-        (!job->total || batch_counts_applied(&job->counts) || run->in_the_way)) {
+    if (goes_on(run->intake) && (batch_cleanup_is_due(job) || run->in_the_way)) {
         rv = clean_up(run);
     }
     if (rv == APR_SUCCESS) {

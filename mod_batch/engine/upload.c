@@ -8,6 +8,7 @@
 #include "engine/host.h"
 #include "engine/intake_private.h"
 #include "engine/status.h"
+#include "engine/turn.h"
 
 /* How often an upload that is being read says how far it has come. */
 #define REPORT_INTERVAL apr_time_from_sec(1)
@@ -61,6 +62,7 @@ apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine
     struct asking asking = {engine, actor, plan, job};
 
     batch_intake_describe(job, plan, actor, p);
+    batch_turn_describe(job, engine, p);
     job->api = BATCH_API_RESOURCES;
     job->status = BATCH_STATUS_REQUESTED;
     job->via = BATCH_VIA_FILE;
@@ -315,7 +317,10 @@ static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     apr_status_t rv;
 
     *intake->job = intake->before;
-    rv = batch_intake_store_group(tx, intake, ptemp);
+    rv = intake->group.ended ? batch_intake_take_turn(tx, intake) : APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        rv = batch_intake_store_group(tx, intake, ptemp);
+    }
     if (rv == APR_SUCCESS) {
         rv = batch_tx_upload_progress(tx, intake->job, &upload->owner, upload->engine->limits.lease,
                                       intake->source->count);
@@ -332,6 +337,10 @@ static apr_status_t take_groups(struct taking *taking, batch_error_t *err)
         intake->before = *intake->job;
         rv = change(taking->upload, group_body, taking,
                     intake->group.ended ? BATCH_CHANGE : BATCH_CHANGE_ON_WAY, err);
+        if (rv == BATCH_EBUSY) {
+            rv = batch_intake_await_turn(intake, err);
+            continue;
+        }
         if (rv != APR_SUCCESS || intake->group.ended) {
             break;
         }

@@ -17,6 +17,7 @@
 #include "engine/node.h"
 #include "engine/points.h"
 #include "engine/run.h"
+#include "engine/turn.h"
 #include "engine/upload.h"
 
 /* How often a node looks into the queue unasked: for batches of other nodes and of dead owners. */
@@ -39,13 +40,18 @@
 /* After a claim that failed, wait that long before the next. */
 #define FAILURE_NAP apr_time_from_sec(2)
 
+/* The same where a job was left since a request is at its rows just now. */
+#define HELD_OFF_NAP apr_time_from_msec(20)
+
 /* Free memory that a worker keeps between jobs. */
 #define WORKER_MAX_FREE (4 * 1024 * 1024)
 
 struct worker {
     batch_workers_t *workers;
     apr_thread_t *thread;
+    apr_pool_t *p; /* cleared before each job */
     int slot;
+    int held_off;    /* the last claim has left a job since a request is at its rows */
     int unavailable; /* it has logged that claims fail: to be said when they do not any more */
 };
 
@@ -132,13 +138,24 @@ struct claim {
     apr_pool_t *p;
 };
 
+/* Also one that has to be ended, since nobody can run it any more. */
 static int is_runnable(void *baton, const batch_job_t *job)
 {
-    const batch_engine_t *engine = ((struct worker *)baton)->workers->engine;
-    const batch_resource_t *resource = batch_engine_resource(engine, job->resource);
+    struct worker *worker = baton;
+    const batch_engine_t *engine = worker->workers->engine;
+    batch_fit_e fit = BATCH_FIT_UNKNOWN;
+    apr_pool_t *scratch;
 
-    return resource &&
-           (!engine->fitness || batch_fitness_serves(engine->fitness, resource, job->action));
+    if (apr_pool_create(&scratch, worker->p) == APR_SUCCESS) {
+        fit = batch_turn_fit(engine, job, scratch);
+        apr_pool_destroy(scratch);
+    }
+    if (fit != BATCH_FIT_GOOD) {
+        return fit != BATCH_FIT_UNKNOWN;
+    }
+    return !engine->fitness ||
+           batch_fitness_serves(engine->fitness, batch_engine_resource(engine, job->resource),
+                                job->action);
 }
 
 static int is_owner_gone(void *baton, const batch_owner_t *owner)
@@ -189,13 +206,15 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
     batch_workers_t *workers = worker->workers;
     batch_job_t job;
     batch_error_t err = {0};
-    struct claim claim = {
-        {&workers->owner, workers->engine->limits.lease, is_runnable, is_owner_gone, worker},
-        &job,
-        p};
+    struct claim claim = {{&workers->owner, workers->engine->limits.lease, is_runnable,
+                           is_owner_gone, worker, &worker->held_off},
+                          &job,
+                          p};
     batch_runner_t runner = {workers->engine, is_stopping, pause_worker, worker};
-    apr_status_t rv = batch_store_write(workers->engine->store, claim_body, &claim, &err, p);
+    apr_status_t rv;
 
+    worker->held_off = 0;
+    rv = batch_store_write(workers->engine->store, claim_body, &claim, &err, p);
     if (rv == BATCH_EINDOUBT) {
         rv = batch_store_job_stands(workers->engine->store, &job, &err, p);
         rv = rv == BATCH_ECONFLICT ? BATCH_ENOTFOUND : rv;
@@ -219,6 +238,10 @@ static void run_all(struct worker *worker, apr_pool_t *p)
     while (rv == APR_SUCCESS && !is_stopping(worker)) {
         apr_pool_clear(p);
         rv = run_one(worker, p);
+        if (rv == BATCH_ENOTFOUND && worker->held_off) {
+            sleep_for(worker, HELD_OFF_NAP, -1);
+            rv = APR_SUCCESS;
+        }
     }
     apr_pool_clear(p);
     if (rv != BATCH_ENOTFOUND && rv != APR_SUCCESS) {
@@ -248,7 +271,7 @@ static apr_status_t remove_abandoned(struct worker *worker, int *removed, batch_
 {
     batch_workers_t *workers = worker->workers;
     struct abandoned abandoned = {
-        {&workers->owner, workers->engine->limits.lease, is_runnable, is_owner_gone, worker},
+        {&workers->owner, workers->engine->limits.lease, is_runnable, is_owner_gone, worker, NULL},
         removed};
 
     return batch_store_write(workers->engine->store, abandoned_body, &abandoned, err, p);
@@ -340,6 +363,7 @@ static void *APR_THREAD_FUNC thread_main(apr_thread_t *thread, void *baton)
     (void)thread;
     if (rv == APR_SUCCESS) {
         apr_pool_tag(p, "batch_worker");
+        worker->p = p;
         work(worker, p);
         apr_pool_destroy(p);
     } else {

@@ -27,9 +27,10 @@ typedef struct batch_exchange {
     batch_problems_t *problems; /* what is wrong with the request, its query string at first */
     const batch_resource_t *resource; /* which the request needs for that action; NULL = none */
     batch_action_e action;
-    int dot_json;   /* the path ended with .json */
-    int body_begun; /* reading the request's body has begun */
-    int body_read;  /* the request's body was read to its end */
+    int dot_json;    /* the path ended with .json */
+    int body_begun;  /* reading the request's body has begun */
+    int body_read;   /* the request's body was read to its end */
+    int leaves_line; /* a batch that others waited for has ended: a worker is to look for them */
 } batch_exchange_t;
 
 /** Answers an exchange; returns what the handler returns to httpd. */

@@ -98,7 +98,7 @@ static int answer_signed(batch_exchange_t *x)
 /* What requests leave to a worker: to be asked for when the client has its reply. */
 static void look_after_store(const batch_exchange_t *x)
 {
-    if (batch_store_wants_worker(x->service->engine->store)) {
+    if (batch_store_wants_worker(x->service->engine->store) || x->leaves_line) {
         batch_reply_flush(x);
         batch_node_wake(x->service->node);
     }

@@ -21,6 +21,8 @@ typedef struct batch_service {
     const batch_engine_t *engine;
     batch_node_t *node;
     batch_signer_t *signer;
+    apr_time_t configured_at; /* when the configuration was read, before it is opened */
+    apr_hash_t *known;        /* the names of all servers' resources, before it is opened */
 } batch_service_t;
 
 /**
@@ -34,6 +36,9 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
 /** Makes what signs URLs, in p: with the secrets of BatchURLSecretFile, or NULL: the store's. */
 apr_status_t batch_signer_make(batch_signer_t **signer, const batch_url_secrets_t *files,
                                batch_store_t *store, apr_pool_t *p);
+
+/** Selects the rows of a job's query once more, in a worker: a batch_select_fn. */
+batch_select_fn batch_records_reselect;
 
 /** The service of the request's server, or NULL; mod_batch.c gives it. */
 typedef const batch_service_t *batch_service_fn(const request_rec *r);

@@ -45,6 +45,28 @@ int batch_records_query(batch_exchange_t *x, batch_operation_t *operation,
     return 1;
 }
 
+apr_status_t batch_records_reselect(apr_array_header_t **items, const batch_engine_t *engine,
+                                    const batch_job_t *job, batch_error_t *err, apr_pool_t *p)
+{
+    batch_query_t query = {batch_engine_resource(engine, job->resource), job->organization,
+                           job->form_id, batch_operations_query(job->operations, p),
+                           &engine->limits};
+    batch_problems_t *problems = batch_problems_make(p);
+    apr_status_t rv;
+
+    *items = NULL;
+    if (!query.text || !query.resource || !query.resource->form_column) {
+        return APR_SUCCESS;
+    }
+    rv = batch_query_run(items, problems, field, engine->store, &query, err, p);
+    if (rv == BATCH_EINVALID && problems->nelts) {
+        return batch_error_set(err, rv, NULL, p,
+                               "its query cannot be run any more, now that its turn has come: %s",
+                               APR_ARRAY_IDX(problems, 0, batch_problem_t).message);
+    }
+    return rv;
+}
+
 int batch_records_select(batch_exchange_t *x, apr_array_header_t **items, const batch_job_t *job,
                          const batch_resource_t *resource, int *code)
 {

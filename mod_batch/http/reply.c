@@ -267,6 +267,9 @@ int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_
         return batch_reply_error(x, HTTP_CONFLICT,
                                  err->message ? err->message
                                               : "somebody else has just changed this batch");
+    case BATCH_EBUSY:
+        apr_table_setn(r->headers_out, "Retry-After", "2");
+        return batch_reply_error(x, HTTP_CONFLICT, err->message);
     case BATCH_EFORBIDDEN:
         return batch_reply_error(x, HTTP_FORBIDDEN, "you may not do what this batch does");
     case BATCH_EINVALID:

@@ -212,6 +212,9 @@ static int read_create(struct create *create)
     return read_body(create);
 }
 
+/* The time between what is queued and what begins, of a request that did not wait in line. */
+#define AT_ONCE apr_time_from_msec(1)
+
 /* ---- Endpoints --------------------------------------------------------------------------------
  */
 
@@ -232,9 +235,11 @@ int batch_resources_create(batch_exchange_t *x)
     rv = batch_intake(&job, errors, x->service->engine, &x->actor, &create.plan,
                       batch_resources_body_source(create.body, create.plan.resource),
                       create.problems, &create.err, p);
+    x->leaves_line = rv == BATCH_EBUSY;
     if (rv != APR_SUCCESS) {
         return batch_reply_failure(x, rv, &create.err, create.problems);
     }
+    x->leaves_line = job.mode == BATCH_MODE_SYNC && job.started_at - job.queued_at > AT_ONCE;
     if (job.mode == BATCH_MODE_SYNC && job.status != BATCH_STATUS_COMPLETED) {
         return batch_reply_batch(x, HTTP_UNPROCESSABLE_ENTITY, "batch_failed", &job, NULL, errors);
     }

@@ -126,6 +126,7 @@ int batch_resources_cancel(batch_exchange_t *x)
     apr_status_t rv =
         batch_job_cancel(&job, x->service->engine, &x->actor, x->id, &err, x->r->pool);
 
+    x->leaves_line = rv == APR_SUCCESS;
     return rv == APR_SUCCESS ? batch_reply_job(x, HTTP_OK, &job)
                              : batch_reply_failure(x, rv, &err, NULL);
 }

@@ -116,7 +116,7 @@ static void decide_alone(batch_pgsql_merge_t *merge, int i, const apr_uint64_t *
 
     if (!columns) {
         decide(merge, i, BATCH_ROW_REFUSED, "it has a column that no batch may write");
-    } else if (item->kind == BATCH_ITEM_DROPPED || (item->kind == BATCH_ITEM_KEY && !item->key) ||
+    } else if (!batch_item_is_live(item) || (item->kind == BATCH_ITEM_KEY && !item->key) ||
                (item->kind == BATCH_ITEM_MATCH && !has_match(resource, item))) {
         decide(merge, i, BATCH_ROW_REFUSED, "it does not say which row it is of");
     } else if (item->kind == BATCH_ITEM_KEY && resource->key_generated &&

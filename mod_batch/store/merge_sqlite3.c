@@ -340,7 +340,8 @@ static batch_failure_e merge_item(merge_run_t *run, batch_row_outcome_t *outcome
     batch_sqlite3_plan_t *plan;
     int missing = 1;
 
-    if (run->wrong || kind == BATCH_ITEM_DROPPED || (kind == BATCH_ITEM_KEY && !run->item->key) ||
+    if (run->wrong || !batch_item_is_live(run->item) ||
+        (kind == BATCH_ITEM_KEY && !run->item->key) ||
         (kind == BATCH_ITEM_MATCH && !has_match(run))) {
         refuse(outcome, run->wrong ? run->wrong : "it does not say which row it is of");
         return BATCH_FAILURE_NONE;

@@ -22,7 +22,7 @@ struct batch_segment_writer {
 #define NUMBER_LENGTH 21
 
 /* What stands behind an item's count, by batch_item_kind_e. */
-static const char marks[] = {';', 'm', 'n', 'd'};
+static const char marks[] = {';', 'm', 'n', 'd', 'u'};
 #define MARK_COUNT ((int)sizeof(marks))
 
 static char *put_number(char *next, apr_uint64_t number, char separator)

@@ -134,7 +134,7 @@
     "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"         \
     " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"             \
     " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                        \
-    " updated_at = %lld, revision = revision + 1"                                                  \
+    " updated_at = %lld, judge_again = %lld, revision = revision + 1"                              \
     " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing') AND api <> 'none'"
 #define BATCH_SQL_TEXT_FENCE(clock)                                                                \
     "UPDATE batch_jobs SET lease_until = " clock " + %lld WHERE seq = %lld AND id = %s"            \
@@ -143,14 +143,15 @@
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
     " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " second_tries = %lld, last_tries = %lld, claims = 0, updated_at = %lld,"                      \
-    " revision = revision + 1"                                                                     \
+    " second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, invalid = %lld,"        \
+    " judge_again = %lld, claims = 0, updated_at = %lld, revision = revision + 1"                  \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
 #define BATCH_SQL_TEXT_FINISH                                                                      \
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
     " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " second_tries = %lld, last_tries = %lld, status_rank = %lld, claims = 0, updated_at = %lld,"  \
+    " second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, invalid = %lld,"        \
+    " judge_again = %lld, status_rank = %lld, claims = 0, updated_at = %lld,"                      \
     " revision = revision + 1,"                                                                    \
     " completed_at = %lld,"                                                                        \
     " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                     \
@@ -171,6 +172,25 @@
     BATCH_SQL_TEXT_HOLDINGS("queued_at",                                                           \
                             "status = '" status "' AND status IN ('queued', 'processing')"         \
                             " AND api <> 'none'")
+/*
+ * Jobs of a target that stand before others: what is processed, and what is queued; a request that
+ * waits for its turn stands in line as a job that is being received and has been queued, as long as
+ * it has a lease.
+ */
+#define BATCH_SQL_TEXT_LINE(target)                                                                \
+    "FROM batch_jobs AS line WHERE line.target = " target                                          \
+    " AND line.status IN ('queued', 'processing') AND line.queued_at > 0"
+#define BATCH_SQL_TEXT_BEFORE(queued_at, seq, now)                                                 \
+    " AND (line.status = 'processing' OR (line.queued_at, line.seq) < (" queued_at ", " seq "))"   \
+    " AND (line.api <> 'none' OR line.lease_until > " now ")"
+/* A queued job none of whose target stands before it. */
+#define BATCH_SQL_TEXT_FIRST_IN_LINE                                                               \
+    BATCH_SQL_TEXT_HOLDINGS(                                                                       \
+        "queued_at",                                                                               \
+        "status = 'queued' AND status IN ('queued', 'processing') AND api <> 'none' AND NOT "      \
+        "EXISTS (SELECT 1 " BATCH_SQL_TEXT_LINE("batch_jobs.target")                               \
+            BATCH_SQL_TEXT_BEFORE("batch_jobs.queued_at", "batch_jobs.seq", "%lld") ")")
+
 #define BATCH_SQL_TEXT_RECEIVING BATCH_SQL_TEXT_HOLDINGS("created_at", "api = 'none'")
 
 /*
@@ -221,7 +241,7 @@
     SAME(BATCH_SQL_JOB_UPDATE,                                                                     \
          "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"          \
          " operations = %s, warnings = %s, status = %s, status_rank = %lld, total = %lld,"         \
-         " stored = %lld, queued_at = %lld,"                                                       \
+         " stored = %lld, queued_at = %lld, target = %s, section = %s, judge_again = %lld,"        \
          " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"        \
          " WHERE seq = %lld AND id = %s AND revision = %lld")                                      \
     SAME(BATCH_SQL_JOB_RECEIVED,                                                                   \
@@ -231,7 +251,8 @@
          " total = %lld, stored = %lld, received = %lld, invalid = %lld, queued_at = %lld,"        \
          " cursor = %lld, cleanup_total = %lld, cleanup_done = %lld, started_at = %lld,"           \
          " parsed_at = %lld, validated_at = %lld, processed_at = %lld, checksum = %s,"             \
-         " header = %s, completed_at = %lld, updated_at = %lld, revision = revision + 1,"          \
+         " header = %s, judge_again = %lld, completed_at = %lld, updated_at = %lld, revision = "   \
+         "revision + 1,"                                                                           \
          " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                \
          " WHERE seq = %lld AND id = %s AND revision = %lld"                                       \
          " AND (api = 'none' OR status = 'requested')")                                            \
@@ -272,7 +293,7 @@
      * without.                                                                                    \
      */                                                                                            \
     SAME(BATCH_SQL_RUNNING, BATCH_SQL_TEXT_CANDIDATES("processing"))                               \
-    SAME(BATCH_SQL_QUEUED, BATCH_SQL_TEXT_CANDIDATES("queued"))                                    \
+    SAME(BATCH_SQL_QUEUED, BATCH_SQL_TEXT_FIRST_IN_LINE)                                           \
     /* Those whose receiving may have come to nothing. */                                          \
     OWN(BATCH_SQL_RECEIVING, BATCH_SQL_TEXT_RECEIVING,                                             \
         BATCH_SQL_TEXT_RECEIVING " FOR UPDATE SKIP LOCKED")                                        \
@@ -288,6 +309,25 @@
          " lease_until = 0, claims = CASE WHEN claims > 0 THEN claims - 1 ELSE 0 END"              \
          " WHERE seq = %lld AND id = %s AND epoch = %lld AND cursor = %lld"                        \
          " AND status = 'processing'")                                                             \
+                                                                                                   \
+    /* Turns: store_turns.c */                                                                     \
+    OWN(BATCH_SQL_TARGET_TRY, NULL,                                                                \
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 78856))::int")                      \
+    OWN(BATCH_SQL_TARGET_SHARE, NULL,                                                              \
+        "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 78856))")                        \
+    OWN(BATCH_SQL_TARGET_ALONE, NULL, "SELECT pg_advisory_xact_lock(hashtextextended(%s, 78856))") \
+    OWN(BATCH_SQL_TARGET_QUEUE, NULL, "SELECT pg_advisory_xact_lock(hashtextextended(%s, 78857))") \
+    SAME(BATCH_SQL_TARGET_LAST, "SELECT max(line.queued_at) " BATCH_SQL_TEXT_LINE("%s"))           \
+    SAME(BATCH_SQL_TARGET_EARLIER,                                                                 \
+         "SELECT line.seq " BATCH_SQL_TEXT_LINE("%s")                                              \
+             BATCH_SQL_TEXT_BEFORE("%lld", "%lld", "%lld") " AND line.seq <> %lld LIMIT 1")        \
+    SAME(BATCH_SQL_TARGET_CHANGED,                                                                 \
+         "SELECT seq FROM batch_jobs WHERE completed_at > 0 AND completed_at >= %lld"              \
+         " AND target = %s AND seq <> %lld AND api <> 'none' LIMIT 1")                             \
+    SAME(BATCH_SQL_JOB_LINE_UP,                                                                    \
+         "UPDATE batch_jobs SET queued_at = %lld, lease_until = %lld, updated_at = %lld,"          \
+         " revision = revision + 1"                                                                \
+         " WHERE seq = %lld AND id = %s AND revision = %lld AND api = 'none'")                     \
                                                                                                    \
     /* batch_items: sqlite3 finds them by place, BATCH_PLACE */                                    \
     OWN(BATCH_SQL_SEGMENT_INSERT,                                                                  \
@@ -327,6 +367,7 @@
         " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],"             \
         " %s::text[], %s::text[]) WITH ORDINALITY"                                                 \
         " AS added (ordinal, line, id, field, code, message, original, place)) AS new")            \
+    SAME(BATCH_SQL_ERRORS_FORGET, "DELETE FROM batch_errors WHERE job = %lld AND ordinal = %lld")  \
     SAME(BATCH_SQL_ERRORS_READ,                                                                    \
          "SELECT ordinal, number, line, id, field, code, message, original FROM batch_errors"      \
          " WHERE job = %lld AND (ordinal, number) > (%lld, %lld)"                                  \

@@ -138,6 +138,11 @@ apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_
     return rv;
 }
 
+int batch_store_is_ending(batch_store_t *store)
+{
+    return batch_hurry_is_on(&store->hurry);
+}
+
 void batch_store_hurry(batch_store_t *store, apr_interval_time_t patience)
 {
     batch_hurry_begin(&store->hurry, patience);

@@ -166,6 +166,9 @@ apr_status_t batch_store_write_async(batch_store_t *store, batch_tx_fn *fn, void
 apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,
                               batch_error_t *err, apr_pool_t *ptemp);
 
+/** 1 once the process is to end: whoever waits for something is to give up. */
+int batch_store_is_ending(batch_store_t *store);
+
 /**
  * For whoever runs one transaction behind the other, before each: how long to leave the database to
  * others. 0: go on; otherwise wait that long, and ask again. Other programs that want to write to
@@ -293,7 +296,8 @@ apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_j
 
 /**
  * Writes back what the API may change in a job that is not running: resource, action, form_id,
- * settings, operations, warnings, status, total, queued_at, updated_by and updated_by_id.
+ * settings, operations, warnings, status, total, queued_at, target, section, judge_again,
+ * updated_by and updated_by_id.
  * Sets updated_at and revision. BATCH_ECONFLICT if the row's revision is no longer the job's.
  */
 apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job);
@@ -311,6 +315,7 @@ apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_tim
 /**
  * Ends the receiving of a job (of BATCH_API_NONE, or requested): writes api, status, reason,
  * counts, total, stored, received, invalid, cursor, cleanup_total, cleanup_done, checksum, header,
+ * judge_again,
  * and the times queued_at, started_at, parsed_at, validated_at and processed_at. Sets updated_at
  * and revision; a final status sets completed_at, any takes the owner away. BATCH_ENOTFOUND if the
  * job has been removed, BATCH_ECONFLICT if its revision is no longer the job's.
@@ -386,6 +391,47 @@ apr_status_t batch_tx_upload_overdue(batch_tx_t *tx, batch_job_t *job,
 apr_status_t batch_tx_secret(batch_tx_t *tx, const char **secret, const char *name,
                              const char *candidate, apr_pool_t *p);
 
+/* ---- Turns ----------------------------------------------------------------------------------- */
+
+/*
+ * Batches with the same target (a table and, where it has a scope, an organization) come one after
+ * the other: in order of queued_at and seq. What is being processed stands before all others.
+ */
+
+/** From when on rows may have changed that the job's items were judged by. */
+apr_time_t batch_job_judged_since(const batch_job_t *job);
+
+/**
+ * Keeps claims of jobs of that target from succeeding until the transaction ends; exclusive: other
+ * such transactions, too. Waits for those that hold it. NULL target: nothing.
+ */
+apr_status_t batch_tx_target_share(batch_tx_t *tx, const char *target, int exclusive);
+
+/** The same, exclusive, without waiting. *is_ours: it could be had. */
+apr_status_t batch_tx_target_try(batch_tx_t *tx, int *is_ours, const char *target);
+
+/**
+ * *earlier: another job of the same target stands before this one; where that has no queued_at,
+ * whichever there is. Jobs that nobody has committed yet are not seen.
+ */
+apr_status_t batch_tx_target_earlier(batch_tx_t *tx, int *earlier, const batch_job_t *job);
+
+/**
+ * Gives a job that is to be queued or to stand in line its queued_at, behind those of all others of
+ * its target; nobody else queues one of these before the transaction ends. *behind: there are some.
+ */
+apr_status_t batch_tx_target_queue(batch_tx_t *tx, int *behind, batch_job_t *job);
+
+/** *changed: another job of the same target has ended since that time. */
+apr_status_t batch_tx_target_changed(batch_tx_t *tx, int *changed, const batch_job_t *job,
+                                     apr_time_t since);
+
+/**
+ * Lines up a job that is still being received (BATCH_API_NONE), for at most patience: writes
+ * queued_at, and sets lease_until. BATCH_ENOTFOUND if it has been removed.
+ */
+apr_status_t batch_tx_job_line_up(batch_tx_t *tx, batch_job_t *job, apr_interval_time_t patience);
+
 /* ---- The queue ------------------------------------------------------------------------------- */
 
 /** What the store asks about a candidate: 1 = this engine can run it. */
@@ -397,11 +443,14 @@ typedef struct batch_claim {
     batch_runnable_fn *runnable;
     batch_owner_gone_fn *owner_gone;
     void *baton;
+    int *held_off; /* set to 1: a job was left since a request is at its rows just now; or NULL */
 } batch_claim_t;
 
 /**
  * Claims a runnable job: the oldest one that is being processed by nobody, by an owner that is
- * gone, or by one whose lease has run out; else the oldest that is queued. Sets status processing,
+ * gone, or by one whose lease has run out; else the oldest that is queued and whose turn it is
+ * among those of its target. Where another of that target has ended since its items were judged, it
+ * sets judge_again. Sets status processing,
  * epoch + 1, claims + 1, owner and lease, started_at on the first claim. BATCH_ENOTFOUND when there
  * is none.
  */
@@ -422,9 +471,9 @@ apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_c
 apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval_time_t lease);
 
 /**
- * Last in each chunk's transaction: writes the job's cursor, counts, status, reason, what cleanup_*
- * say and processed_at; claims to 0. A final status sets completed_at, and takes owner and lease
- * away.
+ * Last in each chunk's transaction: writes the job's cursor, counts, total, invalid, status,
+ * reason, what cleanup_* say and processed_at; claims to 0. A final status sets completed_at, and
+ * takes owner and lease away.
  */
 apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job);
 
@@ -439,6 +488,9 @@ apr_status_t batch_tx_release(batch_tx_t *tx, const batch_job_t *job);
 /** Adds count errors. Several errors of one item keep their order. */
 apr_status_t batch_tx_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                     const batch_item_error_t *errors, int count);
+
+/** Removes the errors of one item: it has none any more. */
+apr_status_t batch_tx_errors_forget(batch_tx_t *tx, const batch_job_t *job, apr_int64_t ordinal);
 
 /** Removes all errors of the job. */
 apr_status_t batch_tx_errors_delete(batch_tx_t *tx, const batch_job_t *job);

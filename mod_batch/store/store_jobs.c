@@ -290,6 +290,9 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
                             &job->total,
                             &job->stored,
                             &job->queued_at,
+                            job->target,
+                            job->section,
+                            &job->judge_again,
                             job->updated_by,
                             job->updated_by_id,
                             &now,
@@ -355,6 +358,7 @@ apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job)
                             &job->processed_at,
                             job->checksum,
                             job->header,
+                            &job->judge_again,
                             &completed_at,
                             &now,
                             &job->seq,
@@ -456,6 +460,13 @@ apr_status_t batch_tx_errors_delete(batch_tx_t *tx, const batch_job_t *job)
     const void *values[] = {&job->seq, &limit};
 
     return delete_in_parts(tx, BATCH_SQL_ERRORS_DELETE, values, limit);
+}
+
+apr_status_t batch_tx_errors_forget(batch_tx_t *tx, const batch_job_t *job, apr_int64_t ordinal)
+{
+    const void *values[] = {&job->seq, &ordinal};
+
+    return batch_tx_execute_later(tx, BATCH_SQL_ERRORS_FORGET, values);
 }
 
 apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job)

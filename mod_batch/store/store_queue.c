@@ -43,6 +43,30 @@ int batch_holding_is_free(const batch_holding_t *holding, batch_owner_gone_fn *o
 /* ---- Claims -------------------------------------------------------------------------------------
  */
 
+/*
+ * BATCH_ENOTFOUND unless it is the queued job's turn: what shows that looks at the database once
+ * more behind the lock of its target. Requests that change rows of it just now hold that, too.
+ */
+static apr_status_t take_turn(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *claim)
+{
+    int is_ours = 1;
+    int earlier = 0;
+    int changed = 0;
+    apr_status_t rv = batch_tx_target_try(tx, &is_ours, job->target);
+
+    if (rv == APR_SUCCESS && is_ours) {
+        rv = batch_tx_target_earlier(tx, &earlier, job);
+    }
+    if (rv == APR_SUCCESS && is_ours && !earlier && !job->judge_again) {
+        rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));
+        job->judge_again = changed;
+    }
+    if (rv == APR_SUCCESS && !is_ours && claim->held_off) {
+        *claim->held_off = 1;
+    }
+    return rv == APR_SUCCESS && (!is_ours || earlier) ? BATCH_ENOTFOUND : rv;
+}
+
 /* BATCH_ENOTFOUND if the candidate is not for this engine, or is being claimed by another. */
 static apr_status_t look_at(batch_tx_t *tx, batch_job_t *job, const batch_holding_t *candidate,
                             const batch_claim_t *claim, apr_pool_t *p, apr_pool_t *ptemp)
@@ -57,7 +81,10 @@ static apr_status_t look_at(batch_tx_t *tx, batch_job_t *job, const batch_holdin
     }
     rv = batch_tx_job_lock(tx, job, candidate->seq, p);
     /* Another epoch: somebody has claimed it since we saw that it was free. */
-    return rv == APR_SUCCESS && job->epoch != candidate->epoch ? BATCH_ENOTFOUND : rv;
+    if (rv == APR_SUCCESS && job->epoch != candidate->epoch) {
+        rv = BATCH_ENOTFOUND;
+    }
+    return rv == APR_SUCCESS && job->status == BATCH_STATUS_QUEUED ? take_turn(tx, job, claim) : rv;
 }
 
 /*
@@ -98,8 +125,8 @@ static apr_status_t take(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *
     const batch_owner_t *owner = claim->owner;
     apr_time_t now = batch_tx_now(tx);
     apr_time_t lease_until = now + claim->lease;
-    const void *values[] = {owner->host, &owner->pid, &owner->start_time, &lease_until,
-                            &now,        &now,        &job->seq,          &job->epoch};
+    const void *values[] = {owner->host, &owner->pid,       &owner->start_time, &lease_until, &now,
+                            &now,        &job->judge_again, &job->seq,          &job->epoch};
     apr_status_t rv = batch_tx_execute_one(tx, BATCH_SQL_CLAIM, values);
 
     if (rv != APR_SUCCESS) {
@@ -183,15 +210,17 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
     const batch_counts_t *counts = &job->counts;
     int final = batch_status_is_final(job->status);
     apr_time_t now = batch_tx_now(tx);
-    const void *values[21] = {&job->cursor,         &counts->created,
+    const void *values[25] = {&job->cursor,         &counts->created,
                               &counts->updated,     &counts->deleted,
                               &counts->overwritten, &counts->duplicates,
                               &counts->errors,      batch_status_name(job->status),
                               job->reason,          &job->cleanup_total,
                               &job->cleanup_done,   job->cleanup_key,
                               &job->processed_at,   &job->second_tries,
-                              &job->last_tries};
-    int count = 15;
+                              &job->last_tries,     &job->total,
+                              &job->stored,         &job->invalid,
+                              &job->judge_again};
+    int count = 19;
     apr_status_t rv;
 
     tx->turn = final ? BATCH_TURN_LAST : BATCH_TURN_CHUNK;

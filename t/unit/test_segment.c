@@ -224,7 +224,7 @@ static void test_refusals(apr_pool_t *p)
 
     is_number(batch_segment_write(writer, &item), BATCH_EINVALID, "a NUL in a key is refused");
     item = good;
-    item.kind = BATCH_ITEM_DROPPED + 1;
+    item.kind = BATCH_ITEM_UNMET + 1;
     is_number(batch_segment_write(writer, &item), BATCH_EINVALID, "so is an unknown kind");
     is_number(batch_segment_write(writer, &good), APR_SUCCESS, "the next item is not");
     batch_segment_writer_finish(writer);

@@ -444,8 +444,8 @@ static void test_claims_at_once(void)
         batch_store_write(store, insert_job, &job, &err, pool);
     }
     for (i = 0; i < 8; i++) {
-        batch_claim_t claim = {&claimings[i].owner, apr_time_from_sec(30), always, never_gone,
-                               NULL};
+        batch_claim_t claim = {
+            &claimings[i].owner, apr_time_from_sec(30), always, never_gone, NULL, NULL};
         claimings[i].owner.host = "host";
         claimings[i].owner.pid = i + 1;
         claimings[i].claim = claim;

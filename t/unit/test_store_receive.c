@@ -68,8 +68,8 @@ static batch_job_t resources_job(const char *organization, batch_api_e api, batc
 static apr_status_t claim(claiming_t *claiming)
 {
     batch_owner_t owner = {"host-1", 1, 99};
-    batch_claim_t request = {&claiming->owner, apr_time_from_sec(30), runnable, owner_gone,
-                             claiming};
+    batch_claim_t request = {
+        &claiming->owner, apr_time_from_sec(30), runnable, owner_gone, claiming, NULL};
 
     claiming->owner = owner;
     claiming->claim = request;
@@ -230,7 +230,8 @@ typedef struct sweep {
 static apr_status_t sweep_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     sweep_t *sweep = baton;
-    batch_claim_t request = {&sweep->claiming.owner, 0, runnable, owner_gone, &sweep->claiming};
+    batch_claim_t request = {&sweep->claiming.owner, 0,   runnable, owner_gone,
+                             &sweep->claiming,       NULL};
 
     return batch_tx_jobs_abandoned(tx, &sweep->removed, &request, sweep->patience, sweep->limit,
                                    ptemp);

@@ -1,0 +1,148 @@
+/*
+ * The mode sync where another batch is at the same rows: the request waits for its turn, in line
+ * with the batches that wait for a worker.
+ */
+#include "engine/intake_private.h"
+
+#include <apr_strings.h>
+
+#include "engine/change.h"
+#include "engine/host.h"
+#include "engine/turn.h"
+
+/* How long a request waits for its turn. */
+#define TURN_PATIENCE apr_time_from_sec(5)
+
+/* How long it stands in line at most: it may find the database busy when its turn has come. */
+#define LINE_LEASE (TURN_PATIENCE + apr_time_from_sec(15))
+
+/* How often it looks: from the first to the last pause. */
+#define FIRST_PAUSE apr_time_from_msec(2)
+#define LAST_PAUSE  apr_time_from_msec(50)
+
+/* ---- Lining up --------------------------------------------------------------------------------
+ */
+
+static apr_status_t line_up_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_intake_state_t *intake = baton;
+    batch_job_t *job = intake->job;
+    batch_owner_t owner;
+    int behind;
+    apr_status_t rv;
+
+    *job = intake->before;
+    rv = batch_tx_target_queue(tx, &behind, job);
+    if (rv == APR_SUCCESS && job->seq) {
+        return batch_tx_job_line_up(tx, job, LINE_LEASE);
+    }
+    if (rv == APR_SUCCESS) {
+        job->lease_until = batch_tx_now(tx) + LINE_LEASE;
+        rv = batch_host_self(&owner, ptemp);
+    }
+    return rv == APR_SUCCESS ? batch_tx_job_insert(tx, job, &owner) : rv;
+}
+
+/* One that waits for its upload cannot stand in line: it asks until it is alone. */
+static apr_status_t line_up(batch_intake_state_t *intake, batch_error_t *err)
+{
+    apr_status_t rv;
+
+    if (intake->before.queued_at || intake->before.api != BATCH_API_NONE) {
+        return APR_SUCCESS;
+    }
+    rv = batch_job_change(intake->job, intake->engine, line_up_body, intake, BATCH_CHANGE, NULL,
+                          err, intake->p);
+    if (rv == APR_SUCCESS) {
+        intake->before = *intake->job;
+    }
+    return rv;
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------
+ */
+
+struct look {
+    const batch_job_t *job;
+    int earlier;
+};
+
+static apr_status_t look_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct look *look = baton;
+
+    (void)ptemp;
+    return batch_tx_target_earlier(tx, &look->earlier, look->job);
+}
+
+static apr_status_t give_up(const batch_intake_state_t *intake, batch_error_t *err)
+{
+    return batch_error_set(err, BATCH_EBUSY, NULL, intake->p,
+                           "an earlier batch of the resource %s has not ended: try again, or send "
+                           "the batch with the mode mixed, which waits for its turn",
+                           intake->plan->resource->name);
+}
+
+apr_status_t batch_intake_await_turn(batch_intake_state_t *intake, batch_error_t *err)
+{
+    batch_store_t *store = intake->engine->store;
+    apr_interval_time_t pause = FIRST_PAUSE;
+    struct look look = {&intake->before, 1};
+    apr_status_t rv = line_up(intake, err);
+    apr_pool_t *ptemp;
+
+    intake->patient_until =
+        intake->patient_until ? intake->patient_until : apr_time_now() + TURN_PATIENCE;
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create(&ptemp, intake->p);
+    }
+    while (rv == APR_SUCCESS && look.earlier) {
+        if (apr_time_now() > intake->patient_until || batch_store_is_ending(store)) {
+            return give_up(intake, err);
+        }
+        apr_sleep(pause);
+        pause = pause * 3 / 2 < LAST_PAUSE ? pause * 3 / 2 : LAST_PAUSE;
+        apr_pool_clear(ptemp);
+        rv = batch_store_read(store, look_body, &look, err, ptemp);
+    }
+    return rv;
+}
+
+/* ---- Its turn ---------------------------------------------------------------------------------
+ */
+
+apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake)
+{
+    batch_job_t *job = intake->job;
+    int changed = 0;
+    apr_status_t rv;
+
+    if (intake->plan->mode != BATCH_MODE_SYNC || intake->undone) {
+        return APR_SUCCESS;
+    }
+    rv = batch_turn_take(tx, job);
+    if (rv == APR_SUCCESS && job->received) {
+        rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));
+        job->judge_again = changed;
+    }
+    return rv;
+}
+
+apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn *body,
+                                      batch_tx_fn *lined_up, batch_error_t *err)
+{
+    apr_status_t rv;
+
+    for (;;) {
+        rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE, NULL, err,
+                              intake->p);
+        if (rv != BATCH_EBUSY) {
+            return rv;
+        }
+        rv = batch_intake_await_turn(intake, err);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        body = intake->whole ? lined_up : body;
+    }
+}

@@ -1,0 +1,160 @@
+#include "engine/turn.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include <openssl/evp.h>
+
+/* ---- The target -------------------------------------------------------------------------------
+ */
+
+static int same_word(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+/*
+ * 1 if rows of the table belong to one organization each, whichever section one sees them by.
+ * Names of tables that differ in case alone may be one table.
+ */
+static int is_scoped(const batch_engine_t *engine, const batch_resource_t *resource, apr_pool_t *p)
+{
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(p, engine->resources); hi; hi = apr_hash_next(hi)) {
+        const batch_resource_t *other = apr_hash_this_val(hi);
+
+        if (!strcasecmp(other->table, resource->table) &&
+            !same_word(other->scope, resource->scope)) {
+            return 0;
+        }
+    }
+    return resource->scope != NULL;
+}
+
+static const char *target_of(const batch_engine_t *engine, const batch_resource_t *resource,
+                             const char *organization, apr_pool_t *p)
+{
+    char *target = is_scoped(engine, resource, p)
+                       ? apr_pstrcat(p, resource->table, "\n", organization, NULL)
+                       : apr_pstrdup(p, resource->table);
+    char *at;
+
+    for (at = target; *at && *at != '\n'; at++) {
+        *at = (char)tolower((unsigned char)*at);
+    }
+    return target;
+}
+
+/* ---- The section ------------------------------------------------------------------------------
+ */
+
+static const char *words_of(const apr_array_header_t *words, apr_pool_t *p)
+{
+    return words ? apr_array_pstrcat(p, words, '\n') : "";
+}
+
+static const char *describe_column(const batch_column_t *column, apr_pool_t *p)
+{
+    return apr_psprintf(p, "%s\t%s\t%d%d%d\t%" APR_INT64_T_FMT "\t%d\t%.17g\t%s\n", column->name,
+                        batch_type_name(column->type), column->required, column->immutable,
+                        column->readonly, column->max, column->has_min, column->min,
+                        words_of(column->words, p));
+}
+
+/* What decides which rows an item names and what it does to them, as text. */
+static const char *describe_section(const batch_resource_t *resource, apr_pool_t *p)
+{
+    apr_array_header_t *parts = apr_array_make(p, 16, sizeof(const char *));
+    int i;
+
+    APR_ARRAY_PUSH(parts, const char *) =
+        apr_pstrcat(p, resource->table, "\t", resource->key,
+                    resource->key_generated ? "\tgenerated" : "\tclient", "\t",
+                    resource->scope ? resource->scope : "", "\t", words_of(resource->match, p),
+                    "\t", resource->form_column ? resource->form_column : "", "\t",
+                    resource->form_column ? resource->form_table : "", "\n", NULL);
+    for (i = 0; resource->columns && i < resource->columns->nelts; i++) {
+        APR_ARRAY_PUSH(parts, const char *) =
+            describe_column(&APR_ARRAY_IDX(resource->columns, i, batch_column_t), p);
+    }
+    return apr_array_pstrcat(p, parts, 0);
+}
+
+/* Its SHA-256 in hex: two sections with the same mean the same. NULL: it cannot be had. */
+static const char *section_of(const batch_resource_t *resource, apr_pool_t *p)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *text = describe_section(resource, p);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    char *hex = apr_palloc(p, 2 * sizeof(digest) + 1);
+    unsigned i;
+
+    if (!EVP_Digest(text, strlen(text), digest, &length, EVP_sha256(), NULL)) {
+        return NULL;
+    }
+    for (i = 0; i < length; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    hex[2 * length] = '\0';
+    return hex;
+}
+
+void batch_turn_describe(batch_job_t *job, const batch_engine_t *engine, apr_pool_t *p)
+{
+    const batch_resource_t *resource = batch_engine_resource(engine, job->resource);
+
+    job->target = resource ? target_of(engine, resource, job->organization, p) : NULL;
+    job->section = resource ? section_of(resource, p) : NULL;
+}
+
+/* ---- The turn ---------------------------------------------------------------------------------
+ */
+
+apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job)
+{
+    int behind = 0;
+    int changed = 0;
+    apr_status_t rv = batch_tx_target_queue(tx, &behind, job);
+
+    if (rv == APR_SUCCESS && !behind) {
+        rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));
+    }
+    job->judge_again = behind || changed;
+    return rv;
+}
+
+apr_status_t batch_turn_take(batch_tx_t *tx, const batch_job_t *job)
+{
+    int earlier = 0;
+    apr_status_t rv = batch_tx_target_share(tx, job->target, job->action == BATCH_ACTION_OVERWRITE);
+
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_target_earlier(tx, &earlier, job);
+    }
+    return rv == APR_SUCCESS && earlier ? BATCH_EBUSY : rv;
+}
+
+/* ---- The fit ----------------------------------------------------------------------------------
+ */
+
+batch_fit_e batch_turn_fit(const batch_engine_t *engine, const batch_job_t *job, apr_pool_t *ptemp)
+{
+    const batch_resource_t *resource = batch_engine_resource(engine, job->resource);
+    const char *section = resource && job->section ? section_of(resource, ptemp) : NULL;
+
+    if (resource && (!section || !strcmp(section, job->section))) {
+        return BATCH_FIT_GOOD;
+    }
+    /* Who made the job knew more than a configuration that was read before. */
+    if (job->created_at >= engine->configured_at ||
+        (!resource && engine->known &&
+         apr_hash_get(engine->known, job->resource, APR_HASH_KEY_STRING))) {
+        return BATCH_FIT_UNKNOWN;
+    }
+    return resource ? BATCH_FIT_CHANGED : BATCH_FIT_GONE;
+}
