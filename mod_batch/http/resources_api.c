@@ -159,6 +159,11 @@ static int read_body(struct create *create)
         answer(create, code);
         return 0;
     }
+    /* An array of a few bytes was known to be one only at its end. */
+    if (!create->is_answered && !create->is_accepted && create->given &&
+        batch_resources_body_is_file(create->body) && !accept_request(create)) {
+        return 0;
+    }
     if (rv != APR_SUCCESS) {
         if (!create->is_answered) {
             answer(create, batch_reply_failure(x, rv, &create->err, create->problems));
@@ -166,10 +171,6 @@ static int read_body(struct create *create)
         return 0;
     }
     if (request.via == BATCH_VIA_FILE) {
-        /* An array of a few bytes was read only at its end. */
-        if (!create->is_accepted && !accept_request(create)) {
-            return 0;
-        }
         create->plan.checksum = request.checksum;
         return 1;
     }

@@ -19,10 +19,10 @@ int batch_header_names_separator(const char *cell, apr_size_t length)
     return length >= 4 && length <= 5 && !strncasecmp(cell, "sep=", 4);
 }
 
-const char *batch_header_separator_name(char byte)
+const char *batch_header_separator_name(const char *text, apr_size_t length)
 {
     for (size_t i = 0; i < COUNT(separators); i++) {
-        if (separators[i].byte == byte) {
+        if (length && separators[i].byte == *text) {
             return separators[i].name;
         }
     }

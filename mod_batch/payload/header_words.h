@@ -20,7 +20,7 @@ int batch_header_names_separator(const char *cell, apr_size_t length);
 const char *batch_header_unknown_words(const batch_resource_t *resource, const char *name,
                                        apr_size_t length, int where, apr_pool_t *p);
 
-/** What the separator is called, where such a byte may have been meant as one; else NULL. */
-const char *batch_header_separator_name(char byte);
+/** What the separator is called that a text begins with, if it is none of ours; else NULL. */
+const char *batch_header_separator_name(const char *text, apr_size_t length);
 
 #endif

@@ -162,8 +162,8 @@ static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
     return APR_SUCCESS;
 }
 
-/** libcsv has stopped at the byte `at` of what it was fed last. */
-static apr_status_t stopped(csv_file_t *file, const char *bytes, apr_size_t length, apr_size_t at)
+/** libcsv has stopped at the byte `at` of what it was fed last, with `rest`. */
+static apr_status_t stopped(csv_file_t *file, apr_size_t at, const char *rest, apr_size_t length)
 {
     const char *other;
 
@@ -174,7 +174,7 @@ static apr_status_t stopped(csv_file_t *file, const char *bytes, apr_size_t leng
         return batch_error_set(file->err, APR_ENOMEM, NULL, file->body->p, "libcsv: %s",
                                csv_strerror(csv_error(&file->parser)));
     }
-    other = at < length ? batch_header_separator_name(bytes[at]) : NULL;
+    other = batch_header_separator_name(rest, length);
     return batch_body_refuse(
         file->body, file->err, file->line, (apr_int64_t)(file->line_used + at) + 1, "body",
         "%s%s%s",
@@ -201,7 +201,7 @@ static apr_status_t feed_piece(csv_file_t *file, const char *bytes, apr_size_t l
     file->row_used += file->open ? length : 0;
     fed = csv_parse(&file->parser, bytes, length, cell_found, row_found, file);
     if (fed != length || file->status != APR_SUCCESS) {
-        return stopped(file, bytes, length, fed);
+        return stopped(file, fed, bytes + fed, length - fed);
     }
     if (file->open && is_too_large(file)) {
         /* One byte stays: libcsv takes a quote that it has put there back. */
@@ -230,7 +230,7 @@ static apr_status_t feed_slice(csv_file_t *file, const char *at, const char *end
             /* It is in a cell. */
             status = csv_parse(&file->parser, "\n", 1, cell_found, row_found, file) == 1
                          ? APR_SUCCESS
-                         : stopped(file, "\n", 1, 0);
+                         : stopped(file, 0, "", 0);
             file->row_used++;
         }
     }
