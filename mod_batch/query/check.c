@@ -303,6 +303,7 @@ static void sort_in(batch_node_t *node)
 
 static int check_like(const checker_t *checker, batch_node_t *node)
 {
+    batch_query_room_t room = {.most = MOST_FOLDING};
     const batch_node_t *pattern, *escape;
 
     if (!require_all(checker, node, BATCH_QUERY_TEXT)) {
@@ -316,7 +317,7 @@ static int check_like(const checker_t *checker, batch_node_t *node)
     if (node->count > 2) {
         escape = node->children[2];
         if (escape->type != BATCH_NODE_VALUE || escape->value.kind != BATCH_QUERY_TEXT ||
-            batch_query_length(&escape->value) > 1) {
+            batch_query_length(&escape->value, &room) > 1) {
             return batch_query_fault(checker->text, escape->at,
                                      "ESCAPE takes a string of one character, or none");
         }

@@ -63,21 +63,21 @@ static int compares(int op, int order)
     }
 }
 
-static batch_query_value_t compare(const batch_query_value_t *a, const batch_query_value_t *b,
-                                   int op)
+static batch_query_value_t compare(const evaluation_t *with, const batch_query_value_t *a,
+                                   const batch_query_value_t *b, int op)
 {
     if (is_null(a) || is_null(b)) {
         return nothing;
     }
-    return truth(compares(op, batch_query_compare(a, b)));
+    return truth(compares(op, batch_query_compare_in(with->room, a, b)));
 }
 
 static batch_query_value_t distinct(const evaluation_t *with, const batch_node_t *node)
 {
     batch_query_value_t a = evaluate(with, node->children[0]);
     batch_query_value_t b = evaluate(with, node->children[1]);
-    int differ =
-        is_null(&a) || is_null(&b) ? is_null(&a) != is_null(&b) : batch_query_compare(&a, &b) != 0;
+    int differ = is_null(&a) || is_null(&b) ? is_null(&a) != is_null(&b)
+                                            : batch_query_compare_in(with->room, &a, &b) != 0;
 
     return truth(differ != node->negated);
 }
@@ -87,13 +87,14 @@ static batch_query_value_t negate_if(const batch_node_t *node, batch_query_value
     return is_null(&value) || !node->negated ? value : truth(!value.integer);
 }
 
-static batch_query_value_t look_up(const batch_node_t *node, const batch_query_value_t *value)
+static batch_query_value_t look_up(const evaluation_t *with, const batch_node_t *node,
+                                   const batch_query_value_t *value)
 {
     int low = 1, high = node->count;
 
     while (low < high) {
         int middle = low + (high - low) / 2;
-        int order = batch_query_compare(value, &node->children[middle]->value);
+        int order = batch_query_compare_in(with->room, value, &node->children[middle]->value);
 
         if (!order) {
             return truth(1);
@@ -116,14 +117,14 @@ static batch_query_value_t in(const evaluation_t *with, const batch_node_t *node
         return nothing;
     }
     if (node->sorted) {
-        return look_up(node, &value);
+        return look_up(with, node, &value);
     }
     for (i = 1; i < node->count; i++) {
         batch_query_value_t other = evaluate(with, node->children[i]);
 
         if (is_null(&other)) {
             unknown = 1;
-        } else if (!batch_query_compare(&value, &other)) {
+        } else if (!batch_query_compare_in(with->room, &value, &other)) {
             return truth(1);
         }
     }
@@ -135,8 +136,8 @@ static batch_query_value_t between(const evaluation_t *with, const batch_node_t 
     batch_query_value_t value = evaluate(with, node->children[0]);
     batch_query_value_t least = evaluate(with, node->children[1]);
     batch_query_value_t most = evaluate(with, node->children[2]);
-    batch_query_value_t above = compare(&value, &least, BATCH_COMPARE_GREATER_OR_EQUAL);
-    batch_query_value_t below = compare(&value, &most, BATCH_COMPARE_LESS_OR_EQUAL);
+    batch_query_value_t above = compare(with, &value, &least, BATCH_COMPARE_GREATER_OR_EQUAL);
+    batch_query_value_t below = compare(with, &value, &most, BATCH_COMPARE_LESS_OR_EQUAL);
 
     if ((!is_null(&above) && !above.integer) || (!is_null(&below) && !below.integer)) {
         return truth(0);
@@ -253,7 +254,8 @@ static batch_query_value_t nullif(const evaluation_t *with, const batch_node_t *
     batch_query_value_t a = evaluate(with, node->children[0]);
     batch_query_value_t b = evaluate(with, node->children[1]);
 
-    return !is_null(&a) && !is_null(&b) && !batch_query_compare(&a, &b) ? nothing : a;
+    return !is_null(&a) && !is_null(&b) && !batch_query_compare_in(with->room, &a, &b) ? nothing
+                                                                                       : a;
 }
 
 static batch_query_value_t substr(const evaluation_t *with, const batch_node_t *node,
@@ -267,7 +269,7 @@ static batch_query_value_t substr(const evaluation_t *with, const batch_node_t *
     }
     return is_null(&start) || is_null(&count)
                ? nothing
-               : batch_query_substr(text, start.integer, count.integer);
+               : batch_query_substr(text, start.integer, count.integer, with->room);
 }
 
 static batch_query_value_t trim(const evaluation_t *with, const batch_node_t *node,
@@ -281,8 +283,7 @@ static batch_query_value_t trim(const evaluation_t *with, const batch_node_t *no
     if (is_null(&set)) {
         return nothing;
     }
-    with->room->used += text->length / 64 * set.length;
-    return batch_query_trim(text, &set, sides);
+    return batch_query_trim(text, &set, sides, with->room);
 }
 
 static batch_query_value_t call(const evaluation_t *with, const batch_node_t *node)
@@ -312,7 +313,7 @@ static batch_query_value_t call(const evaluation_t *with, const batch_node_t *no
         return batch_query_convert(&first, BATCH_QUERY_DATE, with->room);
     case BATCH_FUNCTION_LENGTH:
     case BATCH_FUNCTION_CHAR_LENGTH:
-        return batch_query_integer_value(batch_query_length(&first));
+        return batch_query_integer_value(batch_query_length(&first, with->room));
     case BATCH_FUNCTION_LOWER:
         return batch_query_fold(&first, 0, with->room);
     case BATCH_FUNCTION_UPPER:
@@ -356,7 +357,9 @@ static batch_query_value_t evaluate(const evaluation_t *with, const batch_node_t
 {
     batch_query_value_t a, b;
 
-    with->room->used++;
+    if (!batch_query_work(with->room, 1)) {
+        return nothing; /* whatever is left of the tree */
+    }
     switch (node->type) {
     case BATCH_NODE_VALUE:
         return node->value;
@@ -371,7 +374,7 @@ static batch_query_value_t evaluate(const evaluation_t *with, const batch_node_t
     case BATCH_NODE_COMPARE:
         a = evaluate(with, node->children[0]);
         b = evaluate(with, node->children[1]);
-        return compare(&a, &b, node->op);
+        return compare(with, &a, &b, node->op);
     case BATCH_NODE_DISTINCT:
         return distinct(with, node);
     case BATCH_NODE_IN:

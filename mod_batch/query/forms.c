@@ -174,12 +174,22 @@ void batch_query_bind(apr_array_header_t *wheres, const batch_query_run_t *run,
 /* ---- Members --------------------------------------------------------------------------------- */
 
 typedef struct member_search {
+    batch_query_run_t *run;
+    batch_tx_t *tx;
     apr_array_header_t *members; /* of batch_member_t */
     int unseen;
     int records;
     batch_near_t near; /* of the first that is unseen */
     batch_query_room_t room;
 } member_search_t;
+
+/* A batch_query_look_fn. */
+static apr_status_t look(void *baton)
+{
+    const member_search_t *search = baton;
+
+    return batch_tx_go_on(search->tx, search->run->deadline);
+}
 
 static int take_member(void *baton, const char *name, apr_size_t name_length, const char *value,
                        apr_size_t length)
@@ -199,7 +209,8 @@ static int take_member(void *baton, const char *name, apr_size_t name_length, co
         }
     }
     batch_near_offer(&search->near, name, name_length);
-    return 1;
+    /* To compare with all, and to see how near it is. */
+    return batch_query_work(&search->room, (apr_size_t)search->members->nelts + 256);
 }
 
 static apr_status_t take_names(void *baton, const batch_cell_t *cells)
@@ -209,6 +220,9 @@ static apr_status_t take_names(void *baton, const batch_cell_t *cells)
     search->records++;
     if (cells[0].kind == BATCH_CELL_TEXT) {
         batch_query_members(cells[0].text, cells[0].length, take_member, search, &search->room);
+    }
+    if (search->room.stopped != APR_SUCCESS) {
+        return search->room.stopped;
     }
     search->room.used = 0;
     search->room.over = 0;
@@ -254,7 +268,8 @@ apr_status_t batch_query_find_members(batch_query_run_t *run, batch_tx_t *tx,
                                       apr_pool_t *ptemp)
 {
     apr_array_header_t *wheres = apr_array_make(ptemp, 2, sizeof(batch_where_t));
-    member_search_t search = {.members = members, .room = {.most = MOST_PER_RECORD}};
+    member_search_t search = {
+        .run = run, .tx = tx, .members = members, .room = {.most = MOST_PER_RECORD, .look = look}};
     batch_walk_t walk = {
         run->query->resource->table, &run->schema->members, 1, NULL, 0, run->deadline};
     const batch_member_t *first = first_unseen(members);
@@ -271,6 +286,7 @@ apr_status_t batch_query_find_members(batch_query_run_t *run, batch_tx_t *tx,
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    search.room.baton = &search;
     batch_near_init(&search.near, first->name, run->p);
     batch_query_bind(wheres, run, &form_id);
     walk.wheres = (const batch_where_t *)wheres->elts;

@@ -156,6 +156,9 @@ void batch_query_members(const char *text, apr_size_t length, batch_query_member
     const char *at = skip_blanks(text, end);
     char expected = '{';
 
+    if (!batch_query_work(room, length / 4)) {
+        return;
+    }
     while (at < end && *at == expected) {
         const char *name = skip_blanks(at + 1, end), *name_end, *value, *decoded;
         apr_size_t name_length;

@@ -47,7 +47,6 @@ typedef struct sandbox {
     unsigned char *seen;          /* by name: a record of this form has it */
     apr_int64_t records;          /* of this form */
     int member_cell;              /* -1 = none */
-    apr_size_t steps;
 } sandbox_t;
 
 static batch_sandbox_name_t *name_at(const sandbox_t *sandbox, int name)
@@ -68,6 +67,15 @@ static int watch(void *baton)
         sandbox->stopped = BATCH_ETOOLARGE;
     }
     return sandbox->stopped != APR_SUCCESS;
+}
+
+/* The same for what SQLite waits for: our functions. A batch_query_look_fn. */
+static apr_status_t look(void *baton)
+{
+    sandbox_t *sandbox = baton;
+
+    (void)watch(sandbox);
+    return sandbox->stopped;
 }
 
 static int authorize(void *baton, int action, const char *first, const char *second,
@@ -196,13 +204,12 @@ static int take_member(void *baton, const char *name, apr_size_t name_length, co
                                    : HAD_OTHER * (sandbox->members[i].kind != BATCH_QUERY_NULL);
         }
     }
-    sandbox->room.used += (apr_size_t)sandbox->text.names->nelts;
     if (name_length < 64 && apr_hash_count(sandbox->member_names) < MOST_NEAR &&
         !apr_hash_get(sandbox->member_names, name, (apr_ssize_t)name_length)) {
         const char *copy = apr_pstrmemdup(sandbox->run->p, name, name_length);
         apr_hash_set(sandbox->member_names, copy, (apr_ssize_t)name_length, copy);
     }
-    return 1;
+    return batch_query_work(&sandbox->room, (apr_size_t)sandbox->text.names->nelts);
 }
 
 static int insert(sandbox_t *sandbox, const batch_cell_t *cells)
@@ -254,18 +261,18 @@ static apr_status_t take_record(void *baton, const batch_cell_t *cells)
             return failed(sandbox, code);
         }
     }
+    (void)batch_query_work(&sandbox->room, 64);
+    if (sandbox->room.stopped != APR_SUCCESS) {
+        return sandbox->room.stopped == BATCH_ETOOLARGE ? batch_query_out_of_memory(run)
+                                                        : sandbox->room.stopped;
+    }
     if (sandbox->room.over) {
         return batch_query_problem(run, "takes more work for a single record than is allowed");
     }
-    sandbox->steps += sandbox->room.used + 64;
     sandbox->room.used = 0;
     if (sandbox->room.dirty) {
         apr_pool_clear(sandbox->room.p);
         sandbox->room.dirty = 0;
-    }
-    if (sandbox->steps > MOST_LENGTH) {
-        sandbox->steps = 0;
-        return batch_tx_go_on(sandbox->tx, run->deadline);
     }
     return APR_SUCCESS;
 }
@@ -619,6 +626,8 @@ apr_status_t batch_query_sandbox(batch_query_run_t *run, batch_tx_t *tx, apr_poo
     sandbox->run = run;
     sandbox->tx = tx;
     sandbox->room.most = MOST_PER_RECORD;
+    sandbox->room.look = look;
+    sandbox->room.baton = sandbox;
     sandbox->memory = sqlite3_memory_used();
     sandbox->member_names = apr_hash_make(run->p);
     if (rv != APR_SUCCESS || !batch_sandbox_compose(&sandbox->text, run)) {

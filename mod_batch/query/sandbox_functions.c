@@ -48,6 +48,7 @@ static void answer(sqlite3_context *context, const batch_query_value_t *value)
         sqlite3_result_double(context, value->number);
         break;
     case BATCH_QUERY_TEXT:
+        (void)batch_query_work(room, value->length / 16); /* to copy it */
         sqlite3_result_text(context, value->text, (int)value->length, SQLITE_TRANSIENT);
         break;
     case BATCH_QUERY_DATE:
@@ -137,9 +138,7 @@ static void trim(sqlite3_context *context, int count, sqlite3_value **values, in
         set = text_of(context, values[1]);
     }
     if (text.kind == BATCH_QUERY_TEXT && set.kind == BATCH_QUERY_TEXT) {
-        room_of(context)->used += text.length / 64 * set.length;
-        room_of(context)->over |= room_of(context)->used > room_of(context)->most;
-        nothing = batch_query_trim(&text, &set, sides);
+        nothing = batch_query_trim(&text, &set, sides, room_of(context));
     }
     answer(context, &nothing);
 }
@@ -165,7 +164,7 @@ static void call_length(sqlite3_context *context, int count, sqlite3_value **val
 
     (void)count;
     if (text.kind == BATCH_QUERY_TEXT) {
-        text = batch_query_integer_value(batch_query_length(&text));
+        text = batch_query_integer_value(batch_query_length(&text, room_of(context)));
     }
     answer(context, &text);
 }
@@ -177,7 +176,8 @@ static void call_substr(sqlite3_context *context, int count, sqlite3_value **val
     if (text.kind == BATCH_QUERY_TEXT && sqlite3_value_type(values[1]) != SQLITE_NULL &&
         (count < 3 || sqlite3_value_type(values[2]) != SQLITE_NULL)) {
         part = batch_query_substr(&text, sqlite3_value_int64(values[1]),
-                                  count > 2 ? sqlite3_value_int64(values[2]) : APR_INT64_MAX);
+                                  count > 2 ? sqlite3_value_int64(values[2]) : APR_INT64_MAX,
+                                  room_of(context));
     }
     answer(context, &part);
 }

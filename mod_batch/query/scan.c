@@ -6,9 +6,9 @@
 
 #include <apr_strings.h>
 
-/* Bytes and steps that one record may take, and after how many the clock is looked at. */
-#define MOST_PER_RECORD ((apr_size_t)16 * 1024 * 1024)
-#define CLOCK_STEPS     ((apr_size_t)1024 * 1024)
+/* Bytes and steps that one record may take, and what it takes at least. */
+#define MOST_PER_RECORD  ((apr_size_t)16 * 1024 * 1024)
+#define LEAST_PER_RECORD 64
 
 /* A record that was selected, while all are needed for their order. */
 typedef struct found {
@@ -23,7 +23,6 @@ typedef struct scan {
     batch_select_t *select;
     const char *form_id;
     batch_query_room_t room;
-    apr_size_t steps; /* since the clock was looked at */
     batch_query_value_t *columns;
     batch_query_value_t *members;
     int member_column; /* which of the walk's columns has the members, -1 = none */
@@ -51,8 +50,7 @@ static int take_member(void *baton, const char *name, apr_size_t name_length, co
             scan->members[i] = batch_query_member_value(value, length, &scan->room);
         }
     }
-    scan->room.used += (apr_size_t)scan->select->members->nelts;
-    return 1;
+    return batch_query_work(&scan->room, (apr_size_t)scan->select->members->nelts);
 }
 
 static void read_record(scan_t *scan, const batch_cell_t *cells)
@@ -206,6 +204,14 @@ static apr_status_t collect(scan_t *scan, const batch_query_value_t *id,
     return rv;
 }
 
+/* A batch_query_look_fn. */
+static apr_status_t look(void *baton)
+{
+    const scan_t *scan = baton;
+
+    return batch_tx_go_on(scan->tx, scan->run->deadline);
+}
+
 /* ---- All records ----------------------------------------------------------------------------- */
 
 static apr_status_t take_record(void *baton, const batch_cell_t *cells)
@@ -221,6 +227,7 @@ static apr_status_t take_record(void *baton, const batch_cell_t *cells)
         scan->room.dirty = 0;
     }
     scan->room.used = 0;
+    (void)batch_query_work(&scan->room, LEAST_PER_RECORD);
     read_record(scan, cells);
     if (select->where) {
         value = batch_query_evaluate(select->where, &record, &scan->room);
@@ -231,15 +238,13 @@ static apr_status_t take_record(void *baton, const batch_cell_t *cells)
         rv = scan->collects ? collect(scan, &value, &record)
                             : batch_query_ids_add(scan->run, &value);
     }
+    if (scan->room.stopped != APR_SUCCESS) {
+        return scan->room.stopped;
+    }
     if (scan->room.over) {
         return batch_query_problem(scan->run,
                                    "takes more work for a single record than is allowed: use "
                                    "shorter texts and patterns");
-    }
-    scan->steps += scan->room.used + 64;
-    if (rv == APR_SUCCESS && scan->steps > CLOCK_STEPS) {
-        scan->steps = 0;
-        rv = batch_tx_go_on(scan->tx, scan->run->deadline);
     }
     return rv;
 }
@@ -313,9 +318,11 @@ apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, batch_sele
                    .tx = tx,
                    .select = select,
                    .form_id = run->query->form_id,
-                   .room = {.most = MOST_PER_RECORD}};
+                   .room = {.most = MOST_PER_RECORD, .look = look}};
     apr_status_t rv = apr_pool_create(&scan.room.p, ptemp);
     int i;
+
+    scan.room.baton = &scan;
 
     for (i = 0; i < select->members->nelts; i++) {
         APR_ARRAY_IDX(select->members, i, batch_member_t).seen = 0; /* we may run again */

@@ -3,6 +3,7 @@
 
 #include <locale.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wctype.h>
 
@@ -28,11 +29,14 @@ static apr_size_t character(const char *text, apr_size_t left)
     return length;
 }
 
-apr_int64_t batch_query_length(const batch_query_value_t *text)
+apr_int64_t batch_query_length(const batch_query_value_t *text, batch_query_room_t *room)
 {
     apr_size_t at;
     apr_int64_t count = 0;
 
+    if (!batch_query_work(room, text->length / 4)) {
+        return 0;
+    }
     for (at = 0; at < text->length; at += character(text->text + at, text->length - at)) {
         count++;
     }
@@ -83,8 +87,7 @@ int batch_query_like(const batch_query_value_t *text, const batch_query_value_t 
         piece_t piece = {0, NULL, 0, 0};
         apr_size_t length = t < t_end ? character(t, (apr_size_t)(t_end - t)) : 0;
 
-        if (room->used++ > room->most) {
-            room->over = 1;
+        if (!batch_query_work(room, 1)) {
             return 0;
         }
         if (p < p_end) {
@@ -183,12 +186,12 @@ batch_query_value_t batch_query_fold(const batch_query_value_t *text, int upper,
 /* ---- Parts ----------------------------------------------------------------------------------- */
 
 batch_query_value_t batch_query_substr(const batch_query_value_t *text, apr_int64_t start,
-                                       apr_int64_t count)
+                                       apr_int64_t count, batch_query_room_t *room)
 {
     apr_size_t at = 0, first;
     apr_int64_t number = 1, end;
 
-    if (count < 0) {
+    if (count < 0 || !batch_query_work(room, text->length / 4)) {
         return (batch_query_value_t){.kind = BATCH_QUERY_NULL};
     }
     if (__builtin_add_overflow(start, count, &end)) {
@@ -204,47 +207,122 @@ batch_query_value_t batch_query_substr(const batch_query_value_t *text, apr_int6
     return batch_query_text_value(text->text + first, at - first);
 }
 
-static int is_in(const batch_query_value_t *set, const char *text, apr_size_t length)
-{
-    apr_size_t at, next;
+/* The characters that are taken off: those of ASCII as bits, the others in order. */
+typedef struct trim_set {
+    const batch_query_value_t *text;
+    apr_uint64_t ascii[2];
+    apr_uint32_t *others; /* NULL until one is looked for */
+    apr_size_t count;
+    batch_query_room_t *room;
+} trim_set_t;
 
-    for (at = 0; at < set->length; at += next) {
-        next = character(set->text + at, set->length - at);
-        if (next == length && !memcmp(set->text + at, text, length)) {
-            return 1;
+/* A character as a number: its bytes, at most four. */
+static apr_uint32_t packed(const char *text, apr_size_t length)
+{
+    apr_uint32_t number = 0;
+
+    for (; length; length--) {
+        number = number << 8 | (unsigned char)*text++;
+    }
+    return number;
+}
+
+static int compare_packed(const void *left, const void *right)
+{
+    apr_uint32_t a = *(const apr_uint32_t *)left, b = *(const apr_uint32_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+static void trim_set_init(trim_set_t *set, const batch_query_value_t *text,
+                          batch_query_room_t *room)
+{
+    memset(set, 0, sizeof(*set));
+    set->text = text;
+    set->room = room;
+    for (apr_size_t at = 0; at < text->length; at++) {
+        unsigned char byte = (unsigned char)text->text[at];
+
+        if (byte < 0x80) {
+            set->ascii[byte / 64] |= (apr_uint64_t)1 << byte % 64;
         }
     }
-    return 0;
+}
+
+/* Of most sets nobody asks for more than ASCII: the others are put in order only then. */
+static int order_others(trim_set_t *set)
+{
+    const batch_query_value_t *text = set->text;
+    apr_size_t next;
+
+    /* Sorting takes some steps for each of them. */
+    if (!batch_query_work(set->room, text->length * 8)) {
+        return 0;
+    }
+    set->others = (apr_uint32_t *)batch_query_take(set->room, text->length * sizeof(*set->others));
+    if (!set->others) {
+        return 0;
+    }
+    for (apr_size_t at = 0; at < text->length; at += next) {
+        next = character(text->text + at, text->length - at);
+        if ((unsigned char)text->text[at] & 0x80) {
+            set->others[set->count++] = packed(text->text + at, next);
+        }
+    }
+    qsort(set->others, set->count, sizeof(*set->others), compare_packed);
+    return 1;
+}
+
+static int is_in(trim_set_t *set, const char *text, apr_size_t length)
+{
+    unsigned char byte = (unsigned char)*text;
+    apr_uint32_t wanted;
+
+    if (!batch_query_work(set->room, 1)) {
+        return 0;
+    }
+    if (byte < 0x80) {
+        return (int)(set->ascii[byte / 64] >> byte % 64 & 1);
+    }
+    if (!set->others && !order_others(set)) {
+        return 0;
+    }
+    wanted = packed(text, length);
+    return bsearch(&wanted, set->others, set->count, sizeof(wanted), compare_packed) != NULL;
 }
 
 /* Bytes of the last character. */
 static apr_size_t last_character(const char *text, apr_size_t length)
 {
-    apr_size_t back;
+    apr_size_t back = 1;
 
-    for (back = 1; back <= 4 && back <= length; back++) {
-        if (character(text + length - back, back) == back) {
-            return back;
-        }
+    while (back < 4 && back < length && ((unsigned char)text[length - back] & 0xc0) == 0x80) {
+        back++;
     }
-    return 1;
+    return character(text + length - back, back) == back ? back : 1;
 }
 
 batch_query_value_t batch_query_trim(const batch_query_value_t *text,
-                                     const batch_query_value_t *set, int sides)
+                                     const batch_query_value_t *set, int sides,
+                                     batch_query_room_t *room)
 {
     const char *from = text->text;
     apr_size_t length = text->length, next;
+    trim_set_t characters;
 
+    if (!batch_query_work(room, set->length / 4)) {
+        return (batch_query_value_t){.kind = BATCH_QUERY_NULL};
+    }
+    trim_set_init(&characters, set, room);
     for (; (sides & 1) && length; from += next, length -= next) {
         next = character(from, length);
-        if (!is_in(set, from, next)) {
+        if (!is_in(&characters, from, next)) {
             break;
         }
     }
     for (; (sides & 2) && length; length -= next) {
         next = last_character(from, length);
-        if (!is_in(set, from + length - next, next)) {
+        if (!is_in(&characters, from + length - next, next)) {
             break;
         }
     }

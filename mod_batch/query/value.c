@@ -16,11 +16,21 @@ static const batch_query_value_t nothing = {.kind = BATCH_QUERY_NULL};
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
+int batch_query_look(batch_query_room_t *room)
+{
+    apr_status_t rv = room->look ? room->look(room->baton) : APR_SUCCESS;
+
+    room->unseen = 0;
+    if (rv != APR_SUCCESS) {
+        room->stopped = rv;
+        room->over = 1;
+    }
+    return !room->over;
+}
+
 char *batch_query_take(batch_query_room_t *room, apr_size_t size)
 {
-    room->used += size;
-    if (room->over || room->used > room->most) {
-        room->over = 1;
+    if (!batch_query_work(room, size)) {
         return NULL;
     }
     room->dirty = 1;
@@ -208,6 +218,9 @@ batch_query_value_t batch_query_convert(const batch_query_value_t *value, batch_
     if (value->kind == kind || value->kind == BATCH_QUERY_NULL) {
         return *value;
     }
+    if (value->kind == BATCH_QUERY_TEXT) {
+        (void)batch_query_work(room, value->length / 4); /* blanks and digits, however many */
+    }
     switch (kind) {
     case BATCH_QUERY_TEXT:
         return to_text(value, room);
@@ -247,6 +260,15 @@ int batch_query_compare(const batch_query_value_t *a, const batch_query_value_t 
     default:
         return (a->integer > b->integer) - (a->integer < b->integer);
     }
+}
+
+int batch_query_compare_in(batch_query_room_t *room, const batch_query_value_t *a,
+                           const batch_query_value_t *b)
+{
+    if (a->kind == BATCH_QUERY_TEXT) {
+        (void)batch_query_work(room, (a->length < b->length ? a->length : b->length) / 16);
+    }
+    return batch_query_compare(a, b);
 }
 
 int batch_query_order(const batch_query_value_t *a, const batch_query_value_t *b)

@@ -34,14 +34,43 @@ typedef struct batch_query_value {
     apr_size_t length;
 } batch_query_value_t;
 
+/** Looks at the clock, and whether the process is to end: APR_SUCCESS to go on. */
+typedef apr_status_t batch_query_look_fn(void *baton);
+
+/** Steps between two looks: some milliseconds. */
+#define BATCH_QUERY_LOOK_STEPS ((apr_size_t)256 * 1024)
+
 /** What evaluating may use, for one row after the other. */
 typedef struct batch_query_room {
-    apr_pool_t *p;   /* cleared between rows by whoever owns it */
-    apr_size_t used; /* bytes and steps since then */
-    apr_size_t most; /* of used */
-    int dirty;       /* p has something in it */
-    int over;        /* it was not enough: what was computed is void */
+    apr_pool_t *p;             /* cleared between rows by whoever owns it */
+    apr_size_t used;           /* bytes and steps since then */
+    apr_size_t most;           /* of used */
+    int dirty;                 /* p has something in it */
+    int over;                  /* it was not enough, or there was no time: the results are void */
+    apr_size_t unseen;         /* steps since the clock was looked at, whatever row they were for */
+    batch_query_look_fn *look; /* NULL: nobody waits */
+    void *baton;
+    apr_status_t stopped; /* what the last look said, if it was not to go on */
 } batch_query_room_t;
+
+/** Looks now. Returns 0 if the work is to end. */
+int batch_query_look(batch_query_room_t *room);
+
+/**
+ * Counts work that is about to be done: a step is what comparing one character takes, so that
+ * copying sixteen bytes is one. Each function that loops over a text counts it, before or while it
+ * does; what takes steps by the product of two lengths counts each. Returns 0 where the work must
+ * not be done: what is computed from then on is void.
+ */
+static inline int batch_query_work(batch_query_room_t *room, apr_size_t steps)
+{
+    room->used += steps;
+    room->unseen += steps;
+    if (room->used > room->most) {
+        room->over = 1;
+    }
+    return room->unseen < BATCH_QUERY_LOOK_STEPS ? !room->over : batch_query_look(room);
+}
 
 /** Memory from the room; NULL past its end. */
 char *batch_query_take(batch_query_room_t *room, apr_size_t size);
@@ -55,6 +84,10 @@ batch_query_value_t batch_query_convert(const batch_query_value_t *value, batch_
 
 /** Compares values of one kind, neither NULL: below, at or above 0. */
 int batch_query_compare(const batch_query_value_t *a, const batch_query_value_t *b);
+
+/** The same as work for a room: texts may be long. */
+int batch_query_compare_in(batch_query_room_t *room, const batch_query_value_t *a,
+                           const batch_query_value_t *b);
 
 /** Any two values in one order: NULL last, kinds one after the other. For ORDER BY. */
 int batch_query_order(const batch_query_value_t *a, const batch_query_value_t *b);
@@ -72,7 +105,7 @@ int batch_query_like(const batch_query_value_t *text, const batch_query_value_t 
                      const batch_query_value_t *escape, batch_query_room_t *room);
 
 /** Characters of a text. */
-apr_int64_t batch_query_length(const batch_query_value_t *text);
+apr_int64_t batch_query_length(const batch_query_value_t *text, batch_query_room_t *room);
 
 /** Lower or upper case, of the letters of all scripts. */
 batch_query_value_t batch_query_fold(const batch_query_value_t *text, int upper,
@@ -80,11 +113,15 @@ batch_query_value_t batch_query_fold(const batch_query_value_t *text, int upper,
 
 /** count characters from start, as PostgreSQL counts: the first is 1, those before it are empty. */
 batch_query_value_t batch_query_substr(const batch_query_value_t *text, apr_int64_t start,
-                                       apr_int64_t count);
+                                       apr_int64_t count, batch_query_room_t *room);
 
-/** Without the characters of set at its left (sides & 1) and right (sides & 2) end. */
+/**
+ * Without the characters of set at its left (sides & 1) and right (sides & 2) end. Time is the sum
+ * of both lengths, but for the logarithm.
+ */
 batch_query_value_t batch_query_trim(const batch_query_value_t *text,
-                                     const batch_query_value_t *set, int sides);
+                                     const batch_query_value_t *set, int sides,
+                                     batch_query_room_t *room);
 
 /** A value of each kind. */
 batch_query_value_t batch_query_text_value(const char *text, apr_size_t length);

@@ -416,10 +416,7 @@ static apr_status_t run_attempts(batch_run_t *run)
 
 apr_status_t batch_tx_go_on(batch_tx_t *tx, apr_time_t deadline)
 {
-    sigset_t pending;
-
-    if (tx->store->block_signals && !sigpending(&pending) &&
-        (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT))) {
+    if (batch_hurry_is_on(&tx->store->hurry)) {
         return batch_error_set(&tx->error, BATCH_EUNAVAILABLE, "MB0110", tx->p,
                                "this process is to end, a long read was given up");
     }
