@@ -223,6 +223,17 @@ foreach my $how (qw(mixed sync)) {
     is(names(), "Dana D\x{ed}az, Zoe", "$how: keeps the row as well");
 }
 
+# Nor do blanks or braces around an id hide the row that is meant; blanks alone are no id.
+foreach my $id (" $dana", "$dana\t ", "{\U$dana\E}") {
+    restore();
+    is_result(run_batch(overwrite('contact', [{name => 'Zoe'}, {id => $id, phone => '1'}])),
+        'completed', {created => 1, overwritten => 3, errors => 1}, "an id as '$id'");
+    is(names(), "Dana D\x{ed}az, Zoe", 'keeps the row');
+}
+restore();
+is(run_batch(overwrite('contact', [{name => 'Zoe'}, {id => ' ', name => 'Dana'}]))->{status}, 'failed', 'an id of blanks says nothing');
+is(table_hash('contacts'), $contacts, 'and nothing has changed');
+
 # A default of the request is a match value of the item.
 foreach my $how (qw(mixed sync)) {
     two_groups();

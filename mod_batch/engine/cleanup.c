@@ -87,11 +87,22 @@ static apr_status_t keep_key(batch_cleanup_t *cleanup, const char *key)
     return keep_digest(cleanup, batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key)));
 }
 
-/* Keeps the row whose key an item that is not applied may have meant by an id that no row has. */
-static apr_status_t keep_meant(batch_cleanup_t *cleanup, const char *id)
+/*
+ * Keeps the row whose key an item that is not applied may have meant by an id that no row has: it
+ * is in capitals, or has blanks or braces around it.
+ */
+static apr_status_t keep_meant(batch_cleanup_t *cleanup, const char *id, apr_pool_t *ptemp)
 {
-    if (!batch_uuid_is_valid(id)) {
-        return APR_SUCCESS;
+    apr_size_t length;
+    apr_status_t rv;
+
+    id += strspn(id, " \t\r\n{");
+    for (length = strlen(id); length && strchr(" \t\r\n}", id[length - 1]); length--) {
+    }
+    id = apr_pstrmemdup(ptemp, id, length);
+    rv = keep_key(cleanup, id);
+    if (rv != APR_SUCCESS || !batch_uuid_is_valid(id)) {
+        return rv;
     }
     cleanup->keeps_uuids = 1;
     return keep_digest(cleanup, uuid_digest(cleanup, id));
@@ -173,7 +184,7 @@ static apr_status_t look_and_keep(batch_tx_t *tx, int *left, batch_cleanup_t *cl
         } else if (looks[i].found > 1) {
             rv = keep_several(tx, cleanup, &looks[i]);
         } else if (names_by_match(cleanup, &items[i])) {
-            rv = keep_meant(cleanup, items[i].key);
+            rv = keep_meant(cleanup, items[i].key, ptemp);
             items[*left] = items[i];
             items[(*left)++].key = NULL;
         }

@@ -3,7 +3,8 @@
  * the job has named, whether that item was applied or not.
  *
  * A dropped item names the row that has its id; where none has it, the one that has its match
- * values, and the one whose key is its id but for the letters of a UUID in capitals.
+ * values, and the one whose key is its id but for blanks or braces around it, or the letters of a
+ * UUID in capitals.
  *
  * What is kept is a set of digests of keys, made again from the stored items by whoever goes on
  * with the job. The table is walked in order of its keys, a piece at a time; the last key of a

@@ -264,7 +264,7 @@ int batch_key_settle(batch_fault_t *fault, batch_value_t *value, apr_pool_t *p)
         return refuse(fault, "wrong_type", "must be a string or a whole number");
     }
     length = strlen(value->value);
-    if (!length) {
+    if (strspn(value->value, " \t\r\n") == length) {
         return refuse(fault, "missing", "must not be empty");
     }
     return length <= BATCH_KEY_BYTES ||

@@ -268,6 +268,8 @@ static void test_keys(void)
     is_string(key(BATCH_KIND_BOOLEAN, "true"), "wrong_type: must be a string or a whole number",
               "nor what is neither");
     is_string(key(BATCH_KIND_STRING, ""), "missing: must not be empty", "nor an empty one");
+    is_string(key(BATCH_KIND_CELL, " \t"), "missing: must not be empty", "nor one of blanks");
+    is_string(key(BATCH_KIND_STRING, " a "), "1: a ", "blanks around it are a part of it");
     is_string(key(BATCH_KIND_STRING, much), "too_long: must not be longer than 255 bytes",
               "nor a long one");
 }
