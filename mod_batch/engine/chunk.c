@@ -13,6 +13,9 @@
 #define STRETCH      4
 #define STRETCH_MOST apr_time_from_msec(400)
 
+/* Stored items of a chunk in bytes, about: it holds copies of them until its end. */
+#define CHUNK_BYTES (8 * 1024 * 1024)
+
 /* ---- The items --------------------------------------------------------------------------------
  */
 
@@ -42,6 +45,7 @@ static apr_status_t decode_segment(batch_job_run_t *run, batch_segment_t *segmen
     }
     run->first = segment->first;
     run->item_count = (int)segment->count;
+    run->bytes = segment->length;
     return APR_SUCCESS;
 }
 
@@ -100,10 +104,15 @@ static int is_over_time(batch_tx_t *tx, const batch_job_run_t *run)
     return timeout > 0 && !is_done(run) && batch_tx_now(tx) - run->job->started_at > timeout;
 }
 
-/* The end of a job: its items are of no more use, unless they are an upload that is kept. */
+/*
+ * The end of a job: its items are of no more use, unless they are an upload that is kept. Mostly
+ * they have gone with their chunks.
+ */
 static apr_status_t finish(batch_tx_t *tx, batch_chunk_t *chunk)
 {
-    apr_status_t rv = batch_tx_segments_end(tx, &chunk->after);
+    const batch_job_t *after = &chunk->after;
+    int passed = after->action != BATCH_ACTION_OVERWRITE && after->cursor >= batch_job_items(after);
+    apr_status_t rv = passed ? APR_SUCCESS : batch_tx_segments_end(tx, after);
 
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
 }
@@ -214,11 +223,19 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
                                      .refused = run->refused,
                                      .for_good = run->poison,
                                      .baton = after};
-    apr_status_t rv;
+    apr_int64_t from;
+    apr_pool_t *pool;
+    apr_status_t rv = apr_pool_create(&pool, ptemp);
+    double bytes = 0;
     int tried;
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     do {
-        rv = batch_run_load_items(run, tx, after->cursor, batch_tx_error(tx));
+        apr_pool_clear(pool);
+        from = after->cursor;
+        rv = batch_run_load_items(run, tx, from, batch_tx_error(tx));
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -226,14 +243,16 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
         request.count = run->item_count - (int)(after->cursor - run->first);
         request.limit = run->limit - chunk->tried;
         request.again = have_another_try(after) ? try_again : NULL;
-        rv = batch_apply(tx, &tried, &request, ptemp);
+        rv = batch_apply(tx, &tried, &request, pool);
         if (rv == APR_SUCCESS) {
             rv = keep_named(run, after);
         }
         chunk->tried += tried;
+        bytes += (double)run->bytes * (double)(after->cursor - from) / run->item_count;
         request.refused = tried ? NULL : request.refused;
     } while (rv == APR_SUCCESS && batch_run_next(run, after, chunk->cleaned) == BATCH_NEXT_ITEMS &&
-             chunk->tried < run->limit && may_go_on(run, begun, &request.deadline));
+             chunk->tried < run->limit && bytes < CHUNK_BYTES &&
+             may_go_on(run, begun, &request.deadline));
     BATCH_POINT("applied");
     if (rv == APR_SUCCESS && !after->processed_at &&
         after->cursor >= after->stored + after->second_tries) {

@@ -387,7 +387,7 @@ apr_status_t batch_intake_end(batch_tx_t *tx, batch_intake_state_t *intake, apr_
     apr_status_t rv = conclude(tx, intake, ptemp);
 
     if (rv == APR_SUCCESS && !keeps_items(intake->job)) {
-        rv = batch_tx_segments_delete(tx, intake->job);
+        rv = batch_tx_segments_end(tx, intake->job);
     }
     return rv == APR_SUCCESS ? batch_tx_job_received(tx, intake->job) : rv;
 }

@@ -432,7 +432,10 @@ static apr_status_t cancel_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv == APR_SUCCESS && !batch_status_expire(job, batch_tx_now(tx)) &&
         job->status == BATCH_STATUS_REQUESTED) {
         /* One that is under way is fenced by that. */
-        rv = batch_tx_upload_reset(tx, job, NULL, 0, 0);
+        rv = batch_tx_upload_reset(tx, job, NULL, NULL, 0, 0);
+        if (rv == APR_SUCCESS) {
+            rv = batch_tx_belongings_leave(tx, job);
+        }
     }
     if (rv == APR_SUCCESS) {
         rv = batch_status_next(&job->status, job->status, BATCH_EVENT_CANCEL, batch_tx_error(tx),
@@ -478,4 +481,19 @@ apr_status_t batch_jobs_expire(int *removed, const batch_engine_t *engine, batch
     struct expiry expiry = {engine->limits.retention, removed};
 
     return batch_store_write(engine->store, expire_body, &expiry, err, ptemp);
+}
+
+static apr_status_t leftovers_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    return batch_tx_leftovers(tx, baton, ptemp);
+}
+
+apr_status_t batch_jobs_sweep(int *more, const batch_engine_t *engine, batch_error_t *err,
+                              apr_pool_t *ptemp)
+{
+    apr_status_t rv = batch_store_read(engine->store, leftovers_body, more, err, ptemp);
+
+    return rv == APR_SUCCESS && *more
+               ? batch_store_write_async(engine->store, leftovers_body, more, err, ptemp)
+               : rv;
 }

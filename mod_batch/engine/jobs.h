@@ -145,6 +145,13 @@ apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
                               apr_pool_t *p);
 
 /**
+ * Removes a piece of the items and errors that jobs have left which need them no more, or are gone.
+ * *more: there was one, and may be more.
+ */
+apr_status_t batch_jobs_sweep(int *more, const batch_engine_t *engine, batch_error_t *err,
+                              apr_pool_t *ptemp);
+
+/**
  * Removes some of the jobs of all organizations that are past their retention, in one short
  * transaction. *removed: how many; 0 when there is none left.
  */

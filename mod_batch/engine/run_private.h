@@ -17,6 +17,7 @@ typedef struct batch_job_run {
     batch_item_t *items;
     apr_int64_t first; /* position of items[0] */
     int item_count;
+    apr_size_t bytes; /* of all of them, as they are stored */
     apr_pool_t *chunk_pool;
     apr_pool_t *words_pool;   /* refused, and what the job says from chunk to chunk */
     int limit;                /* items of a chunk: shrinks when a commit is refused, grows after */

@@ -23,6 +23,7 @@ struct batch_upload {
     apr_time_t reported; /* when it was last said how far this is */
     apr_pool_t *p;
     /* Of the transaction under way. */
+    int more; /* one before has left more than it has removed */
     apr_int64_t count;
     const char *id;
     const char *reason;
@@ -143,8 +144,8 @@ static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         return batch_error_set(batch_tx_error(tx), BATCH_ECONFLICT, NULL, upload->p,
                                "the resource of this batch is not configured any more");
     }
-    return rv == APR_SUCCESS ? batch_tx_upload_reset(tx, job, &upload->owner, batch_tx_now(tx),
-                                                     upload->engine->limits.lease)
+    return rv == APR_SUCCESS ? batch_tx_upload_reset(tx, job, &upload->more, &upload->owner,
+                                                     batch_tx_now(tx), upload->engine->limits.lease)
                              : rv;
 }
 
@@ -162,9 +163,12 @@ apr_status_t batch_upload_begin(batch_upload_t **upload, batch_job_t *job,
     made->job = job;
     made->id = id;
     made->p = p;
-    if (rv == APR_SUCCESS) {
-        rv = batch_job_change(job, engine, begin_body, made, BATCH_CHANGE, id, err, p);
-    }
+    do { /* What one before has left goes in pieces. */
+        made->more = 0;
+        if (rv == APR_SUCCESS) {
+            rv = batch_job_change(job, engine, begin_body, made, BATCH_CHANGE, id, err, p);
+        }
+    } while (rv == APR_SUCCESS && made->more);
     made->reported = apr_time_now();
     return rv;
 }
@@ -260,7 +264,7 @@ static apr_status_t release_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     (void)ptemp;
     *upload->job = upload->before;
-    return batch_tx_upload_reset(tx, upload->job, NULL, 0, 0);
+    return batch_tx_upload_reset(tx, upload->job, NULL, NULL, 0, 0);
 }
 
 void batch_upload_release(batch_upload_t *upload)
@@ -284,8 +288,11 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     (void)ptemp;
     *job = upload->before;
-    rv = batch_tx_upload_reset(tx, job, &upload->owner, job->upload_began_at,
+    rv = batch_tx_upload_reset(tx, job, NULL, &upload->owner, job->upload_began_at,
                                upload->engine->limits.lease);
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_belongings_leave(tx, job);
+    }
     if (rv == APR_SUCCESS) {
         job->status = BATCH_STATUS_FAILED;
         job->reason = upload->reason;
@@ -397,9 +404,12 @@ static apr_status_t settle_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv == BATCH_ENOTFOUND ? APR_SUCCESS : rv;
     }
-    rv = batch_tx_upload_reset(tx, &job, NULL, 0, 0);
+    rv = batch_tx_upload_reset(tx, &job, NULL, NULL, 0, 0);
     if (rv == APR_SUCCESS && batch_status_expire(&job, batch_tx_now(tx))) {
-        rv = batch_tx_job_cancel(tx, &job);
+        rv = batch_tx_belongings_leave(tx, &job);
+        if (rv == APR_SUCCESS) {
+            rv = batch_tx_job_cancel(tx, &job);
+        }
     }
     return rv;
 }

@@ -27,6 +27,9 @@
  * worker wakes that often. */
 #define NAP apr_time_from_sec(1)
 
+/* What jobs have left is looked for so often, also while the queue is full. */
+#define SWEEP_INTERVAL apr_time_from_sec(1)
+
 /* How often a node looks for jobs that are past their retention. */
 #define CLEANING_INTERVAL apr_time_from_sec(15)
 
@@ -51,8 +54,9 @@ struct worker {
     apr_thread_t *thread;
     apr_pool_t *p; /* cleared before each job */
     int slot;
-    int held_off;    /* the last claim has left a job since a request is at its rows */
-    int unavailable; /* it has logged that claims fail: to be said when they do not any more */
+    int held_off;     /* the last claim has left a job since a request is at its rows */
+    int unavailable;  /* it has logged that claims fail: to be said when they do not any more */
+    apr_time_t swept; /* when it last looked for what jobs have left */
 };
 
 struct batch_workers {
@@ -230,6 +234,33 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+/* Removes what jobs have left, a piece at a time; at most so long. */
+static void sweep(struct worker *worker, apr_interval_time_t patience, apr_pool_t *p)
+{
+    const batch_engine_t *engine = worker->workers->engine;
+    apr_time_t deadline = apr_time_now() + patience;
+    apr_status_t rv = APR_SUCCESS;
+    int more = 1;
+
+    while (rv == APR_SUCCESS && more && !is_stopping(worker)) {
+        batch_error_t err = {0};
+        apr_interval_time_t rest;
+
+        while ((rest = batch_store_rest(engine->store)) > 0 && !is_stopping(worker)) {
+            pause_worker(worker, rest);
+        }
+        rv = batch_jobs_sweep(&more, engine, &err, p);
+        if (rv != APR_SUCCESS && !is_stopping(worker)) {
+            batch_log(engine->logger, BATCH_LOG_WARNING, err.tag ? err.tag : "MB0429", rv, NULL,
+                      "cannot remove what batches have left: %s",
+                      err.message ? err.message : "no details");
+        }
+        apr_pool_clear(p);
+        more = more && apr_time_now() < deadline;
+    }
+    worker->swept = apr_time_now();
+}
+
 /* Runs jobs until the queue is empty, or the worker is to stop. */
 static void run_all(struct worker *worker, apr_pool_t *p)
 {
@@ -242,6 +273,12 @@ static void run_all(struct worker *worker, apr_pool_t *p)
             sleep_for(worker, HELD_OFF_NAP, -1);
             rv = APR_SUCCESS;
         }
+        if (rv == APR_SUCCESS && apr_time_now() - worker->swept > SWEEP_INTERVAL) {
+            sweep(worker, 0, p); /* however full the queue is */
+        }
+    }
+    if (rv == BATCH_ENOTFOUND) {
+        sweep(worker, SWEEP_INTERVAL, p);
     }
     apr_pool_clear(p);
     if (rv != BATCH_ENOTFOUND && rv != APR_SUCCESS) {

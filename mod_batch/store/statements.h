@@ -199,6 +199,9 @@
  */
 #define BATCH_PLACE "(%lld << 32)"
 
+#define BATCH_SQL_TEXT_LEFTOVER                                                                    \
+    "SELECT job, first_item, errors FROM batch_leftovers WHERE job > 0 ORDER BY job LIMIT 1"
+
 /* The jobs of a list, and which of them its filters let through: the value of each twice. */
 #define BATCH_SQL_TEXT_LISTED         "organization = %s AND api = %s"
 #define BATCH_SQL_TEXT_FILTER(column) "(%s IS NULL OR " column " = %s)"
@@ -349,8 +352,22 @@
         " AND first_item + item_count <= %lld")                                                    \
     OWN(BATCH_SQL_SEGMENTS_DELETE,                                                                 \
         "DELETE FROM batch_items WHERE place IN (SELECT place FROM batch_items"                    \
-        " WHERE place >= " BATCH_PLACE " AND place < " BATCH_PLACE " LIMIT %lld)",                 \
-        "DELETE FROM batch_items WHERE job = %lld")                                                \
+        " WHERE place >= " BATCH_PLACE " + %lld AND place < " BATCH_PLACE " LIMIT %lld)",          \
+        "DELETE FROM batch_items WHERE job = %lld AND first_item IN (SELECT first_item"            \
+        " FROM batch_items WHERE job = %lld AND first_item >= %lld LIMIT %lld)")                   \
+    /* batch_leftovers: what is to be removed, of jobs that need it no more, or are gone */        \
+    OWN(BATCH_SQL_LEFTOVER_INSERT,                                                                 \
+        "INSERT INTO batch_leftovers (job, first_item, errors) VALUES (%lld, %lld, %lld)"          \
+        " ON CONFLICT (job) DO UPDATE SET first_item = min(first_item, excluded.first_item),"      \
+        " errors = max(errors, excluded.errors)",                                                  \
+        "INSERT INTO batch_leftovers AS old (job, first_item, errors) VALUES (%lld, %lld, %lld)"   \
+        " ON CONFLICT (job) DO UPDATE SET"                                                         \
+        " first_item = least(old.first_item, excluded.first_item),"                                \
+        " errors = greatest(old.errors, excluded.errors)")                                         \
+    SAME(BATCH_SQL_LEFTOVER_GET, BATCH_SQL_TEXT_LEFTOVER)                                          \
+    OWN(BATCH_SQL_LEFTOVER_LOCK, BATCH_SQL_TEXT_LEFTOVER,                                          \
+        BATCH_SQL_TEXT_LEFTOVER " FOR UPDATE SKIP LOCKED")                                         \
+    SAME(BATCH_SQL_LEFTOVER_DELETE, "DELETE FROM batch_leftovers WHERE job = %lld")                \
                                                                                                    \
     /* batch_errors: pgsql adds many at once, of which each parameter has a member of all */       \
     OWN(BATCH_SQL_ERROR_INSERT,                                                                    \
@@ -375,7 +392,8 @@
     OWN(BATCH_SQL_ERRORS_DELETE,                                                                   \
         "DELETE FROM batch_errors WHERE rowid IN"                                                  \
         " (SELECT rowid FROM batch_errors WHERE job = %lld LIMIT %lld)",                           \
-        "DELETE FROM batch_errors WHERE job = %lld")
+        "DELETE FROM batch_errors WHERE ctid = ANY (ARRAY (SELECT ctid FROM batch_errors"          \
+        " WHERE job = %lld LIMIT %lld))")
 
 /*
  * Four for each order of a list: from a place (value, seq) on those of the same value, and those of
@@ -668,6 +686,10 @@ typedef enum {
 #define BATCH_SCHEMA_2                                                                             \
     "CREATE INDEX IF NOT EXISTS batch_jobs_turn ON batch_jobs (target, queued_at, seq)"            \
     " WHERE status IN ('queued', 'processing') AND queued_at > 0",                                 \
+        "CREATE TABLE IF NOT EXISTS batch_leftovers ("                                             \
+        " job bigint NOT NULL PRIMARY KEY,"                                                        \
+        " first_item bigint NOT NULL,"                                                             \
+        " errors bigint NOT NULL)",                                                                \
         NULL
 
 #endif

@@ -302,7 +302,7 @@ apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_j
  */
 apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job);
 
-/** Removes the job with its items and errors. */
+/** Removes the job, with its items and errors as batch_tx_belongings_leave does. */
 apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job);
 
 /**
@@ -341,11 +341,26 @@ apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, cons
 apr_status_t batch_tx_segments_passed(batch_tx_t *tx, const batch_job_t *job, apr_int64_t from,
                                       apr_int64_t to);
 
-/** The job is at its end: removes its segments, except for those of an upload that is kept. */
+/**
+ * The job is at its end: removes its segments, except for those of an upload that is kept; what is
+ * more than a piece later, by batch_tx_leftovers.
+ */
 apr_status_t batch_tx_segments_end(batch_tx_t *tx, const batch_job_t *job);
 
-/** Removes all segments of the job. */
+/** Removes all segments of the job, at once: not for one that may have many. */
 apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job);
+
+/** Removes a piece of the segments and errors of the job. *more: there may be more of them. */
+apr_status_t batch_tx_belongings_piece(batch_tx_t *tx, int *more, const batch_job_t *job);
+
+/** Removes segments and errors of the job, what is more than a piece later. */
+apr_status_t batch_tx_belongings_leave(batch_tx_t *tx, const batch_job_t *job);
+
+/**
+ * Removes a piece of what a job has left. *more: there was one, and may be more. In a transaction
+ * that only reads it just looks.
+ */
+apr_status_t batch_tx_leftovers(batch_tx_t *tx, int *more, apr_pool_t *ptemp);
 
 /* ---- Uploads of jobs that are requested ------------------------------------------------------ */
 
@@ -355,12 +370,15 @@ apr_status_t batch_tx_upload_owner(batch_tx_t *tx, batch_owner_t *owner, const b
 
 /**
  * Begins the upload of a requested job for owner, or, with an owner of NULL, ends one that came to
- * nothing: removes what is stored of one before, and its errors; sets the counts to 0,
- * upload_began_at to began_at (0: there is none), and lease_until to lease from now. BATCH_EFENCED
- * if the job is not requested any more, or its revision is another.
+ * nothing: whoever received it is fenced. Sets the counts to 0, upload_began_at to began_at (0:
+ * there is none), and lease_until to lease from now. Removes a piece of what is stored of one
+ * before, and its errors; *more (or NULL): there may be more of that, so nobody has the upload yet,
+ * whatever owner is: call again, in another transaction. BATCH_EFENCED if the job is not requested
+ * any more, or its revision is another.
  */
-apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner,
-                                   apr_time_t began_at, apr_interval_time_t lease);
+apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, int *more,
+                                   const batch_owner_t *owner, apr_time_t began_at,
+                                   apr_interval_time_t lease);
 
 /**
  * Says how far the upload that owner receives has come: writes received, stored, total, invalid and
@@ -491,9 +509,6 @@ apr_status_t batch_tx_errors_insert(batch_tx_t *tx, const batch_job_t *job,
 
 /** Removes the errors of one item: it has none any more. */
 apr_status_t batch_tx_errors_forget(batch_tx_t *tx, const batch_job_t *job, apr_int64_t ordinal);
-
-/** Removes all errors of the job. */
-apr_status_t batch_tx_errors_delete(batch_tx_t *tx, const batch_job_t *job);
 
 /** How far a reader of errors has come; all 0 (memset) at the start. */
 typedef struct batch_error_cursor {

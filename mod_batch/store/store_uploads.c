@@ -52,20 +52,23 @@ static apr_status_t write_upload(batch_tx_t *tx, batch_job_t *job, const batch_o
     return rv;
 }
 
-apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner,
-                                   apr_time_t began_at, apr_interval_time_t lease)
+apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, int *more,
+                                   const batch_owner_t *owner, apr_time_t began_at,
+                                   apr_interval_time_t lease)
 {
-    apr_status_t rv = batch_tx_segments_delete(tx, job);
+    int rest = 0;
+    apr_status_t rv = batch_tx_belongings_piece(tx, &rest, job);
 
-    if (rv == APR_SUCCESS) {
-        rv = batch_tx_errors_delete(tx, job);
+    if (more) {
+        *more = rest;
     }
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    owner = rest ? NULL : owner;
     memset(&job->counts, 0, sizeof(job->counts));
     job->received = job->stored = job->total = job->invalid = 0;
-    job->upload_began_at = began_at;
+    job->upload_began_at = owner ? began_at : 0;
     return write_upload(tx, job, owner, owner ? batch_tx_now(tx) + lease : 0, 0);
 }
 

@@ -342,12 +342,27 @@ static apr_status_t read_errors(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
                                 belongings->limit, note_error, belongings, ptemp);
 }
 
+static apr_status_t sweep_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    return batch_tx_leftovers(tx, baton, ptemp);
+}
+
+/* 1 if there was something to be removed. */
+static int sweep(void)
+{
+    int more = 0;
+
+    batch_store_write(store, sweep_body, &more, &err, pool);
+    return more;
+}
+
 static void test_errors(void)
 {
     belongings_t ours = {.job = new_job("acme"), .limit = 70, .ordered = 1};
     belongings_t theirs = {.job = new_job("acme"), .limit = 70, .ordered = 1};
     batch_job_t again = new_job("acme");
     apr_int64_t last;
+    int swept;
 
     put(&ours.job);
     put(&theirs.job);
@@ -381,7 +396,64 @@ static void test_errors(void)
                  "AS numbers");
     is_number(number("SELECT count(*) FROM batch_errors"), 4200, "thousands of errors");
     batch_store_write(store, delete_body, &theirs.job, &err, pool);
-    is_number(number("SELECT count(*) FROM batch_errors"), 0, "go in parts");
+    is_number(number("SELECT count(*) FROM batch_errors"), 3700, "go in parts");
+    for (swept = 0; swept < 100 && sweep(); swept++) {
+    }
+    is_number(number("SELECT count(*) FROM batch_errors"), 0, "until there are none");
+    is_number(swept, 8, "each of 500");
+    is_number(number("SELECT count(*) FROM batch_leftovers"), 0, "then nothing is to be done");
+}
+
+static apr_status_t end_segments(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_segments_end(tx, &((belongings_t *)baton)->job);
+}
+
+static apr_status_t store_many(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    belongings_t *belongings = baton;
+    batch_segment_t segment = {0, 10, apr_pstrdup(ptemp, "items"), 5};
+    apr_status_t rv = APR_SUCCESS;
+
+    for (; rv == APR_SUCCESS && segment.first < 400; segment.first += 10) {
+        rv = batch_tx_segment_insert(tx, &belongings->job, &segment);
+    }
+    return rv;
+}
+
+/* The items of a job that is at its end, or gone: nothing is lost sight of between the pieces. */
+static void test_leftovers(void)
+{
+    belongings_t kept = {.job = new_job("acme")}, gone = {.job = new_job("acme")};
+    belongings_t ended = {.job = new_job("acme")};
+
+    put(&kept.job);
+    put(&gone.job);
+    put(&ended.job);
+    batch_store_write(store, store_many, &kept, &err, pool);
+    batch_store_write(store, store_many, &gone, &err, pool);
+    batch_store_write(store, store_many, &ended, &err, pool);
+    kept.job.save_upload = 1;
+    kept.job.stored = 150;
+    kept.job.second_tries = 250;
+    batch_store_write(store, end_segments, &kept, &err, pool);
+    batch_store_write(store, end_segments, &ended, &err, pool);
+    batch_store_write(store, delete_body, &gone.job, &err, pool);
+    is_number(number("SELECT count(*) FROM batch_items"), 120 - 3 * 16,
+              "a piece of each is removed");
+    is_number(number("SELECT count(*) FROM batch_leftovers"), 3, "the rest is noted");
+    batch_store_write(store, delete_body, &ended.job, &err, pool);
+    is_number(number("SELECT count(*) FROM batch_leftovers"), 3, "a job is noted once");
+    while (sweep()) {
+    }
+    is_number(number("SELECT count(*) FROM batch_items"), 15, "and removed later");
+    is_number(segment_at(&kept, 149), APR_SUCCESS, "but for an upload that is kept");
+    is_number(number("SELECT count(*) FROM batch_leftovers"), 0,
+              "until nothing is left to be done");
+    batch_store_write(store, delete_body, &kept.job, &err, pool);
+    is_number(number("SELECT count(*) FROM batch_items"), 0, "few go at once");
+    is_number(number("SELECT count(*) FROM batch_leftovers"), 0, "and leave nothing");
 }
 
 /* ---- Transactions
@@ -543,6 +615,7 @@ int main(int argc, char **argv)
     test_list();
     test_segments();
     test_errors();
+    test_leftovers();
     test_transactions();
     test_threads();
     test_memory();
