@@ -4,6 +4,7 @@
 
 #include "engine/points.h"
 #include "engine/status.h"
+#include "store/removal.h"
 
 /*
  * While nobody waits a chunk goes on for up to so many times its time, but no longer than that, and

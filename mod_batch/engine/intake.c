@@ -10,6 +10,7 @@
 #include "engine/points.h"
 #include "engine/status.h"
 #include "engine/turn.h"
+#include "store/removal.h"
 
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000

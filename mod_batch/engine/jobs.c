@@ -4,6 +4,7 @@
 #include "engine/selection.h"
 #include "engine/status.h"
 #include "engine/turn.h"
+#include "store/removal.h"
 
 #include <string.h>
 

@@ -3,6 +3,7 @@
 #include <apr_hash.h>
 
 #include "engine/selection.h"
+#include "store/removal.h"
 
 int batch_reselect_is_due(const batch_engine_t *engine, const batch_job_t *job)
 {

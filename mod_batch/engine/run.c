@@ -7,6 +7,7 @@
 #include "engine/points.h"
 #include "engine/reselect.h"
 #include "engine/turn.h"
+#include "store/removal.h"
 
 /* Waits between tries while the database is unavailable: doubling from the first to the last. */
 #define FIRST_WAIT apr_time_from_msec(100)

@@ -9,6 +9,7 @@
 #include "engine/intake_private.h"
 #include "engine/status.h"
 #include "engine/turn.h"
+#include "store/removal.h"
 
 /* How often an upload that is being read says how far it has come. */
 #define REPORT_INTERVAL apr_time_from_sec(1)

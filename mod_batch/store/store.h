@@ -337,31 +337,6 @@ apr_status_t batch_tx_segment_insert(batch_tx_t *tx, const batch_job_t *job,
 apr_status_t batch_tx_segment_get(batch_tx_t *tx, batch_segment_t *segment, const batch_job_t *job,
                                   apr_int64_t position, apr_pool_t *p);
 
-/** Removes the segments all of whose items are at the positions from … to - 1. */
-apr_status_t batch_tx_segments_passed(batch_tx_t *tx, const batch_job_t *job, apr_int64_t from,
-                                      apr_int64_t to);
-
-/**
- * The job is at its end: removes its segments, except for those of an upload that is kept; what is
- * more than a piece later, by batch_tx_leftovers.
- */
-apr_status_t batch_tx_segments_end(batch_tx_t *tx, const batch_job_t *job);
-
-/** Removes all segments of the job, at once: not for one that may have many. */
-apr_status_t batch_tx_segments_delete(batch_tx_t *tx, const batch_job_t *job);
-
-/** Removes a piece of the segments and errors of the job. *more: there may be more of them. */
-apr_status_t batch_tx_belongings_piece(batch_tx_t *tx, int *more, const batch_job_t *job);
-
-/** Removes segments and errors of the job, what is more than a piece later. */
-apr_status_t batch_tx_belongings_leave(batch_tx_t *tx, const batch_job_t *job);
-
-/**
- * Removes a piece of what a job has left. *more: there was one, and may be more. In a transaction
- * that only reads it just looks.
- */
-apr_status_t batch_tx_leftovers(batch_tx_t *tx, int *more, apr_pool_t *ptemp);
-
 /* ---- Uploads of jobs that are requested ------------------------------------------------------ */
 
 /** Who receives the job's upload, in p; host is NULL where nobody does. */

@@ -4,6 +4,7 @@
  * leftover, in the same transaction, and removed by workers, whatever ends meanwhile.
  */
 #include "store/tx.h"
+#include "store/removal.h"
 
 /* What one piece has at most. Segments have 512 KiB, or are a single larger item. */
 #define PIECE_SEGMENTS 16

@@ -1,5 +1,6 @@
 /* Jobs that wait for their upload: who receives it, and what has become of it. And secrets. */
 #include "store/tx.h"
+#include "store/removal.h"
 
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* The module's own tables: jobs, lists, items, errors; many threads, flat memory. */
 #include "store_jobs.h"
+#include "store/removal.h"
 
 #include <apr_thread_proc.h>
 
