@@ -110,7 +110,7 @@ foreach my $case (
     ['one that is cut short', part($file) . '--b', ['body'], qr/cut short/],
     ['another boundary', "--c\r\n\r\n--c--", ['body'], qr/boundary/],
     ['nothing', '', ['body'], qr/boundary/],
-    ['a field behind the file', part($file) . "--b\r\nContent-Disposition: form-data; name=\"mode\"\r\n\r\nsync\r\n--b--", ['body'], qr/before the file/],
+    ['another file behind a field', part($file) . "--b\r\nContent-Disposition: form-data; name=\"mode\"\r\n\r\nsync\r\n" . part($file) . '--b--', ['body'], qr/more than one file/],
     ['a file that is wrong', part("nix\n") . '--b--', ['nix'], qr/line 1/],
     )
 {
@@ -128,6 +128,17 @@ is_result(posted($form, $fields . $field . part($file) . '--b--', path => '/batc
 is_result(posted($form, field(properties => '{"notes":"of a form"}') . field(action => 'merge') . part("name\nm2\n") . '--b--', path => '/batches?resource=contact&action=merge'),
     'completed', {created => 1}, 'some of them in the URL, one in both');
 is(scalar(contacts("name = 'm2' AND notes = 'of a form'")), 1, 'its row has the defaults of the form');
+# In any order: who calls curl does not think of it.
+foreach my $path ('/batches', '/batches?action=merge', '/batches?resource=contact', $merge) {
+    restore();
+    my $rest = ($path =~ /action/ ? '' : field(action => 'merge')) . ($path =~ /resource/ ? '' : field(resource => 'contact'));
+    my $batch = posted($form, part($file) . $rest . field(properties => '{"notes":"behind"}') . '--b--', path => $path);
+    is_deeply([$batch->{stats}{created}, $batch->{checksum}], [1, sha256_hex($file)], "fields behind the file, $path");
+    is(scalar(contacts("name = 'm1' AND notes = 'behind'")), 1, "they count, $path");
+}
+my $many = "name\n" . join '', map {"many $_\n"} 1 .. 60_000;
+is_result(posted($form, part($many) . $fields . '--b--', path => '/batches'), 'completed', {created => 60_000}, 'a large file that waits for its fields');
+restore();
 my $answer = post_file($form, field(mode => 'sync') . field(atomic => 'false') . $fields . part("name,zip\n") . '--b--', path => '/batches');
 is_wrong($answer, ['zip'], 'sync, with a header that is wrong');
 $answer = post_file($form, field(mode => 'sync') . field(atomic => 'false') . $fields . part("name,email\nm3,\n,none\n") . '--b--', path => '/batches');
@@ -138,7 +149,13 @@ my $then = table_hash('contacts');
 foreach my $case (
     ['twice', field(action => 'merge') . field(action => 'merge') . part($file), ['body'], qr/action twice/],
     ['another value in the URL', field(mode => 'sync') . part($file), ['mode'], qr/one value in the URL and another one in the form/, "$merge&mode=mixed"],
-    ['behind the file', part($file) . field(mode => 'sync'), ['body'], qr/mode behind the file/],
+    ['another resource behind the file', field(resource => 'contact') . part($file) . field(resource => 'group'), ['body'], qr/resource twice/, '/batches?action=merge'],
+    ['a wrong value behind the file', part($file) . field(mode => 'often'), ['mode'], qr/sync or mixed/],
+    ['another value behind the file than in the URL', part($file) . field(mode => 'sync'), ['mode'], qr/in the URL/, "$merge&mode=mixed"],
+    ['twice, behind the file', field(mode => 'sync') . part($file) . field(mode => 'sync'), ['body'], qr/mode twice/],
+    ['none, and the file waits', part($file), [qw(action resource)], qr/./, '/batches'],
+    ['a file that waits and is wrong', part("nix\n") . $fields, ['nix'], qr/line 1/, '/batches'],
+    ['a safety net behind the file', part($file) . field(dry_run => 'true'), ['dry_run'], qr/\w/],
     ['a wrong value', field(mode => 'often') . part($file), ['mode'], qr/sync or mixed/],
     ['a wrong flag', field(atomic => 'perhaps') . part($file), ['atomic'], qr/true or false/],
     ['no JSON', field(properties => '{') . part($file), ['properties'], qr/object/],
@@ -151,6 +168,7 @@ foreach my $case (
     is_wrong(post_file($form, "$text--b--", path => $path // $merge), $wrong, "fields: $name", like => $like);
 }
 is_refused(post_file($form, field(action => 'overwrite') . field(resource => 'contact') . part($file) . '--b--', path => '/batches', as => 'bob'), 403, 'forbidden', 'fields: who may not');
+is_refused(post_file($form, part($file) . field(action => 'overwrite') . field(resource => 'contact') . '--b--', path => '/batches', as => 'bob'), 403, 'forbidden', 'fields behind the file: who may not');
 is_refused(post_file($form, field(properties => '{"notes":"' . 'x' x 1_100_000 . '"}') . part($file) . '--b--'), 413, 'too_large', 'fields: too large');
 is(value('SELECT count(*) FROM batch_jobs'), $jobs, 'they make no batch');
 is(table_hash('contacts'), $then, 'and no row');

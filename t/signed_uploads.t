@@ -106,6 +106,10 @@ foreach my $fields ([], [[action => 'merge'], [resource => 'contact'], [mode => 
     is_result(resource_final($batch), 'completed', {created => 1}, 'runs');
 }
 
+$batch = requested(merge('contact', []));
+is(upload($batch, body => form() =~ s/--b--\r\n\z/--b\r\nContent-Disposition: form-data; name="action"\r\n\r\nmerge\r\n--b--/r, type => 'multipart/form-data; boundary=b')->status, 202, 'a form with a field behind its file');
+is_result(resource_final($batch), 'completed', {created => 1}, 'runs');
+
 # An overwrite that may be empty, and one that may not.
 restore();
 my $contacts = table_hash('contacts');
@@ -145,6 +149,7 @@ my %wrong = (
 my $before = table_hash('contacts');
 $wrong{"a form: $_->[0]"} = [form($_), 'multipart/form-data; boundary=b', $_->[2]]
     for [action => 'delete', qr/action.*merge/], [resource => 'group', qr/resource.*contact/], [mode => 'sync', qr/mode.*mixed/], [properties => '{"notes":"x"}', qr/properties/], [dry_run => 'true', qr/dry_run/];
+$wrong{'a form: action, behind its file'} = [form() =~ s/--b--\r\n\z/--b\r\nContent-Disposition: form-data; name="action"\r\n\r\ndelete\r\n--b--/r, 'multipart/form-data; boundary=b', qr/action.*merge/];
 foreach my $what (sort keys %wrong) {
     my ($text, $type, $like) = @{$wrong{$what}};
     $batch = requested(merge('contact', []));

@@ -20,6 +20,7 @@ struct create {
     batch_resources_request_t request;
     apr_array_header_t *given; /* names of the members that came beside the body; NULL: not read */
     batch_plan_t plan;
+    int field_count; /* of the fields of a form that are members in request */
     int is_accepted; /* plan is sound */
     int is_answered; /* the reply was made, with code for httpd */
     int code;
@@ -115,21 +116,48 @@ static void read_members(struct create *create, const apr_table_t *fields)
 /* The reply was made, whatever else the body is. */
 #define ANSWERED APR_EGENERAL
 
+/* 1 if it is said what the file is for, in the URL or in the fields that have come. */
+static int is_addressed(struct create *create, const apr_table_t *fields)
+{
+    return (batch_parameter(create->x, "resource") || apr_table_get(fields, "resource")) &&
+           (batch_parameter(create->x, "action") || apr_table_get(fields, "action"));
+}
+
 /* The body is the file of a form, or of a type that says nothing: a batch_body_file_fn. */
 static apr_status_t file_begins(void *baton, const batch_resource_t **resource,
-                                const apr_table_t *fields, batch_error_t *err)
+                                const apr_table_t *fields, int more, batch_error_t *err)
 {
     struct create *create = baton;
 
     (void)err;
+    if (more && !is_addressed(create, fields)) {
+        return APR_INCOMPLETE;
+    }
     if (!create->given) {
         read_members(create, fields);
     }
+    create->field_count = apr_table_elts(fields)->nelts;
     if (!accept_request(create)) {
         return ANSWERED;
     }
     *resource = create->plan.resource;
     return APR_SUCCESS;
+}
+
+/*
+ * Fields that came behind the file count, too: the request is judged once more. Its resource is the
+ * same: a field comes once, and says what the URL says.
+ */
+static int accept_late_fields(struct create *create)
+{
+    const apr_table_t *fields = batch_resources_body_fields(create->body);
+
+    if (apr_table_elts(fields)->nelts == create->field_count) {
+        return 1;
+    }
+    create->is_accepted = 0;
+    read_members(create, fields);
+    return accept_request(create);
 }
 
 static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
@@ -171,6 +199,9 @@ static int read_body(struct create *create)
         return 0;
     }
     if (request.via == BATCH_VIA_FILE) {
+        if (!accept_late_fields(create)) {
+            return 0;
+        }
         create->plan.checksum = request.checksum;
         return 1;
     }

@@ -14,7 +14,6 @@ struct upload {
     batch_job_t job;
     batch_upload_t *upload;
     batch_resources_body_t *body;
-    const apr_table_t *fields; /* of a form, before its file; NULL: none */
     batch_problems_t *problems;
     batch_error_t err;
 };
@@ -100,18 +99,6 @@ static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
                : rv;
 }
 
-/* The file of a form begins: a batch_body_file_fn. */
-static apr_status_t file_begins(void *baton, const batch_resource_t **resource,
-                                const apr_table_t *fields, batch_error_t *err)
-{
-    struct upload *upload = baton;
-
-    (void)resource; /* is known */
-    (void)err;
-    upload->fields = fields;
-    return APR_SUCCESS;
-}
-
 static const char *field_get(void *baton, const char *name)
 {
     return apr_table_get(baton, name);
@@ -120,11 +107,12 @@ static const char *field_get(void *baton, const char *name)
 /* Members of the request that came with the upload must not contradict the batch. */
 static void check_members(struct upload *upload, const batch_resources_request_t *request)
 {
+    const apr_table_t *fields = batch_resources_body_fields(upload->body);
     batch_resources_request_t given;
 
     batch_upload_check(upload->problems, upload->upload, request);
-    if (upload->fields && !apr_is_empty_table(upload->fields)) {
-        batch_request_parameters_read(&given, upload->problems, field_get, (void *)upload->fields,
+    if (!apr_is_empty_table(fields)) {
+        batch_request_parameters_read(&given, upload->problems, field_get, (void *)fields,
                                       upload->x->r->pool);
         given.has_data = 1;
         batch_upload_check(upload->problems, upload->upload, &given);
@@ -142,7 +130,6 @@ static int read_body(struct upload *upload, batch_resources_request_t *request,
                                    &x->service->engine->limits, upload->problems, &upload->err,
                                    x->r->pool);
     if (rv == APR_SUCCESS) {
-        batch_resources_body_when_file(upload->body, file_begins, upload);
         if (batch_body_read(x, feed, upload, &rv, code)) {
             rv = batch_resources_body_finish(request, upload->body, &upload->err);
         } else if (rv == APR_SUCCESS) { /* it did not come whole: another may */

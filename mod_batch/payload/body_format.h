@@ -37,10 +37,12 @@ struct batch_resources_body {
     apr_int64_t max_item_size;
     batch_body_file_fn *file; /* NULL: nobody wants to know that it is one */
     void *file_baton;
-    apr_table_t *fields;      /* of a form, before its file */
-    batch_text_buffer_t head; /* the first bytes, until they have told what the body is */
-    int is_begun;             /* they have, and went to the format */
-    void *digest;             /* of all bytes so far; of the file's only in a multipart body */
+    apr_table_t *fields;    /* of a form, as far as they have come */
+    batch_spool_t *waiting; /* the file, until the fields behind it are known; NULL: it is read */
+    batch_text_buffer_t piece; /* the end of it */
+    batch_text_buffer_t head;  /* the first bytes, until they have told what the body is */
+    int is_begun;              /* they have, and went to the format */
+    void *digest;              /* of all bytes so far; of the file's only in a multipart body */
     batch_spool_t *spool;
     batch_error_t item_error; /* status is APR_SUCCESS while items can be put away */
     apr_int64_t count;        /* items so far */

@@ -191,12 +191,6 @@ static const char *headers_read(part_t *part, char *headers, apr_pool_t *p)
 /** A part with the name of a parameter begins. */
 static apr_status_t field_begin(batch_multipart_t *multipart, const char *name, batch_error_t *err)
 {
-    if (multipart->has_file) {
-        return batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
-                               "the multipart body has the field %s behind the file: put it before "
-                               "the file, or into the query string",
-                               name);
-    }
     if (apr_hash_get(multipart->fields, name, APR_HASH_KEY_STRING)) {
         return batch_error_set(err, BATCH_EINVALID, NULL, multipart->p,
                                "the multipart body has the field %s twice", name);

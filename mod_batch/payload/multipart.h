@@ -4,8 +4,7 @@
  *
  * Strict where the RFCs are: lines end with CRLF, the last boundary must come. A part is a file if
  * its Content-Disposition has a filename that is not empty. Of the others, those with the name of a
- * parameter are fields, which have to stand before the file: what the file is read for depends on
- * them. The rest is skipped.
+ * parameter are fields, before the file or behind it. The rest is skipped.
  */
 #ifndef BATCH_PAYLOAD_MULTIPART_H
 #define BATCH_PAYLOAD_MULTIPART_H
@@ -18,10 +17,10 @@
 /** Bytes that the values of the fields may have together. */
 #define BATCH_FORM_FIELD_BYTES (1024 * 1024)
 
-/** Who is told of the file, and of the fields before it. Another status than APR_SUCCESS ends the
+/** Who is told of the file, and of the fields. Another status than APR_SUCCESS ends the
  * reading. */
 typedef struct batch_multipart_target {
-    /** A field, before the file. name and value live as long as the reader. */
+    /** A field. name and value live as long as the reader. */
     apr_status_t (*field)(void *baton, const char *name, const char *value, batch_error_t *err);
     /** A file begins. type: its Content-Type or NULL; name as the client has it. Valid in the call.
      */

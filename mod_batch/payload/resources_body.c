@@ -121,6 +121,9 @@ static apr_status_t begin_format(batch_resources_body_t *body, batch_format_e fo
 /** Bytes that are looked at before any is read. */
 #define HEAD_BYTES ((apr_size_t)8)
 
+/** Of a file that waits, bytes that are put away together. */
+#define PIECE_BYTES ((apr_size_t)32 * 1024)
+
 /** So many bytes of white space may come before it is given up to wait for what is behind. */
 #define BLANK_BYTES ((apr_size_t)4096)
 
@@ -181,9 +184,9 @@ static int head_tells(const batch_resources_body_t *body)
 }
 
 /** Asks whoever wants to know what the file is for. */
-static apr_status_t tell_file(batch_resources_body_t *body, batch_error_t *err)
+static apr_status_t tell_file(batch_resources_body_t *body, int more, batch_error_t *err)
 {
-    return body->file ? body->file(body->file_baton, &body->resource, body->fields, err)
+    return body->file ? body->file(body->file_baton, &body->resource, body->fields, more, err)
                       : APR_SUCCESS;
 }
 
@@ -195,7 +198,7 @@ static apr_status_t guess_format(batch_resources_body_t *body, batch_error_t *er
 
     body->is_file = first && first != '{' && first != '[';
     if (body->is_file) {
-        status = tell_file(body, err);
+        status = tell_file(body, 0, err);
     }
     return status == APR_SUCCESS
                ? begin_format(body, body->is_file ? BATCH_FORMAT_CSV : BATCH_FORMAT_JSON, err)
@@ -220,7 +223,7 @@ static apr_status_t begin_reading(batch_resources_body_t *body, batch_error_t *e
 static apr_status_t take_bytes(batch_resources_body_t *body, const char *bytes, apr_size_t length,
                                batch_error_t *err)
 {
-    apr_status_t status = digest_add(body, bytes, length, err);
+    apr_status_t status = APR_SUCCESS;
 
     while (status == APR_SUCCESS && length && !body->is_begun) {
         apr_size_t part = body->head.used < HEAD_BYTES ? HEAD_BYTES - body->head.used : 1;
@@ -248,23 +251,73 @@ static apr_status_t take_field(void *baton, const char *name, const char *value,
     return APR_SUCCESS;
 }
 
+/** The format of the file is known, and what it is for, or else the file waits for that. */
 static apr_status_t begin_file(void *baton, const char *type, const char *name, batch_error_t *err)
 {
     batch_resources_body_t *body = baton;
     batch_format_e format;
     const char *wrong = batch_content_type_of_file(&format, type, name, body->p);
-    apr_status_t status = tell_file(body, err);
+    apr_status_t status = tell_file(body, 1, err);
 
+    if (status == APR_INCOMPLETE) {
+        body->waiting = batch_spool_make(body->p);
+        body->piece.p = body->p;
+        status = APR_SUCCESS;
+    }
     if (status != APR_SUCCESS) {
         return status;
     }
-    return wrong ? batch_body_refuse(body, err, 0, 0, "file", "%s", wrong)
-                 : begin_format(body, format, err);
+    if (wrong) {
+        return batch_body_refuse(body, err, 0, 0, "file", "%s", wrong);
+    }
+    body->format = formats[format];
+    return body->waiting ? APR_SUCCESS : body->format->make(body, err);
+}
+
+/** Puts the last piece of a file that waits to the others. */
+static apr_status_t put_piece(batch_resources_body_t *body, batch_error_t *err)
+{
+    batch_spool_entry_t entry = {0, body->piece.data, body->piece.used};
+    apr_status_t status = APR_SUCCESS;
+
+    if (body->piece.used) {
+        status = batch_spool_add(body->waiting, &entry, err);
+        body->piece.used = 0;
+    }
+    return status;
 }
 
 static apr_status_t feed_file(void *baton, const char *bytes, apr_size_t length, batch_error_t *err)
 {
-    return take_bytes(baton, bytes, length, err);
+    batch_resources_body_t *body = baton;
+    apr_status_t status = digest_add(body, bytes, length, err);
+
+    if (status == APR_SUCCESS && !body->waiting) {
+        return take_bytes(body, bytes, length, err);
+    }
+    batch_text_buffer_add(&body->piece, bytes, length);
+    return status == APR_SUCCESS && body->piece.used >= PIECE_BYTES ? put_piece(body, err) : status;
+}
+
+/** All fields are known: reads the file that has waited for them. */
+static apr_status_t read_waiting(batch_resources_body_t *body, batch_error_t *err)
+{
+    batch_spool_entry_t entry;
+    apr_status_t status = tell_file(body, 0, err);
+
+    if (status == APR_SUCCESS) {
+        status = body->format->make(body, err);
+    }
+    if (status == APR_SUCCESS) {
+        status = put_piece(body, err);
+    }
+    while (status == APR_SUCCESS && body->item_error.status == APR_SUCCESS) {
+        status = batch_spool_next(&entry, body->waiting, err);
+        if (status == APR_SUCCESS) {
+            status = take_bytes(body, entry.text, entry.length, err);
+        }
+    }
+    return status == APR_EOF ? APR_SUCCESS : status;
 }
 
 /** What is wrong with the parts is a problem of the body. */
@@ -332,6 +385,11 @@ apr_status_t batch_body_add_item(batch_resources_body_t *body, const batch_spool
     return APR_SUCCESS;
 }
 
+const apr_table_t *batch_resources_body_fields(const batch_resources_body_t *body)
+{
+    return body->fields;
+}
+
 int batch_resources_body_is_file(const batch_resources_body_t *body)
 {
     return body->is_file;
@@ -353,7 +411,10 @@ apr_status_t batch_resources_body_feed(batch_resources_body_t *body, const char 
         status =
             multipart_failure(body, batch_multipart_feed(body->multipart, bytes, length, err), err);
     } else {
-        status = take_bytes(body, bytes, length, err);
+        status = digest_add(body, bytes, length, err);
+        if (status == APR_SUCCESS) {
+            status = take_bytes(body, bytes, length, err);
+        }
     }
     return item_failure(body, status, err);
 }
@@ -372,6 +433,9 @@ apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
     request->has_data = 1;
     if (body->multipart) {
         status = multipart_failure(body, batch_multipart_finish(body->multipart, err), err);
+    }
+    if (status == APR_SUCCESS && body->waiting) {
+        status = read_waiting(body, err);
     }
     if (status == APR_SUCCESS && !body->is_begun) {
         status = begin_reading(body, err);

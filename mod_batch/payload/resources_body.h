@@ -37,11 +37,13 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
 
 /**
  * Is called once it is known that a body is a file that is not a JSON document, before any of it is
- * read: the fields that stood before the file in a form (of anything else none), and the resource
- * to be set. Another status than APR_SUCCESS ends the reading, and is what feed returns.
+ * read: the fields of a form that have come so far (of anything else none), and the resource to be
+ * set. more: others may follow; APR_INCOMPLETE then puts the file away unread, until it is asked
+ * once more behind the last one. Another status than APR_SUCCESS ends the reading, and is what feed
+ * or finish returns.
  */
 typedef apr_status_t batch_body_file_fn(void *baton, const batch_resource_t **resource,
-                                        const apr_table_t *fields, batch_error_t *err);
+                                        const apr_table_t *fields, int more, batch_error_t *err);
 
 /** Has a new body call that, where it is a form or its type says nothing. */
 void batch_resources_body_when_file(batch_resources_body_t *body, batch_body_file_fn *fn,
@@ -57,6 +59,9 @@ void batch_resources_body_when_file(batch_resources_body_t *body, batch_body_fil
  */
 apr_status_t batch_resources_body_feed(batch_resources_body_t *body, const char *bytes,
                                        apr_size_t length, batch_error_t *err);
+
+/** The fields of a form: after the end all of them. Lives as long as the body. */
+const apr_table_t *batch_resources_body_fields(const batch_resources_body_t *body);
 
 /** 1 once it is known that the body is a file: at once, or after the first byte of JSON. */
 int batch_resources_body_is_file(const batch_resources_body_t *body);

@@ -17,20 +17,25 @@
 
 static const char *asked; /* what was said when the file began */
 static apr_status_t answer;
+static int waits; /* the file, for the fields behind it */
 
 static int add_field(void *baton, const char *name, const char *value)
 {
     (void)baton;
-    asked = apr_pstrcat(pool, asked, *asked ? " " : "", name, "=", value, NULL);
+    asked =
+        apr_pstrcat(pool, asked, *asked && !strstr(asked, ": ") ? " " : "", name, "=", value, NULL);
     return 1;
 }
 
 static apr_status_t file_begins(void *baton, const batch_resource_t **resource,
-                                const apr_table_t *fields, batch_error_t *err)
+                                const apr_table_t *fields, int more, batch_error_t *err)
 {
     (void)baton;
     (void)err;
-    asked = "";
+    if (more && waits) {
+        return APR_INCOMPLETE;
+    }
+    asked = more ? "" : "at the end: ";
     apr_table_do(add_field, NULL, fields, NULL);
     *resource = &asset;
     return answer;
@@ -93,16 +98,14 @@ static void test_fields(void)
     asks(MULTI, FILE_END, "", "2 name=s:x");
     asks(MULTI, FIELD("mode", "sync") FIELD("mode", "sync") FILE_END, "not asked",
          "body the multipart body has the field mode twice");
-    asks(MULTI, FILE_PART("") "name\nx\n\r\n" FIELD("mode", "sync") "--x Y--", "",
-         "body the multipart body has the field mode behind the file: put it before the file, or "
-         "into the query string");
+    asks(MULTI, FILE_PART("") "name\nx\n\r\n" FIELD("mode", "sync") "--x Y--", "", "2 name=s:x");
     asks_n(MULTI, FIELD("mode", "a\0b") FILE_END, sizeof(FIELD("mode", "a\0b") FILE_END) - 1,
            "not asked", "body the field mode of the multipart body has a byte NUL");
     asks(MULTI, FIELD("mode", "sync"), "not asked",
          "body the multipart body is cut short: its last boundary is not in it");
     answer = APR_EGENERAL;
     asks(MULTI, FIELD("mode", "sync") FILE_END, "mode=sync", "refused");
-    asks(NULL, "name\nx\n", "", "refused");
+    asks(NULL, "name\nx\n", "at the end: ", "refused");
     answer = APR_SUCCESS;
     memset(large, 'x', 1100000);
     large[1100000] = '\0';
@@ -114,14 +117,50 @@ static void test_fields(void)
               "the fields of the multipart body have more than 1 MiB", "a field that is too large");
 }
 
+/* What is said behind the file counts, and the file waits for it. */
+static void test_waiting(void)
+{
+    char *large = apr_palloc(pool, 300001);
+
+    waits = 1;
+    asks(MULTI, FILE_PART("") "name\nx\n\r\n" FIELD("mode", "sync") "--x Y--",
+         "at the end: mode=sync", "2 name=s:x");
+    asks(MULTI, FIELD("mode", "") FILE_PART("") "name\r\nx\r\n\r\n" FIELD("action", "a") "--x Y--",
+         "at the end: mode=action=a", "2 name=s:x");
+    asks(MULTI, FILE_END, "at the end: ", "2 name=s:x");
+    asks(MULTI, FILE_PART("") "\r\n--x Y--",
+         "at the end: ", "body line 1: has no header row with the names of the columns");
+    asks(MULTI, FILE_PART("") "nix\n\r\n--x Y--", "at the end: ",
+         "header nix: line 1: is not a column of the resource asset, which has id, name, quantity, "
+         "weight, fragile, extra, seen, code");
+    asks(MULTI, FILE_PART("Content-Type: application/json\r\n") "[{\"name\":\"x\"}]\r\n--x Y--",
+         "at the end: ", "0 name=s:x");
+    asks(MULTI, FILE_PART("Content-Type: image/png\r\n") "name\n\r\n--x Y--", "not asked",
+         "file must be of the type text/csv, application/x-ndjson or application/json, or have a "
+         "name that ends with .csv, .ndjson or .json");
+    asks(MULTI, FILE_PART("") "name\nx\n\r\n" FIELD("mode", "a") FIELD("mode", "a") "--x Y--",
+         "not asked", "body the multipart body has the field mode twice");
+    asks(MULTI, FILE_PART("") "name\nx\n\r\n--x Y", "not asked",
+         "body the multipart body is cut short: its last boundary is not in it");
+    answer = APR_EGENERAL;
+    asks(MULTI, FILE_END, "at the end: ", "refused");
+    answer = APR_SUCCESS;
+    memset(large, '\n', 300000);
+    large[300000] = '\0';
+    large = apr_pstrcat(pool, FILE_PART(""), "name\n", large, "x\n\r\n--x Y--", NULL);
+    is_string(ask(MULTI, large, strlen(large), 7000), "300002 name=s:x",
+              "a file of several pieces");
+    waits = 0;
+}
+
 static void test_unknown_types(void)
 {
     char *blanks = apr_palloc(pool, 10001);
 
-    asks(NULL, "name\nx\n", "", "2 name=s:x");
-    asks(NULL, "\xef\xbb\xbfname\nx\n", "", "2 name=s:x");
-    asks(NULL, "\r\n \t\n\n\n\n\n\nname\nx\n", "", "9 name=s:x");
-    asks(NULL, "name", "", "");
+    asks(NULL, "name\nx\n", "at the end: ", "2 name=s:x");
+    asks(NULL, "\xef\xbb\xbfname\nx\n", "at the end: ", "2 name=s:x");
+    asks(NULL, "\r\n \t\n\n\n\n\n\nname\nx\n", "at the end: ", "9 name=s:x");
+    asks(NULL, "name", "at the end: ", "");
     asks(NULL, "\xef\xbb\xbf [{\"name\":\"x\"}]", "not asked", "0 name=s:x");
     asks(NULL, "            [{\"name\":\"x\"}]", "not asked", "0 name=s:x");
     asks(NULL, "[]", "not asked", "");
@@ -143,6 +182,7 @@ int main(void)
     limits.max_items = 100;
     limits.max_item_size = 1000;
     test_fields();
+    test_waiting();
     test_unknown_types();
     apr_pool_destroy(pool);
     apr_terminate();
