@@ -87,7 +87,7 @@ sub requests
     return (
         [{action => 'overwrite', resource => 'contact', data => [@contacts, {name => 5}, @contacts[0 .. 2]]},
             $half, $half, $half, 3, 1],
-        [{action => 'overwrite', resource => 'group', data => [@groups, {name => 'x', fax => 1}, {resource => 'contact'}]},
+        [{action => 'overwrite', resource => 'group', data => [@groups, map { {name => $_, resource => 'contact', fax => 1} } qw(x y)]},
             $half, $half, $half, 0, 2],
         [{action => 'merge', resource => 'shipment', data => [@shipments, $shipments[0]]}, $half, $half, 0, 1, 0]
     );
