@@ -108,13 +108,6 @@ apr_status_t batch_intake_apply(batch_tx_t *tx, batch_intake_state_t *intake, in
                                 apr_pool_t *ptemp);
 
 /**
- * For a sync batch of which a transaction has returned BATCH_EBUSY: stands in line until it is its
- * turn, for so long as it may wait, and sets `before` to what the job is then. The transaction is
- * to be tried once more. BATCH_EBUSY with a sentence for the client when its patience is over.
- */
-apr_status_t batch_intake_await_turn(batch_intake_state_t *intake, batch_error_t *err);
-
-/**
  * Runs the transaction of a sync batch, whose baton is the intake, when its turn has come.
  * lined_up: the one for a batch that is a single group and has stood in line.
  */

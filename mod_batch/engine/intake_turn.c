@@ -43,12 +43,11 @@ static apr_status_t line_up_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return rv == APR_SUCCESS ? batch_tx_job_insert(tx, job, &owner) : rv;
 }
 
-/* One that waits for its upload cannot stand in line: it asks until it is alone. */
 static apr_status_t line_up(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_status_t rv;
 
-    if (intake->before.queued_at || intake->before.api != BATCH_API_NONE) {
+    if (intake->before.queued_at) {
         return APR_SUCCESS;
     }
     rv = batch_job_change(intake->job, intake->engine, line_up_body, intake, BATCH_CHANGE, NULL,
@@ -83,7 +82,11 @@ static apr_status_t give_up(const batch_intake_state_t *intake, batch_error_t *e
                            intake->plan->resource->name);
 }
 
-apr_status_t batch_intake_await_turn(batch_intake_state_t *intake, batch_error_t *err)
+/*
+ * A transaction of the batch has returned BATCH_EBUSY: stands in line until it is its turn, for so
+ * long as it may wait. `before` is what the job is then.
+ */
+static apr_status_t await_turn(batch_intake_state_t *intake, batch_error_t *err)
 {
     batch_store_t *store = intake->engine->store;
     apr_interval_time_t pause = FIRST_PAUSE;
@@ -139,7 +142,7 @@ apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn 
         if (rv != BATCH_EBUSY) {
             return rv;
         }
-        rv = batch_intake_await_turn(intake, err);
+        rv = await_turn(intake, err);
         if (rv != APR_SUCCESS) {
             return rv;
         }

@@ -325,10 +325,7 @@ static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     apr_status_t rv;
 
     *intake->job = intake->before;
-    rv = intake->group.ended ? batch_intake_take_turn(tx, intake) : APR_SUCCESS;
-    if (rv == APR_SUCCESS) {
-        rv = batch_intake_store_group(tx, intake, ptemp);
-    }
+    rv = batch_intake_store_group(tx, intake, ptemp);
     if (rv == APR_SUCCESS) {
         rv = batch_tx_upload_progress(tx, intake->job, &upload->owner, upload->engine->limits.lease,
                                       intake->source->count);
@@ -345,10 +342,6 @@ static apr_status_t take_groups(struct taking *taking, batch_error_t *err)
         intake->before = *intake->job;
         rv = change(taking->upload, group_body, taking,
                     intake->group.ended ? BATCH_CHANGE : BATCH_CHANGE_ON_WAY, err);
-        if (rv == BATCH_EBUSY) {
-            rv = batch_intake_await_turn(intake, err);
-            continue;
-        }
         if (rv != APR_SUCCESS || intake->group.ended) {
             break;
         }
