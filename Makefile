@@ -4,7 +4,7 @@ APXS            := $(or $(APXS),$(shell command -v apxs || command -v apxs2))
 # The folder of the database where BatchDBDParams is not given.
 BATCH_STATE_DIR ?= /var/lib/apache2/batch
 # normal, or asan: with AddressSanitizer and UndefinedBehaviorSanitizer; for the storm only: points,
-# with the places at which it kills, and mutant, without the fence as well.
+# with the places at which it kills, and mutant, without the fence as well; clang: with that one.
 BUILD           ?= normal
 FUZZ_SECONDS    ?= 60
 
@@ -40,12 +40,18 @@ module    := build/points/mod_batch.so
 else ifeq ($(BUILD),mutant)
 CFLAGS    := -O2 -g -DBATCH_POINTS -DBATCH_MUTANT_NO_FENCE
 module    := build/mutant/mod_batch.so
+else ifeq ($(BUILD),clang)
+CFLAGS    := -O2 -g
+CC        := clang
+module    := build/clang/mod_batch.so
 else
-$(error BUILD is normal, asan, points or mutant, not '$(BUILD)')
+$(error BUILD is normal, asan, points, mutant or clang, not '$(BUILD)')
 endif
 out         := build/$(BUILD)
 warnings    := -Wall -Wextra -Werror
+# APR's headers take offsetof if it is there, and else what clang warns of.
 all_cflags   = -std=gnu11 $(CFLAGS) $(sanitize) $(warnings) -fPIC -fvisibility=hidden -MMD -MP \
+               -include stddef.h \
                -I mod_batch $(apr_flags) $(json_flags) $(pq_flags)
 link_flags  := $(LDFLAGS) -Wl,--as-needed
 

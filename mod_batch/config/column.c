@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,9 +120,9 @@ struct flag {
 };
 
 static const struct flag flags[] = {
-    {"required", APR_OFFSETOF(batch_column_t, required), NULL},
-    {"immutable", APR_OFFSETOF(batch_column_t, immutable), NULL},
-    {"readonly", APR_OFFSETOF(batch_column_t, readonly), NULL},
+    {"required", offsetof(batch_column_t, required), NULL},
+    {"immutable", offsetof(batch_column_t, immutable), NULL},
+    {"readonly", offsetof(batch_column_t, readonly), NULL},
     {"max=", 0, read_max},
     {"min=", 0, read_min},
     {"enum=", 0, read_enum},

@@ -1,6 +1,8 @@
 /* The table of the directives, and those that stand outside of a <BatchResource>. */
 #include "config/private.h"
 
+#include <stddef.h>
+
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -94,7 +96,7 @@ static const char *set_token_file(cmd_parms *cmd, void *directory, const char *p
                   RSRC_CONF, usage),
 #define EXPRESSION(directive, member, usage)                                                       \
     AP_INIT_RAW_ARGS(directive, set_expression,                                                    \
-                     (void *)APR_OFFSETOF(batch_directory_config_t, member), ANYWHERE, usage)
+                     (void *)offsetof(batch_directory_config_t, member), ANYWHERE, usage)
 #define INNER(symbol, directive, repeated, least, greatest, usage)                                 \
     AP_INIT_TAKE_ARGV(directive, batch_inner_directive,                                            \
                       (void *)&batch_inner_specs[BATCH_INNER_##symbol], RSRC_CONF, usage),

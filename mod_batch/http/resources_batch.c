@@ -2,6 +2,8 @@
  */
 #include "http/exchange.h"
 
+#include <stddef.h>
+
 #include "config/config.h"
 #include "engine/intake.h"
 #include "engine/status.h"
@@ -18,14 +20,12 @@ static const struct {
     int (*has)(const batch_job_t *job);
     apr_size_t member; /* of batch_urls_t */
 } files[] = {
-    {"include_upload_csv", "upload.csv", batch_job_has_upload,
-     APR_OFFSETOF(batch_urls_t, upload_csv)},
+    {"include_upload_csv", "upload.csv", batch_job_has_upload, offsetof(batch_urls_t, upload_csv)},
     {"include_upload_json", "upload.json", batch_job_has_upload,
-     APR_OFFSETOF(batch_urls_t, upload_json)},
-    {"include_errors_csv", "errors.csv", batch_job_has_errors,
-     APR_OFFSETOF(batch_urls_t, errors_csv)},
+     offsetof(batch_urls_t, upload_json)},
+    {"include_errors_csv", "errors.csv", batch_job_has_errors, offsetof(batch_urls_t, errors_csv)},
     {"include_errors_json", "errors.json", batch_job_has_errors,
-     APR_OFFSETOF(batch_urls_t, errors_json)},
+     offsetof(batch_urls_t, errors_json)},
 };
 
 #define FILE_COUNT (sizeof(files) / sizeof(*files))

@@ -416,8 +416,15 @@ apr_status_t batch_pgsql_rows_delete(batch_tx_t *tx, int *done, batch_row_outcom
                                      const batch_row_scope_t *scope, const batch_item_t *items,
                                      int count, apr_time_t deadline, apr_pool_t *ptemp)
 {
-    rows_run_t run = {
-        .sets = {tx, scope, items, outcomes, ptemp, build, run_set, probe, excuse_key}};
+    rows_run_t run = {.sets = {.tx = tx,
+                               .scope = scope,
+                               .items = items,
+                               .outcomes = outcomes,
+                               .p = ptemp,
+                               .build = build,
+                               .run = run_set,
+                               .probe = probe,
+                               .excuse = excuse_key}};
 
     return batch_pgsql_sets_apply(&run.sets, done, count, deadline);
 }
@@ -427,11 +434,18 @@ apr_status_t batch_pgsql_rows_update(batch_tx_t *tx, int *done, batch_row_outcom
                                      int value_count, const batch_item_t *items, int count,
                                      apr_time_t deadline, apr_pool_t *ptemp)
 {
-    rows_run_t run = {
-        .sets = {tx, scope, items, outcomes, ptemp, build, run_set, probe, excuse_key},
-        .is_update = 1,
-        .values = values,
-        .value_count = value_count};
+    rows_run_t run = {.sets = {.tx = tx,
+                               .scope = scope,
+                               .items = items,
+                               .outcomes = outcomes,
+                               .p = ptemp,
+                               .build = build,
+                               .run = run_set,
+                               .probe = probe,
+                               .excuse = excuse_key},
+                      .is_update = 1,
+                      .values = values,
+                      .value_count = value_count};
 
     return batch_pgsql_sets_apply(&run.sets, done, count, deadline);
 }

@@ -39,7 +39,7 @@ static const char *said(const char *md5, const char *content, const char *repr)
     }
     batch_digests_update(digests, TEXT, 3);
     batch_digests_update(digests, TEXT, 0);
-    batch_digests_update(digests, TEXT + 3, strlen(TEXT) - 3);
+    batch_digests_update(digests, &TEXT[3], strlen(TEXT) - 3);
     wrong = batch_digests_check(digests, pool);
     return wrong ? wrong : "right";
 }
