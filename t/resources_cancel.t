@@ -20,6 +20,7 @@ sub processed
 
 foreach my $by (['alice', 'Alice Archer'], ['bob', 'Bob Baker']) {
     my ($as, $name) = @$by;
+    my $log = log_size();
     restore();
     on_table('contacts', sub { slow_trigger('INSERT'); count_trigger('INSERT') });
     my $batch = accepted(merge('contact', [contact_items(600)]));
@@ -34,7 +35,9 @@ foreach my $by (['alice', 'Alice Archer'], ['bob', 'Bob Baker']) {
     my $done = $end->{stats}{created};
     cmp_ok($done, '>=', processed($now), "$as: what was committed is counted ($done)");
     cmp_ok($done, '<', 600, "$as: and it is not all");
-    # The one that worked on it finds out, and others can go on.
+    # The one that worked on it finds out, and others can go on. Nobody has taken it over.
+    wait_for("the log to say so", sub { log_text($log) =~ /MB0422: \[batch $batch->{id} failed\] the batch was ended while it ran: cancelled by $name/ });
+    unlike(log_text($log), qr/MB0407/, "$as: it is not taken over by another worker");
     drop_triggers() if driver() eq 'pgsql';
     is_result(run_batch(merge('shipment', [{tracking_number => 'next'}])), 'completed', {created => 1},
         "$as: the next batch runs");

@@ -445,7 +445,7 @@ static apr_status_t cancel_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    job->reason = apr_pstrcat(change->p, "cancelled by ", change->actor->name, NULL);
+    job->reason = apr_pstrcat(change->p, BATCH_CANCELLED_BY, change->actor->name, NULL);
     job->updated_by = change->actor->name;
     job->updated_by_id = change->actor->id;
     rv = batch_tx_job_cancel(tx, job);

@@ -17,6 +17,9 @@
 #include "store/fitness.h"
 #include "store/store.h"
 
+/** With what the reason of a job begins that a client has cancelled; behind it the name. */
+#define BATCH_CANCELLED_BY "cancelled by "
+
 typedef struct batch_engine batch_engine_t;
 
 /**

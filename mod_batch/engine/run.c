@@ -478,6 +478,28 @@ static int take_out_of_service(batch_job_run_t *run, const batch_error_t *err)
     return 1;
 }
 
+/* The job is no longer ours: a client has ended it, or another worker has it. */
+static void log_loss(const batch_job_run_t *run)
+{
+    const batch_logger_t *logger = run->engine->logger;
+    batch_error_t err = {0};
+    batch_job_t now;
+    apr_status_t rv =
+        batch_job_find(&now, run->engine, run->job->api, run->job->id, &err, run->chunk_pool);
+
+    if (rv == BATCH_ENOTFOUND) {
+        batch_log(logger, BATCH_LOG_INFO, "MB0422", 0, run->job,
+                  "the batch was ended and removed while it ran");
+    } else if (rv == APR_SUCCESS && batch_status_is_final(now.status) && now.reason &&
+               !strncmp(now.reason, BATCH_CANCELLED_BY, strlen(BATCH_CANCELLED_BY))) {
+        batch_log(logger, BATCH_LOG_INFO, "MB0422", 0, &now, "the batch was ended while it ran: %s",
+                  now.reason);
+    } else {
+        batch_log(logger, BATCH_LOG_NOTICE, "MB0407", 0, run->job,
+                  "the batch has been taken over by another worker");
+    }
+}
+
 /* Other programs may want to write, too. */
 static void let_others_write(const batch_job_run_t *run)
 {
@@ -525,8 +547,7 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
         }
     }
     if (rv == BATCH_EFENCED) {
-        batch_log(runner->engine->logger, BATCH_LOG_NOTICE, "MB0407", 0, job,
-                  "the batch has been taken over by another worker");
+        log_loss(&run);
     }
     return rv;
 }
