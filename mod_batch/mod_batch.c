@@ -146,6 +146,7 @@ static void check_sites(server_rec *s, apr_pool_t *ptemp)
         servers[i].settings = sites[i].settings;
         servers[i].fitness = sites[i].fitness;
     }
+    batch_config_advise(s, ptemp);
     batch_startup_check(servers, site_count, s, ptemp);
 }
 

@@ -74,6 +74,13 @@ is($code, 0, 'a resource of one column') or diag($said);
     configtest("BatchMaxItems 5\nBatchMaxItemSize 64k\nBatchSyncMaxItems 1\n$database");
 is($code, 0, 'limits of the resources API') or diag($said);
 
+foreach my $size ('128M', '134217728', '64g', '1M', '68719476736') {
+    ($code, $said) = configtest("BatchQueryMemory $size\n$database");
+    is($code, 0, "BatchQueryMemory $size") or diag($said);
+}
+($code, $said) = configtest("BatchQueryRows 100000000\n$database");
+is($code, 0, 'the largest number of nine digits') or diag($said);
+
 # ---- What one directive can see ------------------------------------------------------------------
 
 my @good = ('BatchTable records', 'BatchKey id client');
@@ -165,6 +172,10 @@ my @wrong = (
     ['objects that are no number', "BatchMaxObjects ten\n", 1, qr/BatchMaxObjects/],
     ['no items at all', "BatchMaxItems 0\n", 1, qr/BatchMaxItems/],
     ['items of the mode sync that are no number', "BatchSyncMaxItems few\n", 1, qr/BatchSyncMaxItems/],
+    ['memory of an unknown unit', "BatchQueryMemory 128MB\n", 1, qr/BatchQueryMemory.*K, M or G/],
+    ['too little memory', "BatchQueryMemory 1023K\n", 1, qr/BatchQueryMemory/],
+    ['too much memory', "BatchQueryMemory 65G\n", 1, qr/BatchQueryMemory/],
+    ['memory beyond all numbers', "BatchQueryMemory 999999999999G\n", 1, qr/BatchQueryMemory/],
     ['an item size of an unknown unit', "BatchMaxItemSize 1X\n", 1, qr/BatchMaxItemSize.*K, M or G/],
     ['an item size of two units', "BatchMaxItemSize 1KM\n", 1, qr/BatchMaxItemSize/],
     ['an item size that is too small', "BatchMaxItemSize 99\n", 1, qr/BatchMaxItemSize/],
@@ -236,6 +247,46 @@ foreach my $case (@wrong, @incomplete) {
     ok(defined $told && $right{$told} && $said =~ /\Q$path\E/, "$name: with file and line")
         or diag("line ", $first + $line - 1, ": $said");
 }
+
+# ---- What is hardly meant -------------------------------------------------------------------------
+
+my $merges = "${database}<BatchResource asset>\nBatchTable assets\nBatchKey id generated\nBatchScope organization_id\n"
+    . "BatchMatch item_id location_id\nBatchColumn item_id text required\nBatchColumn location_id text required\nBatchActions merge\n";
+
+# Says whether configtest of the text warns, and of which line (from 1).
+sub advised
+{
+    my ($text, $tag) = @_;
+    my ($code, $said, $path, $first) = configtest($text);
+    is($code, 0, 'what is hardly meant is no reason to refuse') or diag($said);
+    my ($line) = $said =~ /:warn\].*$tag: \Q$path\E:(\d+): /;
+    return defined $line ? $line - $first + 1 : 'nothing';
+}
+
+is(advised("${merges}BatchAllow merge \"true\"\nBatchAllow overwrite \"false\"\n</BatchResource>\n", 'MB0210'), 12,
+    'BatchAllow for an action that is not in BatchActions is warned of');
+is(advised("${merges}BatchAllow merge \"true\"\n</BatchResource>\n", 'MB0210'), 'nothing', 'one for an action that is, is not');
+
+# [name, configuration behind nine lines, the line that is warned of]
+my $closed = qq(<Location "/v1/batches">\nSetHandler batch\nRequire valid-user\n</Location>\n);
+my @urls = (
+    ['signed URLs that nobody lets in', $closed, 13],
+    ['a pattern', $closed =~ s/<Location .*>/<LocationMatch "^\/(v1\/batches|batch)(\/|\$)">/r =~ s/<.Location>/<\/LocationMatch>/r, 13],
+    ['with the provider', $closed =~ s/(Require valid-user)/Require batch-signature\n$1/r, 'nothing'],
+    ['with the provider in a group', $closed =~ s/(Require valid-user)/<RequireAny>\nRequire batch-signature\n$1\n<\/RequireAny>/r, 'nothing'],
+    ['within others that have it', $closed =~ s/Require valid-user/<RequireAll>\nRequire batch-signature\n<\/RequireAll>/r, 'nothing'],
+    ['where all are let in', $closed =~ s/valid-user/all granted/r, 'nothing'],
+    ['where nobody is asked', $closed =~ s/Require valid-user\n//r, 'nothing'],
+    ['of the records API alone', $closed =~ s/batches/batch/r, 'nothing'],
+    ['another handler', $closed =~ s/SetHandler batch/SetHandler other/r, 'nothing'],
+    ['where another section may let them in', qq($closed<Location "/v1">\nRequire batch-signature\n</Location>\n), 'nothing'],
+);
+foreach my $case (@urls) {
+    my ($name, $text, $line) = @$case;
+    is(advised("$merges</BatchResource>\n$text", 'MB0211'), $line, "Require batch-signature: $name");
+}
+is(advised($database . resource('BatchTable records', 'BatchKey id client', 'BatchColumn status text', 'BatchActions update') . $closed, 'MB0211'),
+    'nothing', 'Require batch-signature: where no resource has signed URLs');
 
 # ---- What only the database can tell -------------------------------------------------------------
 

@@ -53,6 +53,9 @@ const batch_settings_t *batch_config_settings(const server_rec *s);
  */
 const char *batch_config_check(server_rec *s, apr_pool_t *p);
 
+/** Logs as warnings what is hardly meant as it stands. */
+void batch_config_advise(server_rec *s, apr_pool_t *ptemp);
+
 /**
  * Who is asking, by BatchUserId, BatchUserName and BatchOrganization.
  * HTTP_UNAUTHORIZED without an authenticated user unless BatchAnonymous is On;

@@ -53,8 +53,8 @@ extern module AP_MODULE_DECLARE_DATA batch_module;
       10 * BATCH_MILLISECOND, BATCH_HOUR, "how long a query may take")                             \
     X(QUERY_ROWS, "BatchQueryRows", NUMBER, NULL, 200000, 1, 100000000,                            \
       "rows that a query with joins, subqueries or groups may copy")                               \
-    X(QUERY_MEMORY, "BatchQueryMemory", NUMBER, NULL, 134217728, 1048576, 68719476736,             \
-      "bytes of memory that a query may use")
+    X(QUERY_MEMORY, "BatchQueryMemory", BYTES, NULL, 128 * BATCH_MEBIBYTE, BATCH_MEBIBYTE,         \
+      65536LL * BATCH_MEBIBYTE, "bytes of memory that a query may use")
 
 typedef enum {
     BATCH_SETTING_TEXT,
@@ -122,6 +122,7 @@ typedef struct batch_directory_config {
 /** The BatchAllow expressions of a resource (batch_resource_t.permissions). */
 typedef struct batch_permissions {
     ap_expr_info_t *allow[BATCH_ACTION_COUNT]; /* NULL: everybody */
+    int lines[BATCH_ACTION_COUNT];             /* where each was given */
 } batch_permissions_t;
 
 /** The server's record, from its module_config. */

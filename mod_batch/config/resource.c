@@ -175,6 +175,7 @@ static const char *read_allow(batch_section_t *section, cmd_parms *cmd, int argc
     if (permissions->allow[action]) {
         return apr_psprintf(cmd->pool, "action '%s' has a BatchAllow already", argv[0]);
     }
+    permissions->lines[action] = cmd->directive->line_num;
     permissions->allow[action] =
         ap_expr_parse_cmd(cmd, argv[1], AP_EXPR_FLAG_DONT_VARY, &wrong, NULL);
     return wrong ? apr_psprintf(cmd->pool, "'%s' is not a condition: %s", argv[1], wrong) : NULL;

@@ -20,17 +20,20 @@ static const struct unit units[] = {
 
 #define UNIT_COUNT (sizeof(units) / sizeof(*units))
 
-/* More digits than any setting can use, few enough that a count of microseconds cannot overflow. */
-#define MOST_DIGITS 8
+/* More digits than any setting can use, ... */
+#define MOST_DIGITS 12
+
+/* ... and few enough that a count of microseconds cannot overflow. */
+#define MOST_DIGITS_OF_TIME 8
 
 /* The number at the start of word; *rest is what follows it. 0 where there is none, or too many. */
-static int leading_number(apr_int64_t *number, const char **rest, const char *word)
+static int leading_number(apr_int64_t *number, const char **rest, const char *word, int most)
 {
     int digits = 0;
 
     *number = 0;
     while (apr_isdigit(word[digits])) {
-        if (digits == MOST_DIGITS) {
+        if (digits == most) {
             return 0;
         }
         *number = *number * 10 + (word[digits] - '0');
@@ -45,7 +48,7 @@ const char *batch_number_parse(apr_int64_t *number, const char *word,
 {
     const char *rest;
 
-    if (leading_number(number, &rest, word) && !*rest && *number >= spec->least &&
+    if (leading_number(number, &rest, word, MOST_DIGITS) && !*rest && *number >= spec->least &&
         *number <= spec->greatest) {
         return NULL;
     }
@@ -74,9 +77,9 @@ const char *batch_bytes_parse(apr_int64_t *bytes, const char *word,
                               const batch_setting_spec_t *spec, apr_pool_t *p)
 {
     const char *rest;
-    int shift = leading_number(bytes, &rest, word) ? size_shift(rest) : -1;
+    int shift = leading_number(bytes, &rest, word, MOST_DIGITS) ? size_shift(rest) : -1;
 
-    if (shift >= 0) {
+    if (shift >= 0 && *bytes <= APR_INT64_MAX >> shift) {
         *bytes <<= shift;
         if (*bytes >= spec->least && *bytes <= spec->greatest) {
             return NULL;
@@ -123,7 +126,7 @@ const char *batch_interval_parse(apr_int64_t *interval, const char *word,
     const struct unit *unit = NULL;
     const char *rest;
 
-    if (leading_number(interval, &rest, word)) {
+    if (leading_number(interval, &rest, word, MOST_DIGITS_OF_TIME)) {
         unit = unit_find(rest);
     }
     if (unit) {
