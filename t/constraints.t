@@ -94,6 +94,24 @@ foreach my $mode ('mixed', 'sync', 'sync, not atomic') {
     is(rows_of($names[0]), 'child=c<parent other=< parent=p<', "$mode: all are there");
     no_items_left($batch, "$mode: a child before its parent");
 
+    # A chain of them, the youngest first.
+    fill($names[0]);
+    ($batch, $errors) = run_in($mode, merge('node', [
+                {id => 'd', parent_id => 'c'}, {id => 'c', parent_id => 'b'}, {id => 'b', parent_id => 'a'}, {id => 'a'}
+            ]));
+    is_result($batch, 'completed', {created => 4}, "$mode: a chain");
+    is(rows_of($names[0]), 'a=< b=<a c=<b d=<c', "$mode: all of it is there");
+    ($batch, $errors) = run_in($mode, removal('node', [map { {id => $_} } qw(a b c d)]));
+    is_result($batch, 'completed', {deleted => 4}, "$mode: a chain, deleted from its beginning");
+    is(rows_of($names[0]), '', "$mode: all of it is gone");
+    ($batch, $errors) = run_in($mode, merge('node', [
+                {id => 'd', parent_id => 'c'}, {id => 'lost', parent_id => 'nowhere'}, {id => 'c', parent_id => 'b'},
+                {id => 'b', parent_id => 'a'}, {id => 'a'}
+            ]));
+    is_result($batch, $mode eq 'sync' ? 'failed' : 'completed', {errors => 1, $mode eq 'sync' ? () : (created => 4)},
+        "$mode: a chain, and one that is in none");
+    is_item_errors($errors, [[1, undef, 'refused']], "$mode: which is refused");
+
     # An update that refers to a row which comes later, beside a value that is NULL.
     fill($names[0], 'a=<', 'b=<');
     ($batch, $errors) = run_in($mode, merge('node', [{id => 'a', parent_id => 'z'}, {id => 'b', code => 'B'}, {id => 'z'}]));

@@ -8,6 +8,9 @@
 #include "engine/judgement.h"
 #include "engine/points.h"
 
+/* Rounds of items that are tried again. */
+#define ROUNDS 16
+
 /* Items that are judged again and applied together. */
 #define AGAIN_ITEMS 500
 
@@ -284,6 +287,58 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
     }
 }
 
+/* The items that may do behind others, the last one first; places: of each among all. */
+static int gather_refused(batch_item_t *refused, int *places, const batch_item_t *items,
+                          const batch_row_outcome_t *outcomes, int count)
+{
+    int gathered = 0;
+    int i;
+
+    for (i = count - 1; i >= 0; i--) {
+        if (outcomes[i].result == BATCH_ROW_REFUSED && outcomes[i].refusal != BATCH_REFUSAL_FINAL) {
+            places[gathered] = i;
+            refused[gathered++] = items[i];
+        }
+    }
+    return gathered;
+}
+
+/*
+ * Items that are tried again may need each other, too: a chain of them. So each round of those that
+ * are refused goes the other way, while the one before has made some of them do.
+ */
+static apr_status_t apply_in_rounds(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                    const batch_apply_request_t *request, const batch_item_t *items,
+                                    int count, apr_pool_t *ptemp)
+{
+    apr_size_t size = (apr_size_t)(unsigned)count;
+    apr_status_t rv = apply_rows(tx, done, outcomes, request, items, count, ptemp);
+    batch_row_outcome_t *found;
+    batch_item_t *refused;
+    int *places;
+    int most, left, tried, round, i;
+
+    if (rv != APR_SUCCESS || !request->is_retry || request->refused || *done < 2) {
+        return rv;
+    }
+    found = apr_pcalloc(ptemp, size * sizeof(*found));
+    refused = apr_palloc(ptemp, size * sizeof(*refused));
+    places = apr_palloc(ptemp, size * sizeof(*places));
+    most = *done;
+    for (round = 0; rv == APR_SUCCESS && round < ROUNDS; round++) {
+        left = gather_refused(refused, places, items, outcomes, *done);
+        if (!left || left == most) {
+            break;
+        }
+        most = left;
+        rv = apply_rows(tx, &tried, found, request, refused, left, ptemp);
+        for (i = 0; rv == APR_SUCCESS && i < tried; i++) {
+            outcomes[places[i]] = found[i];
+        }
+    }
+    return rv;
+}
+
 /*
  * The items without the dropped ones, at most limit: as they are where there are none of those
  * before the end.
@@ -337,7 +392,7 @@ static apr_status_t apply_judged(batch_tx_t *tx, int *tried, const batch_apply_r
     items = live_items(tried, request, ptemp);
     if (*tried > 0) {
         outcomes = apr_pcalloc(ptemp, (apr_size_t)*tried * sizeof(*outcomes));
-        rv = apply_rows(tx, &done, outcomes, request, items, *tried, ptemp);
+        rv = apply_in_rounds(tx, &done, outcomes, request, items, *tried, ptemp);
         if (rv == APR_SUCCESS) {
             rv = record_outcomes(tx, request, items, outcomes, done, ptemp);
         }

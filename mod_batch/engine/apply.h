@@ -70,6 +70,7 @@ typedef struct batch_apply_request {
     apr_time_t deadline; /* apr_time_now's clock; at least one item is tried */
     const char *refused; /* not NULL: the first item is not tried, it is refused with these words */
     int for_good;        /* it is not tried again either */
+    int is_retry;        /* the items have been tried before */
     batch_apply_again_fn *again;  /* for those that may do behind others; NULL: this was the last */
     batch_apply_error_fn *report; /* NULL: errors are only stored */
     void *baton;                  /* of both */

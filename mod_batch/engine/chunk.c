@@ -244,6 +244,7 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
         request.count = run->item_count - (int)(after->cursor - run->first);
         request.limit = run->limit - chunk->tried;
         request.again = have_another_try(after) ? try_again : NULL;
+        request.is_retry = after->cursor >= after->stored;
         rv = batch_apply(tx, &tried, &request, pool);
         if (rv == APR_SUCCESS) {
             rv = keep_named(run, after);
@@ -301,6 +302,7 @@ static apr_status_t try_exchange(batch_tx_t *tx, batch_chunk_t *chunk, int *appl
                                      .job = after,
                                      .deadline = deadline,
                                      .limit = APR_INT32_MAX,
+                                     .is_retry = 1,
                                      .baton = after};
     int more = 1, tried = 0;
     apr_status_t rv;

@@ -177,7 +177,8 @@ typedef struct part {
     const batch_item_t *items;
     int count;
     apr_int64_t first;           /* the job's cursor at items[0] */
-    batch_apply_again_fn *again; /* as of a request */
+    batch_apply_again_fn *again; /* as of a request, like the next one */
+    int is_retry;
 } part_t;
 
 /* Notes the item that is tried next where each is tried alone; the words of one that is barred. */
@@ -213,6 +214,7 @@ static apr_status_t apply_step(void *baton, int *tried, int limit, const char *r
                                      .deadline = APR_INT64_MAX,
                                      .refused = barred ? barred : refused,
                                      .for_good = barred != NULL,
+                                     .is_retry = part->is_retry,
                                      .again = part->again,
                                      .report = report_refusal,
                                      .baton = part->run};
@@ -266,7 +268,7 @@ static apr_status_t process(sync_run_t *run)
 static apr_status_t process_again(sync_run_t *run, batch_apply_again_fn *again)
 {
     batch_intake_state_t *intake = run->intake;
-    part_t part = {.run = run, .count = run->waiting->nelts, .again = again};
+    part_t part = {.run = run, .count = run->waiting->nelts, .again = again, .is_retry = 1};
     batch_item_t *items = (batch_item_t *)run->waiting->elts;
     apr_pool_t *pool;
     apr_status_t rv;
