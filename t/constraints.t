@@ -169,6 +169,12 @@ foreach my $mode ('mixed', 'sync', 'sync, not atomic') {
     is_phases($batch, {received => 3, cleanup => 1}, "$mode: a new row takes the code of one that goes");
     is(rows_of($names[0]), 'later=< new=1<later stays=3<', "$mode: and is there");
     no_items_left($batch, "$mode: an overwrite");
+    # Rows that the cleanup removes, in the order of their keys, need each other.
+    fill($names[0], 'a=<', 'b=<a', 'c=<b', 'd=<');
+    ($batch, $errors) = run_in($mode, overwrite('node', [{id => 'd', code => 'D'}]));
+    is_result($batch, 'completed', {updated => 1, overwritten => 3}, "$mode: a cleanup of parents before their children");
+    is(rows_of($names[0]), 'd=D<', "$mode: removes all of them");
+
     # All rows are exchanged for others with the same codes: nothing can be applied before the cleanup.
     fill($names[0], 'a=1<', 'b=2<');
     ($batch, $errors) = run_in($mode, overwrite('node', [{id => 'x', code => '1'}, {id => 'y', code => '2', parent_id => 'x'}]));
@@ -220,6 +226,32 @@ foreach my $mode ('mixed', 'sync', 'sync, not atomic') {
     is($errors->[0]{id}, 'b', "$mode: is named");
     is(rows_of($names[1]), $mode eq 'sync' ? 'a=< b=< c=< d=<' : 'b=< d=d< e=<d', "$mode: the others are removed");
     sql('DROP TABLE batchless_seen');
+}
+
+# ---- The records API -------------------------------------------------------------------------------
+
+sql('ALTER TABLE records ADD COLUMN test_parent TEXT' . ' REFERENCES records (id)');
+my @ids = sort(record_ids(4));
+sql("UPDATE records SET test_parent = '$ids[0]' WHERE id = '$ids[1]'", "UPDATE records SET test_parent = '$ids[1]' WHERE id = '$ids[2]'");
+is_batch_counts(finished(create(delete_ids(@ids))), ['success', 4, 4, 0], 'records: parents are deleted before their children');
+is(value("SELECT count(*) FROM records WHERE id IN ('" . join("', '", @ids) . "')"), 0, 'records: all are gone');
+sql('ALTER TABLE records DROP COLUMN test_parent');
+restore();
+
+# ---- An item that ends the whole transaction (SQLite) ----------------------------------------------
+
+if (!$pgsql) {
+    foreach my $atomic (TRUE, FALSE) {
+        fill($names[0], 'old=<');
+        on_table($names[0], sub { refuse_trigger('INSERT', "NEW.code LIKE 'bad%'", 'all of it', 'ROLLBACK') });
+        my $answer = synchronous(merge('node', [
+                    {id => 'one'}, {id => 'two', code => 'bad2'}, {id => 'three', parent_id => 'four'}, {id => 'four', code => 'bad4'}
+                ], atomic => $atomic));
+        is_item_errors($answer->json->{errors}, [[1, undef, 'refused'], [2, undef, 'refused'], [3, undef, 'refused']],
+            'items that end the transaction are named');
+        is(rows_of($names[0]), $atomic ? 'old=<' : 'old=< one=<', 'and the others applied, unless it is all or nothing');
+        drop_triggers();
+    }
 }
 
 unconfigure();

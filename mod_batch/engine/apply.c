@@ -303,40 +303,58 @@ static int gather_refused(batch_item_t *refused, int *places, const batch_item_t
     return gathered;
 }
 
-/*
- * Items that are tried again may need each other, too: a chain of them. So each round of those that
- * are refused goes the other way, while the one before has made some of them do.
- */
-static apr_status_t apply_in_rounds(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                    const batch_apply_request_t *request, const batch_item_t *items,
-                                    int count, apr_pool_t *ptemp)
+apr_status_t batch_apply_rounds(batch_row_outcome_t *outcomes, const batch_item_t *items, int count,
+                                batch_round_fn *fn, void *baton, apr_pool_t *ptemp)
 {
     apr_size_t size = (apr_size_t)(unsigned)count;
-    apr_status_t rv = apply_rows(tx, done, outcomes, request, items, count, ptemp);
-    batch_row_outcome_t *found;
-    batch_item_t *refused;
-    int *places;
-    int most, left, tried, round, i;
+    batch_row_outcome_t *found = apr_pcalloc(ptemp, size * sizeof(*found));
+    batch_item_t *refused = apr_palloc(ptemp, size * sizeof(*refused));
+    int *places = apr_palloc(ptemp, size * sizeof(*places));
+    apr_status_t rv = APR_SUCCESS;
+    int most = count;
+    int round;
 
-    if (rv != APR_SUCCESS || !request->is_retry || request->refused || *done < 2) {
-        return rv;
-    }
-    found = apr_pcalloc(ptemp, size * sizeof(*found));
-    refused = apr_palloc(ptemp, size * sizeof(*refused));
-    places = apr_palloc(ptemp, size * sizeof(*places));
-    most = *done;
     for (round = 0; rv == APR_SUCCESS && round < ROUNDS; round++) {
-        left = gather_refused(refused, places, items, outcomes, *done);
+        int left = gather_refused(refused, places, items, outcomes, count);
+        int tried = 0;
+        int i;
+
         if (!left || left == most) {
             break;
         }
         most = left;
-        rv = apply_rows(tx, &tried, found, request, refused, left, ptemp);
+        rv = fn(baton, &tried, found, refused, left, ptemp);
         for (i = 0; rv == APR_SUCCESS && i < tried; i++) {
             outcomes[places[i]] = found[i];
         }
     }
     return rv;
+}
+
+struct round {
+    batch_tx_t *tx;
+    const batch_apply_request_t *request;
+};
+
+static apr_status_t apply_round(void *baton, int *done, batch_row_outcome_t *outcomes,
+                                const batch_item_t *items, int count, apr_pool_t *ptemp)
+{
+    const struct round *round = baton;
+
+    return apply_rows(round->tx, done, outcomes, round->request, items, count, ptemp);
+}
+
+/* Items that are tried again may need each other, too. */
+static apr_status_t apply_in_rounds(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                    const batch_apply_request_t *request, const batch_item_t *items,
+                                    int count, apr_pool_t *ptemp)
+{
+    struct round round = {tx, request};
+    apr_status_t rv = apply_rows(tx, done, outcomes, request, items, count, ptemp);
+
+    return rv == APR_SUCCESS && request->is_retry && !request->refused && *done > 1
+               ? batch_apply_rounds(outcomes, items, *done, apply_round, &round, ptemp)
+               : rv;
 }
 
 /*

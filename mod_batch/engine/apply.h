@@ -84,4 +84,16 @@ typedef struct batch_apply_request {
 apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
                          apr_pool_t *ptemp);
 
+/** Applies items: outcomes for the first *done of them. */
+typedef apr_status_t batch_round_fn(void *baton, int *done, batch_row_outcome_t *outcomes,
+                                    const batch_item_t *items, int count, apr_pool_t *ptemp);
+
+/**
+ * Goes over those of the items once more that were refused and may do behind others, backwards, and
+ * again as long as some of them do: a chain of rows that need each other. outcomes: what became of
+ * all, which is kept up.
+ */
+apr_status_t batch_apply_rounds(batch_row_outcome_t *outcomes, const batch_item_t *items, int count,
+                                batch_round_fn *fn, void *baton, apr_pool_t *ptemp);
+
 #endif

@@ -424,13 +424,29 @@ static apr_status_t record_removals(batch_tx_t *tx, const batch_removal_t *remov
     return rv;
 }
 
-/* Removes the gathered rows; *done: how many were tried. */
+struct round {
+    batch_tx_t *tx;
+    const batch_row_scope_t *scope;
+    apr_time_t deadline;
+};
+
+static apr_status_t remove_round(void *baton, int *done, batch_row_outcome_t *outcomes,
+                                 const batch_item_t *items, int count, apr_pool_t *ptemp)
+{
+    const struct round *round = baton;
+
+    return batch_tx_rows_delete(round->tx, done, outcomes, round->scope, items, count,
+                                round->deadline, ptemp);
+}
+
+/* Removes the gathered rows, a parent behind its children; *done: how many were tried. */
 static apr_status_t remove_rows(batch_tx_t *tx, int *done, const batch_cleanup_t *cleanup,
                                 const batch_removal_t *removal, const struct gathering *gathering,
                                 const char *refused)
 {
     batch_row_outcome_t *outcomes =
         apr_pcalloc(gathering->p, (apr_size_t)(unsigned)(gathering->count + 1) * sizeof(*outcomes));
+    struct round round = {tx, &cleanup->application->scope, removal->deadline};
     apr_status_t rv = APR_SUCCESS;
 
     *done = 0;
@@ -439,9 +455,11 @@ static apr_status_t remove_rows(batch_tx_t *tx, int *done, const batch_cleanup_t
         outcomes[0].message = refused;
         *done = 1;
     } else if (gathering->count) {
-        rv =
-            batch_tx_rows_delete(tx, done, outcomes, &cleanup->application->scope, gathering->items,
-                                 gathering->count, removal->deadline, gathering->p);
+        rv = remove_round(&round, done, outcomes, gathering->items, gathering->count, gathering->p);
+        if (rv == APR_SUCCESS && *done > 1) {
+            rv = batch_apply_rounds(outcomes, gathering->items, *done, remove_round, &round,
+                                    gathering->p);
+        }
     }
     return rv == APR_SUCCESS
                ? record_removals(tx, removal, gathering->items, outcomes, *done, gathering->p)
