@@ -7,6 +7,7 @@
 #include "engine/judge_again.h"
 #include "engine/judgement.h"
 #include "engine/points.h"
+#include "store/kept.h"
 
 /* Rounds of items that are tried again. */
 #define ROUNDS 16
@@ -25,6 +26,7 @@ apr_status_t batch_application_make(batch_application_t *application, const batc
     application->scope.organization = job->organization;
     application->scope.form_id = job->form_id;
     application->scope.actor_id = job->updated_by_id;
+    application->scope.tell_keys = job->action == BATCH_ACTION_OVERWRITE;
     if (job->settings) {
         rv = batch_values_decode(&settings, &application->setting_count, job->settings, p);
         application->settings = settings;
@@ -256,6 +258,36 @@ static apr_status_t record_outcomes(batch_tx_t *tx, const batch_apply_request_t 
     return failed ? batch_tx_errors_insert(tx, request->job, errors, failed) : APR_SUCCESS;
 }
 
+/*
+ * Keeps the rows of which the outcomes have said more than the items do: a trigger or a type may
+ * have given them another key, or other match values; and those found by match may be given others
+ * by somebody else until the cleanup looks for them.
+ */
+static apr_status_t keep_rows(batch_tx_t *tx, const batch_apply_request_t *request,
+                              const batch_row_outcome_t *outcomes, int count, apr_pool_t *ptemp)
+{
+    apr_array_header_t *keys = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; request->application->scope.tell_keys && i < count; i++) {
+        if (!outcomes[i].key && !outcomes[i].unsure) {
+            continue;
+        }
+        if (!keys) {
+            keys = apr_array_make(ptemp, count - i, sizeof(const char *));
+        }
+        APR_ARRAY_PUSH(keys, const char *) = outcomes[i].unsure ? NULL : outcomes[i].key;
+    }
+    if (keys && !request->keep) {
+        return batch_tx_kept_insert(tx, request->job, keys, ptemp);
+    }
+    for (i = 0; rv == APR_SUCCESS && keys && i < keys->nelts; i++) {
+        rv = request->keep(request->keep_baton, APR_ARRAY_IDX(keys, i, const char *));
+    }
+    return rv;
+}
+
 static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                const batch_apply_request_t *request, const batch_item_t *items,
                                int count, apr_pool_t *ptemp)
@@ -416,6 +448,9 @@ static apr_status_t apply_judged(batch_tx_t *tx, int *tried, const batch_apply_r
         }
         if (rv == APR_SUCCESS) {
             rv = put_off(tx, request, items, outcomes, done, ptemp);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = keep_rows(tx, request, outcomes, done, ptemp);
         }
     }
     if (rv == APR_SUCCESS) {

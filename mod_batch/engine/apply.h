@@ -73,7 +73,13 @@ typedef struct batch_apply_request {
     int is_retry;        /* the items have been tried before */
     batch_apply_again_fn *again;  /* for those that may do behind others; NULL: this was the last */
     batch_apply_error_fn *report; /* NULL: errors are only stored */
-    void *baton;                  /* of both */
+    /*
+     * Of an overwrite: is given the keys of rows that the items alone do not tell, as
+     * batch_tx_kept_insert takes them. NULL: they are stored.
+     */
+    batch_key_fn *keep;
+    void *keep_baton;
+    void *baton; /* of the others */
 } batch_apply_request_t;
 
 /**

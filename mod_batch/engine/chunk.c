@@ -118,6 +118,15 @@ static apr_status_t finish(batch_tx_t *tx, batch_chunk_t *chunk)
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
 }
 
+const char *batch_run_obstacle(const batch_job_run_t *run)
+{
+    batch_next_e next = batch_run_next(run, run->job, run->cleaned);
+
+    return run->cleanup && (next == BATCH_NEXT_CLEANUP || next == BATCH_NEXT_EXCHANGE)
+               ? batch_cleanup_obstacle(run->cleanup)
+               : NULL;
+}
+
 apr_status_t batch_run_make_cleanup(batch_job_run_t *run)
 {
     apr_status_t rv;
@@ -358,6 +367,12 @@ static apr_status_t do_next(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *pt
     apr_status_t rv;
     int more = 0;
 
+    if (!run->done && batch_run_obstacle(run)) {
+        /* What waits for the cleanup goes on; the batch has failed, and remembers why. */
+        chunk->after.reason = batch_run_obstacle(run);
+        chunk->cleaned = 1;
+        return APR_SUCCESS;
+    }
     switch (run->done ? BATCH_NEXT_END : batch_run_next(run, run->job, run->cleaned)) {
     case BATCH_NEXT_ITEMS:
         return process_items(tx, chunk, ptemp);
@@ -430,7 +445,11 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     chunk->done = batch_run_next(run, &chunk->after, chunk->cleaned) == BATCH_NEXT_END;
     if (chunk->done && !batch_tx_is_async(tx)) {
-        batch_status_conclude(&chunk->after, run->chunk_pool);
+        if (chunk->after.reason) {
+            batch_status_stop(&chunk->after, chunk->after.reason);
+        } else {
+            batch_status_conclude(&chunk->after, run->chunk_pool);
+        }
         rv = finish(tx, chunk);
         BATCH_POINT("before_final_commit");
         return rv;

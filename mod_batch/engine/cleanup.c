@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "engine/digest_set.h"
+#include "store/kept.h"
 
 /* Rows that one look or one step of a walk asks for. */
 #define LOOKED_AT 500
@@ -25,6 +26,7 @@ struct batch_cleanup {
     const batch_application_t *application;
     batch_digest_set_t *kept;
     int keeps_uuids;       /* some of them by OF_UUID */
+    int unsure;            /* a row is kept that nobody knows */
     apr_pool_t *walk_pool; /* of counted */
     const char *counted;   /* the last key that was looked at while counting */
     /* The keys of the first rows to be removed, in the order of the walk. */
@@ -82,8 +84,14 @@ static apr_status_t keep_digest(batch_cleanup_t *cleanup, batch_digest_t digest)
                : batch_digest_set_put(cleanup->kept, digest, 1);
 }
 
-static apr_status_t keep_key(batch_cleanup_t *cleanup, const char *key)
+apr_status_t batch_cleanup_keep_key(void *baton, const char *key)
 {
+    batch_cleanup_t *cleanup = baton;
+
+    if (!key) {
+        cleanup->unsure = 1;
+        return APR_SUCCESS;
+    }
     return keep_digest(cleanup, batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key)));
 }
 
@@ -100,12 +108,25 @@ static apr_status_t keep_meant(batch_cleanup_t *cleanup, const char *id, apr_poo
     for (length = strlen(id); length && strchr(" \t\r\n}", id[length - 1]); length--) {
     }
     id = apr_pstrmemdup(ptemp, id, length);
-    rv = keep_key(cleanup, id);
+    rv = batch_cleanup_keep_key(cleanup, id);
     if (rv != APR_SUCCESS || !batch_uuid_is_valid(id)) {
         return rv;
     }
     cleanup->keeps_uuids = 1;
     return keep_digest(cleanup, uuid_digest(cleanup, id));
+}
+
+apr_status_t batch_cleanup_keep_stored(batch_tx_t *tx, int *more, apr_int64_t *number,
+                                       batch_cleanup_t *cleanup)
+{
+    return batch_tx_kept_read(tx, more, number, cleanup->job, batch_cleanup_keep_key, cleanup);
+}
+
+const char *batch_cleanup_obstacle(const batch_cleanup_t *cleanup)
+{
+    return cleanup->unsure ? "nothing was removed: the database stores match values of some items "
+                             "in another form, and it is not known which rows they name"
+                           : NULL;
 }
 
 static int is_kept(const batch_cleanup_t *cleanup, const char *key)
@@ -160,7 +181,7 @@ static apr_status_t keep_several(batch_tx_t *tx, batch_cleanup_t *cleanup,
                                BATCH_LOOK_ROWS);
     }
     for (i = 0; rv == APR_SUCCESS && i < look->keys->nelts; i++) {
-        rv = keep_key(cleanup, APR_ARRAY_IDX(look->keys, i, const char *));
+        rv = batch_cleanup_keep_key(cleanup, APR_ARRAY_IDX(look->keys, i, const char *));
     }
     return rv;
 }
@@ -180,7 +201,7 @@ static apr_status_t look_and_keep(batch_tx_t *tx, int *left, batch_cleanup_t *cl
     *left = 0;
     for (i = 0; rv == APR_SUCCESS && i < count; i++) {
         if (looks[i].found == 1) {
-            rv = keep_key(cleanup, looks[i].key);
+            rv = batch_cleanup_keep_key(cleanup, looks[i].key);
         } else if (looks[i].found > 1) {
             rv = keep_several(tx, cleanup, &looks[i]);
         } else if (names_by_match(cleanup, &items[i])) {
@@ -213,14 +234,18 @@ apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const 
 
     for (i = 0; rv == APR_SUCCESS && i < count; i++) {
         if (!must_look(cleanup, &items[i])) {
-            rv = keep_key(cleanup, items[i].key);
+            rv = batch_cleanup_keep_key(cleanup, items[i].key);
             continue;
         }
         looked[waiting] = items[i];
         if (items[i].kind == BATCH_ITEM_MATCH) {
             looked[waiting].key = NULL; /* that of a new row; it may have met one that was there */
         }
-        if (++waiting == LOOKED_AT) {
+        if (items[i].key) {
+            /* A new row is known by its key, whatever the database made of its match values. */
+            rv = batch_cleanup_keep_key(cleanup, items[i].key);
+        }
+        if (++waiting == LOOKED_AT && rv == APR_SUCCESS) {
             rv = keep_looked(tx, cleanup, looked, waiting, ptemp);
             waiting = 0;
         }
@@ -234,7 +259,7 @@ apr_status_t batch_cleanup_keep_known(int *done, batch_cleanup_t *cleanup,
     apr_status_t rv = APR_SUCCESS;
 
     for (*done = 0; *done < count && !must_look(cleanup, &items[*done]); (*done)++) {
-        rv = keep_key(cleanup, items[*done].key);
+        rv = batch_cleanup_keep_key(cleanup, items[*done].key);
         if (rv != APR_SUCCESS) {
             break;
         }

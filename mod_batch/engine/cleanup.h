@@ -46,6 +46,22 @@ apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const 
                                 int count, apr_pool_t *ptemp);
 
 /**
+ * Keeps the row with that key, as the database writes it; NULL: one that nobody knows. A
+ * batch_key_fn; baton: the cleanup.
+ */
+apr_status_t batch_cleanup_keep_key(void *cleanup, const char *key);
+
+/**
+ * Keeps the rows whose keys were stored when items were applied (batch_tx_kept_insert): some more
+ * of them behind *number (0: from the start), which moves. *more: there may be others.
+ */
+apr_status_t batch_cleanup_keep_stored(batch_tx_t *tx, int *more, apr_int64_t *number,
+                                       batch_cleanup_t *cleanup);
+
+/** NULL, or why nothing may be removed: a row is to be kept that nobody knows. A constant. */
+const char *batch_cleanup_obstacle(const batch_cleanup_t *cleanup);
+
+/**
  * As batch_cleanup_keep, before the items are applied and without the database: *done of them from
  * the first one on, up to one whose row only the database knows. Not where one of these or of those
  * before could not be applied (batch_cleanup_is_doubtful).

@@ -62,7 +62,9 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
         intake->undone = 1;
         return BATCH_EREFUSED; /* rolled back, and told apart by `undone` */
     }
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && job->reason) {
+        batch_status_stop(job, job->reason);
+    } else if (rv == APR_SUCCESS) {
         batch_status_conclude(job, intake->p);
     }
     return rv;

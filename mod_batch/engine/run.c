@@ -125,6 +125,40 @@ static apr_status_t keep_segment(batch_job_run_t *run, batch_error_t *err)
     return rv;
 }
 
+struct stored_keys {
+    batch_job_run_t *run;
+    apr_int64_t number;
+    int more;
+};
+
+static apr_status_t keep_stored_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct stored_keys *keys = baton;
+    apr_time_t deadline = apr_time_now() + keys->run->engine->limits.chunk_time;
+    apr_status_t rv;
+
+    (void)ptemp;
+    keys->number = keys->run->kept_number;
+    do {
+        rv = batch_cleanup_keep_stored(tx, &keys->more, &keys->number, keys->run->cleanup);
+    } while (rv == APR_SUCCESS && keys->more && apr_time_now() < deadline);
+    return rv;
+}
+
+/* Keeps some more of the rows whose keys were stored. */
+static apr_status_t keep_stored(batch_job_run_t *run, batch_error_t *err)
+{
+    struct stored_keys keys = {run, 0, 0};
+    apr_status_t rv =
+        batch_store_read(run->engine->store, keep_stored_body, &keys, err, run->chunk_pool);
+
+    if (rv == APR_SUCCESS) {
+        run->kept_number = keys.number;
+        run->kept_stored = !keys.more;
+    }
+    return rv;
+}
+
 struct counting {
     batch_job_run_t *run;
     apr_int64_t count;
@@ -184,7 +218,13 @@ static apr_status_t prepare_cleanup(batch_job_run_t *run, int *ready, batch_erro
     if (run->kept_to < run->job->stored) {
         return keep_segment(run, err);
     }
-    if (run->counted) {
+    if (!run->kept_stored) {
+        rv = keep_stored(run, err);
+    }
+    if (rv != APR_SUCCESS || !run->kept_stored) {
+        return rv;
+    }
+    if (run->counted || batch_run_obstacle(run)) {
         *ready = 1;
         return APR_SUCCESS;
     }
@@ -330,7 +370,7 @@ static int may_be_end(const batch_job_run_t *run)
 {
     const batch_job_t *job = run->job;
 
-    if (run->done || run->late) {
+    if (run->done || run->late || batch_run_obstacle(run)) {
         return 1;
     }
     switch (batch_run_next(run, job, run->cleaned)) {

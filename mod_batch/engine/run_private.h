@@ -28,6 +28,8 @@ typedef struct batch_job_run {
     batch_job_t doubtful;     /* what the job is if it was */
     batch_cleanup_t *cleanup; /* of an overwrite; NULL = not made yet */
     apr_int64_t kept_to;      /* stored items whose rows it keeps */
+    apr_int64_t kept_number;  /* of the last of the stored keys that it keeps, … */
+    int kept_stored;          /* … and there are no others */
     int counted;              /* it has counted to the end of the table */
     apr_int64_t count;        /* so far */
     apr_time_t renewed;       /* apr_time_now when the lease was last renewed */
@@ -60,6 +62,9 @@ apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int6
 
 /** Makes run->cleanup in run->p unless it is there, and takes over the count that the job has. */
 apr_status_t batch_run_make_cleanup(batch_job_run_t *run);
+
+/** NULL, or why the job's cleanup, for which all is prepared, must not remove anything. */
+const char *batch_run_obstacle(const batch_job_run_t *run);
 
 /* What is to be done next. */
 typedef enum {

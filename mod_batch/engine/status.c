@@ -106,6 +106,12 @@ void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
     job->reason = NULL;
 }
 
+void batch_status_stop(batch_job_t *job, const char *reason)
+{
+    job->status = BATCH_STATUS_FAILED;
+    job->reason = reason;
+}
+
 void batch_status_time_out(batch_job_t *job, apr_interval_time_t timeout, apr_pool_t *p)
 {
     job->status = BATCH_STATUS_TIMED_OUT;

@@ -46,6 +46,12 @@ void batch_status_none_valid(batch_job_t *job, apr_pool_t *p);
 void batch_status_conclude(batch_job_t *job, apr_pool_t *p);
 
 /**
+ * Gives a job that must not do the rest of its work its final status and the reason (which lives
+ * as long as the job); what it has done so far stays and is counted.
+ */
+void batch_status_stop(batch_job_t *job, const char *reason);
+
+/**
  * Gives a job that has taken longer than timeout its final status and reason (in p); what it has
  * done so far stays and is counted.
  */

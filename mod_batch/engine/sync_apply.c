@@ -17,6 +17,7 @@ typedef struct sync_run {
     apr_array_header_t *waiting; /* of batch_item_t: for the next try, as they were sent */
     int in_the_way;              /* of them want what another row has */
     int more;                    /* the cleanup is not at its end */
+    batch_cleanup_t *cleanup;    /* of an overwrite */
     apr_pool_t *p;               /* as long as the attempt */
 } sync_run_t;
 
@@ -216,6 +217,8 @@ static apr_status_t apply_step(void *baton, int *tried, int limit, const char *r
                                      .for_good = barred != NULL,
                                      .is_retry = part->is_retry,
                                      .again = part->again,
+                                     .keep = batch_cleanup_keep_key,
+                                     .keep_baton = part->run->cleanup,
                                      .report = report_refusal,
                                      .baton = part->run};
     apr_status_t rv = batch_apply(part->run->tx, tried, &request, ptemp);
@@ -294,7 +297,7 @@ static apr_status_t process_again(sync_run_t *run, batch_apply_again_fn *again)
 /* ---- Cleanup ------------------------------------------------------------------------------------
  */
 
-static apr_status_t keep_named(sync_run_t *run, batch_cleanup_t *cleanup)
+static apr_status_t keep_named(sync_run_t *run)
 {
     batch_item_t *items = NULL;
     apr_int64_t position = 0;
@@ -306,61 +309,56 @@ static apr_status_t keep_named(sync_run_t *run, batch_cleanup_t *cleanup)
         apr_pool_clear(pool);
         rv = next_items(run->tx, &items, &count, run->intake, position, pool);
         if (rv == APR_SUCCESS) {
-            rv = batch_cleanup_keep(run->tx, cleanup, items, count, pool);
+            rv = batch_cleanup_keep(run->tx, run->cleanup, items, count, pool);
             position += count;
         }
     }
     return rv;
 }
 
-typedef struct removing {
-    sync_run_t *run;
-    batch_cleanup_t *cleanup;
-} removing_t;
-
 static apr_status_t remove_step(void *baton, int *tried, int limit, const char *refused,
                                 apr_pool_t *ptemp)
 {
-    removing_t *removing = baton;
-    batch_removal_t removal = {.job = removing->run->intake->job,
+    sync_run_t *run = baton;
+    batch_removal_t removal = {.job = run->intake->job,
                                .limit = limit,
                                .deadline = APR_INT64_MAX,
                                .refused = refused,
                                .report = report_refusal,
-                               .baton = removing->run,
-                               .p = removing->run->p};
+                               .baton = run,
+                               .p = run->p};
 
     *tried = 0;
-    return removing->run->more ? batch_cleanup_remove(removing->run->tx, &removing->run->more,
-                                                      tried, removing->cleanup, &removal, ptemp)
-                               : APR_SUCCESS;
+    return run->more
+               ? batch_cleanup_remove(run->tx, &run->more, tried, run->cleanup, &removal, ptemp)
+               : APR_SUCCESS;
 }
 
 static apr_status_t clean_up(sync_run_t *run)
 {
     batch_job_t *job = run->intake->job;
-    removing_t removing = {.run = run};
     apr_pool_t *pool;
     apr_status_t rv = apr_pool_create(&pool, run->p);
     int tried;
 
     if (rv == APR_SUCCESS) {
-        rv = batch_cleanup_make(&removing.cleanup, job, &run->intake->application, run->p);
+        rv = keep_named(run);
     }
-    if (rv == APR_SUCCESS) {
-        rv = keep_named(run, removing.cleanup);
+    job->reason = batch_cleanup_obstacle(run->cleanup);
+    if (rv != APR_SUCCESS || job->reason) {
+        return rv;
     }
     job->cleanup_total = 0;
     run->more = 1;
     while (rv == APR_SUCCESS && run->more) {
         apr_pool_clear(pool);
-        rv = batch_cleanup_count(run->tx, &run->more, &job->cleanup_total, removing.cleanup, pool);
+        rv = batch_cleanup_count(run->tx, &run->more, &job->cleanup_total, run->cleanup, pool);
     }
     run->more = 1;
     if (rv == APR_SUCCESS && run->intake->care == BATCH_SYNC_AT_ONCE) {
-        rv = remove_step(&removing, &tried, APR_INT32_MAX, NULL, run->p);
+        rv = remove_step(run, &tried, APR_INT32_MAX, NULL, run->p);
     } else if (rv == APR_SUCCESS) {
-        rv = take_steps(run, remove_step, &removing);
+        rv = take_steps(run, remove_step, run);
     }
     job->cleanup_key = NULL;
     return rv;
@@ -399,12 +397,18 @@ apr_status_t batch_intake_apply(batch_tx_t *tx, batch_intake_state_t *intake, in
 {
     int overwrites = intake->job->action == BATCH_ACTION_OVERWRITE;
     sync_run_t run = {.tx = tx, .intake = intake, .p = ptemp};
-    apr_status_t rv;
+    apr_status_t rv = APR_SUCCESS;
 
     *undone = 0;
     intake->trying = -1;
+    intake->job->reason = NULL;
     run.waiting = apr_array_make(ptemp, 4, sizeof(batch_item_t));
-    rv = process(&run);
+    if (overwrites) {
+        rv = batch_cleanup_make(&run.cleanup, intake->job, &intake->application, ptemp);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = process(&run);
+    }
     if (rv == APR_SUCCESS) {
         rv = process_again(&run, overwrites ? wait_for_others : NULL);
     }

@@ -1,5 +1,6 @@
 /* What a checked tree gives for a record; NULL as SQL has it. */
 #include "query/tree.h"
+#include "store/walk.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* Forms, and the members of their records. */
 #include "query/run.h"
+#include "store/walk.h"
 
 #include <string.h>
 

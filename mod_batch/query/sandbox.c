@@ -7,6 +7,7 @@
  * see.
  */
 #include "query/sandbox.h"
+#include "store/walk.h"
 
 #include <malloc.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* A SELECT over one form, for one record after the other. */
 #include "query/run.h"
+#include "store/walk.h"
 
 #include <stdlib.h>
 #include <string.h>

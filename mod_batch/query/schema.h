@@ -3,7 +3,7 @@
 #define BATCH_QUERY_SCHEMA_H
 
 #include "query/value.h"
-#include "store/store.h"
+#include "store/walk.h"
 #include "text/nearest_word.h"
 
 /** A column of every form, as queries know it. */

@@ -12,6 +12,7 @@
 #include <apr_dbd.h>
 
 #include "store/statements.h"
+#include "store/walk.h"
 
 typedef struct batch_connection batch_connection_t;
 typedef struct batch_driver batch_driver_t;

@@ -16,6 +16,7 @@
 #include "store/connection.h"
 #include "store/pipeline_pgsql.h"
 #include "store/rows_pgsql.h"
+#include "store/schema.h"
 
 /* The oldest server that knows all that we say (MATERIALIZED). */
 #define OLDEST_SERVER 120000

@@ -21,6 +21,7 @@
 #include "store/plans_sqlite3.h"
 #include "store/rows_sqlite3.h"
 #include "store/writer.h"
+#include "store/schema.h"
 
 /*
  * When the write-ahead log is copied into the database (a checkpoint), by its length in pages of

@@ -158,6 +158,15 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
     " OR (greatest(atttypmod, pg_type.typtypmod) <> -1"                                            \
     " AND coalesce(base.oid, atttypid) NOT IN (1042, 1043))))"
 
+/* What runs beside an insert or an update, on the table or on one that its rows lie in. */
+#define ALTERS_SQL                                                                                 \
+    "(EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(quote_ident($1)) AND relhasrules)"      \
+    " OR EXISTS (WITH RECURSIVE batch_part (relation) AS (SELECT "                                 \
+    "to_regclass(quote_ident($1))::oid"                                                            \
+    " UNION ALL SELECT inhrelid FROM pg_inherits JOIN batch_part ON inhparent = relation)"         \
+    " SELECT FROM pg_trigger JOIN batch_part ON tgrelid = relation WHERE NOT tgisinternal"         \
+    " AND tgenabled <> 'D' AND tgtype & 20 <> 0))"
+
 #define RULES_SQL                                                                                  \
     "WITH " INDEXES_SQL " SELECT coalesce(bool_or(is_unique AND keys = ARRAY[$2]), false),"        \
     " coalesce(bool_or(is_unique AND keys <@ ($3::text[] || $4)), false),"                         \
@@ -166,14 +175,14 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
     " coalesce(bool_or(keys[1] = $4 AND keys[2] = $2), false), " BEFORE_INSERT_SQL ","             \
     " coalesce(bool_and(is_usual) FILTER (WHERE is_unique AND keys <@ ($3::text[] || $4)"          \
     " AND array_remove($3::text[] || $4, NULL) <@ keys), false) AND NOT " BEFORE_INSERT_SQL        \
-    " AND " OFFER_SQL " FROM batch_index"
+    " AND " OFFER_SQL ", " ALTERS_SQL " FROM batch_index"
 
-#define RULES 6
+#define RULES 7
 
 /* Fails unless the rules are still $5: the booleans, as an array. */
 static const char guard_sql[] =
-    "SELECT 1 / count(*) FROM (" RULES_SQL ") AS batch_rules (a, b, c, d, e, f)"
-    " WHERE ARRAY[a, b, c, d, e, f] = $5::boolean[]";
+    "SELECT 1 / count(*) FROM (" RULES_SQL ") AS batch_rules (a, b, c, d, e, f, g)"
+    " WHERE ARRAY[a, b, c, d, e, f, g] = $5::boolean[]";
 
 /* What tells the rules of one resource in a table from those of another. */
 static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)
@@ -234,6 +243,7 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
     (*rules)->walk_scope = is_true(result, 3);
     (*rules)->before_insert = is_true(result, 4);
     (*rules)->may_offer = is_true(result, 5);
+    (*rules)->alters = is_true(result, 6);
     (*rules)->transaction = state->transactions;
     apr_hash_set(table->rules, apr_pstrdup(table->p, name), APR_HASH_KEY_STRING, *rules);
     return BATCH_FAILURE_NONE;
@@ -244,7 +254,8 @@ batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pg
 {
     const batch_pgsql_state_t *state = connection->state;
     const int values[RULES] = {rules->key_unique, rules->match_unique,  rules->match_indexed,
-                               rules->walk_scope, rules->before_insert, rules->may_offer};
+                               rules->walk_scope, rules->before_insert, rules->may_offer,
+                               rules->alters};
     char expected[2 * RULES + 2] = "{";
     int i;
 

@@ -227,8 +227,11 @@ static void add_difference(const look_run_t *run, batch_pgsql_builder_t *builder
     batch_pgsql_add(builder, ".");
     batch_pgsql_add(builder, batch_pgsql_identifier(name, builder->p));
     batch_pgsql_add(builder, as);
-    batch_pgsql_add(
-        builder, apr_psprintf(builder->p, " IS DISTINCT FROM batch_item.c%d%s AS d%d", i, as, i));
+    batch_pgsql_add(builder, apr_psprintf(builder->p, " IS DISTINCT FROM (%s)%s AS d%d",
+                                          batch_pgsql_stored(
+                                              column, apr_psprintf(builder->p, "batch_item.c%d", i),
+                                              builder->p),
+                                          as, i));
 }
 
 static void build_look(const look_run_t *run, batch_pgsql_builder_t *builder, int by_match,
@@ -257,9 +260,12 @@ static void build_look(const look_run_t *run, batch_pgsql_builder_t *builder, in
         batch_pgsql_add(builder, "batch_item.k");
     }
     for (i = 0; by_match && i < resource->match->nelts; i++) {
-        batch_pgsql_add_column(builder, i ? " AND " : " WHERE ",
-                               APR_ARRAY_IDX(resource->match, i, const char *));
-        batch_pgsql_add(builder, apr_psprintf(builder->p, "batch_item.m%d", i));
+        const char *name = APR_ARRAY_IDX(resource->match, i, const char *);
+
+        batch_pgsql_add_column(builder, i ? " AND " : " WHERE ", name);
+        batch_pgsql_add(builder, batch_pgsql_stored(batch_pgsql_column(run->table, name),
+                                                    apr_psprintf(builder->p, "batch_item.m%d", i),
+                                                    builder->p));
     }
     (void)add_scope(run, builder, " AND ");
     batch_pgsql_add(builder, " LIMIT " APR_STRINGIFY(BATCH_LOOK_ROWS) " + 1) AS batch_row");

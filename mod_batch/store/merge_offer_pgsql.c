@@ -19,11 +19,28 @@ int batch_pgsql_may_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_gr
     return (!failed || batch_pgsql_ticks() - failed >= REST) && batch_pgsql_can_offer(merge, group);
 }
 
+/* Tells the keys of the rows that were there: as many as there are items that have changed one. */
+static void tell_changed(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group,
+                         const PGresult *result)
+{
+    int row, m = 0;
+
+    for (row = 0; merge->sets.scope->tell_keys && row < PQntuples(result); row++) {
+        if (!PQgetisnull(result, row, 0)) {
+            continue;
+        }
+        while (merge->outcomes[group->members[m]].result != BATCH_ROW_APPLIED) {
+            m++;
+        }
+        batch_pgsql_tell(merge, group->members[m++], PQgetvalue(result, row, 1));
+    }
+}
+
 /*
  * An item whose key is that of a new row has made it. All others have changed one: as many rows
  * were touched as there are items, and none can be touched twice.
  */
-static void decide_all(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group,
+static void decide_all(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group,
                        const PGresult *result)
 {
     apr_hash_t *made = apr_hash_make(merge->sets.set_pool);
@@ -43,6 +60,7 @@ static void decide_all(const batch_pgsql_merge_t *merge, const batch_pgsql_group
         merge->outcomes[i].message = NULL;
         merge->decided[i] = 1;
     }
+    tell_changed(merge, group, result);
 }
 
 batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)

@@ -121,7 +121,10 @@ static void build(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *mer
         batch_pgsql_add(builder, builder->table_name);
         batch_pgsql_add(builder, ".");
         batch_pgsql_add(builder, batch_pgsql_identifier(match_at(resource, i), builder->p));
-        batch_pgsql_add(builder, apr_psprintf(builder->p, " IS DISTINCT FROM m%d", i));
+        batch_pgsql_add(builder, " IS DISTINCT FROM ");
+        batch_pgsql_add(builder,
+                        batch_pgsql_stored(batch_pgsql_column(sets->table, match_at(resource, i)),
+                                           apr_psprintf(builder->p, "m%d", i), builder->p));
     }
     batch_pgsql_add(builder, " FROM ");
     batch_pgsql_add(builder, builder->table_name);

@@ -149,8 +149,9 @@ static void note_row(batch_pgsql_merge_t *merge, const char *key, int i)
 /* What the result of a statement has said of its members besides their outcomes. */
 typedef struct findings {
     apr_int64_t made;
-    int named;   /* of them, by their members */
-    char *there; /* by member: its row is there, though nothing became of the item */
+    int named;                /* of them, by their members */
+    apr_array_header_t *keys; /* of const char *: of those that were made, where they are listed */
+    char *there;              /* by member: its row is there, though nothing became of the item */
 } findings_t;
 
 static void read_row(batch_pgsql_merge_t *merge, findings_t *findings, const int *members,
@@ -162,6 +163,10 @@ static void read_row(batch_pgsql_merge_t *merge, findings_t *findings, const int
 
     if (sign == '#') {
         findings->made = number;
+        return;
+    }
+    if (sign == 'K') {
+        APR_ARRAY_PUSH(findings->keys, const char *) = PQgetvalue(result, row, 2);
         return;
     }
     i = members[number - 1];
@@ -176,6 +181,7 @@ static void read_row(batch_pgsql_merge_t *merge, findings_t *findings, const int
         findings->there[number - 1] = 1;
     }
     if (!PQgetisnull(result, row, 2)) {
+        batch_pgsql_tell(merge, i, PQgetvalue(result, row, 2));
         note_row(merge, PQgetvalue(result, row, 2), i);
     }
 }
@@ -227,6 +233,7 @@ static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *fin
     merge->last = group;
     memset(findings, 0, sizeof(*findings));
     findings->there = apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count);
+    findings->keys = apr_array_make(sets->set_pool, 4, sizeof(const char *));
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_flush(sets->connection, &result);
     }
@@ -236,6 +243,9 @@ static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *fin
     if (failure == BATCH_FAILURE_NONE && !name_rest(merge, findings, members, count)) {
         sets->again = 1;
         return BATCH_FAILURE_REFUSED;
+    }
+    if (failure == BATCH_FAILURE_NONE && findings->keys->nelts) {
+        batch_pgsql_tell_made(merge, members, count, findings->keys);
     }
     return failure;
 }
@@ -288,10 +298,9 @@ static batch_failure_e run_group(batch_pgsql_merge_t *merge, const batch_pgsql_g
 static void decide_silent(batch_pgsql_merge_t *merge, int i, int is_there)
 {
     if (is_there) {
-        decide(merge, i, BATCH_ROW_REFUSED,
-               "the database has left the row as it is, without an error");
+        decide(merge, i, BATCH_ROW_REFUSED, batch_row_unchanged);
     } else if (batch_pgsql_may_insert(merge->sets.scope->resource, merge->items[i].kind)) {
-        decide(merge, i, BATCH_ROW_REFUSED, "the database has left the row out, without an error");
+        decide(merge, i, BATCH_ROW_REFUSED, batch_row_left_out);
     } else {
         decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
     }
@@ -337,7 +346,11 @@ static batch_failure_e try_alone(batch_pgsql_merge_t *merge, int i)
     if (!merge->decided[i]) {
         decide_silent(merge, i, findings.there[0]);
     }
-    return batch_pgsql_sets_end(sets, 1);
+    failure = batch_pgsql_check_told(merge, i, 1);
+    if (failure == BATCH_FAILURE_NONE && merge->why) {
+        return BATCH_FAILURE_REFUSED;
+    }
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_end(sets, 1) : failure;
 }
 
 /*
@@ -349,11 +362,12 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
     batch_pgsql_sets_t *sets = &merge->sets;
     int attempts = merge->items[i].kind == BATCH_ITEM_NEW ? 1 : 2;
     batch_failure_e failure;
-    const char *words;
+    const char *words, *index = NULL;
     batch_refusal_e refusal;
     int wrong_value, met, unsure;
 
     do {
+        merge->why = NULL;
         failure = try_alone(merge, i);
         if (failure != BATCH_FAILURE_REFUSED) {
             return failure;
@@ -362,19 +376,28 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         if (unsure && !nested) {
             return failure;
         }
-        if (!unsure && batch_pgsql_is_misfit(sets->connection)) {
+        if (!unsure && !merge->why && batch_pgsql_is_misfit(sets->connection)) {
             return BATCH_FAILURE_STATEMENT;
         }
-        wrong_value = batch_pgsql_sets_failed_by(sets, "22");
-        met = !strcmp(batch_pgsql_sqlstate(sets->connection), "23505");
-        words = apr_pstrdup(sets->p, batch_pgsql_words(sets->connection));
-        refusal = batch_pgsql_refusal(sets->connection);
+        wrong_value = !merge->why && batch_pgsql_sets_failed_by(sets, "22");
+        met = !merge->why && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505");
+        index = met ? apr_pstrdup(sets->p, batch_pgsql_constraint(sets->connection)) : NULL;
+        words = merge->why ? merge->why : apr_pstrdup(sets->p, batch_pgsql_words(sets->connection));
+        refusal = merge->why ? BATCH_REFUSAL_FINAL : batch_pgsql_refusal(sets->connection);
         failure = batch_pgsql_sets_undo(sets);
         if (failure == BATCH_FAILURE_NONE && unsure) {
             return BATCH_FAILURE_REFUSED;
         }
         /* Somebody else may have made the row just now: then it is there. */
     } while (failure == BATCH_FAILURE_NONE && met && --attempts);
+    if (!merge->why) {
+        merge->outcomes[i].key = NULL;
+    }
+    if (failure == BATCH_FAILURE_NONE && met &&
+        batch_pgsql_may_insert(sets->scope->resource, merge->items[i].kind)) {
+        failure = batch_pgsql_doubt(merge, i, index);
+        refusal = merge->outcomes[i].unsure ? BATCH_REFUSAL_FINAL : refusal;
+    }
     return failure == BATCH_FAILURE_NONE ? decide_refused(merge, i, words, refusal, wrong_value)
                                          : failure;
 }
@@ -402,7 +425,10 @@ static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
     merge->disordered = 0;
     merge->offered = 0;
     merge->left_out = 0;
+    merge->why = NULL;
     for (i = 0; i < count; i++) {
+        merge->outcomes[i].key = NULL;
+        merge->outcomes[i].unsure = 0;
         decide_alone(merge, i,
                      batch_pgsql_merge_columns(columns, merge, &merge->items[i]) ? columns : NULL,
                      unfound);
@@ -498,7 +524,10 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
     if (failure == BATCH_FAILURE_NONE) {
         failure = run_rest(merge, count);
     }
-    if (failure == BATCH_FAILURE_NONE && merge->disordered) {
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_check_told(merge, 0, count);
+    }
+    if (failure == BATCH_FAILURE_NONE && (merge->disordered || merge->why)) {
         sets->again = 1;
         failure = BATCH_FAILURE_REFUSED;
     }

@@ -38,6 +38,7 @@ typedef struct batch_pgsql_merge {
     int offered;                     /* it was tried by batch_pgsql_offer, … */
     int left_out;                    /* … and nothing became of some item */
     int disordered;                  /* two items were applied to one row in the wrong order */
+    const char *why;                 /* it is refused by us, not by the server; NULL: it is not */
 } batch_pgsql_merge_t;
 
 /**
@@ -60,12 +61,16 @@ typedef enum {
     BATCH_PGSQL_FINAL    /* the same, but obstacles are errors */
 } batch_pgsql_care_e;
 
+/** 1 if the statement of a group lists the keys of the rows that it has made, as sign K. */
+int batch_pgsql_lists_made(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group);
+
 /*
  * Queues the statement that merges count members of a group. Its result is rows of number (from 1,
  * of the member; of "#" a count), sign, and the row's key as text (NULL if none):
  *   A  applied to a row that was there
  *   C  a row was made for it. Not said of members without a key
  *   #  how many rows were made
+ *   K  the key of one that was made, whoever it was made for (no number)
  *   F  there is one such row, but it was not applied
  *   M  there are several
  * F and M come with other care than BATCH_PGSQL_QUICK, or where match is not unique. count 0: a
@@ -81,7 +86,10 @@ batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
  */
 int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group);
 
-/** Queues the statement that does it. Its result has a row for each: its key if it is new, NULL. */
+/**
+ * Queues the statement that does it. Its result has a row for each: its key if it is new, else
+ * NULL; and, with tell_keys, its key.
+ */
 batch_failure_e batch_pgsql_offer_queue(batch_pgsql_merge_t *merge,
                                         const batch_pgsql_group_t *group);
 
@@ -102,6 +110,31 @@ int batch_pgsql_offer_in_vain(batch_pgsql_merge_t *merge);
  * row that others may find by them: merge->moves. In merge_order_pgsql.c.
  */
 batch_failure_e batch_pgsql_merge_find_movers(batch_pgsql_merge_t *merge, int count);
+
+/**
+ * In merges with tell_keys: says of item i of the set that its row has that key, as the server
+ * writes it. In merge_told_pgsql.c, like the next ones.
+ */
+void batch_pgsql_tell(batch_pgsql_merge_t *merge, int i, const char *key);
+
+/** The same of the members for which rows were made, whichever of the keys (const char *) is whose.
+ */
+void batch_pgsql_tell_made(batch_pgsql_merge_t *merge, const int *members, int count,
+                           const apr_array_header_t *keys);
+
+/**
+ * Looks whether the rows that the items from `from` on (count of them) have touched are still known
+ * by the keys that were told, and whether new ones are alone with their match values. Where a
+ * trigger sees to it that they are not, merge->why says so, and for a single item its outcome has
+ * the key of the other row; the caller undoes it.
+ */
+batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int count);
+
+/**
+ * The item i was refused because another row has its values in a unique index of that name: sets
+ * its outcome's `unsure` if that can be the row which it names.
+ */
+batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char *index);
 
 /** 1 if name is a column of match. */
 int batch_pgsql_is_match(const batch_resource_t *resource, const char *name);

@@ -73,14 +73,16 @@ static void add_item_column(merge_sql_t *sql, int i)
     add(sql, apr_psprintf(sql->builder.p, "batch_item.c%d", i));
 }
 
-/* The same by the column's name, which is one of the group. */
+/* The same by the column's name, which is one of the group, as it would be stored. */
 static void add_item_value(merge_sql_t *sql, const char *name)
 {
+    apr_pool_t *p = sql->builder.p;
     int i;
 
     for (i = 0; i < sql->group->column_count; i++) {
         if (!strcmp(declared_at(sql, i)->name, name)) {
-            add_item_column(sql, i);
+            add(sql,
+                batch_pgsql_stored(type_of(sql, name), apr_psprintf(p, "batch_item.c%d", i), p));
             return;
         }
     }
@@ -429,7 +431,9 @@ static void add_insert(merge_sql_t *sql)
     add_target(sql, columns, count);
     add(sql, sql->list ? ") SELECT" : " DEFAULT VALUES");
     if (!sql->list) {
-        add(sql, " RETURNING NULL::text AS key)");
+        add(sql, " RETURNING ");
+        add_row_key(sql);
+        add(sql, " AS key)");
         return;
     }
     if (once) {
@@ -474,6 +478,9 @@ static void add_result(merge_sql_t *sql)
     }
     if (sql->inserts) {
         add(sql, " UNION ALL SELECT count(*), '#', NULL FROM batch_made");
+    }
+    if (sql->inserts && batch_pgsql_lists_made(sql->merge, sql->group)) {
+        add(sql, " UNION ALL SELECT NULL, 'K', key::text FROM batch_made");
     }
     if (sql->careful) {
         add(sql, " UNION ALL SELECT number, CASE found WHEN 1 THEN 'F' ELSE 'M' END, NULL"
@@ -530,6 +537,11 @@ static void add_offer(merge_sql_t *sql, const int *members, int count)
     add(sql, " RETURNING CASE WHEN xmax = 0 THEN ");
     add_row_key(sql);
     add(sql, "::text END");
+    if (sql->scope->tell_keys) {
+        add(sql, ", ");
+        add_row_key(sql);
+        add(sql, "::text");
+    }
 }
 
 /* 1 if the database itself sees to it that an item finds one row at most. */

@@ -5,36 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
-#include "store/plans_sqlite3.h"
+#include "store/merge_sqlite3.h"
 #include "store/rows_sqlite3.h"
 
-/* Rows that a walk looks at in one call, of whomever they are. */
-#define WALK_ROWS 1000
-
-/* One call of rows_merge, rows_look or keys_walk. */
-typedef struct merge_run {
-    batch_tx_t *tx;
-    batch_connection_t *connection;
-    const batch_row_scope_t *scope;
-    const batch_resource_t *resource;
-    const batch_sqlite3_target_t *target;
-    int words;       /* of a set of columns */
-    const char *now; /* for the stamps */
-    apr_uint64_t call;
-    apr_pool_t *p;
-    /* The item at hand. */
-    const batch_item_t *item;
-    int *places; /* by value: its column, -1 = none; the guess for the next item */
-    int place_count;
-    apr_uint64_t columns[BATCH_SQLITE3_COLUMNS / 64];
-    const char *wrong; /* why it cannot be applied at all; NULL: it can */
-} merge_run_t;
-
-static batch_failure_e start(merge_run_t *run, batch_tx_t *tx, const batch_row_scope_t *scope,
-                             apr_pool_t *p)
+batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx,
+                                        const batch_row_scope_t *scope, apr_pool_t *p)
 {
     batch_failure_e failure;
 
@@ -59,28 +38,28 @@ static batch_failure_e start(merge_run_t *run, batch_tx_t *tx, const batch_row_s
 /* ---- The columns of an item --------------------------------------------------------------------
  */
 
-static const batch_column_t *column_at(const merge_run_t *run, int i)
+const batch_column_t *batch_sqlite3_run_column(const batch_sqlite3_run_t *run, int i)
 {
     return &APR_ARRAY_IDX(run->resource->columns, i, batch_column_t);
 }
 
-static int find_place(const merge_run_t *run, const char *name, int guess)
+static int find_place(const batch_sqlite3_run_t *run, const char *name, int guess)
 {
     int i;
 
     if (guess >= 0 && guess < run->resource->columns->nelts &&
-        !strcmp(column_at(run, guess)->name, name)) {
+        !strcmp(batch_sqlite3_run_column(run, guess)->name, name)) {
         return guess;
     }
     for (i = 0; i < run->resource->columns->nelts; i++) {
-        if (!strcmp(column_at(run, i)->name, name)) {
+        if (!strcmp(batch_sqlite3_run_column(run, i)->name, name)) {
             return i;
         }
     }
     return -1;
 }
 
-static void make_places(merge_run_t *run, int count)
+static void make_places(batch_sqlite3_run_t *run, int count)
 {
     int *places;
     int i;
@@ -97,18 +76,20 @@ static void make_places(merge_run_t *run, int count)
 }
 
 /* Takes an item to hand: which columns its values are of. */
-static void take(merge_run_t *run, const batch_item_t *item)
+void batch_sqlite3_run_take(batch_sqlite3_run_t *run, const batch_item_t *item)
 {
     int i;
 
     run->item = item;
-    run->wrong = NULL;
+    run->wrong = run->why = NULL;
+    run->inserting = 0;
     make_places(run, item->value_count);
     memset(run->columns, 0, (apr_size_t)run->words * sizeof(run->columns[0]));
     for (i = 0; i < item->value_count; i++) {
         int place = find_place(run, item->values[i].name, run->places[i]);
 
-        if (place >= 0 && !batch_resource_writable(run->resource, column_at(run, place), 1)) {
+        if (place >= 0 &&
+            !batch_resource_writable(run->resource, batch_sqlite3_run_column(run, place), 1)) {
             place = -1;
         }
         run->places[i] = place;
@@ -121,7 +102,7 @@ static void take(merge_run_t *run, const batch_item_t *item)
 }
 
 /* 1 if the item has a value, not NULL, for each column of match. */
-static int has_match(const merge_run_t *run)
+int batch_sqlite3_run_has_match(const batch_sqlite3_run_t *run)
 {
     const apr_array_header_t *match = run->resource->match;
     int i, j;
@@ -181,7 +162,7 @@ static int bind_text(sqlite3_stmt *statement, int parameter, const char *text)
 }
 
 /* What is the same for all items of a call: SCOPE, FORM, NOW, ACTOR, as far as it is asked for. */
-static int bind_constants(const merge_run_t *run, sqlite3_stmt *statement, int count)
+static int bind_constants(const batch_sqlite3_run_t *run, sqlite3_stmt *statement, int count)
 {
     const char *const constants[] = {run->scope->organization, run->scope->form_id, run->now,
                                      run->scope->actor_id};
@@ -196,8 +177,9 @@ static int bind_constants(const merge_run_t *run, sqlite3_stmt *statement, int c
 }
 
 /* Gives one of the plan's statements, with the item's values in it, ready to be stepped. */
-static batch_failure_e get_statement(const merge_run_t *run, sqlite3_stmt **statement,
-                                     batch_sqlite3_plan_t *plan, batch_plan_statement_e which)
+batch_failure_e batch_sqlite3_run_statement(const batch_sqlite3_run_t *run,
+                                            sqlite3_stmt **statement, batch_sqlite3_plan_t *plan,
+                                            batch_plan_statement_e which)
 {
     int key = run->resource->columns->nelts + BATCH_PARAMETER_KEY;
     batch_failure_e failure;
@@ -221,7 +203,7 @@ static batch_failure_e get_statement(const merge_run_t *run, sqlite3_stmt **stat
 
         /* Values that this statement does not ask for may be behind its last parameter. */
         if (place >= 0 && place < count) {
-            code = bind_value(*statement, place + 1, column_at(run, place),
+            code = bind_value(*statement, place + 1, batch_sqlite3_run_column(run, place),
                               run->item->values[i].value);
         }
     }
@@ -232,7 +214,8 @@ static batch_failure_e get_statement(const merge_run_t *run, sqlite3_stmt **stat
 }
 
 /* Ends a statement. Its failure stays the connection's last one. */
-static batch_failure_e end_statement(const merge_run_t *run, sqlite3_stmt *statement, int code)
+batch_failure_e batch_sqlite3_run_end(const batch_sqlite3_run_t *run, sqlite3_stmt *statement,
+                                      int code)
 {
     batch_failure_e failure = code == SQLITE_DONE || code == SQLITE_ROW
                                   ? BATCH_FAILURE_NONE
@@ -242,16 +225,31 @@ static batch_failure_e end_statement(const merge_run_t *run, sqlite3_stmt *state
     return failure;
 }
 
+/* The key that a statement's row has, in p; NULL: it is the item's own. */
+static const char *other_key(const batch_sqlite3_run_t *run, sqlite3_stmt *statement)
+{
+    const char *key = (const char *)sqlite3_column_text(statement, 0);
+
+    key = key ? key : "";
+    return run->item->key && !strcmp(run->item->key, key) ? NULL : apr_pstrdup(run->p, key);
+}
+
 /* Runs a statement that changes rows; *changed: how many. */
-static batch_failure_e change(const merge_run_t *run, int *changed, batch_sqlite3_plan_t *plan,
+static batch_failure_e change(batch_sqlite3_run_t *run, int *changed, batch_sqlite3_plan_t *plan,
                               batch_plan_statement_e which)
 {
     sqlite3_stmt *statement;
-    batch_failure_e failure = get_statement(run, &statement, plan, which);
+    batch_failure_e failure = batch_sqlite3_run_statement(run, &statement, plan, which);
+    int code;
 
-    *changed = 0;
+    *changed = run->told = 0;
     if (failure == BATCH_FAILURE_NONE) {
-        failure = end_statement(run, statement, sqlite3_step(statement));
+        while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+            run->told = 1;
+            run->touched_key = other_key(run, statement);
+            run->touched_row = sqlite3_column_int64(statement, 1);
+        }
+        failure = batch_sqlite3_run_end(run, statement, code);
     }
     if (failure == BATCH_FAILURE_NONE) {
         *changed = sqlite3_changes(run->connection->native);
@@ -260,10 +258,11 @@ static batch_failure_e change(const merge_run_t *run, int *changed, batch_sqlite
 }
 
 /* How many rows the item finds: 2 for several. */
-static batch_failure_e count_found(const merge_run_t *run, int *found, batch_sqlite3_plan_t *plan)
+static batch_failure_e count_found(const batch_sqlite3_run_t *run, int *found,
+                                   batch_sqlite3_plan_t *plan)
 {
     sqlite3_stmt *statement;
-    batch_failure_e failure = get_statement(run, &statement, plan, BATCH_PLAN_FIND);
+    batch_failure_e failure = batch_sqlite3_run_statement(run, &statement, plan, BATCH_PLAN_FIND);
     int code;
 
     *found = 0;
@@ -273,7 +272,7 @@ static batch_failure_e count_found(const merge_run_t *run, int *found, batch_sql
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         (*found)++;
     }
-    return end_statement(run, statement, code);
+    return batch_sqlite3_run_end(run, statement, code);
 }
 
 /* ---- Merging -----------------------------------------------------------------------------------
@@ -286,14 +285,17 @@ static void refuse(batch_row_outcome_t *outcome, const char *message)
     outcome->refusal = BATCH_REFUSAL_FINAL;
 }
 
-static batch_failure_e insert(merge_run_t *run, batch_row_outcome_t *outcome,
+static batch_failure_e insert(batch_sqlite3_run_t *run, batch_row_outcome_t *outcome,
                               batch_sqlite3_plan_t *plan)
 {
     int changed;
-    batch_failure_e failure = change(run, &changed, plan, BATCH_PLAN_INSERT);
+    batch_failure_e failure;
+
+    run->inserting = 1;
+    failure = change(run, &changed, plan, BATCH_PLAN_INSERT);
 
     if (failure == BATCH_FAILURE_NONE && !changed) {
-        refuse(outcome, "the database has left the row out, without an error");
+        refuse(outcome, batch_row_left_out);
     } else {
         outcome->result = BATCH_ROW_CREATED;
     }
@@ -301,7 +303,7 @@ static batch_failure_e insert(merge_run_t *run, batch_row_outcome_t *outcome,
 }
 
 /* Changes the row that is there. *missing: there is none, and no other reason. */
-static batch_failure_e update(merge_run_t *run, batch_row_outcome_t *outcome, int *missing,
+static batch_failure_e update(batch_sqlite3_run_t *run, batch_row_outcome_t *outcome, int *missing,
                               batch_sqlite3_plan_t *plan)
 {
     const batch_sqlite3_state_t *state = run->connection->state;
@@ -325,14 +327,161 @@ static batch_failure_e update(merge_run_t *run, batch_row_outcome_t *outcome, in
     if (found > 1 && careful) {
         outcome->result = BATCH_ROW_AMBIGUOUS;
     } else if (found && !changed) {
-        refuse(outcome, "the database has left the row as it is, without an error");
+        refuse(outcome, batch_row_unchanged);
     } else {
         outcome->result = BATCH_ROW_APPLIED;
     }
     return failure;
 }
 
-static batch_failure_e merge_item(merge_run_t *run, batch_row_outcome_t *outcome)
+/* ---- Which row it was --------------------------------------------------------------------------
+ */
+
+/* 1 if what a statement returns of a row may not be what is there when it has ended. */
+static int is_watched(const batch_sqlite3_run_t *run)
+{
+    return run->scope->tell_keys && run->target->table.triggers;
+}
+
+/* 1 if the row of an item of that kind is not known by the item's own key. */
+static int must_tell(const batch_sqlite3_run_t *run, batch_item_kind_e kind)
+{
+    return run->scope->tell_keys && (kind == BATCH_ITEM_MATCH || run->target->table.triggers ||
+                                     !run->target->table.key_exact);
+}
+
+/* Gives a statement about the row that was touched. */
+static batch_failure_e ask_touched(const batch_sqlite3_run_t *run, sqlite3_stmt **statement,
+                                   batch_sqlite3_plan_t *plan, batch_plan_statement_e which)
+{
+    int parameter = run->resource->columns->nelts + BATCH_PARAMETER_ROW;
+    batch_failure_e failure = batch_sqlite3_run_statement(run, statement, plan, which);
+    int code;
+
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    code = run->target->table.has_rowid
+               ? sqlite3_bind_int64(*statement, parameter, run->touched_row)
+               : bind_text(*statement, parameter,
+                           run->touched_key ? run->touched_key : run->item->key);
+    return batch_sqlite3_classify(run->connection, code, 0);
+}
+
+/* What the triggers have made of the row: its key in run->touched_key, or why it is refused. */
+static batch_failure_e find_touched(batch_sqlite3_run_t *run, batch_sqlite3_plan_t *plan)
+{
+    sqlite3_stmt *statement;
+    batch_failure_e failure = ask_touched(run, &statement, plan, BATCH_PLAN_STORED);
+    int code;
+
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        run->touched_key = other_key(run, statement);
+    } else if (code == SQLITE_DONE) {
+        run->why = batch_row_strayed;
+    }
+    return batch_sqlite3_run_end(run, statement, code);
+}
+
+/*
+ * A new row that has other match values than were sent may have those of a row that was there: then
+ * that is the row which the item names.
+ */
+static batch_failure_e find_alike(batch_sqlite3_run_t *run, batch_row_outcome_t *outcome,
+                                  batch_sqlite3_plan_t *plan)
+{
+    sqlite3_stmt *statement;
+    batch_failure_e failure = ask_touched(run, &statement, plan, BATCH_PLAN_LIKE);
+    int found = 0;
+    int code;
+
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        run->why = batch_row_alike;
+        outcome->key = apr_pstrdup(run->p, (const char *)sqlite3_column_text(statement, 0));
+        outcome->unsure = ++found > 1;
+    }
+    return batch_sqlite3_run_end(run, statement, code);
+}
+
+/* Says which row the item, which was applied, has touched. */
+static batch_failure_e tell(batch_sqlite3_run_t *run, batch_row_outcome_t *outcome,
+                            batch_sqlite3_plan_t *plan)
+{
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+
+    if (!run->told || !plan->tells) {
+        return failure;
+    }
+    if (is_watched(run)) {
+        failure = find_touched(run, plan);
+    }
+    if (failure == BATCH_FAILURE_NONE && !run->why && is_watched(run) && run->inserting &&
+        run->item->kind == BATCH_ITEM_MATCH && !run->target->table.match_unique) {
+        failure = find_alike(run, outcome, plan);
+    }
+    if (failure == BATCH_FAILURE_NONE && run->why) {
+        return BATCH_FAILURE_REFUSED;
+    }
+    outcome->key = run->touched_key;
+    return failure;
+}
+
+/* 1 if a name of a column, as far as some end, is one that finds the item's row. */
+static int finds_rows(const batch_sqlite3_run_t *run, const char *name, apr_size_t length)
+{
+    const batch_resource_t *resource = run->resource;
+    const char *const others[] = {resource->key, resource->scope};
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        if (others[i] && strlen(others[i]) == length && !strncasecmp(others[i], name, length)) {
+            return 1;
+        }
+    }
+    for (i = 0; run->item->kind == BATCH_ITEM_MATCH && i < resource->match->nelts; i++) {
+        const char *column = APR_ARRAY_IDX(resource->match, i, const char *);
+
+        if (strlen(column) == length && !strncasecmp(column, name, length)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/*
+ * 1 if a new row was refused because another one has its key, or its match values, as a trigger has
+ * made them: SQLite does not say which. words: "UNIQUE constraint failed: table.column, …".
+ */
+static int is_unsure(const batch_sqlite3_run_t *run, const char *words)
+{
+    static const char unique[] = "UNIQUE constraint failed: ";
+    apr_size_t table = strlen(run->resource->table) + 1;
+
+    if (!is_watched(run) || !run->inserting || strncmp(words, unique, sizeof(unique) - 1) != 0) {
+        return 0;
+    }
+    for (words += sizeof(unique) - 1; *words; words += strspn(words, ", ")) {
+        apr_size_t length = strcspn(words, ",");
+
+        if (length <= table || !finds_rows(run, words + table, length - table)) {
+            return 0;
+        }
+        words += length;
+    }
+    return 1;
+}
+
+/* ---- An item -----------------------------------------------------------------------------------
+ */
+
+static batch_failure_e merge_item(batch_sqlite3_run_t *run, batch_row_outcome_t *outcome)
 {
     static const batch_plan_kind_e kinds[] = {BATCH_PLAN_KEY, BATCH_PLAN_MATCH, BATCH_PLAN_NEW};
     batch_item_kind_e kind = run->item->kind;
@@ -342,30 +491,34 @@ static batch_failure_e merge_item(merge_run_t *run, batch_row_outcome_t *outcome
 
     if (run->wrong || !batch_item_is_live(run->item) ||
         (kind == BATCH_ITEM_KEY && !run->item->key) ||
-        (kind == BATCH_ITEM_MATCH && !has_match(run))) {
+        (kind == BATCH_ITEM_MATCH && !batch_sqlite3_run_has_match(run))) {
         refuse(outcome, run->wrong ? run->wrong : "it does not say which row it is of");
         return BATCH_FAILURE_NONE;
     }
-    plan = batch_sqlite3_plan(run->connection, run->target, kinds[kind], run->columns, run->words);
+    plan = batch_sqlite3_plan(run->connection, run->target, kinds[kind], must_tell(run, kind),
+                              run->columns, run->words);
     if (kind != BATCH_ITEM_NEW) {
         failure = update(run, outcome, &missing, plan);
     }
-    if (failure != BATCH_FAILURE_NONE || !missing) {
-        return failure;
+    if (failure == BATCH_FAILURE_NONE && missing) {
+        if (kind == BATCH_ITEM_KEY && run->resource->key_generated) {
+            outcome->result = BATCH_ROW_NOT_FOUND;
+            return BATCH_FAILURE_NONE;
+        }
+        failure = insert(run, outcome, plan);
     }
-    if (kind == BATCH_ITEM_KEY && run->resource->key_generated) {
-        outcome->result = BATCH_ROW_NOT_FOUND;
-        return BATCH_FAILURE_NONE;
+    if (failure == BATCH_FAILURE_NONE && outcome->result != BATCH_ROW_REFUSED) {
+        failure = tell(run, outcome, plan);
     }
-    return insert(run, outcome, plan);
+    return failure;
 }
 
 apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                       const batch_row_scope_t *scope, const batch_item_t *items,
                                       int count, apr_time_t deadline, apr_pool_t *ptemp)
 {
-    merge_run_t run;
-    batch_failure_e failure = start(&run, tx, scope, ptemp);
+    batch_sqlite3_run_t run;
+    batch_failure_e failure = batch_sqlite3_run_start(&run, tx, scope, ptemp);
     int i;
 
     *done = 0;
@@ -377,189 +530,23 @@ apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outco
         if (i && apr_time_now() > deadline) {
             break;
         }
-        outcomes[i].message = NULL;
-        take(&run, &items[i]);
-        failure = batch_sqlite3_row_begin(tx->connection);
+        memset(&outcomes[i], 0, sizeof(outcomes[i]));
+        batch_sqlite3_run_take(&run, &items[i]);
+        failure = batch_sqlite3_row_begin(tx->connection, is_watched(&run));
         if (failure == BATCH_FAILURE_NONE) {
-            failure = batch_sqlite3_row_end(tx->connection, &message, scope->resource,
-                                            merge_item(&run, &outcomes[i]), ptemp);
+            failure =
+                batch_sqlite3_row_end(tx->connection, &message, scope->resource,
+                                      merge_item(&run, &outcomes[i]), is_watched(&run), ptemp);
         }
         if (failure == BATCH_FAILURE_REFUSED) {
             failure = BATCH_FAILURE_NONE;
-            refuse(&outcomes[i], message);
-            outcomes[i].refusal = ((batch_sqlite3_state_t *)tx->connection->state)->refusal;
+            outcomes[i].unsure = outcomes[i].unsure || (!run.why && is_unsure(&run, message));
+            refuse(&outcomes[i], run.why ? run.why : message);
+            outcomes[i].refusal = run.why || outcomes[i].unsure
+                                      ? BATCH_REFUSAL_FINAL
+                                      : ((batch_sqlite3_state_t *)tx->connection->state)->refusal;
         }
     }
     *done = i;
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "merging rows");
-}
-
-/* ---- Looking -----------------------------------------------------------------------------------
- */
-
-/* Leaves of the columns at hand those that a look asks about: fewer sets, fewer statements. */
-static void keep_asked(merge_run_t *run, int by_match)
-{
-    int i, j;
-
-    for (i = 0; i < run->resource->columns->nelts; i++) {
-        int asked = column_at(run, i)->immutable;
-
-        for (j = 0; by_match && !asked && j < run->resource->match->nelts; j++) {
-            asked = !strcmp(APR_ARRAY_IDX(run->resource->match, j, const char *),
-                            column_at(run, i)->name);
-        }
-        if (!asked) {
-            run->columns[i / 64] &= ~((apr_uint64_t)1 << (i % 64));
-        }
-    }
-}
-
-/* The name of the first column that differs, by the row of a look; NULL = none. */
-static const char *first_change(const merge_run_t *run, sqlite3_stmt *statement)
-{
-    int column = 1;
-    int i;
-
-    for (i = 0; i < run->resource->columns->nelts; i++) {
-        if (column_at(run, i)->immutable && (run->columns[i / 64] >> (i % 64) & 1) &&
-            sqlite3_column_int(statement, column++)) {
-            return column_at(run, i)->name;
-        }
-    }
-    return NULL;
-}
-
-static batch_failure_e look_at(merge_run_t *run, batch_row_look_t *look)
-{
-    int by_match = !run->item->key;
-    batch_sqlite3_plan_t *plan;
-    sqlite3_stmt *statement;
-    batch_failure_e failure;
-    int code;
-
-    if (by_match && !has_match(run)) {
-        return BATCH_FAILURE_NONE;
-    }
-    keep_asked(run, by_match);
-    plan = batch_sqlite3_plan(run->connection, run->target,
-                              by_match ? BATCH_PLAN_LOOK_MATCH : BATCH_PLAN_LOOK_KEY, run->columns,
-                              run->words);
-    failure = get_statement(run, &statement, plan, BATCH_PLAN_FIND);
-    if (failure != BATCH_FAILURE_NONE) {
-        return failure;
-    }
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        batch_row_look_add(look, (const char *)sqlite3_column_text(statement, 0), run->p);
-        if (look->found == 1) {
-            look->immutable = first_change(run, statement);
-        }
-    }
-    return end_statement(run, statement, code);
-}
-
-apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
-                                     const batch_row_scope_t *scope, const batch_item_t *items,
-                                     int count, apr_pool_t *p)
-{
-    merge_run_t run;
-    batch_failure_e failure = start(&run, tx, scope, p);
-    int i;
-
-    memset(looks, 0, (apr_size_t)count * sizeof(*looks));
-    ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
-    for (i = 0; failure == BATCH_FAILURE_NONE && i < count; i++) {
-        take(&run, &items[i]);
-        failure = look_at(&run, &looks[i]);
-    }
-    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
-                                         : batch_tx_fail(tx, failure, "looking at rows");
-}
-
-/* ---- Walking -----------------------------------------------------------------------------------
- */
-
-/* Reads the next rows: the keys of the scope's into keys, the last one's of all into *last. */
-static batch_failure_e read_keys(merge_run_t *run, apr_array_header_t *keys, const char **last,
-                                 const char *after, int limit)
-{
-    batch_sqlite3_plan_t *plan = batch_sqlite3_plan(
-        run->connection, run->target, after ? BATCH_PLAN_WALK_ON : BATCH_PLAN_WALK_START,
-        run->columns, run->words);
-    int parameters = run->resource->columns->nelts;
-    sqlite3_stmt *statement;
-    batch_failure_e failure = get_statement(run, &statement, plan, BATCH_PLAN_FIND);
-    int code = SQLITE_ROW;
-    int seen = 0;
-
-    *last = NULL;
-    if (failure != BATCH_FAILURE_NONE) {
-        return failure;
-    }
-    sqlite3_bind_int(statement, parameters + BATCH_PARAMETER_LIMIT, WALK_ROWS);
-    if (after) {
-        sqlite3_bind_text(statement, parameters + BATCH_PARAMETER_KEY, after, -1, SQLITE_STATIC);
-    }
-    while (keys->nelts < limit && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *key = apr_pstrdup(run->p, (const char *)sqlite3_column_text(statement, 0));
-
-        seen++;
-        *last = key;
-        if (sqlite3_column_int(statement, 1)) {
-            APR_ARRAY_PUSH(keys, const char *) = key;
-        }
-    }
-    if (keys->nelts < limit && seen < WALK_ROWS) {
-        *last = NULL; /* that was all */
-    }
-    return end_statement(run, statement, code);
-}
-
-apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
-                                     const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
-                                     void *baton, apr_pool_t *p)
-{
-    apr_array_header_t *keys;
-    const char *last = NULL;
-    apr_pool_t *ptemp;
-    merge_run_t run;
-    batch_failure_e failure;
-    apr_status_t rv = apr_pool_create(&ptemp, p);
-    int i;
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    keys = apr_array_make(ptemp, 64, sizeof(const char *));
-    ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
-    failure = start(&run, tx, scope, ptemp);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = read_keys(&run, keys, &last, *after, limit > 0 ? limit : 1);
-    }
-    if (failure != BATCH_FAILURE_NONE) {
-        rv = batch_tx_fail(tx, failure, "walking over rows");
-    }
-    /* Only now: fn may use the connection. */
-    for (i = 0; rv == APR_SUCCESS && i < keys->nelts; i++) {
-        rv = fn(baton, APR_ARRAY_IDX(keys, i, const char *));
-    }
-    if (rv == APR_SUCCESS) {
-        *after = last ? apr_pstrdup(p, last) : NULL;
-    }
-    apr_pool_destroy(ptemp);
-    return rv;
-}
-
-/* Where an index has the scope and then the key nothing but that index is read. */
-apr_status_t batch_sqlite3_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope)
-{
-    const batch_sqlite3_target_t *target;
-    batch_failure_e failure = batch_sqlite3_target(tx->connection, &target, scope);
-
-    if (failure != BATCH_FAILURE_NONE) {
-        return batch_tx_fail(tx, failure, "looking at a table");
-    }
-    *quick =
-        target->table.walk_scope && target->table.walk_index && target->table.key_unique_in_scope;
-    return APR_SUCCESS;
 }

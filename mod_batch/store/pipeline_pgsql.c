@@ -125,6 +125,14 @@ batch_refusal_e batch_pgsql_refusal(const batch_connection_t *connection)
                : BATCH_REFUSAL_FINAL;
 }
 
+const char *batch_pgsql_constraint(const batch_connection_t *connection)
+{
+    const PGresult *refusal = state_of(connection)->refusal;
+    const char *name = refusal ? PQresultErrorField(refusal, PG_DIAG_CONSTRAINT_NAME) : NULL;
+
+    return name ? name : "";
+}
+
 const char *batch_pgsql_words(batch_connection_t *connection)
 {
     const batch_pgsql_state_t *state = state_of(connection);

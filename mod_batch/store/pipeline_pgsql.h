@@ -137,6 +137,9 @@ int batch_pgsql_is_misfit(const batch_connection_t *connection);
 /** What the last failure, by which a row was refused, says of other rows. */
 batch_refusal_e batch_pgsql_refusal(const batch_connection_t *connection);
 
+/** The name of the constraint of the last failure, "" if the server gave none. */
+const char *batch_pgsql_constraint(const batch_connection_t *connection);
+
 /** The server's message of the last failure, without ours; or why the connection was lost. */
 const char *batch_pgsql_words(batch_connection_t *connection);
 

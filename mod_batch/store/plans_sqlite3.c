@@ -129,8 +129,8 @@ batch_failure_e batch_sqlite3_target(batch_connection_t *connection,
 
 batch_sqlite3_plan_t *batch_sqlite3_plan(batch_connection_t *connection,
                                          const batch_sqlite3_target_t *target,
-                                         batch_plan_kind_e kind, const apr_uint64_t *columns,
-                                         int words)
+                                         batch_plan_kind_e kind, int tells,
+                                         const apr_uint64_t *columns, int words)
 {
     batch_sqlite3_plans_t *plans = ((batch_sqlite3_state_t *)connection->state)->plans;
     batch_sqlite3_plan_t *oldest = &plans->plans[0];
@@ -140,7 +140,8 @@ batch_sqlite3_plan_t *batch_sqlite3_plan(batch_connection_t *connection,
     for (i = 0; i < BATCH_SQLITE3_PLANS; i++) {
         batch_sqlite3_plan_t *plan = &plans->plans[i];
 
-        if (plan->target == target && plan->kind == kind && !memcmp(plan->columns, columns, size)) {
+        if (plan->target == target && plan->kind == kind && plan->tells == tells &&
+            !memcmp(plan->columns, columns, size)) {
             plan->used = ++plans->clock;
             return plan;
         }
@@ -151,6 +152,7 @@ batch_sqlite3_plan_t *batch_sqlite3_plan(batch_connection_t *connection,
     empty_plan(oldest);
     oldest->target = target;
     oldest->kind = kind;
+    oldest->tells = tells;
     memcpy(oldest->columns, columns, size);
     oldest->used = ++plans->clock;
     return oldest;
@@ -296,6 +298,16 @@ static void add_assignment(text_builder_t *builder, const char *column)
     add(builder, " = ");
 }
 
+/* Names a column of the row that was touched; without a table, as RETURNING has it. */
+static void add_returning(text_builder_t *builder, int tells)
+{
+    if (tells) {
+        add(builder, " RETURNING ");
+        add_name(builder, builder->resource->key);
+        add(builder, builder->plan->target->table.has_rowid ? ", _rowid_" : "");
+    }
+}
+
 static void build_update(text_builder_t *builder)
 {
     const batch_resource_t *resource = builder->resource;
@@ -326,6 +338,7 @@ static void build_update(text_builder_t *builder)
         add_name(builder, resource->key);
     }
     add_where(builder);
+    add_returning(builder, builder->plan->tells);
 }
 
 /* A column of a new row, and the parameter with its value; NULL column: none. */
@@ -366,6 +379,66 @@ static void build_insert(text_builder_t *builder)
         add_parameter(builder, APR_ARRAY_IDX(parameters, i, int));
     }
     add(builder, ")");
+    add_returning(builder, builder->plan->tells && (builder->plan->target->table.triggers ||
+                                                    !builder->plan->target->table.key_exact));
+}
+
+static void add_of(text_builder_t *builder, const char *row, const char *column)
+{
+    add(builder, row);
+    add(builder, ".");
+    add_name(builder, column);
+}
+
+/* What the row is known by that was touched: its rowid, or the key that it was given. */
+static void add_touched(text_builder_t *builder)
+{
+    if (builder->plan->target->table.has_rowid) {
+        add(builder, "touched._rowid_");
+    } else {
+        add_of(builder, "touched", builder->resource->key);
+    }
+    add(builder, " = ");
+    add_own_parameter(builder, BATCH_PARAMETER_ROW);
+}
+
+static void build_stored(text_builder_t *builder)
+{
+    add(builder, "SELECT ");
+    add_of(builder, "touched", builder->resource->key);
+    add(builder, " FROM ");
+    add_name(builder, builder->resource->table);
+    add(builder, " AS touched WHERE ");
+    add_touched(builder);
+}
+
+static void build_like(text_builder_t *builder)
+{
+    const batch_resource_t *resource = builder->resource;
+    int i;
+
+    add(builder, "SELECT ");
+    add_column(builder, resource->key);
+    add(builder, " FROM ");
+    add_name(builder, resource->table);
+    add(builder, " AS touched, ");
+    add_name(builder, resource->table);
+    add(builder, " WHERE ");
+    add_touched(builder);
+    for (i = 0; i < resource->match->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(resource->match, i, const char *);
+
+        add(builder, " AND ");
+        add_column(builder, name);
+        add(builder, " = ");
+        add_of(builder, "touched", name);
+    }
+    add_scope(builder, " AND ");
+    add(builder, " AND ");
+    add_column(builder, resource->key);
+    add(builder, " IS NOT ");
+    add_of(builder, "touched", resource->key);
+    add(builder, " LIMIT 2");
 }
 
 /* The key, and for each immutable column that the item has whether the row has another value. */
@@ -448,6 +521,10 @@ batch_failure_e batch_sqlite3_plan_prepare(batch_connection_t *connection,
         build_update(&builder);
     } else if (which == BATCH_PLAN_INSERT) {
         build_insert(&builder);
+    } else if (which == BATCH_PLAN_STORED) {
+        build_stored(&builder);
+    } else if (which == BATCH_PLAN_LIKE) {
+        build_like(&builder);
     } else if (plan->kind == BATCH_PLAN_WALK_START || plan->kind == BATCH_PLAN_WALK_ON) {
         build_walk(&builder);
     } else {

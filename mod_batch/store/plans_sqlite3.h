@@ -39,6 +39,8 @@ typedef enum {
     BATCH_PLAN_FIND, /* which rows; for looks and walks the only one */
     BATCH_PLAN_UPDATE,
     BATCH_PLAN_INSERT,
+    BATCH_PLAN_STORED, /* the key of the row that was touched, as it has become */
+    BATCH_PLAN_LIKE,   /* rows that have the same match values as that one has become */
     BATCH_PLAN_STATEMENTS
 } batch_plan_statement_e;
 
@@ -52,7 +54,8 @@ typedef enum {
     BATCH_PARAMETER_FORM,
     BATCH_PARAMETER_NOW,
     BATCH_PARAMETER_ACTOR,
-    BATCH_PARAMETER_LIMIT
+    BATCH_PARAMETER_LIMIT,
+    BATCH_PARAMETER_ROW
 } batch_parameter_e;
 
 /* A resource in a scope: what its statements depend on. */
@@ -64,6 +67,7 @@ typedef struct batch_sqlite3_target {
 typedef struct batch_sqlite3_plan {
     const batch_sqlite3_target_t *target; /* NULL: an empty place */
     batch_plan_kind_e kind;
+    int tells; /* UPDATE and INSERT return the row's key, and its rowid where there is one */
     apr_uint64_t columns[BATCH_SQLITE3_COLUMNS / 64]; /* bit i: column i */
     apr_uint64_t used;                                /* when */
     sqlite3_stmt *statements[BATCH_PLAN_STATEMENTS];
@@ -91,11 +95,14 @@ batch_failure_e batch_sqlite3_target(batch_connection_t *connection,
                                      const batch_sqlite3_target_t **target,
                                      const batch_row_scope_t *scope);
 
-/** The plan for that kind and those columns (words of 64 bits, as many as the resource takes). */
+/**
+ * The plan for that kind and those columns (words of 64 bits, as many as the resource takes), with
+ * statements that tell or not.
+ */
 batch_sqlite3_plan_t *batch_sqlite3_plan(batch_connection_t *connection,
                                          const batch_sqlite3_target_t *target,
-                                         batch_plan_kind_e kind, const apr_uint64_t *columns,
-                                         int words);
+                                         batch_plan_kind_e kind, int tells,
+                                         const apr_uint64_t *columns, int words);
 
 /** Prepares one of a plan's statements. */
 batch_failure_e batch_sqlite3_plan_prepare(batch_connection_t *connection,

@@ -15,6 +15,7 @@ typedef struct batch_pgsql_rules {
     int before_insert; /* a trigger runs before a row is inserted, or not inserted */
     int may_offer;     /* INSERT … ON CONFLICT (scope, match) DO UPDATE is as good as a look,
                           an UPDATE and an INSERT, or it fails */
+    int alters;        /* triggers or rules: what is stored may not be what a statement returns */
     apr_time_t offer_failed; /* the last time that it has, by batch_pgsql_ticks; 0 = never yet */
     batch_pgsql_pace_t pace; /* of merges */
     unsigned transaction;    /* in which they were asked for, or guarded */

@@ -159,9 +159,9 @@ static batch_failure_e native_run(batch_connection_t *connection, const char *sq
                                   sqlite3_exec(connection->native, sql, NULL, NULL, NULL), 0);
 }
 
-batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection)
+batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection, int undo)
 {
-    int savepoints = ((batch_sqlite3_state_t *)connection->state)->savepoints;
+    int savepoints = undo || ((batch_sqlite3_state_t *)connection->state)->savepoints;
 
     return savepoints ? native_run(connection, "SAVEPOINT batch_row") : BATCH_FAILURE_NONE;
 }
@@ -217,10 +217,10 @@ static batch_refusal_e kind_of_refusal(const batch_connection_t *connection)
 
 batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
                                       const batch_resource_t *resource, batch_failure_e failure,
-                                      apr_pool_t *p)
+                                      int undo, apr_pool_t *p)
 {
     batch_sqlite3_state_t *state = connection->state;
-    int savepoints = state->savepoints;
+    int savepoints = undo || state->savepoints;
     batch_failure_e undone;
 
     if (failure == BATCH_FAILURE_STATEMENT || failure == BATCH_FAILURE_REFUSED) {
@@ -247,14 +247,14 @@ batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char
 static batch_failure_e apply_item(batch_connection_t *connection, int *rows, const char **message,
                                   const sql_builder_t *builder, batch_prepared_t *prepared)
 {
-    batch_failure_e failure = batch_sqlite3_row_begin(connection);
+    batch_failure_e failure = batch_sqlite3_row_begin(connection, 0);
 
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
     failure = batch_connection_execute(connection, rows, prepared,
                                        (const void **)builder->values->elts, 0, builder->p);
-    return batch_sqlite3_row_end(connection, message, builder->resource, failure, builder->p);
+    return batch_sqlite3_row_end(connection, message, builder->resource, failure, 0, builder->p);
 }
 
 static void refuse_all(batch_row_outcome_t *outcomes, int count, const char *words)
@@ -268,10 +268,58 @@ static void refuse_all(batch_row_outcome_t *outcomes, int count, const char *wor
     }
 }
 
+/* What is the same for all items of a call. */
+typedef struct rows_call {
+    batch_connection_t *connection;
+    const batch_row_scope_t *scope;
+    const void **values; /* of the statement's parameters, … */
+    int key;             /* … of which this is the item's key, and those of the scope follow */
+    const char *kept;    /* why an item is refused whose row is left alone */
+    batch_prepared_t *there; /* NULL: not needed yet */
+    apr_pool_t *p;
+} rows_call_t;
+
+/*
+ * Nothing has become of the item, without an error: either there is no such row, or a trigger keeps
+ * it as it is.
+ */
+static batch_failure_e judge_silence(rows_call_t *call, batch_row_outcome_t *outcome)
+{
+    batch_connection_t *connection = call->connection;
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+
+    if (!call->there) {
+        sql_builder_t builder;
+
+        builder_init(&builder, call->scope->resource, call->p);
+        add(&builder, "SELECT 1 FROM ");
+        add_identifier(&builder, call->scope->resource->table);
+        (void)add_where(&builder, call->scope);
+        add(&builder, " LIMIT 1");
+        failure = batch_connection_prepare(connection, &call->there,
+                                           apr_array_pstrcat(call->p, builder.pieces, 0));
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure =
+            batch_connection_select(connection, &results, call->there, call->values + call->key, 0,
+                                    batch_connection_scratch(connection));
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        outcome->result = BATCH_ROW_NOT_FOUND;
+        if (batch_connection_row(connection, &row, results, connection->scratch)) {
+            outcome->result = BATCH_ROW_REFUSED;
+            outcome->message = call->kept;
+        }
+    }
+    return failure;
+}
+
 /* Runs the built statement for one item after the other, the item's key being value number key. */
 static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                          const sql_builder_t *builder, int key, const batch_item_t *items,
-                          int count, apr_time_t deadline)
+                          rows_call_t *call, const sql_builder_t *builder,
+                          const batch_item_t *items, int count, apr_time_t deadline)
 {
     batch_connection_t *connection = tx->connection;
     const void **values = (const void **)builder->values->elts;
@@ -281,6 +329,9 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
     int i, rows;
 
     *done = 0;
+    call->connection = connection;
+    call->values = values;
+    call->p = builder->p;
     batch_sqlite3_rows_ready(connection);
     ((batch_sqlite3_state_t *)connection->state)->rows_used = 1;
     failure = batch_connection_prepare(connection, &prepared, sql);
@@ -300,16 +351,19 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
         if (i && apr_time_now() > deadline) {
             break;
         }
-        values[key] = items[i].key;
+        values[call->key] = items[i].key;
+        memset(&outcomes[i], 0, sizeof(outcomes[i]));
         failure = apply_item(connection, &rows, &message, builder, prepared);
         if (failure == BATCH_FAILURE_REFUSED) {
             failure = BATCH_FAILURE_NONE;
             outcomes[i].result = BATCH_ROW_REFUSED;
+            outcomes[i].message = message;
             outcomes[i].refusal = ((batch_sqlite3_state_t *)connection->state)->refusal;
+        } else if (failure == BATCH_FAILURE_NONE && rows > 0) {
+            outcomes[i].result = BATCH_ROW_APPLIED;
         } else if (failure == BATCH_FAILURE_NONE) {
-            outcomes[i].result = rows > 0 ? BATCH_ROW_APPLIED : BATCH_ROW_NOT_FOUND;
+            failure = judge_silence(call, &outcomes[i]);
         }
-        outcomes[i].message = message;
     }
     *done = i;
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "rows");
@@ -319,14 +373,14 @@ apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outc
                                        const batch_row_scope_t *scope, const batch_item_t *items,
                                        int count, apr_time_t deadline, apr_pool_t *ptemp)
 {
+    rows_call_t call = {.scope = scope, .kept = batch_row_still_there};
     sql_builder_t builder;
-    int key;
 
     builder_init(&builder, scope->resource, ptemp);
     add(&builder, "DELETE FROM ");
     add_identifier(&builder, scope->resource->table);
-    key = add_where(&builder, scope);
-    return apply(tx, done, outcomes, &builder, key, items, count, deadline);
+    call.key = add_where(&builder, scope);
+    return apply(tx, done, outcomes, &call, &builder, items, count, deadline);
 }
 
 /* column = the parameter that the caller adds next. */
@@ -343,9 +397,10 @@ apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outc
                                        apr_time_t deadline, apr_pool_t *ptemp)
 {
     const batch_resource_t *resource = scope->resource;
+    rows_call_t call = {.scope = scope, .kept = batch_row_unchanged};
     sql_builder_t builder;
     int assignments = 0;
-    int i, key;
+    int i;
 
     builder_init(&builder, resource, ptemp);
     add(&builder, "UPDATE ");
@@ -367,8 +422,8 @@ apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outc
         add_assignment(&builder, &assignments, resource->key);
         add_identifier(&builder, resource->key);
     }
-    key = add_where(&builder, scope);
-    return apply(tx, done, outcomes, &builder, key, items, count, deadline);
+    call.key = add_where(&builder, scope);
+    return apply(tx, done, outcomes, &call, &builder, items, count, deadline);
 }
 
 apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,

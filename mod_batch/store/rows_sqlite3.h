@@ -39,18 +39,20 @@ const char *batch_sqlite3_place(const batch_connection_t *connection, const char
 /** Before the first use of a connection for rows, and the first after each change of the schema. */
 void batch_sqlite3_rows_ready(batch_connection_t *connection);
 
-/** Before the statements on a row. */
-batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection);
+/**
+ * Before the statements on a row. undo: also what has succeeded is undone if the caller refuses it.
+ */
+batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection, int undo);
 
 /**
  * Behind them, the last of which returned failure. BATCH_FAILURE_REFUSED if the database refused
- * the row: then nothing is left of it, *message has the words, in p, and the state the
- * kind. BATCH_FAILURE_STATEMENT
- * if the resource's table, or a column of it, is not there.
+ * the row: then nothing is left of it, *message has the words, in p, and the state the kind.
+ * BATCH_FAILURE_STATEMENT if the resource's table, or a column of it, is not there. undo: as it was
+ * begun.
  */
 batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
                                       const batch_resource_t *resource, batch_failure_e failure,
-                                      apr_pool_t *p);
+                                      int undo, apr_pool_t *p);
 
 /* As the members of batch_driver_t. */
 apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,

@@ -186,7 +186,7 @@ static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
     int for_all = state->refused_making;
     batch_failure_e failure;
 
-    if (batch_pgsql_is_misfit(sets->connection)) {
+    if (!sets->again && batch_pgsql_is_misfit(sets->connection)) {
         return BATCH_FAILURE_STATEMENT;
     }
     failure = batch_pgsql_sets_undo(sets);

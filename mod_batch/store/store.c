@@ -1,5 +1,6 @@
 /* The store as a whole: made, migrated, compared with a resource, destroyed. */
 #include "store/tx.h"
+#include "store/schema.h"
 
 #include <string.h>
 #include <strings.h>

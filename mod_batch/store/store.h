@@ -302,7 +302,7 @@ apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_j
  */
 apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job);
 
-/** Removes the job, with its items and errors as batch_tx_belongings_leave does. */
+/** Removes the job, with its items, errors and kept keys as batch_tx_belongings_leave does. */
 apr_status_t batch_tx_job_delete(batch_tx_t *tx, const batch_job_t *job);
 
 /**
@@ -528,6 +528,11 @@ typedef struct batch_row_outcome {
     batch_row_result_e result;
     const char *message;     /* the database's own words; in the chunk's pool, NULL if applied */
     batch_refusal_e refusal; /* of BATCH_ROW_REFUSED */
+    /* Merges with tell_keys only: */
+    const char *key; /* of the row that was touched, as the database writes it, where it is another
+                        than the item's; or of one that a refused item names. Within one call it may
+                        stand at another item that was applied. NULL: none */
+    int unsure;      /* a refused one: it names a row of which the database does not say which */
 } batch_row_outcome_t;
 
 /** The rows that a job may touch: every statement is bound to both where the resource has them. */
@@ -536,6 +541,8 @@ typedef struct batch_row_scope {
     const char *organization;
     const char *form_id;  /* NULL: of any form, or the resource has none */
     const char *actor_id; /* for the stamps of an update */
+    int tell_keys;        /* a merge says which rows it has touched; one that it cannot tell it
+                             refuses */
 } batch_row_scope_t;
 
 /**
@@ -610,7 +617,7 @@ apr_status_t batch_tx_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
                                 const batch_row_scope_t *scope, const batch_item_t *items,
                                 int count, apr_pool_t *p);
 
-/** Is called for each row of a walk, with its key, which is gone after the call. */
+/** Is called for a row, with its key, which is gone after the call. */
 typedef apr_status_t batch_key_fn(void *baton, const char *key);
 
 /**
@@ -627,54 +634,6 @@ apr_status_t batch_tx_keys_walk(batch_tx_t *tx, const char **after, const batch_
  * no two of its rows have the same key.
  */
 apr_status_t batch_tx_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
-
-/* What a row has in a column. pgsql has only texts: the caller knows the column's type. */
-typedef enum {
-    BATCH_CELL_NULL,
-    BATCH_CELL_INTEGER,
-    BATCH_CELL_NUMBER,
-    BATCH_CELL_TEXT
-} batch_cell_kind_e;
-
-typedef struct batch_cell {
-    batch_cell_kind_e kind;
-    apr_int64_t integer; /* of an INTEGER */
-    double number;       /* of a NUMBER */
-    const char *text;    /* of a TEXT; not NUL-terminated, may hold any byte */
-    apr_size_t length;
-} batch_cell_t;
-
-/** A condition: a column is equal to one of some texts. */
-typedef struct batch_where {
-    const char *column;
-    const char *const *values; /* may come from a client: they are bound */
-    int count;
-} batch_where_t;
-
-/**
- * A walk over rows of one of the administrator's tables. Names come from the configuration. Columns
- * of times are given in the form 2023-10-06T02:56:34.000000Z where the database has a type for
- * them; else all is given as it is stored.
- */
-typedef struct batch_walk {
-    const char *table;
-    const char *const *columns; /* what fn gets, in this order */
-    int column_count;
-    const batch_where_t *wheres; /* all must be true; a row that is as they say is never left out */
-    int where_count;
-    apr_time_t deadline; /* apr_time_now's clock */
-} batch_walk_t;
-
-/** Is called for each row; cells are gone after it. Another status than APR_SUCCESS ends the walk.
- */
-typedef apr_status_t batch_walk_fn(void *baton, const batch_cell_t *cells);
-
-/**
- * Calls fn for the rows, in no order. What fn returned, if that ended the walk; APR_TIMEUP past the
- * deadline. In a transaction of batch_store_read_long; blocks no other thread.
- */
-apr_status_t batch_tx_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
-                           apr_pool_t *ptemp);
 
 /**
  * For what a function does for long within a transaction: APR_TIMEUP past the deadline,

@@ -1,9 +1,12 @@
 /* What belongs to a job: its items, its errors, and the administrator's rows that it changes. */
 #include "store/tx.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
+
+#include "store/kept.h"
 
 /* ---- Segments ----------------------------------------------------------------------------------
  */
@@ -116,8 +119,103 @@ apr_status_t batch_tx_errors_read(batch_tx_t *tx, int *count, const batch_job_t 
     return rv;
 }
 
+/* ---- Kept rows ---------------------------------------------------------------------------------
+ */
+
+/* Keys are stored as netstrings, so many bytes at most in a row unless one is longer; "~": NULL. */
+#define KEPT_BYTES BATCH_SEGMENT_BYTES
+
+static apr_status_t insert_kept(batch_tx_t *tx, const batch_job_t *job, const char *keys)
+{
+    const void *values[] = {&job->seq, keys, &job->seq};
+
+    return batch_tx_execute_later(tx, BATCH_SQL_KEPT_INSERT, values);
+}
+
+apr_status_t batch_tx_kept_insert(batch_tx_t *tx, const batch_job_t *job,
+                                  const apr_array_header_t *keys, apr_pool_t *ptemp)
+{
+    apr_array_header_t *pieces = apr_array_make(ptemp, keys->nelts, sizeof(const char *));
+    apr_size_t bytes = 0;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; rv == APR_SUCCESS && i < keys->nelts; i++) {
+        const char *key = APR_ARRAY_IDX(keys, i, const char *);
+        const char *piece =
+            key ? apr_psprintf(ptemp, "%" APR_SIZE_T_FMT ":%s,", strlen(key), key) : "~";
+
+        APR_ARRAY_PUSH(pieces, const char *) = piece;
+        bytes += strlen(piece);
+        if (bytes >= KEPT_BYTES || i + 1 == keys->nelts) {
+            rv = insert_kept(tx, job, apr_array_pstrcat(ptemp, pieces, 0));
+            apr_array_clear(pieces);
+            bytes = 0;
+        }
+    }
+    return rv;
+}
+
+/* Calls fn for the keys in text, which is written into. */
+static apr_status_t read_keys(batch_tx_t *tx, char *text, batch_key_fn *fn, void *baton)
+{
+    apr_status_t rv = APR_SUCCESS;
+    char *end = text + strlen(text);
+
+    while (rv == APR_SUCCESS && text < end) {
+        char *key = NULL;
+
+        if (*text++ != '~') {
+            apr_size_t length = strtoul(text - 1, &key, 10);
+
+            if (*key != ':' || length >= (apr_size_t)(end - key - 1) || key[1 + length] != ',') {
+                return batch_error_set(batch_tx_error(tx), APR_EGENERAL, "MB0115", tx->p,
+                                       "the stored keys are damaged");
+            }
+            key++;
+            key[length] = '\0';
+            text = key + length + 1;
+        }
+        rv = fn(baton, key);
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_kept_read(batch_tx_t *tx, int *more, apr_int64_t *number,
+                                const batch_job_t *job, batch_key_fn *fn, void *baton)
+{
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    const void *values[] = {&job->seq, number};
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    const char *keys;
+    apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_KEPT_READ, values, scratch);
+
+    *more = 0;
+    if (rv != APR_SUCCESS || !batch_connection_row(tx->connection, &row, results, scratch)) {
+        return rv;
+    }
+    *more = 1;
+    *number = batch_row_number(tx->connection, row, 0);
+    keys = batch_row_text(tx->connection, row, 1, NULL);
+    return read_keys(tx, apr_pstrdup(scratch, keys ? keys : ""), fn, baton);
+}
+
 /* ---- Rows --------------------------------------------------------------------------------------
  */
+
+const char batch_row_unchanged[] =
+    "the database has left the row as it is, without an error (a trigger may do so)";
+const char batch_row_still_there[] =
+    "the row is still there: the database has kept it, without an error (a trigger may do so)";
+const char batch_row_left_out[] =
+    "the database has left the row out, without an error (a trigger may do so)";
+const char batch_row_strayed[] =
+    "a trigger has given its row another key, or none: no overwrite could tell the row from those "
+    "that it removes";
+const char batch_row_alike[] =
+    "the database stores its match values in another form, which is that of a row that is there: "
+    "send them in that form, or the id";
 
 apr_status_t batch_tx_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                   const batch_row_scope_t *scope, const batch_item_t *items,

@@ -63,12 +63,28 @@ static apr_status_t remove_errors(batch_tx_t *tx, int *more, apr_int64_t seq)
     return rv;
 }
 
-/* A piece of a job's items from a position on, and of its errors. */
-static apr_status_t remove_piece(batch_tx_t *tx, int *more, apr_int64_t seq, apr_int64_t from,
-                                 int errors)
+static apr_status_t remove_kept(batch_tx_t *tx, int *more, apr_int64_t seq)
 {
-    int more_errors = 0;
+    const apr_int64_t limit = PIECE_SEGMENTS; /* its rows are no larger */
+    const void *values[] = {&seq, &limit};
+    int rows = 0;
+    apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_KEPT_DELETE, values);
+
+    *more = rows >= limit;
+    return rv;
+}
+
+/* A piece of a job's items from a position on, of the keys that were kept, and of its errors. */
+static apr_status_t remove_piece(batch_tx_t *tx, int *more, apr_int64_t seq, apr_int64_t from,
+                                 int kept, int errors)
+{
+    int more_kept = 0, more_errors = 0;
     apr_status_t rv = remove_segments(tx, more, seq, from, PIECE_SEGMENTS);
+
+    if (rv == APR_SUCCESS && kept) {
+        rv = remove_kept(tx, &more_kept, seq);
+        *more |= more_kept;
+    }
 
     if (rv == APR_SUCCESS && errors) {
         rv = remove_errors(tx, &more_errors, seq);
@@ -79,7 +95,7 @@ static apr_status_t remove_piece(batch_tx_t *tx, int *more, apr_int64_t seq, apr
 
 apr_status_t batch_tx_belongings_piece(batch_tx_t *tx, int *more, const batch_job_t *job)
 {
-    return remove_piece(tx, more, job->seq, 0, 1);
+    return remove_piece(tx, more, job->seq, 0, 1, 1);
 }
 
 /* Removes a piece, and notes that there is more if so. */
@@ -87,8 +103,10 @@ static apr_status_t leave(batch_tx_t *tx, const batch_job_t *job, apr_int64_t fr
 {
     apr_int64_t with_errors = errors;
     const void *values[] = {&job->seq, &from, &with_errors};
+    /* Where all goes, it may be that nothing is known of the job but its number. */
+    int kept = errors || job->action == BATCH_ACTION_OVERWRITE;
     int more;
-    apr_status_t rv = remove_piece(tx, &more, job->seq, from, errors);
+    apr_status_t rv = remove_piece(tx, &more, job->seq, from, kept, errors);
 
     return rv == APR_SUCCESS && more ? batch_tx_execute_later(tx, BATCH_SQL_LEFTOVER_INSERT, values)
                                      : rv;
@@ -96,7 +114,7 @@ static apr_status_t leave(batch_tx_t *tx, const batch_job_t *job, apr_int64_t fr
 
 apr_status_t batch_tx_segments_end(batch_tx_t *tx, const batch_job_t *job)
 {
-    if (job->save_upload && !job->second_tries) {
+    if (job->save_upload && !job->second_tries && job->action != BATCH_ACTION_OVERWRITE) {
         return APR_SUCCESS;
     }
     return leave(tx, job, job->save_upload ? job->stored : 0, 0);
@@ -125,7 +143,7 @@ apr_status_t batch_tx_leftovers(batch_tx_t *tx, int *more, apr_pool_t *ptemp)
     from = batch_row_number(tx->connection, row, 1);
     errors = (int)batch_row_number(tx->connection, row, 2);
     tx->turn = BATCH_TURN_STEP;
-    rv = remove_piece(tx, &rest, seq, from, errors);
+    rv = remove_piece(tx, &rest, seq, from, 1, errors);
     return rv == APR_SUCCESS && !rest
                ? batch_tx_execute_later(tx, BATCH_SQL_LEFTOVER_DELETE, values)
                : rv;

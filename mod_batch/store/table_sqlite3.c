@@ -31,6 +31,31 @@ static const char *column_text(sqlite3_stmt *statement, int column)
     return text ? text : "";
 }
 
+/* 1 if SQLite leaves a text as it is in a column that is declared so: TEXT, BLOB, or nothing. */
+static int is_textual(const char *type)
+{
+    static const char *const signs[] = {"CHAR", "CLOB", "TEXT", "BLOB"};
+    char upper[64];
+    apr_size_t i;
+
+    if (!type || !*type) {
+        return 1;
+    }
+    for (i = 0; i < sizeof(upper) - 1 && type[i]; i++) {
+        upper[i] = (char)toupper((unsigned char)type[i]);
+    }
+    upper[i] = '\0';
+    if (strstr(upper, "INT")) {
+        return 0;
+    }
+    for (i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+        if (strstr(upper, signs[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* 1 if the column is compared in the index as it is in a condition. */
 static int same_collation(batch_connection_t *connection, const char *table, const char *column,
                           const char *collation)
@@ -218,27 +243,51 @@ static void plan_walk(batch_sqlite3_table_t *table, const indexes_t *indexes,
     }
 }
 
-/* The table says REPLACE, in a constraint or elsewhere. */
-static batch_failure_e read_replaces(batch_connection_t *connection, int *replaces,
-                                     const char *table)
+/* 1 in *found if a question about the table has an answer. */
+static batch_failure_e ask(batch_connection_t *connection, int *found, const char *sql,
+                           const char *table)
 {
     sqlite3_stmt *statement = NULL;
-    batch_failure_e failure;
+    batch_failure_e failure = prepare(connection, &statement, sql, table);
     int code;
 
-    *replaces = 0;
-    failure =
-        prepare(connection, &statement,
-                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE"
-                " AND upper(sql) LIKE '%REPLACE%'",
-                table);
+    *found = 0;
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        *replaces = 1;
+        *found = 1;
     }
     return finish(connection, statement, code);
+}
+
+/* The table says REPLACE, in a constraint or elsewhere. */
+static batch_failure_e read_replaces(batch_connection_t *connection, int *replaces,
+                                     const char *table)
+{
+    return ask(connection, replaces,
+               "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE"
+               " AND upper(sql) LIKE '%REPLACE%'",
+               table);
+}
+
+/* What can make another row of one than was sent. */
+static batch_failure_e read_changes(batch_connection_t *connection, batch_sqlite3_table_t *table,
+                                    const batch_resource_t *resource)
+{
+    const char *type = NULL, *collation = NULL;
+
+    table->has_rowid =
+        sqlite3_table_column_metadata(connection->native, NULL, resource->table, "_rowid_", NULL,
+                                      NULL, NULL, NULL, NULL) == SQLITE_OK;
+    table->key_exact =
+        sqlite3_table_column_metadata(connection->native, NULL, resource->table, resource->key,
+                                      &type, &collation, NULL, NULL, NULL) == SQLITE_OK &&
+        is_textual(type) && collation && !strcasecmp(collation, "BINARY");
+    return ask(connection, &table->triggers,
+               "SELECT 1 FROM sqlite_master WHERE type = 'trigger'"
+               " AND tbl_name = ?1 COLLATE NOCASE",
+               resource->table);
 }
 
 batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite3_table_t *table,
@@ -254,6 +303,9 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
     }
     if (failure == BATCH_FAILURE_NONE) {
         failure = read_replaces(connection, &table->replaces, resource->table);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = read_changes(connection, table, resource);
     }
     if (failure != BATCH_FAILURE_NONE) {
         return failure;

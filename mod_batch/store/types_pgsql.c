@@ -19,20 +19,30 @@
 /* The same of its sorts of indexes. */
 #define BTREE "403"
 
-/* Domains are followed down to what they are made of. */
+/*
+ * Domains are followed down to what they are made of, with the modifier (a length, a precision)
+ * that the last of them gives.
+ */
 static const char look_up[] =
-    "WITH RECURSIVE found (place, name, type, sorting) AS ("
-    "SELECT attnum, attname::text, atttypid, attcollation FROM pg_attribute"
+    "WITH RECURSIVE found (place, name, type, modifier, sorting) AS ("
+    "SELECT attnum, attname::text, atttypid, atttypmod, attcollation FROM pg_attribute"
     " WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped"
     /* a table, or one of partitions: a view would not say which rows it changed */
     " AND (SELECT relkind FROM pg_class AS c WHERE c.oid = attrelid) IN ('r', 'p')"
-    " UNION ALL SELECT found.place, found.name, pg_type.typbasetype, found.sorting FROM found"
-    " JOIN pg_type ON pg_type.oid = found.type AND pg_type.typtype = 'd')"
+    " UNION ALL SELECT found.place, found.name, pg_type.typbasetype,"
+    " CASE WHEN found.modifier = -1 THEN pg_type.typtypmod ELSE found.modifier END, found.sorting"
+    " FROM found JOIN pg_type ON pg_type.oid = found.type AND pg_type.typtype = 'd')"
     " SELECT found.name, pg_type.oid, pg_type.typarray, pg_type.typcategory, EXISTS ("
     "SELECT FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid AND i.relam = " BTREE
     " WHERE indrelid = to_regclass(quote_ident($1)) AND indisvalid AND indpred IS NULL"
-    " AND indkey[0] = found.place AND indcollation[0] = found.sorting) FROM found"
-    " JOIN pg_type ON pg_type.oid = found.type AND pg_type.typtype <> 'd' ORDER BY found.place";
+    " AND indkey[0] = found.place AND indcollation[0] = found.sorting),"
+    /* A length that is passed is an error; a precision that is passed is rounded, without one. */
+    " CASE WHEN pg_type.oid IN (18, 19) OR (found.modifier <> -1"
+    " AND pg_type.typcategory IN ('N', 'D', 'T')) THEN format_type(pg_type.oid, found.modifier) "
+    "END,"
+    " CASE WHEN pg_type.oid = 1043 AND found.modifier > 4 THEN found.modifier - 4 ELSE 0 END"
+    " FROM found JOIN pg_type ON pg_type.oid = found.type AND pg_type.typtype <> 'd'"
+    " ORDER BY found.place";
 
 /* ---- Statements by their text ---------------------------------------------------------------- */
 
@@ -102,6 +112,10 @@ static batch_failure_e read_columns(batch_connection_t *connection, batch_pgsql_
         set_type(column, (Oid)apr_atoi64(PQgetvalue(result, i, 1)),
                  (Oid)apr_atoi64(PQgetvalue(result, i, 2)), *PQgetvalue(result, i, 3));
         column->indexed = *PQgetvalue(result, i, 4) == 't';
+        if (!PQgetisnull(result, i, 5)) {
+            column->stored_as = apr_pstrdup(table->p, PQgetvalue(result, i, 5));
+        }
+        column->most = (int)apr_atoi64(PQgetvalue(result, i, 6));
     }
     return failure;
 }
@@ -142,7 +156,8 @@ batch_failure_e batch_pgsql_table(batch_connection_t *connection, batch_pgsql_ta
 
 const batch_pgsql_column_t *batch_pgsql_column(const batch_pgsql_table_t *table, const char *name)
 {
-    static const batch_pgsql_column_t none = {"", TYPE_TEXT, ARRAY_TEXT, 0, 0, BATCH_PGSQL_ANY};
+    static const batch_pgsql_column_t none = {
+        .name = "", .type = TYPE_TEXT, .array = ARRAY_TEXT, .kind = BATCH_PGSQL_ANY};
     int i;
 
     for (i = 0; i < table->columns->nelts; i++) {
@@ -189,6 +204,22 @@ int batch_pgsql_fits(const batch_pgsql_column_t *column, const char *text)
     default:
         return 1;
     }
+}
+
+const char *batch_pgsql_stored(const batch_pgsql_column_t *column, const char *expression,
+                               apr_pool_t *p)
+{
+    if (column->stored_as) {
+        return apr_psprintf(p, "(%s)::%s", expression, column->stored_as);
+    }
+    if (column->most) {
+        return apr_psprintf(p,
+                            "CASE WHEN char_length(%s) > %d AND rtrim(substr(%s, %d), ' ') = ''"
+                            " THEN left(%s, %d) ELSE %s END",
+                            expression, column->most, expression, column->most + 1, expression,
+                            column->most, expression);
+    }
+    return expression;
 }
 
 const char *batch_pgsql_identifier(const char *name, apr_pool_t *p)

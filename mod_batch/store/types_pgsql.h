@@ -17,10 +17,13 @@ typedef enum {
 
 typedef struct batch_pgsql_column {
     const char *name;
-    Oid type;      /* for parameters: what a domain is made of, without length or scale */
-    Oid array;     /* of that type */
-    int is_number; /* of any sort */
-    int indexed;   /* an index over all rows finds those with one of many values, in its order */
+    Oid type;              /* for parameters: what a domain is made of, without length or scale */
+    Oid array;             /* of that type */
+    const char *stored_as; /* how it is stored: the type with what rounds a value, or cuts it off;
+                              NULL: as it is */
+    int most;              /* a varchar of so many characters: it loses spaces at the end; else 0 */
+    int is_number;         /* of any sort */
+    int indexed; /* an index over all rows finds those with one of many values, in its order */
     batch_pgsql_kind_e kind;
 } batch_pgsql_column_t;
 
@@ -41,6 +44,13 @@ batch_failure_e batch_pgsql_table(batch_connection_t *connection, batch_pgsql_ta
 
 /** The column of that name. One that is not there passes for a text: the server says the rest. */
 const batch_pgsql_column_t *batch_pgsql_column(const batch_pgsql_table_t *table, const char *name);
+
+/**
+ * expression, which has the column's type, as the column would store it: what is compared with what
+ * is there must be. In p.
+ */
+const char *batch_pgsql_stored(const batch_pgsql_column_t *column, const char *expression,
+                               apr_pool_t *p);
 
 /** 0 if text is certainly no value of the column's type, so that no row can have it. */
 int batch_pgsql_fits(const batch_pgsql_column_t *column, const char *text);

@@ -58,7 +58,8 @@ static const char *column_sql(const batch_pgsql_column_t *column, const char *na
 static void add_one_of(walk_text_t *text, const batch_pgsql_column_t *column,
                        const batch_where_t *where)
 {
-    static const batch_pgsql_column_t as_text = {"", BATCH_PGSQL_TEXT, 1009, 0, 0, BATCH_PGSQL_ANY};
+    static const batch_pgsql_column_t as_text = {
+        .name = "", .type = BATCH_PGSQL_TEXT, .array = 1009, .kind = BATCH_PGSQL_ANY};
     const char **fitting = apr_palloc(text->p, (apr_size_t)(where->count + 1) * sizeof(*fitting));
     const char *name = batch_pgsql_identifier(where->column, text->p);
     int count = 0, i;

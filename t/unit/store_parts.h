@@ -133,7 +133,7 @@ FIXTURE void add_item(work_t *work, batch_item_kind_e kind, const char *key, ...
 FIXTURE apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     work_t *work = baton;
-    batch_row_scope_t scope = {&resource, organization, work->form_id, "alice-id"};
+    batch_row_scope_t scope = {&resource, organization, work->form_id, "alice-id", 0};
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
     apr_status_t rv = batch_tx_rows_merge(tx, &work->done, outcomes, &scope, work->items,
                                           work->count, work->deadline, ptemp);

@@ -144,7 +144,7 @@ typedef struct row_work {
 static apr_status_t row_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     row_work_t *work = baton;
-    batch_row_scope_t scope = {&resource, organization, NULL, "alice-id"};
+    batch_row_scope_t scope = {&resource, organization, NULL, "alice-id", 0};
     int done;
 
     return work->value ? batch_tx_rows_update(tx, &done, &work->outcome, &scope, work->value, 1,

@@ -57,7 +57,7 @@ static void add_item(const char *key, ...)
 static apr_status_t look_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     const char *organization = baton;
-    batch_row_scope_t scope = {&resource, organization, NULL, NULL};
+    batch_row_scope_t scope = {&resource, organization, NULL, NULL, 0};
     batch_row_look_t looks[MOST];
     apr_status_t rv = batch_tx_rows_look(tx, looks, &scope, items, item_count, ptemp);
     int i;
@@ -152,7 +152,7 @@ static apr_status_t note_key(void *baton, const char *key)
 
 static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_row_scope_t scope = {&resource, "7", NULL, NULL};
+    batch_row_scope_t scope = {&resource, "7", NULL, NULL, 0};
     walk_t *walk = baton;
 
     (void)ptemp;

@@ -5,7 +5,7 @@
 
 #include <sqlite3.h>
 
-#include "store/statements.h"
+#include "store/schema.h"
 
 static const struct {
     const char *name;

@@ -327,7 +327,7 @@ typedef struct updating {
 static apr_status_t update_part(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     updating_t *updating = baton;
-    batch_row_scope_t scope = {&resource, "7", NULL, "alice-id"};
+    batch_row_scope_t scope = {&resource, "7", NULL, "alice-id", 0};
     batch_value_t value = {"count", "1", BATCH_KIND_NUMBER};
     apr_size_t count = (apr_size_t)updating->count;
     batch_item_t *items = apr_pcalloc(ptemp, sizeof(*items) * count);

@@ -14,7 +14,7 @@ typedef struct looking {
 static apr_status_t look_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     looking_t *looking = baton;
-    batch_row_scope_t scope = {&resource, organization, NULL, NULL};
+    batch_row_scope_t scope = {&resource, organization, NULL, NULL, 0};
     batch_row_look_t *looks = apr_pcalloc(ptemp, sizeof(*looks) * MOST);
     apr_status_t rv =
         batch_tx_rows_look(tx, looks, &scope, looking->work->items, looking->work->count, ptemp);
@@ -106,7 +106,7 @@ static apr_status_t note_key(void *baton, const char *key)
 static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     walk_t *walk = baton;
-    batch_row_scope_t scope = {&resource, organization, walk->form_id, NULL};
+    batch_row_scope_t scope = {&resource, organization, walk->form_id, NULL, 0};
 
     (void)ptemp;
     walk->seen = 0;
@@ -204,7 +204,7 @@ static void test_walk_far(void)
 static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     work_t *work = baton;
-    batch_row_scope_t scope = {&resource, organization, work->form_id, "alice-id"};
+    batch_row_scope_t scope = {&resource, organization, work->form_id, "alice-id", 0};
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
 
     return batch_tx_rows_delete(tx, &work->done, outcomes, &scope, work->items, work->count,

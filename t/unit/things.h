@@ -32,7 +32,7 @@ typedef struct work {
 FIXTURE apr_status_t work_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     work_t *work = baton;
-    batch_row_scope_t scope = {&resource, "7", NULL, "alice-id"};
+    batch_row_scope_t scope = {&resource, "7", NULL, "alice-id", 0};
     batch_item_t *items = apr_pcalloc(ptemp, sizeof(batch_item_t) * MOST_KEYS);
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST_KEYS);
     apr_time_t deadline = work->patience ? apr_time_now() + work->patience : APR_INT64_MAX;

@@ -141,7 +141,7 @@ sub restore
         : "SELECT name FROM sqlite_master WHERE type = 'table'"
     );
     push @statements,
-        map {"DELETE FROM $_"} grep { $there{$_} } qw(batch_errors batch_items batch_jobs);
+        map {"DELETE FROM $_"} grep { $there{$_} } qw(batch_kept batch_errors batch_items batch_jobs);
     push @statements, map {"DELETE FROM $_"} @tables;
     foreach my $table (reverse @tables) {
         my $columns = _columns($table);

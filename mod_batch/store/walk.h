@@ -1,0 +1,55 @@
+/* Walks over all rows of a table that some conditions select, however many they are. */
+#ifndef BATCH_STORE_WALK_H
+#define BATCH_STORE_WALK_H
+
+#include "store/store.h"
+
+/* What a row has in a column. pgsql has only texts: the caller knows the column's type. */
+typedef enum {
+    BATCH_CELL_NULL,
+    BATCH_CELL_INTEGER,
+    BATCH_CELL_NUMBER,
+    BATCH_CELL_TEXT
+} batch_cell_kind_e;
+
+typedef struct batch_cell {
+    batch_cell_kind_e kind;
+    apr_int64_t integer; /* of an INTEGER */
+    double number;       /* of a NUMBER */
+    const char *text;    /* of a TEXT; not NUL-terminated, may hold any byte */
+    apr_size_t length;
+} batch_cell_t;
+
+/** A condition: a column is equal to one of some texts. */
+typedef struct batch_where {
+    const char *column;
+    const char *const *values; /* may come from a client: they are bound */
+    int count;
+} batch_where_t;
+
+/**
+ * A walk over rows of one of the administrator's tables. Names come from the configuration. Columns
+ * of times are given in the form 2023-10-06T02:56:34.000000Z where the database has a type for
+ * them; else all is given as it is stored.
+ */
+typedef struct batch_walk {
+    const char *table;
+    const char *const *columns; /* what fn gets, in this order */
+    int column_count;
+    const batch_where_t *wheres; /* all must be true; a row that is as they say is never left out */
+    int where_count;
+    apr_time_t deadline; /* apr_time_now's clock */
+} batch_walk_t;
+
+/** Is called for each row; cells are gone after it. Another status than APR_SUCCESS ends the walk.
+ */
+typedef apr_status_t batch_walk_fn(void *baton, const batch_cell_t *cells);
+
+/**
+ * Calls fn for the rows, in no order. What fn returned, if that ended the walk; APR_TIMEUP past the
+ * deadline. In a transaction of batch_store_read_long; blocks no other thread.
+ */
+apr_status_t batch_tx_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
+                           apr_pool_t *ptemp);
+
+#endif
