@@ -61,6 +61,8 @@ my %refused = (
     'a wrong signature' => ["/batches/$batch->{id}/upload?expires=1&signature=x", $csv, 403, @csv, '-X', 'PUT'],
     'a part' => ['/batches?action=merge&resource=contact', $csv, 400, @alice, @csv, '-H', 'Content-Range: bytes 0-1/2'],
     'an unknown header' => ['/batches?action=merge&resource=contact', "zip\n$csv", 422, @alice, @csv],
+    'too large' => ['/limited/batches?action=merge&resource=contact', $csv x 2, 413, @alice, @csv],
+    'another origin' => ['/batches?action=merge&resource=contact', $csv, 403, '-u', 'alice:alice', @csv, '-H', 'Origin: http://evil.example'],
     'no JSON' => ['/batch', 'oops' . ' ' x 50_000, 400, @alice, '-H', 'Content-Type: application/json'],
 );
 my $times = 25;
@@ -73,6 +75,13 @@ foreach my $name (sort keys %refused) {
         $seen{$status . ($json && $json->{status} && $json->{status} == $status ? '' : ' without its body')}++;
     }
     is_deeply(\%seen, {$wanted => $times}, "$name: each of $times replies came") or diag(explain(\%seen));
+}
+
+# The authority of a request is its host.
+foreach my $origin ($base, 'http://localhost:' . var('port')) {
+    my ($status, $text) = curl("$base/batches?action=merge&resource=contact", "name\nby Basic\n", '-u', 'alice:alice', @csv, '-H', "Origin: $origin");
+    is($status, $origin eq $base ? 202 : 403, "Basic, for a page of $origin");
+    resource_final(JSON::PP::decode_json($text)->{data}) if $status == 202;
 }
 
 # What is not whole.

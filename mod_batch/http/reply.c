@@ -37,7 +37,8 @@ apr_status_t batch_reply_put(apr_bucket_brigade *brigade, const char *text)
     return apr_brigade_puts(brigade, NULL, NULL, text);
 }
 
-/* Reads the rest of the body, and drops it. Whatever ends it early, the reply is the same. */
+/* Reads the rest of a stream's body, and drops it. Whatever ends it early, the reply is the same.
+ */
 static void drop_body(batch_exchange_t *x)
 {
     apr_bucket_brigade *brigade = batch_reply_brigade(x);
@@ -47,9 +48,9 @@ static void drop_body(batch_exchange_t *x)
     while (rv == APR_SUCCESS && !x->body_read && count <= DISCARD_BYTES) {
         apr_off_t length = 0;
 
-        /* Not through the filters of the content: nobody wants to know what is in it. */
-        rv = ap_get_brigade(x->r->proto_input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ,
-                            DISCARD_BYTES);
+        /* Not through the filters of the request: one refuses what is over LimitRequestBody. */
+        rv = ap_get_brigade(x->r->connection->input_filters, brigade, AP_MODE_READBYTES,
+                            APR_BLOCK_READ, DISCARD_BYTES);
         if (rv == APR_SUCCESS) {
             x->body_read =
                 APR_BRIGADE_EMPTY(brigade) || APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade));
