@@ -214,6 +214,17 @@ foreach my $mode ('mixed', 'sync', 'sync, not atomic') {
     is(rows_of($names[1]), $mode eq 'sync' ? 'both=< child=<parent other=<both parent=<' : 'both=< other=<both',
         "$mode: the others are gone");
 
+    # Both kinds in one chunk: what it has put off is undone with it, and is put off once more.
+    fill($names[1], 'a=1<', 'b=2<');
+    ($batch, $errors) = run_in($mode, merge('knot', [
+                {id => 'a', code => '2'}, {id => 'child', parent_id => 'parent'}, {id => 'lost', parent_id => 'nowhere'},
+                {id => 'b', code => '3'}, {id => 'twice', code => '3'}, {id => 'parent'}
+            ]));
+    is_result($batch, $mode eq 'sync' ? 'failed' : 'completed', {errors => 2, $mode eq 'sync' ? () : (created => 2, updated => 2)},
+        "$mode: constraints that are checked at once, and at the end");
+    is_item_errors($errors, [[2, undef, 'refused'], [4, undef, 'refused']], "$mode: each item that breaks one is named");
+    is(rows_of($names[1]), $mode eq 'sync' ? 'a=1< b=2<' : 'a=2< b=3< child=<parent parent=<', "$mode: the others are applied");
+
     # A row that the cleanup cannot remove, and the others that it can.
     sql('DROP TABLE IF EXISTS batchless_seen',
         'CREATE TABLE batchless_seen (id TEXT, organization_id TEXT, FOREIGN KEY (organization_id, id)'

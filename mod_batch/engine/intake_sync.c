@@ -46,6 +46,25 @@ static int is_lost(const batch_intake_state_t *intake)
     return is_incomplete(intake) && !(job->judge_again && job->unmet == job->counts.errors);
 }
 
+/*
+ * It is to be undone, but all that is wrong is to be said: BATCH_EREFUSED, as the COMMIT would have
+ * it, if there is a constraint that is checked then and does not hold.
+ */
+static apr_status_t look_for_more(batch_tx_t *tx, const batch_intake_state_t *intake,
+                                  apr_pool_t *ptemp)
+{
+    const char *words = NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (intake->care == BATCH_SYNC_AT_ONCE) {
+        rv = batch_tx_step_begin(tx);
+        if (rv == APR_SUCCESS) {
+            rv = batch_tx_step_end(tx, 0, &words, ptemp);
+        }
+    }
+    return rv == APR_SUCCESS && words ? BATCH_EREFUSED : rv;
+}
+
 apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     batch_job_t *job = intake->job;
@@ -59,6 +78,10 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
     apr_array_clear(intake->refusals);
     rv = batch_intake_apply(tx, intake, &in_vain, ptemp);
     if (rv == APR_SUCCESS && (in_vain || is_incomplete(intake))) {
+        rv = look_for_more(tx, intake, ptemp);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
         intake->undone = 1;
         return BATCH_EREFUSED; /* rolled back, and told apart by `undone` */
     }

@@ -69,7 +69,7 @@ apr_status_t batch_tx_upload_reset(batch_tx_t *tx, batch_job_t *job, int *more,
     owner = rest ? NULL : owner;
     memset(&job->counts, 0, sizeof(job->counts));
     job->received = job->stored = job->total = job->invalid = 0;
-    job->upload_began_at = owner ? began_at : 0;
+    job->upload_began_at = began_at;
     return write_upload(tx, job, owner, owner ? batch_tx_now(tx) + lease : 0, 0);
 }
 

@@ -139,6 +139,65 @@ static apr_status_t leave_items(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_segment_insert(tx, baton, &segment);
 }
 
+/* Many of them, and errors. */
+static apr_status_t leave_many(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    char data[] = "";
+    batch_segment_t segment = {.count = 7, .data = data};
+    batch_item_error_t error = {.code = "wrong", .message = "wrong"};
+    apr_status_t rv = APR_SUCCESS;
+
+    (void)ptemp;
+    for (; rv == APR_SUCCESS && segment.first < 7 * 40; segment.first += 7) {
+        rv = batch_tx_segment_insert(tx, baton, &segment);
+    }
+    for (; rv == APR_SUCCESS && error.ordinal < 1200; error.ordinal++) {
+        rv = batch_tx_errors_insert(tx, baton, &error, 1);
+    }
+    return rv;
+}
+
+/* What one has left that is more than a piece. */
+static void test_pieces(apr_pool_t *p)
+{
+    batch_upload_t *upload, *second;
+    batch_job_t job, seen;
+    int more = 1;
+
+    empty(p);
+    ask(&job, "merge", p);
+    begin(&upload, &job, &alice, job.id, p);
+    batch_store_write(engine.store, leave_many, &job, &err, p);
+    sql(p, "UPDATE batch_jobs SET lease_until = 1 WHERE status = 'requested'");
+    is_number(begin(&second, &seen, &alice, job.id, p), APR_SUCCESS, "one after a large one");
+    is_string(stored(&job, p), "requested 0 0 0 0 0 owned", "finds nothing of that");
+    is_number(take(upload, NULL, 10), BATCH_ECONFLICT, "which cannot go on");
+    is_number(take(second, NULL, 10), APR_SUCCESS, "but itself can");
+    is_string(stored(&job, p), "queued 10 10 0 1 0 free", "with its own items");
+
+    ask(&job, "merge", p);
+    begin(&upload, &job, &alice, job.id, p);
+    batch_store_write(engine.store, leave_many, &job, &err, p);
+    batch_upload_release(upload);
+    begin(&upload, &job, &alice, job.id, p);
+    is_string(stored(&job, p), "requested 0 0 0 0 0 owned",
+              "so does one after one that was released");
+    batch_store_write(engine.store, leave_many, &job, &err, p);
+    is_number(batch_upload_fail(upload, "because", &err), APR_SUCCESS, "a large one that is wrong");
+    ok(again(&job, p).upload_began_at > 0, "keeps its time");
+
+    ask(&job, "merge", p);
+    begin(&upload, &job, &alice, job.id, p);
+    batch_store_write(engine.store, leave_many, &job, &err, p);
+    is_number(batch_job_cancel(&seen, &engine, &alice, job.id, &err, p), APR_SUCCESS,
+              "a large one that is cancelled");
+    is_string(sql(p, "SELECT count(*) FROM batch_leftovers"), "2", "both leave something");
+    while (more && batch_jobs_sweep(&more, &engine, &err, p) == APR_SUCCESS) {
+    }
+    is_string(sql(p, "SELECT count(*) FROM batch_leftovers"), "0", "which goes later");
+    is_string(stored(&job, p), "failed 0 0 0 0 0 free", "and nothing is left then");
+}
+
 static void test_expiry(apr_pool_t *p)
 {
     batch_upload_t *upload;
@@ -214,6 +273,7 @@ int main(void)
     test_one(p);
     test_broken_off(p);
     test_cancelled(p);
+    test_pieces(p);
     test_expiry(p);
     test_secret(p);
     return end_places(p);
