@@ -17,11 +17,14 @@ static const char unique_sql[] =
     " AS place JOIN pg_attribute ON attrelid = indrelid AND attnum = place)";
 
 /*
- * Of the key $2 and the scope $3: has a unique index the key alone, be it over some rows only, and
- * has one of these columns alone the scope?
+ * Of the key $2 and the scope $3: has a unique index the key alone, in whatever way, and has one of
+ * these columns alone, which compares as they do, the scope?
  */
 static const char scoped_sql[] =
-    "WITH found AS (SELECT indpred IS NULL AND indisvalid AS whole, ARRAY(SELECT attname::text"
+    "WITH found AS (SELECT indpred IS NULL AND indisvalid AND NOT EXISTS (SELECT"
+    " FROM unnest((indkey::int2[])[0:indnkeyatts - 1], (indcollation::oid[])[0:indnkeyatts - 1])"
+    " AS place (attribute, sorting) JOIN pg_attribute ON attrelid = indrelid AND attnum = attribute"
+    " WHERE sorting <> attcollation) AS whole, ARRAY(SELECT attname::text"
     " FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) AS place"
     " JOIN pg_attribute ON attrelid = indrelid AND attnum = place) AS keys FROM pg_index"
     " WHERE indrelid = to_regclass(quote_ident($1)) AND indisunique AND indexprs IS NULL)"

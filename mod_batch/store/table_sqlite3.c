@@ -16,6 +16,7 @@ typedef struct index {
     int unique;                  /* for all rows */
     int whole;                   /* it has all rows */
     apr_array_header_t *columns; /* of const char *; "" for one that is none of ours */
+    const char *alone; /* its only column if it is unique, be it for some rows, or in its own way */
 } index_t;
 
 /* All that can be unique in a table. */
@@ -130,6 +131,9 @@ static batch_failure_e read_indexes(batch_connection_t *connection, indexes_t *i
             index->whole = !sqlite3_column_int(statement, 2);
             index->unique = index->whole && sqlite3_column_int(statement, 1);
             index->columns = apr_array_make(p, 4, sizeof(const char *));
+            index->alone = sqlite3_column_int(statement, 1) ? apr_pstrdup(p, column) : NULL;
+        } else {
+            index->alone = NULL;
         }
         column = same_collation(connection, table, column, column_text(statement, 4)) ? column : "";
         APR_ARRAY_PUSH(index->columns, const char *) = apr_pstrdup(p, column);
@@ -190,6 +194,19 @@ static int is_unique(const indexes_t *indexes, const apr_array_header_t *names)
         }
     }
     return 0;
+}
+
+/* 1 if a unique index has that column and no other. */
+static int is_unique_alone(const indexes_t *indexes, const char *column)
+{
+    int i;
+
+    for (i = 0; i < indexes->list->nelts; i++) {
+        if (is_column(APR_ARRAY_IDX(indexes->list, i, index_t).alone, column)) {
+            return 1;
+        }
+    }
+    return is_column(indexes->rowid, column);
 }
 
 /* 1 if a unique index has some of these columns, and that one. */
@@ -315,6 +332,7 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
     plan_walk(table, &indexes, resource);
     if (resource->scope) {
         APR_ARRAY_PUSH(names, const char *) = resource->scope;
+        table->key_alone = is_unique_alone(&indexes, resource->key);
         table->key_with_scope = is_unique_with(&indexes, names, resource->scope);
     }
     table->key_unique_in_scope = is_unique(&indexes, names);
@@ -368,7 +386,7 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
         return failure;
     }
     facts->key_unique = table.key_unique_in_scope;
-    facts->key_unique_alone = table.key_unique;
+    facts->key_unique_alone = table.key_alone;
     facts->key_unique_in_scope = table.key_with_scope;
     facts->match_unique = table.match_unique;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {

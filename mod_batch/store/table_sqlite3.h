@@ -8,6 +8,7 @@
 typedef struct batch_sqlite3_table {
     int key_unique; /* no two rows have the same key */
     int key_unique_in_scope;
+    int key_alone;          /* a unique index has the key's column alone, in whatever way */
     int key_with_scope;     /* a unique index has the scope's column beside it */
     int match_unique;       /* no two rows of a scope have the same values of match */
     int replaces;           /* a constraint of it says ON CONFLICT REPLACE, or may */
