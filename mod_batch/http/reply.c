@@ -271,6 +271,8 @@ int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_
     case BATCH_EBUSY:
         apr_table_setn(r->headers_out, "Retry-After", "2");
         return batch_reply_error(x, HTTP_CONFLICT, err->message);
+    case BATCH_ECROWDED:
+        return batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE, err->message);
     case BATCH_EFORBIDDEN:
         return batch_reply_error(x, HTTP_FORBIDDEN, "you may not do what this batch does");
     case BATCH_EINVALID:

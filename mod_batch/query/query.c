@@ -115,6 +115,10 @@ static apr_status_t run_query(batch_query_run_t *run, batch_problems_t *problems
     if (rv == BATCH_EINVALID) {
         const char *wrong = run->problem ? run->problem : run->text.fault;
         batch_problem_add(problems, field, "%s", wrong ? wrong : "cannot be run");
+    } else if (rv == BATCH_ECROWDED) {
+        return batch_error_set(err, rv, NULL, p,
+                               "other queries have taken the memory that there is for queries: try "
+                               "again in a moment");
     } else if (rv == APR_SUCCESS && run->ids.count > run->query->limits->max_objects) {
         rv = too_many(run, problems, field);
     }

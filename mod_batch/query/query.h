@@ -39,7 +39,8 @@ apr_status_t batch_query_check(batch_problems_t *problems, const char *field, ba
 /**
  * Runs a query. *items: of batch_item_t, the distinct ids with the ordinal of their place, at most
  * max_objects; in p. BATCH_EINVALID with a problem where the query is wrong, selects more, or needs
- * more time, rows or memory than the limits allow; else the statuses of store.h.
+ * more time, rows or memory than the limits allow; BATCH_ECROWDED, with a sentence for the client,
+ * where it is others that have taken the memory; else the statuses of store.h.
  */
 apr_status_t batch_query_run(apr_array_header_t **items, batch_problems_t *problems,
                              const char *field, batch_store_t *store, const batch_query_t *query,

@@ -16,6 +16,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "query/share.h"
+
 #define STEPS           1000
 #define MOST_PER_RECORD ((apr_size_t)16 * 1024 * 1024)
 #define MOST_LENGTH     (1024 * 1024) /* of a text */
@@ -64,8 +66,17 @@ static int watch(void *baton)
 
     sandbox->peak = used > sandbox->peak ? used : sandbox->peak;
     sandbox->stopped = batch_tx_go_on(sandbox->tx, sandbox->run->deadline);
-    if (sandbox->stopped == APR_SUCCESS && used > sandbox->run->query->limits->query_memory) {
-        sandbox->stopped = BATCH_ETOOLARGE;
+    if (sandbox->stopped == APR_SUCCESS) {
+        switch (batch_share_look(sandbox->run->query->limits->query_memory)) {
+        case BATCH_SHARE_MINE:
+            sandbox->stopped = BATCH_ETOOLARGE;
+            break;
+        case BATCH_SHARE_OURS:
+            sandbox->stopped = BATCH_ECROWDED;
+            break;
+        default:
+            break;
+        }
     }
     return sandbox->stopped != APR_SUCCESS;
 }
@@ -160,15 +171,15 @@ static apr_status_t failed(sandbox_t *sandbox, int code)
 {
     batch_query_run_t *run = sandbox->run;
 
-    if (sandbox->stopped == BATCH_EUNAVAILABLE) {
+    if (sandbox->stopped == BATCH_EUNAVAILABLE || sandbox->stopped == BATCH_ECROWDED) {
         return sandbox->stopped;
     }
     if (sandbox->stopped == APR_TIMEUP) {
         return batch_query_out_of_time(run);
     }
     switch (code & 0xff) {
-    case SQLITE_NOMEM:
-    case SQLITE_FULL:
+    case SQLITE_NOMEM: /* also of a statement that would have too many steps */
+    case SQLITE_FULL:  /* of the pages that its own copies may have */
         return batch_query_out_of_memory(run);
     case SQLITE_TOOBIG:
         return batch_query_problem(run,
@@ -629,7 +640,6 @@ apr_status_t batch_query_sandbox(batch_query_run_t *run, batch_tx_t *tx, apr_poo
     sandbox->room.most = MOST_PER_RECORD;
     sandbox->room.look = look;
     sandbox->room.baton = sandbox;
-    sandbox->memory = sqlite3_memory_used();
     sandbox->member_names = apr_hash_make(run->p);
     if (rv != APR_SUCCESS || !batch_sandbox_compose(&sandbox->text, run)) {
         return BATCH_EINVALID;
@@ -640,8 +650,11 @@ apr_status_t batch_query_sandbox(batch_query_run_t *run, batch_tx_t *tx, apr_poo
     sandbox->seen = apr_pcalloc(ptemp, count);
     sandbox->columns = apr_pcalloc(ptemp, count * sizeof(*sandbox->columns));
     sandbox->members = apr_pcalloc(ptemp, count * sizeof(*sandbox->members));
+    batch_share_enter();
+    sandbox->memory = sqlite3_memory_used();
     rv = open_and_run(sandbox, ptemp);
     sqlite3_close(sandbox->database);
+    batch_share_leave();
 #ifdef __GLIBC__
     if (sandbox->peak > TRIM_BEYOND) {
         malloc_trim(0); /* the library keeps what is free between what is used */

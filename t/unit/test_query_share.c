@@ -1,0 +1,42 @@
+/* The memory that private databases take together: who is blamed for too much. */
+#include <sqlite3.h>
+
+#include "query/share.h"
+#include "tap.h"
+
+#define LIMIT (1024 * 1024)
+
+int main(void)
+{
+    void *others, *one, *two;
+
+    sqlite3_initialize();
+    others = sqlite3_malloc(3 * LIMIT);
+    batch_share_enter();
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_GOOD, "what was there before does not count");
+    one = sqlite3_malloc(LIMIT / 2);
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_GOOD, "one within its limit");
+    two = sqlite3_malloc(LIMIT);
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_MINE, "one past it");
+    batch_share_enter();
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_GOOD, "two may have as much together");
+    one = sqlite3_realloc(one, LIMIT + LIMIT / 2);
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_OURS, "past that it may be either of them");
+    batch_share_enter();
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_GOOD, "three may have more");
+    batch_share_leave();
+    batch_share_leave();
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_MINE, "who is left is to blame");
+    sqlite3_free(two);
+    sqlite3_free(one);
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_GOOD, "for what it has, not for what it had");
+    batch_share_leave();
+    sqlite3_free(others);
+    batch_share_enter();
+    one = sqlite3_malloc(LIMIT / 2);
+    is_number(batch_share_look(LIMIT), BATCH_SHARE_GOOD,
+              "each time begins with what is there then");
+    sqlite3_free(one);
+    batch_share_leave();
+    return tap_end();
+}
