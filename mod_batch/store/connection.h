@@ -20,8 +20,15 @@ struct batch_connection {
     int may_create;               /* batch_store_config_t */
     apr_interval_time_t patience; /* how long one statement may wait for a lock */
     int in_use;                   /* the gate's */
-    batch_hurry_t *hurry;         /* the store's */
-    batch_writers_t *writers;     /* the same */
+    /*
+     * In this attempt at a transaction a trigger has said that it be tried again: it raises what
+     * the server itself says of a deadlock, a full disk, …; and whether that is taken for a
+     * refusal.
+     */
+    int trigger_spoke;
+    int is_blaming;
+    batch_hurry_t *hurry;     /* the store's */
+    batch_writers_t *writers; /* the same */
     /* From here on: as long as it is open. handle is NULL while it is closed. */
     apr_pool_t *p;       /* with an allocator of its own, which gives memory back */
     apr_pool_t *scratch; /* what one statement needs: batch_connection_scratch */

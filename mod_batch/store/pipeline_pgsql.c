@@ -169,15 +169,29 @@ static int is_outdated(const PGresult *result, const char *code)
            (!strcmp(code, "0A000") && function && !strcmp(function, "RevalidateCachedQuery"));
 }
 
-/* What a statement's failure means; the connection lives on. */
-static batch_failure_e classify(const PGresult *result, const batch_pgsql_queued_t *queued)
+/* It is not the server that says so, but a function of the administrator's, in its own words. */
+static int is_raised(const PGresult *result)
 {
-    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    static const char *const raising[] = {"pl_exec.c", "plpy_elog.c", "plperl.c", "pltcl.c"};
+    const char *file = PQresultErrorField(result, PG_DIAG_SOURCE_FILE);
+    const char *end = file ? strrchr(file, '/') : NULL;
+    apr_size_t i;
 
-    code = code ? code : "";
+    file = end ? end + 1 : file;
+    for (i = 0; file && i < sizeof(raising) / sizeof(raising[0]); i++) {
+        if (!strcmp(file, raising[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* What a failure means that says something of the moment, not of the rows; NONE: it does not. */
+static batch_failure_e passing(const PGresult *result, const char *code, batch_pgsql_what_e what)
+{
     /* serialization, deadlock, lock_timeout, object in use, statement_timeout or a cancel */
     if (is_one_of(code, "40001 40P01 55P03 55006") ||
-        (!strcmp(code, "57014") && queued->what != BATCH_PGSQL_ROWS)) {
+        (!strcmp(code, "57014") && what != BATCH_PGSQL_ROWS)) {
         return BATCH_FAILURE_LOCKED;
     }
     /* Out of disk, memory, connections; I/O; damaged; a transaction that may only read. */
@@ -185,8 +199,26 @@ static batch_failure_e classify(const PGresult *result, const batch_pgsql_queued
         is_one_of(code, "XX001 XX002 25006 25P02 25P03")) {
         return BATCH_FAILURE_LOST;
     }
-    if (is_outdated(result, code)) {
-        return BATCH_FAILURE_OUTDATED;
+    return is_outdated(result, code) ? BATCH_FAILURE_OUTDATED : BATCH_FAILURE_NONE;
+}
+
+/* What a statement's failure means; the connection lives on. */
+static batch_failure_e classify(batch_connection_t *connection, const PGresult *result,
+                                const batch_pgsql_queued_t *queued)
+{
+    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    batch_failure_e failure;
+
+    code = code ? code : "";
+    failure = passing(result, code, queued->what);
+    if (failure != BATCH_FAILURE_NONE && is_raised(result)) {
+        connection->trigger_spoke = 1;
+        if (connection->is_blaming) {
+            return queued->what == BATCH_PGSQL_COMMIT ? BATCH_FAILURE_ENDED : BATCH_FAILURE_REFUSED;
+        }
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
     }
     if (queued->what == BATCH_PGSQL_ROWS) {
         return BATCH_FAILURE_REFUSED;
@@ -271,7 +303,7 @@ static void judge(batch_connection_t *connection, PGresult *result,
         lose(connection, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
         return;
     }
-    state->failure = classify(result, queued);
+    state->failure = classify(connection, result, queued);
 }
 
 /* Waits until the next result can be taken without waiting. 0: the connection is lost. */

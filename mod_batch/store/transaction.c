@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_atomic.h>
 #include <apr_strings.h>
 
 /* How often one call opens its connection anew, or makes the tables, before it gives up. */
@@ -13,6 +14,14 @@
 /* Pauses while somebody else has the database locked. */
 #define PAUSE_FIRST apr_time_from_msec(1)
 #define PAUSE_MOST  apr_time_from_msec(50)
+
+/*
+ * How often a transaction is tried again because a trigger says that it should; then the rows are
+ * to blame of which it says so. Where that has been found out a short time ago, it is so at once.
+ */
+#define TRIGGER_TRIES 4
+#define TRIGGER_PAUSE apr_time_from_msec(100)
+#define TRIGGER_KNOWN 10 /* seconds */
 
 /* One call of batch_store_write or batch_store_read, over all its attempts. */
 typedef struct batch_run {
@@ -27,6 +36,7 @@ typedef struct batch_run {
     apr_interval_time_t pause;
     unsigned seed;   /* of the jitter */
     int reopened;    /* times */
+    int spoken;      /* attempts that a trigger has ended */
     int fresh;       /* the connection was opened by this call */
     int make_tables; /* the next attempt does it first */
 } batch_run_t;
@@ -301,6 +311,8 @@ static apr_status_t attempt(batch_run_t *run)
     memset(&tx->error, 0, sizeof(tx->error));
     tx->failure = BATCH_FAILURE_NONE;
     tx->turn = BATCH_TURN_OTHER;
+    tx->connection->trigger_spoke = 0;
+    tx->connection->is_blaming = run->spoken > TRIGGER_TRIES;
     apr_pool_clear(run->attempt);
     rv = open_connection(run);
     if (rv == APR_SUCCESS) {
@@ -330,9 +342,34 @@ static int reopen(batch_run_t *run)
     return ++run->reopened <= REOPEN_LIMIT;
 }
 
+/* A trigger has ended the attempt, and says that it be tried again. */
+static int once_more_for_trigger(batch_run_t *run)
+{
+    batch_store_t *store = run->store;
+    apr_uint32_t now = (apr_uint32_t)apr_time_sec(apr_time_now());
+
+    if (run->spoken > TRIGGER_TRIES || batch_hurry_is_on(&store->hurry)) {
+        return 0;
+    }
+    if (now - apr_atomic_read32(&store->blamed_at) <= TRIGGER_KNOWN) {
+        run->spoken = TRIGGER_TRIES;
+    } else if (run->spoken < TRIGGER_TRIES) {
+        apr_interval_time_t pause = TRIGGER_PAUSE << run->spoken;
+
+        apr_sleep(batch_hurry_left(&store->hurry, run->since, pause));
+    }
+    if (++run->spoken > TRIGGER_TRIES) {
+        apr_atomic_set32(&store->blamed_at, now);
+    }
+    return 1;
+}
+
 /* What an attempt's failure asks for: 1 = another attempt. */
 static int once_more(batch_run_t *run)
 {
+    if (run->tx.connection->trigger_spoke) {
+        return once_more_for_trigger(run);
+    }
     switch (run->tx.failure) {
     case BATCH_FAILURE_OUTDATED:
         return reopen(run);

@@ -19,9 +19,10 @@ struct batch_store {
     const batch_logger_t *logger;
     batch_hurry_t hurry;
     batch_writer_t writer;
-    apr_reslist_t *connections; /* of batch_connection_t */
-    batch_gate_t gate;          /* knows all of them */
-    apr_reslist_t *readers;     /* the same, for reads that take long */
+    apr_reslist_t *connections;      /* of batch_connection_t */
+    batch_gate_t gate;               /* knows all of them */
+    apr_reslist_t *readers;          /* the same, for reads that take long */
+    volatile apr_uint32_t blamed_at; /* second in which a trigger's rows were last found to blame */
 };
 
 struct batch_tx {
