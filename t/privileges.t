@@ -83,6 +83,14 @@ my @cases = (
     ['UPDATE', 'records', [update => sub { post_batch(update_ids({status => 'p'}, $ids[3])) }], sub { finished(create(delete_ids($ids[3]))) }],
     ['SELECT', 'forms', [delete => sub { post_batch(delete_ids($ids[3])) }], undef],
 );
+# configtest says the same, and refuses nothing.
+sql('REVOKE DELETE ON groups FROM batch_web');
+my $said = `@{[var('httpd')]} -t -d @{[var('serverroot')]} -f @{[var('t_conf_file')]} 2>&1`;
+is($?, 0, 'configtest where a privilege is lacking exits with 0') or diag($said);
+like($said, qr/:crit\].*MB0205: [^\n]*: \S+batch-resources\.conf:\d+: <BatchResource group>: BatchActions, overwrite, delete: role "batch_web" lacks the privilege DELETE on table "groups"/,
+    'and says which, with file and line');
+sql('GRANT DELETE ON groups TO batch_web');
+
 foreach my $case (@cases) {
     my ($privilege, $table, $needs, $other) = @$case;
     my ($action, @requests) = @$needs;

@@ -277,11 +277,13 @@ int batch_fitness_tend(batch_fitness_t *fitness, batch_store_t *store, apr_pool_
         apr_uint32_t out = apr_atomic_read32(&place->state->out);
         batch_error_t err = {0};
 
-        /* Where the database cannot be asked, whoever looks into the queue says so. */
-        if ((!known || out) && take_turn(place, known ? TENDED_EVERY : ASKED_EVERY) &&
-            look(place, store, &err, ptemp) == APR_SUCCESS) {
-            back |= !known || (out & ~apr_atomic_read32(&place->state->out)) != 0;
+        if ((known && !out) || !take_turn(place, known ? TENDED_EVERY : ASKED_EVERY)) {
+            continue;
         }
+        if (look(place, store, &err, ptemp) != APR_SUCCESS) {
+            break; /* the database cannot be asked: whoever looks into the queue says so */
+        }
+        back |= !known || (out & ~apr_atomic_read32(&place->state->out)) != 0;
     }
     return back;
 }
