@@ -103,6 +103,11 @@ foreach my $members ({dry_run => JSON::PP::true}, {dryRun => JSON::PP::true}) {
         request('POST', "/batch/$batch->{id}/operations", json => {operations => [delete_ids(@ids)], %$members}),
         [$word], "$word beside operations");
 }
+foreach my $members ({dry_run => JSON::PP::true}, {maxRemoved => 0}) {
+    my ($word) = keys %$members;
+    is_unprocessable(start($batch, json => $members), [$word], "$word in the body of a start");
+    is_unprocessable(start($batch, body => JSON::PP->new->encode($members), type => 'text/plain'), [$word], "$word in a body of any type");
+}
 is_deeply(batch($batch), $batch, 'the batch is as it was');
 is(request('DELETE', "/batch/$batch->{id}?note=x")->status, 200, 'a parameter that is none of ours is ignored');
 
@@ -120,6 +125,12 @@ foreach my $members (
 }
 is(request('POST', '/batch?token=x&note=dry_run', json => {batch => {start => JSON::PP::false}, z => 1, wish => {dry_run => 1}})->status,
     201, 'and beside it, and in the query string');
+# What a start's body says beside that is nobody's business.
+foreach my $body ('{"note":1,"start":true}', '{"dryRun":null}', '["dry_run"]', '"dry_run"', '{"dry_run":', 'dry_run=true', '{"a":"' . 'x' x 100_000 . '","dry_run":true}') {
+    $batch = pending(delete_ids(unknown_ids(1)));
+    is(start($batch, body => $body, type => 'application/json')->status, 202, 'a start with ' . substr $body, 0, 30);
+    finished($batch);
+}
 restore();
 
 # ---- The resources API ---------------------------------------------------------------------------
@@ -186,6 +197,7 @@ foreach my $word (qw(dry_run dryRun mode Mode max_removed duplicate_handling)) {
 }
 is(resource_batch($batch)->{status}, 'requested', 'the batch waits for its upload still');
 is_wrong(request('POST', "/batches/$batch->{id}/cancel?dryRun=1"), ['dryRun'], 'cancel');
+is_wrong(request('POST', "/batches/$batch->{id}/cancel", json => {dryRun => TRUE}), ['dryRun'], 'in the body of cancel');
 is_wrong(request('GET', "/batches/$batch->{id}?include_error_csv=true&includeUploadJson=true"),
     [qw(include_error_csv includeUploadJson)], 'GET', like => qr/did you mean "include_errors_csv"/);
 is(request('GET', "/batches/$batch->{id}?color=blue")->status, 200, 'GET with a parameter that is none of ours');

@@ -35,6 +35,49 @@ int batch_endpoint_find_job(batch_exchange_t *x, batch_job_t *job, int *code)
     return 0;
 }
 
+/* A body that nobody needs: its beginning. */
+struct needless {
+    char *bytes;
+    apr_size_t length;
+    int is_long; /* it is longer */
+};
+
+static apr_status_t keep_needless(void *baton, const char *bytes, apr_size_t length)
+{
+    struct needless *body = baton;
+
+    if (length > BATCH_NEEDLESS_BYTES - body->length) {
+        body->is_long = 1;
+        return APR_SUCCESS;
+    }
+    memcpy(body->bytes + body->length, bytes, length);
+    body->length += length;
+    return APR_SUCCESS;
+}
+
+int batch_endpoint_needs_no_body(batch_exchange_t *x, int *code)
+{
+    apr_pool_t *p = x->r->pool;
+    struct needless body = {NULL, 0, 0};
+    apr_status_t rv;
+
+    if (!ap_request_has_body(x->r)) {
+        return 1;
+    }
+    body.bytes = apr_palloc(p, BATCH_NEEDLESS_BYTES);
+    if (!batch_body_read(x, keep_needless, &body, &rv, code)) {
+        return 0;
+    }
+    if (!body.is_long) {
+        batch_request_body_words(x->problems, body.bytes, body.length, &batch_words_change, p);
+    }
+    if (x->problems->nelts) {
+        *code = batch_reply_problems(x, x->problems);
+        return 0;
+    }
+    return 1;
+}
+
 void batch_endpoint_set_location(batch_exchange_t *x, const batch_job_t *job)
 {
     apr_pool_t *p = x->r->pool;

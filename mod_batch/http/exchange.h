@@ -116,6 +116,15 @@ int batch_endpoint_in_service(batch_exchange_t *x, const batch_resource_t *resou
  */
 int batch_endpoint_find_job(batch_exchange_t *x, batch_job_t *job, int *code);
 
+/**
+ * Reads the body of a request that needs none, as far as BATCH_NEEDLESS_BYTES: a safety net in it
+ * would be missed. 0 after the reply was made, with *code for httpd.
+ */
+int batch_endpoint_needs_no_body(batch_exchange_t *x, int *code);
+
+/** Bytes of a body that nobody needs, and that is looked at nevertheless. */
+#define BATCH_NEEDLESS_BYTES 65536
+
 /** Sets Location to the URL of a new batch. */
 void batch_endpoint_set_location(batch_exchange_t *x, const batch_job_t *job);
 

@@ -188,6 +188,9 @@ int batch_records_start(batch_exchange_t *x)
     apr_status_t rv;
     int code, tries = 0;
 
+    if (!batch_endpoint_needs_no_body(x, &code)) {
+        return code;
+    }
     do {
         batch_selection_t selection = {0, NULL};
         const batch_resource_t *resource;

@@ -123,9 +123,13 @@ int batch_resources_cancel(batch_exchange_t *x)
 {
     batch_error_t err = {0};
     batch_job_t job;
-    apr_status_t rv =
-        batch_job_cancel(&job, x->service->engine, &x->actor, x->id, &err, x->r->pool);
+    apr_status_t rv;
+    int code;
 
+    if (!batch_endpoint_needs_no_body(x, &code)) {
+        return code;
+    }
+    rv = batch_job_cancel(&job, x->service->engine, &x->actor, x->id, &err, x->r->pool);
     x->leaves_line = rv == APR_SUCCESS;
     return rv == APR_SUCCESS ? batch_reply_job(x, HTTP_OK, &job)
                              : batch_reply_failure(x, rv, &err, NULL);

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "payload/json_reader.h"
 #include "text/nearest_word.h"
 
 /* ---- The words ------------------------------------------------------------------------------- */
@@ -50,6 +51,7 @@ const batch_request_words_t batch_words_operation = {operation, start_and_nets,
                                                      "it belongs into batch, beside operations", 0};
 const batch_request_words_t batch_words_operations = {operations, nets, MADE_BY, 0};
 const batch_request_words_t batch_words_resources = {resources, NULL, NULL, 0};
+const batch_request_words_t batch_words_change = {none, nets, MADE_BY, 0};
 
 const batch_request_words_t batch_parameters_records_create = {
     none, batch_and_nets, "it belongs into batch, in the body", 0};
@@ -139,6 +141,20 @@ void batch_shape_words(const batch_shape_t *shape, const batch_json_slice_t *obj
         } else {
             member_check(shape, name.text + 1, name.length - 2, words, field);
         }
+    }
+}
+
+void batch_request_body_words(batch_problems_t *problems, const char *body, apr_size_t length,
+                              const batch_request_words_t *words, apr_pool_t *p)
+{
+    batch_problem_list_t list = {problems, 0, 0};
+    batch_shape_t shape = {&list, p};
+    batch_json_slice_t all;
+
+    if (length && batch_json_is_valid(body, length, p)) {
+        all = batch_json_document(body, length);
+        batch_shape_words(&shape, &all, words, "");
+        batch_problem_list_end(&list, "body");
     }
 }
 

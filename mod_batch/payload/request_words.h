@@ -27,6 +27,9 @@ extern const batch_request_words_t batch_words_create, batch_words_batch, batch_
 /** The body of a create or upload of the resources API. */
 extern const batch_request_words_t batch_words_resources;
 
+/** The body of a request that needs none: one that starts or cancels a batch. */
+extern const batch_request_words_t batch_words_change;
+
 /* Parameters in the query string of the same, and of everything else that there is. */
 extern const batch_request_words_t batch_parameters_records_create, batch_parameters_records_list,
     batch_parameters_resources_create, batch_parameters_resources_list, batch_parameters_files,
@@ -46,6 +49,13 @@ const char *batch_request_word_check(const char *word, apr_size_t length,
  */
 void batch_shape_words(const batch_shape_t *shape, const batch_json_slice_t *object,
                        const batch_request_words_t *words, const char *field);
+
+/**
+ * The same for the body of a request that needs none, whatever it is: one that is no JSON object
+ * has no words.
+ */
+void batch_request_body_words(batch_problems_t *problems, const char *body, apr_size_t length,
+                              const batch_request_words_t *words, apr_pool_t *p);
 
 /**
  * Adds a problem for each known word that this version cannot do, where it is asked for: dry_run or
