@@ -21,7 +21,14 @@ sub with_directives
 with_directives('BatchWorkers 2');
 slow_trigger('UPDATE', 600);
 count_trigger('UPDATE');
-my @batches = map { create(update_ids({status => "batch $_"}, @ids[10 * $_ .. 10 * $_ + 9])) } 0 .. 7;
+# Of two organizations: batches of the same rows come one after the other.
+my ($form) = map { $_->{id} } rows("SELECT id FROM forms WHERE organization_id = 'globex'");
+my @hers = map { $_->{id} } rows("SELECT id FROM records WHERE form_id = '$form' ORDER BY id LIMIT 40");
+my @batches = map {
+    my @part = (10 * $_ .. 10 * $_ + 9);
+    [create(update_ids({status => "batch $_"}, @ids[@part])), 'alice'],
+        [create({%{update_ids({status => "batch $_"}, @hers[@part])}, form_id => $form}, as => 'carol'), 'carol']
+} 0 .. 3;
 my %at_once;
 my %children = map { $_ => 1 } server_children();
 wait_for(
@@ -36,7 +43,7 @@ wait_for(
 );
 my ($most) = sort { $b <=> $a } keys %at_once;
 is($most, 2, scalar(keys %children) . ' processes with BatchWorkers 2: two batches run at once, never more');
-is_batch_counts(batch($_), ['success', 10, 10, 0], 'each of them ends') for @batches;
+is_batch_counts(batch($_->[0], as => $_->[1]), ['success', 10, 10, 0], 'each of them ends') for @batches;
 is_deeply(applied(), {touched => 80, ids => 80, most => 1}, 'and each item is applied once');
 
 # ---- BatchTimeout --------------------------------------------------------------------------------

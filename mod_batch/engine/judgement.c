@@ -322,7 +322,8 @@ static void drop(batch_judged_t *judged, const batch_plan_t *plan, int is_faultl
 static void unmet(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p)
 {
     judged->item.kind = BATCH_ITEM_UNMET;
-    judged->errors[0].original = original_of(&judged->source, p);
+    judged->item.original = original_of(&judged->source, p);
+    judged->errors[0].original = judged->item.original;
     judged->look = 0;
     if (plan->action == BATCH_ACTION_OVERWRITE) {
         batch_identity_judge(judged, plan, 0, p);

@@ -43,7 +43,7 @@ apr_status_t batch_upload_file_write(batch_upload_file_t *file, const batch_item
                                      apr_pool_t *ptemp)
 {
     const char *text =
-        item->kind == BATCH_ITEM_DROPPED
+        !batch_item_is_live(item)
             ? item->original
             : batch_item_json(file->resource, item->key, item->values, item->value_count, ptemp);
     apr_size_t length = text ? strlen(text) : 0;

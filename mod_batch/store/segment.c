@@ -130,7 +130,7 @@ static apr_status_t flush(batch_segment_writer_t *writer)
 
 apr_status_t batch_segment_write(batch_segment_writer_t *writer, const batch_item_t *item)
 {
-    const char *original = item->kind == BATCH_ITEM_DROPPED ? item->original : NULL;
+    const char *original = batch_item_is_live(item) ? NULL : item->original;
     apr_size_t original_length = original ? strlen(original) : 0;
     apr_size_t size = 2 * NUMBER_LENGTH + item->key_length + NUMBER_LENGTH + 1 +
                       values_size(item->values, item->value_count) + original_length +
@@ -155,7 +155,7 @@ apr_status_t batch_segment_write(batch_segment_writer_t *writer, const batch_ite
     next = put_number(next, (apr_uint64_t)item->value_count, marks[item->kind]);
     next = put_string(next, item->key, item->key_length);
     next = put_values(next, item->values, item->value_count);
-    if (item->kind == BATCH_ITEM_DROPPED) {
+    if (!batch_item_is_live(item)) {
         next = put_string(next, original, original_length);
     }
     segment->length = (apr_size_t)(next - segment->data);
@@ -279,7 +279,7 @@ apr_status_t batch_segment_read(batch_segment_reader_t *reader, batch_item_t *it
         !get_digits(&count, &reader->next, reader->end) || !get_kind(&item->kind, &reader->next) ||
         !get_string(&key, &item->key_length, &reader->next, reader->end) ||
         !get_values(&item->values, count, &reader->next, reader->end, reader->p) ||
-        (item->kind == BATCH_ITEM_DROPPED &&
+        (!batch_item_is_live(item) &&
          !get_string(&original, &length, &reader->next, reader->end))) {
         return APR_EGENERAL;
     }

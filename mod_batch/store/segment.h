@@ -5,11 +5,11 @@
  * without parsing JSON again. It is a row of batch_items: up to BATCH_SEGMENT_BYTES of items.
  *
  * An item is   ordinal "." line "." count kind string {string string} [string]
- * where kind is ";" for BATCH_ITEM_KEY, "m" for BATCH_ITEM_MATCH, "n" for BATCH_ITEM_NEW and "d"
- * for BATCH_ITEM_DROPPED; then come the key, count pairs of column name and value, and, for a
- * dropped item only, its original. A string is a netstring,
- * length ":" bytes ","   or "~" alone, which is NULL. Numbers are decimal. Lengths count bytes.
- * The comma behind a string is where the reader puts its NUL: a segment is read in place, once.
+ * where kind is ";" for BATCH_ITEM_KEY, "m" for BATCH_ITEM_MATCH, "n" for BATCH_ITEM_NEW, "d" for
+ * BATCH_ITEM_DROPPED and "u" for BATCH_ITEM_UNMET; then come the key, count pairs of column name
+ * and value, and, for the last two only, its original. A string is a netstring, length ":" bytes
+ * ","   or "~" alone, which is NULL. Numbers are decimal. Lengths count bytes. The comma behind a
+ * string is where the reader puts its NUL: a segment is read in place, once.
  */
 #ifndef BATCH_STORE_SEGMENT_H
 #define BATCH_STORE_SEGMENT_H

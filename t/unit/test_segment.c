@@ -105,7 +105,7 @@ static void test_kinds(apr_pool_t *p)
 
     for (i = 0; i < 5; i++) {
         items[i] = item_of(i, i % 2 ? "k" : NULL);
-        items[i].kind = i < 4 ? (batch_item_kind_e)i : BATCH_ITEM_DROPPED;
+        items[i].kind = i < 5 ? (batch_item_kind_e)i : BATCH_ITEM_DROPPED;
         items[i].value_count = i != 4;
         items[i].values = &value;
         items[i].original = i == 3 ? "{\"name\":\"a\"}" : NULL;
