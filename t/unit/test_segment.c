@@ -114,7 +114,7 @@ static void test_kinds(apr_pool_t *p)
     batch_segment_writer_finish(writer);
     is_string(kept.segments[0].data,
               "0.0.1;~4:name,1:a,1.0.1m1:k,4:name,1:a,2.0.1n~4:name,1:a,"
-              "3.0.1d1:k,4:name,1:a,12:{\"name\":\"a\"},4.0.0d~~",
+              "3.0.1d1:k,4:name,1:a,12:{\"name\":\"a\"},4.0.0u~~",
               "each kind has its sign, a dropped item its original");
     batch_segment_reader_init(&reader, &kept.segments[0], p);
     for (i = 0; i < 5; i++) {
