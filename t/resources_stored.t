@@ -16,6 +16,7 @@ my @columns = (
     plain => "id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, code TEXT, note TEXT",
     unique => "id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, code TEXT, note TEXT, UNIQUE (organization_id, code)",
     client => "id $text NOT NULL, organization_id TEXT NOT NULL, code TEXT, note TEXT, UNIQUE (organization_id, id)",
+    loose => "id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, code INTEGER, note TEXT",
     whole => "id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, code INTEGER, note TEXT",
     caseless => $pgsql
     ? 'id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, code TEXT COLLATE batchless_caseless, note TEXT'
@@ -80,7 +81,7 @@ sub fill
     my ($table, @more) = @_;
     drop_triggers();
     my ($first, $second)
-        = $table eq 'whole' ? (901, 902) : $table eq 'yes' ? ('NULL', 'NULL') : $table eq 'money' ? (901, 902)
+        = $table =~ /^(?:whole|loose)$/ ? (901, 902) : $table eq 'yes' ? ('NULL', 'NULL') : $table eq 'money' ? (901, 902)
         : $table eq 'instant' ? ("'2001-01-01T00:00:00Z'", "'2002-01-01T00:00:00Z'") : ("'XX1'", "'XX2'");
     $old++;
     my $id = sub { return sprintf "'0000%04d-71b9-4000-8000-%012d'", $old, $_[0] };
@@ -160,6 +161,15 @@ foreach my $mode (qw(mixed sync)) {
         is(value("SELECT id FROM batchless_$table WHERE organization_id = 'acme'"), "y-$id", "$mode, $table: and is kept");
     }
 
+    # Another item, or whoever it is, changes the match values of a row that was touched already.
+    fill('plain', ["'abc'", 'was1'], ["'def'", 'was2']);
+    on_table('batchless_plain', sub {
+            trigger('test_rename', 'AFTER', 'UPDATE', "UPDATE batchless_plain SET code = 'other' WHERE code = 'abc'", "NEW.code = 'def'");
+    });
+    my $renamed = run_in($mode, overwrite('plain', \@new));
+    is_result($renamed, 'completed', {updated => 2, overwritten => 2}, "$mode: a row that was touched is given other match values");
+    is(codes('plain'), 'other=n1 def=n2', "$mode: and is kept");
+
     # PostgreSQL: behind what a statement returns.
     if ($pgsql) {
         foreach my $table (qw(plain unique)) {
@@ -179,6 +189,7 @@ foreach my $mode (qw(mixed sync)) {
     my @sent = (
         money => [3.141, 2.5], $pgsql ? '3.14=n1 2.50=n2' : '3.141=n1 2.5=n2',
         whole => [7, 8], '7=n1 8=n2',
+        loose => ['007', '+8'], '7=n1 8=n2', # a text for a column of numbers
         caseless => ['abc', 'def'], 'abc=n1 def=n2',
         yes => [TRUE, FALSE], $pgsql ? 'true=n1 false=n2' : '1=n1 0=n2',
         $pgsql
@@ -217,6 +228,36 @@ foreach my $mode (qw(mixed sync)) {
     is(value('SELECT count(*) FROM batchless_money') - value("SELECT count(*) FROM batchless_money WHERE organization_id = 'acme'"),
         1, "$mode: hers is untouched");
 }
+
+# ---- Killed in between -----------------------------------------------------------------------------
+
+# Whoever goes on knows what those before have touched: new rows, and rows that are there, in capitals.
+tolerate_log(qr/AH00098: pid file .* overwritten/);
+tolerate_log(qr/MB0417: .* without progress/);
+fill('unique', map { ["'k$_'", "was$_"] } 1 .. 60);
+rewrite('unique', $_, 'code') for qw(INSERT UPDATE);
+on_table('batchless_unique', sub { slow_trigger('UPDATE'); slow_trigger('INSERT') });
+my $killed = accepted(overwrite('unique', [map { ({code => "k$_", note => sprintf 'k%03d', $_}, {code => "n$_", note => sprintf 'n%03d', $_}) } 1 .. 60]));
+my $behind = sub { my ($now) = @_; my $sum = 0; $sum += $_->{processed} for grep { $_->{name} eq 'processing' } @{$now->{phases}}; return $sum };
+my ($kills, $at) = (0, 0);
+while ($kills < 4) {
+    my $now = wait_for('the batch to come further', sub {
+            my $batch = eval { resource_batch($killed) } or return;
+            return $batch->{status} !~ /^(?:queued|processing)$/ || $behind->($batch) > $at ? $batch : undef;
+    });
+    last if $now->{status} !~ /^(?:queued|processing)$/;
+    $at = $behind->($now);
+    server_replace(server_children());
+    $kills++;
+}
+cmp_ok($kills, '>=', 2, "all children were killed $kills times");
+my $end = resource_final($killed);
+is_result($end, 'completed', {created => 60, updated => 60, overwritten => 2}, 'an overwrite of rows in capitals, killed');
+is(value("SELECT count(*) FROM batchless_unique WHERE organization_id = 'acme' AND note LIKE 'k%' AND code LIKE 'K%'"), 60, 'those that were there stay');
+is(value("SELECT count(*) FROM batchless_unique WHERE organization_id = 'acme' AND note LIKE 'n%' AND code LIKE 'N%'"), 60, 'and the new ones');
+is(value("SELECT count(*) FROM batchless_unique WHERE organization_id = 'acme'"), 120, 'and no others');
+drop_triggers();
+
 is(value('SELECT count(*) FROM batch_kept'), 0, 'nothing of it is left with the batches');
 
 unconfigure();

@@ -264,28 +264,30 @@ static apr_status_t record_outcomes(batch_tx_t *tx, const batch_apply_request_t 
  * by somebody else until the cleanup looks for them.
  */
 static apr_status_t keep_rows(batch_tx_t *tx, const batch_apply_request_t *request,
-                              const batch_row_outcome_t *outcomes, int count, apr_pool_t *ptemp)
+                              const batch_item_t *items, const batch_row_outcome_t *outcomes,
+                              int count, apr_pool_t *ptemp)
 {
-    apr_array_header_t *keys = NULL;
+    apr_array_header_t *kept = NULL;
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    for (i = 0; request->application->scope.tell_keys && i < count; i++) {
-        if (!outcomes[i].key && !outcomes[i].unsure) {
+    for (i = 0; rv == APR_SUCCESS && request->application->scope.tell_keys && i < count; i++) {
+        const char *key = outcomes[i].unsure ? NULL : outcomes[i].key;
+        batch_kept_t *one;
+
+        if (!key && !outcomes[i].unsure) {
             continue;
         }
-        if (!keys) {
-            keys = apr_array_make(ptemp, count - i, sizeof(const char *));
+        if (request->keep) {
+            rv = request->keep(request->keep_baton, key);
+            continue;
         }
-        APR_ARRAY_PUSH(keys, const char *) = outcomes[i].unsure ? NULL : outcomes[i].key;
+        kept = kept ? kept : apr_array_make(ptemp, count - i, sizeof(*one));
+        one = apr_array_push(kept);
+        one->key = key;
+        one->ordinal = outcomes[i].result == BATCH_ROW_REFUSED ? -1 : items[i].ordinal;
     }
-    if (keys && !request->keep) {
-        return batch_tx_kept_insert(tx, request->job, keys, ptemp);
-    }
-    for (i = 0; rv == APR_SUCCESS && keys && i < keys->nelts; i++) {
-        rv = request->keep(request->keep_baton, APR_ARRAY_IDX(keys, i, const char *));
-    }
-    return rv;
+    return rv == APR_SUCCESS && kept ? batch_tx_kept_insert(tx, request->job, kept, ptemp) : rv;
 }
 
 static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
@@ -450,7 +452,7 @@ static apr_status_t apply_judged(batch_tx_t *tx, int *tried, const batch_apply_r
             rv = put_off(tx, request, items, outcomes, done, ptemp);
         }
         if (rv == APR_SUCCESS) {
-            rv = keep_rows(tx, request, outcomes, done, ptemp);
+            rv = keep_rows(tx, request, items, outcomes, done, ptemp);
         }
     }
     if (rv == APR_SUCCESS) {

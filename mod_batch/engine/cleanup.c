@@ -24,9 +24,11 @@
 struct batch_cleanup {
     const batch_job_t *job;
     const batch_application_t *application;
+    apr_pool_t *p;
     batch_digest_set_t *kept;
     int keeps_uuids;       /* some of them by OF_UUID */
     int unsure;            /* a row is kept that nobody knows */
+    apr_byte_t *told;      /* a bit for each ordinal: its row was kept; NULL: none was */
     apr_pool_t *walk_pool; /* of counted */
     const char *counted;   /* the last key that was looked at while counting */
     /* The keys of the first rows to be removed, in the order of the walk. */
@@ -54,6 +56,7 @@ apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *jo
     }
     made->remembered_all = 1;
     made->job = job;
+    made->p = p;
     made->application = application;
     *cleanup = made;
     if (rv == APR_SUCCESS) {
@@ -116,10 +119,31 @@ static apr_status_t keep_meant(batch_cleanup_t *cleanup, const char *id, apr_poo
     return keep_digest(cleanup, uuid_digest(cleanup, id));
 }
 
+/* 1 if the row of that item is kept: by a key that was stored when the item was applied. */
+static int is_told(const batch_cleanup_t *cleanup, apr_int64_t ordinal)
+{
+    return cleanup->told && ordinal >= 0 && ordinal < cleanup->job->received &&
+           cleanup->told[ordinal / 8] >> (ordinal % 8) & 1;
+}
+
+static apr_status_t keep_told(void *baton, const batch_kept_t *kept)
+{
+    batch_cleanup_t *cleanup = baton;
+    apr_int64_t ordinals = cleanup->job->received;
+
+    if (kept->ordinal >= 0 && kept->ordinal < ordinals) {
+        if (!cleanup->told) {
+            cleanup->told = apr_pcalloc(cleanup->p, (apr_size_t)(ordinals / 8 + 1));
+        }
+        cleanup->told[kept->ordinal / 8] |= (apr_byte_t)(1 << (kept->ordinal % 8));
+    }
+    return batch_cleanup_keep_key(cleanup, kept->key);
+}
+
 apr_status_t batch_cleanup_keep_stored(batch_tx_t *tx, int *more, apr_int64_t *number,
                                        batch_cleanup_t *cleanup)
 {
-    return batch_tx_kept_read(tx, more, number, cleanup->job, batch_cleanup_keep_key, cleanup);
+    return batch_tx_kept_read(tx, more, number, cleanup->job, keep_told, cleanup);
 }
 
 const char *batch_cleanup_obstacle(const batch_cleanup_t *cleanup)
@@ -235,6 +259,9 @@ apr_status_t batch_cleanup_keep(batch_tx_t *tx, batch_cleanup_t *cleanup, const 
     for (i = 0; rv == APR_SUCCESS && i < count; i++) {
         if (!must_look(cleanup, &items[i])) {
             rv = batch_cleanup_keep_key(cleanup, items[i].key);
+            continue;
+        }
+        if (is_told(cleanup, items[i].ordinal)) {
             continue;
         }
         looked[waiting] = items[i];

@@ -53,7 +53,8 @@ apr_status_t batch_cleanup_keep_key(void *cleanup, const char *key);
 
 /**
  * Keeps the rows whose keys were stored when items were applied (batch_tx_kept_insert): some more
- * of them behind *number (0: from the start), which moves. *more: there may be others.
+ * of them behind *number (0: from the start), which moves. *more: there may be others. Before
+ * batch_cleanup_keep, which then need not look for the rows of those items.
  */
 apr_status_t batch_cleanup_keep_stored(batch_tx_t *tx, int *more, apr_int64_t *number,
                                        batch_cleanup_t *cleanup);

@@ -215,14 +215,14 @@ static apr_status_t prepare_cleanup(batch_job_run_t *run, int *ready, batch_erro
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (run->kept_to < run->job->stored) {
-        return keep_segment(run, err);
-    }
     if (!run->kept_stored) {
         rv = keep_stored(run, err);
     }
     if (rv != APR_SUCCESS || !run->kept_stored) {
         return rv;
+    }
+    if (run->kept_to < run->job->stored) {
+        return keep_segment(run, err);
     }
     if (run->counted || batch_run_obstacle(run)) {
         *ready = 1;

@@ -122,8 +122,8 @@ apr_status_t batch_tx_errors_read(batch_tx_t *tx, int *count, const batch_job_t 
 /* ---- Kept rows ---------------------------------------------------------------------------------
  */
 
-/* Keys are stored as netstrings, so many bytes at most in a row unless one is longer; "~": NULL. */
-#define KEPT_BYTES BATCH_SEGMENT_BYTES
+/* "17.3:key,": the item's ordinal and the key as a netstring; "~" for one that nobody knows. */
+#define KEPT_BYTES BATCH_SEGMENT_BYTES /* of a row, at most, unless a key is longer */
 
 static apr_status_t insert_kept(batch_tx_t *tx, const batch_job_t *job, const char *keys)
 {
@@ -133,21 +133,23 @@ static apr_status_t insert_kept(batch_tx_t *tx, const batch_job_t *job, const ch
 }
 
 apr_status_t batch_tx_kept_insert(batch_tx_t *tx, const batch_job_t *job,
-                                  const apr_array_header_t *keys, apr_pool_t *ptemp)
+                                  const apr_array_header_t *kept, apr_pool_t *ptemp)
 {
-    apr_array_header_t *pieces = apr_array_make(ptemp, keys->nelts, sizeof(const char *));
+    apr_array_header_t *pieces = apr_array_make(ptemp, kept->nelts, sizeof(const char *));
     apr_size_t bytes = 0;
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    for (i = 0; rv == APR_SUCCESS && i < keys->nelts; i++) {
-        const char *key = APR_ARRAY_IDX(keys, i, const char *);
+    for (i = 0; rv == APR_SUCCESS && i < kept->nelts; i++) {
+        const batch_kept_t *one = &APR_ARRAY_IDX(kept, i, batch_kept_t);
         const char *piece =
-            key ? apr_psprintf(ptemp, "%" APR_SIZE_T_FMT ":%s,", strlen(key), key) : "~";
+            one->key ? apr_psprintf(ptemp, "%" APR_INT64_T_FMT ".%" APR_SIZE_T_FMT ":%s,",
+                                    one->ordinal, strlen(one->key), one->key)
+                     : "~";
 
         APR_ARRAY_PUSH(pieces, const char *) = piece;
         bytes += strlen(piece);
-        if (bytes >= KEPT_BYTES || i + 1 == keys->nelts) {
+        if (bytes >= KEPT_BYTES || i + 1 == kept->nelts) {
             rv = insert_kept(tx, job, apr_array_pstrcat(ptemp, pieces, 0));
             apr_array_clear(pieces);
             bytes = 0;
@@ -156,33 +158,47 @@ apr_status_t batch_tx_kept_insert(batch_tx_t *tx, const batch_job_t *job,
     return rv;
 }
 
-/* Calls fn for the keys in text, which is written into. */
-static apr_status_t read_keys(batch_tx_t *tx, char *text, batch_key_fn *fn, void *baton)
+/* Reads one of the keys at text, which is written into. Returns what is behind it; NULL: damaged.
+ */
+static char *read_kept(batch_kept_t *kept, char *text)
+{
+    char *end = text + strlen(text);
+    apr_size_t length;
+
+    kept->key = NULL;
+    kept->ordinal = -1;
+    if (*text == '~') {
+        return text + 1;
+    }
+    kept->ordinal = strtoll(text, &text, 10);
+    length = *text == '.' ? strtoul(text + 1, &text, 10) : 0;
+    if (*text != ':' || length >= (apr_size_t)(end - text - 1) || text[1 + length] != ',') {
+        return NULL;
+    }
+    text[1 + length] = '\0';
+    kept->key = text + 1;
+    return text + length + 2;
+}
+
+/* Calls fn for the keys in text. */
+static apr_status_t read_keys(batch_tx_t *tx, char *text, batch_kept_fn *fn, void *baton)
 {
     apr_status_t rv = APR_SUCCESS;
-    char *end = text + strlen(text);
+    batch_kept_t kept;
 
-    while (rv == APR_SUCCESS && text < end) {
-        char *key = NULL;
-
-        if (*text++ != '~') {
-            apr_size_t length = strtoul(text - 1, &key, 10);
-
-            if (*key != ':' || length >= (apr_size_t)(end - key - 1) || key[1 + length] != ',') {
-                return batch_error_set(batch_tx_error(tx), APR_EGENERAL, "MB0115", tx->p,
-                                       "the stored keys are damaged");
-            }
-            key++;
-            key[length] = '\0';
-            text = key + length + 1;
+    while (rv == APR_SUCCESS && *text) {
+        text = read_kept(&kept, text);
+        if (!text) {
+            return batch_error_set(batch_tx_error(tx), APR_EGENERAL, "MB0115", tx->p,
+                                   "the stored keys are damaged");
         }
-        rv = fn(baton, key);
+        rv = fn(baton, &kept);
     }
     return rv;
 }
 
 apr_status_t batch_tx_kept_read(batch_tx_t *tx, int *more, apr_int64_t *number,
-                                const batch_job_t *job, batch_key_fn *fn, void *baton)
+                                const batch_job_t *job, batch_kept_fn *fn, void *baton)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     const void *values[] = {&job->seq, number};
