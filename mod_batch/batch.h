@@ -378,6 +378,8 @@ typedef struct batch_job {
      */
     apr_int64_t second_tries;
     apr_int64_t last_tries; /* they stand behind those */
+    /* Rows that the cleanup could not remove, for which it walks once more; -1: it does. */
+    apr_int64_t cleanup_again;
 } batch_job_t;
 
 /** Items that are to be gone over, those once more included that are tried again. */

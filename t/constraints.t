@@ -175,6 +175,17 @@ foreach my $mode ('mixed', 'sync', 'sync, not atomic') {
     is_result($batch, 'completed', {updated => 1, overwritten => 3}, "$mode: a cleanup of parents before their children");
     is(rows_of($names[0]), 'd=D<', "$mode: removes all of them");
 
+    # … however many there are between them: a parent in the first piece, its child in the last.
+    fill($names[0], 'z=<');
+    sql("INSERT INTO $names[0] (id, organization_id) "
+            . ($pgsql ? "SELECT 'n' || lpad(i::text, 5, '0'), 'acme' FROM generate_series(1, 1500) AS n (i)"
+            : "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500) SELECT printf('n%05d', i), 'acme' FROM n"),
+        "UPDATE $names[0] SET parent_id = 'n00001' WHERE id = 'n01500'");
+    ($batch, $errors) = run_in($mode, overwrite('node', [{id => 'z', code => 'Z'}]));
+    is_result($batch, 'completed', {updated => 1, overwritten => 1500}, "$mode: a large cleanup of parents before their children");
+    is_phases($batch, {received => 1, cleanup => 1500}, "$mode: a large cleanup");
+    is(rows_of($names[0]), 'z=Z<', "$mode: removes all of them, too");
+
     # All rows are exchanged for others with the same codes: nothing can be applied before the cleanup.
     fill($names[0], 'a=1<', 'b=2<');
     ($batch, $errors) = run_in($mode, overwrite('node', [{id => 'x', code => '1'}, {id => 'y', code => '2', parent_id => 'x'}]));

@@ -280,6 +280,7 @@ static apr_status_t remove_rows(batch_tx_t *tx, batch_chunk_t *chunk, int *more,
     batch_removal_t removal = {.job = &chunk->after,
                                .deadline = begun + run->engine->limits.chunk_time,
                                .refused = run->refused,
+                               .for_good = run->poison,
                                .p = run->chunk_pool};
     apr_status_t rv;
     int tried;

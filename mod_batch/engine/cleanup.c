@@ -469,6 +469,9 @@ static apr_status_t record_removals(batch_tx_t *tx, const batch_removal_t *remov
         if (outcomes[i].result == BATCH_ROW_APPLIED) {
             removal->job->counts.overwritten++;
             removal->job->cleanup_done++;
+        } else if (outcomes[i].result == BATCH_ROW_REFUSED && removal->job->cleanup_again >= 0 &&
+                   outcomes[i].refusal != BATCH_REFUSAL_FINAL) {
+            removal->job->cleanup_again++; /* it may go behind others */
         } else if (outcomes[i].result != BATCH_ROW_NOT_FOUND) {
             rv = record_refusal(tx, removal, &items[i], &outcomes[i], ptemp);
         } /* else somebody else has removed it since it was read */
@@ -505,6 +508,7 @@ static apr_status_t remove_rows(batch_tx_t *tx, int *done, const batch_cleanup_t
     if (gathering->count && refused) {
         outcomes[0].result = BATCH_ROW_REFUSED;
         outcomes[0].message = refused;
+        outcomes[0].refusal = removal->for_good ? BATCH_REFUSAL_FINAL : BATCH_REFUSAL_OTHERS;
         *done = 1;
     } else if (gathering->count) {
         rv = remove_round(&round, done, outcomes, gathering->items, gathering->count, gathering->p);
@@ -566,6 +570,11 @@ apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_c
     while (rv == APR_SUCCESS && *more && *tried < removal->limit) {
         apr_pool_clear(gathering.p);
         rv = remove_piece(tx, more, tried, cleanup, removal, &gathering);
+        if (rv == APR_SUCCESS && !*more && removal->job->cleanup_again > 0) {
+            removal->job->cleanup_again = -1;
+            removal->job->cleanup_key = NULL;
+            *more = 1;
+        }
         if (apr_time_now() > removal->deadline) {
             break;
         }

@@ -83,6 +83,7 @@ typedef struct batch_removal {
     int limit;           /* rows that are given to the database, at most; from 1 */
     apr_time_t deadline; /* apr_time_now's clock; at least one row is tried */
     const char *refused; /* not NULL: the first row is not tried, it is refused with these words */
+    int for_good;        /* it is not tried again either */
     batch_apply_error_fn *report; /* NULL: errors are only stored */
     void *baton;
     apr_pool_t *p;
@@ -90,8 +91,8 @@ typedef struct batch_removal {
 
 /**
  * Removes what is to be removed in the pieces of the table behind the job's cleanup_key, and stores
- * an error for each row that the database keeps. *more: the table goes on. *tried: rows that were
- * given to the database.
+ * an error for each row that the database keeps, also when it was tried once more behind all
+ * others. *more: the table goes on. *tried: rows that were given to the database.
  */
 apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_cleanup_t *cleanup,
                                   const batch_removal_t *removal, apr_pool_t *ptemp);

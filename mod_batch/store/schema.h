@@ -240,7 +240,8 @@
     X("batch_jobs", "section", "text")                                                             \
     X("batch_jobs", "judge_again", "bigint NOT NULL DEFAULT 0")                                    \
     X("batch_jobs", "second_tries", "bigint NOT NULL DEFAULT 0")                                   \
-    X("batch_jobs", "last_tries", "bigint NOT NULL DEFAULT 0")
+    X("batch_jobs", "last_tries", "bigint NOT NULL DEFAULT 0")                                     \
+    X("batch_jobs", "cleanup_again", "bigint NOT NULL DEFAULT 0")
 
 /* What stands on these columns. batch_jobs_turn: see BATCH_SQL_TEXT_EARLIER. */
 #define BATCH_SCHEMA_2                                                                             \

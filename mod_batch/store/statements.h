@@ -75,7 +75,8 @@
     X(TEXT, section, section)                                                                      \
     X(NUMBER, judge_again, judge_again)                                                            \
     X(NUMBER, second_tries, second_tries)                                                          \
-    X(NUMBER, last_tries, last_tries)
+    X(NUMBER, last_tries, last_tries)                                                              \
+    X(NUMBER, cleanup_again, cleanup_again)
 
 #define BATCH_COLUMN_NAME(kind, column, member)   #column ", "
 #define BATCH_COLUMN_FORMAT(kind, column, member) BATCH_FORMAT_##kind ", "
@@ -143,14 +144,16 @@
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
     " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, invalid = %lld,"        \
+    " cleanup_again = %lld, second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, " \
+    "invalid = %lld,"                                                                              \
     " judge_again = %lld, claims = 0, updated_at = %lld, revision = revision + 1"                  \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
 #define BATCH_SQL_TEXT_FINISH                                                                      \
     "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
     " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
     " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, invalid = %lld,"        \
+    " cleanup_again = %lld, second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, " \
+    "invalid = %lld,"                                                                              \
     " judge_again = %lld, status_rank = %lld, claims = 0, updated_at = %lld,"                      \
     " revision = revision + 1,"                                                                    \
     " completed_at = %lld,"                                                                        \

@@ -210,17 +210,17 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
     const batch_counts_t *counts = &job->counts;
     int final = batch_status_is_final(job->status);
     apr_time_t now = batch_tx_now(tx);
-    const void *values[25] = {&job->cursor,         &counts->created,
+    const void *values[26] = {&job->cursor,         &counts->created,
                               &counts->updated,     &counts->deleted,
                               &counts->overwritten, &counts->duplicates,
                               &counts->errors,      batch_status_name(job->status),
                               job->reason,          &job->cleanup_total,
                               &job->cleanup_done,   job->cleanup_key,
-                              &job->processed_at,   &job->second_tries,
-                              &job->last_tries,     &job->total,
-                              &job->stored,         &job->invalid,
-                              &job->judge_again};
-    int count = 19;
+                              &job->processed_at,   &job->cleanup_again,
+                              &job->second_tries,   &job->last_tries,
+                              &job->total,          &job->stored,
+                              &job->invalid,        &job->judge_again};
+    int count = 20;
     apr_status_t rv;
 
     tx->turn = final ? BATCH_TURN_LAST : BATCH_TURN_CHUNK;
