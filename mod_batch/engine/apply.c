@@ -12,7 +12,8 @@
 /* Rounds of items that are tried again. */
 #define ROUNDS 16
 
-/* Items that are judged again and applied together. */
+/* Items that are judged again and applied together: the first time, and at most. */
+#define AGAIN_FIRST 8
 #define AGAIN_ITEMS 500
 
 apr_status_t batch_application_make(batch_application_t *application, const batch_job_t *job,
@@ -462,20 +463,25 @@ static apr_status_t apply_judged(batch_tx_t *tx, int *tried, const batch_apply_r
     return rv;
 }
 
-/* A part at a time, of which all is applied that is judged. */
+/*
+ * A part at a time, of which all is applied that is judged, whatever the time. How long that takes
+ * is not known before: each part is twice the one before, so that the last takes no longer than all
+ * of them.
+ */
 static apr_status_t apply_again(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,
                                 apr_pool_t *ptemp)
 {
     batch_apply_request_t part = *request;
     batch_item_t *items = apr_palloc(ptemp, AGAIN_ITEMS * sizeof(*items));
     int left = request->count;
+    int most = AGAIN_FIRST;
     apr_status_t rv;
     int done;
 
     *tried = 0;
     part.deadline = APR_INT64_MAX;
     do {
-        part.count = left < AGAIN_ITEMS ? left : AGAIN_ITEMS;
+        part.count = left < most ? left : most;
         part.count = part.count < part.limit ? part.count : part.limit;
         memcpy(items, request->items + (request->count - left),
                (apr_size_t)(unsigned)part.count * sizeof(*items));
@@ -486,6 +492,7 @@ static apr_status_t apply_again(batch_tx_t *tx, int *tried, const batch_apply_re
         }
         left -= part.count;
         part.limit -= part.count;
+        most = most < AGAIN_ITEMS / 2 ? most * 2 : AGAIN_ITEMS;
         *tried += part.count;
         part.refused = done ? NULL : part.refused;
     } while (rv == APR_SUCCESS && left && part.limit && apr_time_now() < request->deadline);

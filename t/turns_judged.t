@@ -1,0 +1,66 @@
+# Batches whose items are judged once more when their turn comes, and the ways in which they wait.
+#
+# Without a small first part of what is judged again, a chunk of it takes as long as 500 rows do.
+use strict;
+use warnings;
+
+use BatchTest;
+
+my $table = 'batchless_turns';
+
+END { eval { sql("DROP TABLE IF EXISTS $table") } }
+
+sql("CREATE TABLE $table (id TEXT NOT NULL, organization_id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT, notes TEXT,"
+        . ' PRIMARY KEY (organization_id, id))');
+configure('<BatchResource turn>', "BatchTable $table", 'BatchKey id client', 'BatchScope organization_id',
+    'BatchColumn name text required', 'BatchColumn kind text immutable', 'BatchColumn notes text',
+    'BatchActions merge overwrite delete', '</BatchResource>');
+tolerate_log(qr/$table/);
+# Connections that are ended while they are opened: slow_trigger.
+tolerate_log(qr/MB0101: cannot look into the queue/);
+server_stop();
+ok(server_start(), 'a resource whose keys are the clients own') or BAIL_OUT('the server does not start');
+
+# A batch that is under way, and goes on for a while.
+sub slow_one
+{
+    my (@items) = @_;
+    on_table($table, sub { slow_trigger('INSERT', 900) });
+    my $slow = accepted(merge('turn', [@items, map { {id => "slow $_", name => 'slow'} } 1 .. 10]));
+    wait_for('it to begin', sub { resource_batch($slow)->{status} eq 'processing' });
+    return $slow;
+}
+
+sub rows_now
+{
+    return join ' ', map {"$_->{id}=$_->{name}," . ($_->{kind} // '')}
+        rows("SELECT * FROM $table WHERE organization_id = 'acme' AND id NOT LIKE 'slow %' ORDER BY id");
+}
+
+# ---- Deletes -------------------------------------------------------------------------------------
+
+# Who deletes by id may send whole items, whatever they say of the rest.
+sql("INSERT INTO $table VALUES ('a', 'acme', 'Anna', 'x', NULL), ('b', 'acme', 'Bert', 'y', NULL)");
+my $slow = slow_one({id => 'c', name => 'Cleo', kind => 'z'});
+my $behind = accepted(removal('turn', [{id => 'a', kind => 'other'}, {id => 'c', name => 'C', kind => 'other'}]));
+my $end = resource_final($behind);
+is(resource_batch($slow)->{status}, 'completed', 'another came before');
+drop_triggers();
+is_result($end, 'completed', {deleted => 2}, 'a delete looks at nothing but the id, also when it is judged again');
+is(rows_now(), 'b=Bert,y', 'the rows are gone');
+
+# ---- Chunks --------------------------------------------------------------------------------------
+
+sql("DELETE FROM $table");
+$slow = slow_one();
+$behind = accepted(merge('turn', [map { {id => sprintf('m %03d', $_), name => 'M'} } 1 .. 60]));
+wait_for('its turn', sub { resource_batch($behind)->{status} eq 'processing' });
+my %seen;
+wait_for('its end', sub { my $now = resource_batch($behind); $seen{$now->{stats}{created}}++; $now->{status} eq 'completed' });
+drop_triggers();
+cmp_ok(scalar(grep { $_ > 0 && $_ < 60 } keys %seen), '>', 1, 'what is judged again goes in chunks, too') or diag(join ' ', sort keys %seen);
+
+unconfigure();
+server_stop();
+ok(server_start(), 'the server as it was');
+finish();
