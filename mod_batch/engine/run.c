@@ -404,11 +404,11 @@ static apr_status_t reselect(batch_job_run_t *run, batch_error_t *err)
     batch_job_t job = *run->job;
     apr_status_t rv = batch_reselect(&job, run->engine, err, run->chunk_pool);
 
-    if (rv == APR_SUCCESS || rv == BATCH_EINDOUBT) {
+    if (rv == APR_SUCCESS) {
         *run->job = job;
         run->renewed = apr_time_now();
     }
-    if (rv == BATCH_EINDOUBT) {
+    if (rv == BATCH_EINDOUBT) { /* until that is settled the job is what it was */
         run->in_doubt = 1;
         run->doubtful = job;
         return APR_SUCCESS;

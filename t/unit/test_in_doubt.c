@@ -126,6 +126,47 @@ static void test_stop_in_doubt(apr_pool_t *p)
     engine.limits.chunk_time = apr_time_from_sec(10);
 }
 
+/* ---- A query that is run again ----------------------------------------------------------------
+ */
+
+/* Only the first three are selected any more; their COMMIT is the one that is lost. */
+static apr_status_t select_three(apr_array_header_t **items, const batch_engine_t *with,
+                                 const batch_job_t *job, batch_error_t *err, apr_pool_t *p)
+{
+    (void)with;
+    (void)job;
+    (void)err;
+    *items = request("delete", "r%03d", 1, 3, p)->first.ids;
+    lose_next(mode_of_chunks);
+    return APR_SUCCESS;
+}
+
+static void test_reselect(proxy_mode_e mode, apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_runner_t runner = {&engine, never_stopping, pause_briefly, NULL};
+    batch_job_t job;
+
+    fill(p);
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items; DELETE FROM batch_errors");
+    create(&job, &alice, request("delete", "r%03d", 1, 20, p), problems, p);
+    sql(p, "UPDATE batch_jobs SET judge_again = 1");
+    claim(&job, p);
+    lost();
+    engine.select = select_three;
+    mode_of_chunks = mode;
+    is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a batch selects once more");
+    engine.select = NULL;
+    lose_next(PROXY_PASS);
+    ok(lost() > 0, "though the connection is lost in that COMMIT");
+    is_string(sql(p, "SELECT status || deleted || ' ' || errors || ' ' || cursor FROM batch_jobs"),
+              "completed3 17 3", "what is not selected any more is not touched");
+    is_string(sql(p, "SELECT count(*) FROM records WHERE id IN ('r001', 'r003', 'r004', 'r020')"),
+              "2", "those are there");
+    is_string(sql(p, "SELECT count(*) || ' ' || count(DISTINCT ordinal) FROM batch_errors"),
+              "17 17", "and each is an error once");
+}
+
 /* ---- Round trips --------------------------------------------------------------------------------
  */
 
@@ -194,6 +235,10 @@ int main(void)
     }
     test_worker(PROXY_AFTER, p);
     test_stop_in_doubt(p);
+    for (mode = PROXY_BEFORE; mode <= PROXY_LATE; mode++) {
+        printf("# a COMMIT is %s\n", mode_names[mode]);
+        test_reselect((proxy_mode_e)mode, p);
+    }
     test_round_trips(p);
     batch_store_destroy(engine.store);
     return end_database(p);
