@@ -506,8 +506,8 @@ static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, ba
         failing = intake->undone;
         memset(err, 0, sizeof(*err));
         body = intake->whole && intake->before.queued_at ? lined_up_body : body;
-        rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE, NULL, err,
-                              intake->p);
+        /* Another batch may have come meanwhile. */
+        rv = batch_intake_run_in_turn(intake, body, lined_up_body, err);
     }
     BATCH_POINT("received");
     return rv;

@@ -1,0 +1,51 @@
+# Requests of the mode sync that wait for their turn, and what may come between.
+#
+# Without the turn of a second try a batch that has to be tried with more care is answered with an
+# error that says nothing, where another has come meanwhile.
+use strict;
+use warnings;
+
+use BatchTest;
+
+my $table = 'batchless_turns';
+my $kinds = 'batchless_turn_kinds';
+
+END { eval { sql("DROP TABLE IF EXISTS $table", "DROP TABLE IF EXISTS $kinds") } }
+
+sql("CREATE TABLE $kinds (id TEXT PRIMARY KEY)", "INSERT INTO $kinds VALUES ('k')",
+    "CREATE TABLE $table (id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, name TEXT NOT NULL,"
+        . " kind TEXT REFERENCES $kinds (id) DEFERRABLE INITIALLY DEFERRED)");
+configure('<BatchResource turn>', "BatchTable $table", 'BatchKey id generated', 'BatchScope organization_id',
+    'BatchColumn name text required', 'BatchColumn kind text', 'BatchActions merge overwrite delete', '</BatchResource>');
+tolerate_log(qr/$table/);
+# Connections that are ended while they are opened: slow_trigger.
+tolerate_log(qr/MB0101: cannot look into the queue/);
+server_stop();
+ok(server_start(), 'a resource of our own') or BAIL_OUT('the server does not start');
+
+sub names { return join ' ', map { $_->{name} } rows("SELECT name FROM $table ORDER BY name") }
+
+# ---- A second try --------------------------------------------------------------------------------
+
+# The first try ends with its COMMIT; when that comes, the other batch stands in line.
+foreach my $atomic (JSON::PP::false, JSON::PP::true) {
+    sql("DELETE FROM $table");
+    on_table($table, sub { slow_trigger('INSERT', 1200) });
+    my @wanted = (
+        {%{merge('turn', [map { {name => "sync $_", kind => $_ == 3 ? 'unknown' : 'k'} } 1 .. 8])}, mode => 'sync', atomic => $atomic},
+        merge('turn', [{name => 'mixed'}])
+    );
+    my ($sync, $mixed) = parallel([map { request_text('POST', '/batches', json => $_) } @wanted]);
+    is($sync->status, $atomic ? 422 : 201, 'a sync batch that a deferred constraint refuses as a whole')
+        or diag($sync->body);
+    is($mixed->status, 202, 'beside a mixed one');
+    is(resource_final($mixed->json->{data})->{status}, 'completed', 'which is done, too');
+    drop_triggers();
+    is_item_errors($sync->json->{errors}, [[2, undef, 'refused']], 'the one item is named') or diag($sync->body);
+    is(names(), $atomic ? 'mixed' : 'mixed ' . join(' ', map {"sync $_"} 1, 2, 4 .. 8), 'and the others are there');
+}
+
+unconfigure();
+server_stop();
+ok(server_start(), 'the server as it was');
+finish();
