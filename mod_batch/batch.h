@@ -368,9 +368,10 @@ typedef struct batch_job {
     apr_int64_t allow_empty;    /* 1: it may be an overwrite without a valid item */
     const char *header; /* of a CSV file: the names of its columns, with commas; else NULL */
     /* Its turn among the batches of one table and scope: engine/turn.h. */
-    const char *target;  /* the rows that it may change; NULL: made before version 2 */
-    const char *section; /* the <BatchResource> that it was made with; NULL = not known */
-    apr_int64_t unmet;   /* of invalid, while it is received: for what rows were like; not stored */
+    const char *target;     /* the rows that it may change; NULL: made before version 2 */
+    const char *section;    /* the <BatchResource> that it was made with; NULL = not known */
+    const char *generation; /* the configuration that had it, as of an engine; NULL = not known */
+    apr_int64_t unmet; /* of invalid, while it is received: for what rows were like; not stored */
     apr_int64_t judge_again; /* 1: an earlier batch may have changed rows since it was judged */
     /*
      * Items that a constraint refused stand once more behind the stored ones: to be tried behind

@@ -22,6 +22,7 @@
 #include "batch.h"
 #include "config/config.h"
 #include "config/startup.h"
+#include "engine/host.h"
 #include "engine/jobs.h"
 #include "engine/workers.h"
 #include "http/http.h"
@@ -57,9 +58,9 @@ typedef struct site {
 static site_t *sites;
 static int site_count;
 
-/* When the configuration was read, and the names of the resources of all sites; in pconf. */
+/* When the configuration was read, and that with who has read it, in pconf: as of an engine. */
 static apr_time_t configured_at;
-static apr_hash_t *known;
+static const char *generation;
 
 /* Event and worker; 0 under prefork. */
 static int threaded;
@@ -91,6 +92,36 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
     return OK;
 }
 
+/* The parent stays the same process over graceful restarts. */
+static void note_generation(apr_pool_t *pconf)
+{
+    batch_owner_t self;
+
+    configured_at = apr_time_now();
+    generation = NULL;
+    if (batch_host_self(&self, pconf) == APR_SUCCESS) {
+        generation =
+            apr_psprintf(pconf, "%s:%" APR_INT64_T_FMT ":%" APR_INT64_T_FMT " %" APR_TIME_T_FMT,
+                         self.host, self.pid, self.start_time, configured_at);
+    }
+}
+
+/* The resources of the sites with the same database. */
+static const apr_array_header_t *resources_beside(const batch_settings_t *settings, apr_pool_t *p)
+{
+    apr_array_header_t *beside = apr_array_make(p, site_count, sizeof(const apr_hash_t *));
+    int i;
+
+    for (i = 0; i < site_count; i++) {
+        const batch_settings_t *other = sites[i].settings;
+
+        if (!strcmp(other->driver, settings->driver) && !strcmp(other->params, settings->params)) {
+            APR_ARRAY_PUSH(beside, apr_hash_t *) = other->resources;
+        }
+    }
+    return beside;
+}
+
 /* Finds the servers that have an engine of their own. */
 static void find_sites(server_rec *s, apr_pool_t *pconf)
 {
@@ -102,8 +133,7 @@ static void find_sites(server_rec *s, apr_pool_t *pconf)
         count++;
     }
     sites = apr_pcalloc(pconf, (apr_size_t)count * sizeof(*sites));
-    known = apr_hash_make(pconf);
-    configured_at = apr_time_now();
+    note_generation(pconf);
     site_count = 0;
     apr_pool_cleanup_register(pconf, NULL, forget_sites, apr_pool_cleanup_null);
     for (server = s; server; server = server->next) {
@@ -114,7 +144,6 @@ static void find_sites(server_rec *s, apr_pool_t *pconf)
             sites[site_count].server = server;
             sites[site_count].settings = settings;
             site_count++;
-            known = apr_hash_overlay(pconf, settings->resources, known);
         }
     }
 }
@@ -187,7 +216,8 @@ static void start_site(site_t *site, apr_pool_t *pchild)
     apr_status_t rv;
 
     site->service.configured_at = configured_at;
-    site->service.known = known;
+    site->service.generation = generation;
+    site->service.beside = resources_beside(site->settings, pchild);
     if (batch_service_open(&site->service, site->settings, site->fitness, site->node, site->server,
                            pchild) != APR_SUCCESS) {
         return;

@@ -39,7 +39,9 @@ struct batch_engine {
     batch_outages_t *outages; /* what has been logged of late; NULL: everything is logged */
     int read_ahead; /* a large request may have a thread beside it: not where a signal ends it */
     apr_time_t configured_at; /* when the configuration was read; 0: it decides on nothing older */
-    apr_hash_t *known; /* name -> anything: the resources of all servers; NULL: of this one alone */
+    const char *generation; /* the httpd that read it, a blank, and configured_at; NULL: unknown */
+    /* Of apr_hash_t *: the resources of each server with this database; NULL: of this one alone. */
+    const apr_array_header_t *beside;
     batch_select_fn *select; /* NULL: jobs keep what was selected for them */
 };
 

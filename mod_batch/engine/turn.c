@@ -15,6 +15,15 @@ static int same_word(const char *a, const char *b)
     return a == b || (a && b && !strcmp(a, b));
 }
 
+/* The resources of the n-th server with the engine's database; NULL: there are no more. */
+static apr_hash_t *resources_of(const batch_engine_t *engine, int n)
+{
+    if (!engine->beside) {
+        return n ? NULL : engine->resources;
+    }
+    return n < engine->beside->nelts ? APR_ARRAY_IDX(engine->beside, n, apr_hash_t *) : NULL;
+}
+
 /*
  * 1 if rows of the table belong to one organization each, whichever section one sees them by.
  * Names of tables that differ in case alone may be one table.
@@ -22,13 +31,17 @@ static int same_word(const char *a, const char *b)
 static int is_scoped(const batch_engine_t *engine, const batch_resource_t *resource, apr_pool_t *p)
 {
     apr_hash_index_t *hi;
+    apr_hash_t *resources;
+    int i;
 
-    for (hi = apr_hash_first(p, engine->resources); hi; hi = apr_hash_next(hi)) {
-        const batch_resource_t *other = apr_hash_this_val(hi);
+    for (i = 0; (resources = resources_of(engine, i)) != NULL; i++) {
+        for (hi = apr_hash_first(p, resources); hi; hi = apr_hash_next(hi)) {
+            const batch_resource_t *other = apr_hash_this_val(hi);
 
-        if (!strcasecmp(other->table, resource->table) &&
-            !same_word(other->scope, resource->scope)) {
-            return 0;
+            if (!strcasecmp(other->table, resource->table) &&
+                !same_word(other->scope, resource->scope)) {
+                return 0;
+            }
         }
     }
     return resource->scope != NULL;
@@ -110,6 +123,7 @@ void batch_turn_describe(batch_job_t *job, const batch_engine_t *engine, apr_poo
 
     job->target = resource ? target_of(engine, resource, job->organization, p) : NULL;
     job->section = resource ? section_of(resource, p) : NULL;
+    job->generation = engine->generation;
 }
 
 /* ---- The turn ---------------------------------------------------------------------------------
@@ -142,6 +156,37 @@ apr_status_t batch_turn_take(batch_tx_t *tx, const batch_job_t *job)
 /* ---- The fit ----------------------------------------------------------------------------------
  */
 
+/* 1 if a server with this database has a resource of that name. */
+static int is_known(const batch_engine_t *engine, const char *name)
+{
+    apr_hash_t *resources;
+    int i;
+
+    for (i = 0; (resources = resources_of(engine, i)) != NULL; i++) {
+        if (apr_hash_get(resources, name, APR_HASH_KEY_STRING)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/*
+ * 1 if the job was made with a configuration before the engine's. Of this httpd that is known:
+ * requests that began before a graceful restart make jobs behind it. Of others, who made a job
+ * behind this reading knew more than we do.
+ */
+static int is_from_before(const batch_engine_t *engine, const batch_job_t *job)
+{
+    const char *ours = engine->generation ? strrchr(engine->generation, ' ') : NULL;
+    const char *its = job->generation ? strrchr(job->generation, ' ') : NULL;
+
+    if (ours && its && ours - engine->generation == its - job->generation &&
+        !strncmp(engine->generation, job->generation, (apr_size_t)(ours - engine->generation))) {
+        return apr_atoi64(its) < apr_atoi64(ours);
+    }
+    return job->created_at < engine->configured_at;
+}
+
 batch_fit_e batch_turn_fit(const batch_engine_t *engine, const batch_job_t *job, apr_pool_t *ptemp)
 {
     const batch_resource_t *resource = batch_engine_resource(engine, job->resource);
@@ -150,10 +195,7 @@ batch_fit_e batch_turn_fit(const batch_engine_t *engine, const batch_job_t *job,
     if (resource && (!section || !strcmp(section, job->section))) {
         return BATCH_FIT_GOOD;
     }
-    /* Who made the job knew more than a configuration that was read before. */
-    if (job->created_at >= engine->configured_at ||
-        (!resource && engine->known &&
-         apr_hash_get(engine->known, job->resource, APR_HASH_KEY_STRING))) {
+    if (!is_from_before(engine, job) || (!resource && is_known(engine, job->resource))) {
         return BATCH_FIT_UNKNOWN;
     }
     return resource ? BATCH_FIT_CHANGED : BATCH_FIT_GONE;

@@ -21,8 +21,10 @@ typedef struct batch_service {
     const batch_engine_t *engine;
     batch_node_t *node;
     batch_signer_t *signer;
-    apr_time_t configured_at; /* when the configuration was read, before it is opened */
-    apr_hash_t *known;        /* the names of all servers' resources, before it is opened */
+    /* As of an engine; before it is opened. */
+    apr_time_t configured_at;
+    const char *generation;
+    const apr_array_header_t *beside;
 } batch_service_t;
 
 /**

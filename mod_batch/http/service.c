@@ -100,7 +100,8 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
     made->engine.outages = batch_node_outages(node);
     made->engine.read_ahead = is_threaded();
     made->engine.configured_at = service->configured_at;
-    made->engine.known = service->known;
+    made->engine.generation = service->generation;
+    made->engine.beside = service->beside;
     made->engine.select = batch_records_reselect;
     service->engine = &made->engine;
     service->node = node;

@@ -238,6 +238,7 @@
 #define BATCH_ADDED_COLUMN_LIST(X)                                                                 \
     X("batch_jobs", "target", "text")                                                              \
     X("batch_jobs", "section", "text")                                                             \
+    X("batch_jobs", "generation", "text")                                                          \
     X("batch_jobs", "judge_again", "bigint NOT NULL DEFAULT 0")                                    \
     X("batch_jobs", "second_tries", "bigint NOT NULL DEFAULT 0")                                   \
     X("batch_jobs", "last_tries", "bigint NOT NULL DEFAULT 0")                                     \

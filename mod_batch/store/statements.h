@@ -73,6 +73,7 @@
     X(TEXT, header, header)                                                                        \
     X(TEXT, target, target)                                                                        \
     X(TEXT, section, section)                                                                      \
+    X(TEXT, generation, generation)                                                                \
     X(NUMBER, judge_again, judge_again)                                                            \
     X(NUMBER, second_tries, second_tries)                                                          \
     X(NUMBER, last_tries, last_tries)                                                              \
@@ -247,8 +248,9 @@
     SAME(BATCH_SQL_JOB_UPDATE,                                                                     \
          "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"          \
          " operations = %s, warnings = %s, status = %s, status_rank = %lld, total = %lld,"         \
-         " stored = %lld, queued_at = %lld, target = %s, section = %s, judge_again = %lld,"        \
-         " updated_by = %s, updated_by_id = %s, updated_at = %lld, revision = revision + 1"        \
+         " stored = %lld, queued_at = %lld, target = %s, section = %s, generation = %s,"           \
+         " judge_again = %lld, updated_by = %s, updated_by_id = %s, updated_at = %lld, revision "  \
+         "= revision + 1"                                                                          \
          " WHERE seq = %lld AND id = %s AND revision = %lld")                                      \
     SAME(BATCH_SQL_JOB_RECEIVED,                                                                   \
          "UPDATE batch_jobs SET api = %s, status = %s, status_rank = %lld, reason = %s, created "  \

@@ -292,6 +292,7 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
                             &job->queued_at,
                             job->target,
                             job->section,
+                            job->generation,
                             &job->judge_again,
                             job->updated_by,
                             job->updated_by_id,
