@@ -70,7 +70,7 @@ foreach my $case (['csv', 20_000, 0], ['json', 4000, 1]) {
     my $title = $zipped ? "$name, compressed" : $name;
     restore();
     # So that there is a middle: some 2 s.
-    on_table('shipments', sub { slow_trigger('INSERT', int(3600 / sqrt $count)); count_trigger($_) for qw(INSERT UPDATE) });
+    on_table('shipments', sub { slow_trigger('INSERT', int(11_000 / sqrt $count)); count_trigger($_) for qw(INSERT UPDATE) });
     my @rows = shipments($count);
     my $bad = $count / 100;
     my $body = my $sent = $format->{body}->(@rows);
