@@ -1,7 +1,8 @@
 # Requests of the mode sync that wait for their turn, and what may come between.
 #
 # Without the turn of a second try a batch that has to be tried with more care is answered with an
-# error that says nothing, where another has come meanwhile.
+# error that says nothing, where another has come meanwhile. Where merges that match share their turn,
+# each of them makes a row of its own.
 use strict;
 use warnings;
 
@@ -44,6 +45,28 @@ foreach my $atomic (JSON::PP::false, JSON::PP::true) {
     is_item_errors($sync->json->{errors}, [[2, undef, 'refused']], 'the one item is named') or diag($sync->body);
     is(names(), $atomic ? 'mixed' : 'mixed ' . join(' ', map {"sync $_"} 1, 2, 4 .. 8), 'and the others are there');
 }
+
+# ---- Merges at once ------------------------------------------------------------------------------
+
+# No unique index has the match values: on PostgreSQL none sees what another has not committed.
+configure('<BatchResource turn>', "BatchTable $table", 'BatchKey id generated', 'BatchScope organization_id', 'BatchMatch name',
+    'BatchColumn name text required', 'BatchColumn kind text', 'BatchActions merge overwrite delete', '</BatchResource>');
+server_stop();
+ok(server_start(), 'rows that are found by their name');
+my (%answers, %created, %there);
+foreach my $round (1 .. 6) {
+    sql("DELETE FROM $table");
+    my $request = {%{merge('turn', [map { {name => "n $_"} } 1 .. 50])}, mode => 'sync'};
+    my @answers = parallel([map { request_text('POST', '/batches', json => $request) } 1 .. 8]);
+    my $created = 0;
+    $created += $_->json->{data}{stats}{created} foreach @answers;
+    $answers{join ' ', map { $_->status } @answers}++;
+    $created{$created}++;
+    $there{value("SELECT count(*) FROM $table")}++;
+}
+is_deeply(\%answers, {join(' ', (201) x 8) => 6}, 'eight sync merges of the same new rows at once');
+is_deeply(\%there, {50 => 6}, 'make each of them once');
+is_deeply(\%created, {50 => 6}, 'and count that');
 
 unconfigure();
 server_stop();

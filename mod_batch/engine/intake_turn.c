@@ -123,7 +123,7 @@ apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake
     if (intake->plan->mode != BATCH_MODE_SYNC || intake->undone) {
         return APR_SUCCESS;
     }
-    rv = batch_turn_take(tx, job);
+    rv = batch_turn_take(tx, job, intake->plan->resource);
     if (rv == APR_SUCCESS && job->received) {
         rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));
         job->judge_again = changed;

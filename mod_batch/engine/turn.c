@@ -142,10 +142,21 @@ apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job)
     return rv;
 }
 
-apr_status_t batch_turn_take(batch_tx_t *tx, const batch_job_t *job)
+/*
+ * 1 if two such batches at once could come to something that neither order of them does: rows that
+ * one makes are not seen by the other, which makes or removes them, too. A key is unique.
+ */
+static int must_be_alone(const batch_job_t *job, const batch_resource_t *resource)
+{
+    return job->action == BATCH_ACTION_OVERWRITE ||
+           (job->action != BATCH_ACTION_DELETE && resource->match && resource->match->nelts > 0);
+}
+
+apr_status_t batch_turn_take(batch_tx_t *tx, const batch_job_t *job,
+                             const batch_resource_t *resource)
 {
     int earlier = 0;
-    apr_status_t rv = batch_tx_target_share(tx, job->target, job->action == BATCH_ACTION_OVERWRITE);
+    apr_status_t rv = batch_tx_target_share(tx, job->target, must_be_alone(job, resource));
 
     if (rv == APR_SUCCESS) {
         rv = batch_tx_target_earlier(tx, &earlier, job);

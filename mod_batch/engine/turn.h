@@ -25,9 +25,10 @@ apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job);
 /**
  * The first call of a transaction that carries out a job at once (mode sync): BATCH_EBUSY while
  * another batch stands before it; else no other has its turn before the transaction ends, but for
- * those that are carried out at once, too, and do not remove what they do not name.
+ * those that are carried out at once, too, if neither of them overwrites or finds rows by match.
  */
-apr_status_t batch_turn_take(batch_tx_t *tx, const batch_job_t *job);
+apr_status_t batch_turn_take(batch_tx_t *tx, const batch_job_t *job,
+                             const batch_resource_t *resource);
 
 /** What a resource of the engine is to a job. */
 typedef enum {
