@@ -5,6 +5,9 @@ use strict;
 use warnings;
 
 use BatchTest;
+use IO::Handle;
+use IO::Socket::INET;
+use IPC::Open2;
 
 my $table = 'batchless_turns';
 
@@ -59,6 +62,41 @@ my %seen;
 wait_for('its end', sub { my $now = resource_batch($behind); $seen{$now->{stats}{created}}++; $now->{status} eq 'completed' });
 drop_triggers();
 cmp_ok(scalar(grep { $_ > 0 && $_ < 60 } keys %seen), '>', 1, 'what is judged again goes in chunks, too') or diag(join ' ', sort keys %seen);
+
+# ---- A batch that ends while another is judged ---------------------------------------------------
+
+# Its rows are there when its COMMIT has ended; by its clock that was before the other was made.
+# PostgreSQL only: on SQLite nobody is judged while another writes.
+sub hold
+{
+    my ($lock) = @_;
+    my $pid = open2(my $out, my $in, BatchTest::Database::_command());
+    $in->autoflush(1);
+    print {$in} "BEGIN; SELECT pg_advisory_xact_lock($lock);\nSELECT 'held';\n";
+    while (defined(my $line = <$out>)) { last if $line =~ /held/ }
+    return sub { print {$in} "ROLLBACK;\n"; close $in; waitpid $pid, 0; return };
+}
+
+sub waiting { return value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == $_[0] }
+
+if (driver() eq 'pgsql') {
+    sql("DELETE FROM $table",
+        "CREATE FUNCTION batchless_wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(78855); RETURN NULL; END'",
+        "CREATE CONSTRAINT TRIGGER batchless_wait AFTER INSERT ON $table DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION batchless_wait()");
+    my $commits = hold(78855);
+    my $first = accepted(merge('turn', [{id => 'a', name => 'Anna'}]));
+    wait_for('its COMMIT', sub { waiting(1) });
+    my $queue = hold("hashtextextended('$table' || chr(10) || 'acme', 78857)");
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port')) or die "no connection: $!\n";
+    syswrite $socket, request_text('POST', '/batches', json => merge('turn', [{id => 'a', notes => 'known by then'}]));
+    wait_for('another to be judged', sub { waiting(2) });
+    $commits->();
+    is(resource_final($first)->{stats}{created}, 1, 'a batch ends while another is judged');
+    $queue->();
+    my ($id) = join('', readline $socket) =~ /"id":"([^"]+)"/;
+    is_result(resource_final({id => $id}), 'completed', {updated => 1}, 'what it has made is known when the turn of the other comes');
+    sql("DROP TRIGGER batchless_wait ON $table", 'DROP FUNCTION batchless_wait()');
+}
 
 unconfigure();
 server_stop();

@@ -297,11 +297,26 @@ static void count_items(batch_intake_state_t *intake)
     }
 }
 
+/*
+ * Before the first item is judged: whether another batch is at the same rows. It may end before
+ * this one is queued; what it has changed is seen when its COMMIT has ended, which is later than
+ * its time of completion says. What is carried out where it is judged has looked already.
+ */
+static apr_status_t note_company(batch_tx_t *tx, batch_intake_state_t *intake)
+{
+    return intake->whole && intake->plan->mode == BATCH_MODE_SYNC
+               ? APR_SUCCESS
+               : batch_tx_target_earlier(tx, &intake->in_company, intake->job);
+}
+
 /* Judges the group to its end, stores its errors, and counts it. */
 static apr_status_t settle_group(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
-    apr_status_t rv = look_for_rows(tx, intake, ptemp);
+    apr_status_t rv = intake->job->received ? APR_SUCCESS : note_company(tx, intake);
 
+    if (rv == APR_SUCCESS) {
+        rv = look_for_rows(tx, intake, ptemp);
+    }
     if (rv == APR_SUCCESS) {
         count_items(intake);
         if (intake->job->invalid || intake->job->counts.duplicates) {
@@ -356,6 +371,7 @@ static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_p
     job->parsed_at = job->validated_at = batch_tx_now(tx);
     if (intake->plan->mode != BATCH_MODE_SYNC) {
         rv = batch_turn_queue(tx, job);
+        job->judge_again |= intake->in_company;
     } else if (!job->queued_at) { /* else it stood in line */
         job->queued_at = job->parsed_at;
     }

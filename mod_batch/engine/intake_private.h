@@ -55,6 +55,7 @@ typedef struct batch_intake_state {
     apr_int64_t unnamed;       /* of those in groups before: nobody knows which row they name */
     apr_int64_t group_unnamed; /* of those in the group under way, as far as it is settled */
     apr_int64_t first_unnamed; /* the ordinal of the first of all, from 1; 0 = none */
+    int in_company; /* another batch was at the same rows when the first item was judged */
     /* Sync. */
     apr_time_t patient_until; /* apr_time_now's clock: it waits for its turn; 0 = it has not yet */
     apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */

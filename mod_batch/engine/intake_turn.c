@@ -126,7 +126,7 @@ apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake
     rv = batch_turn_take(tx, job, intake->plan->resource);
     if (rv == APR_SUCCESS && job->received) {
         rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));
-        job->judge_again = changed;
+        job->judge_again = changed || intake->in_company;
     }
     return rv;
 }
