@@ -77,24 +77,41 @@ sub hold
     return sub { print {$in} "ROLLBACK;\n"; close $in; waitpid $pid, 0; return };
 }
 
+# Sends a request that is not answered soon.
+sub begin
+{
+    my ($request) = @_;
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port')) or die "no connection: $!\n";
+    syswrite $socket, request_text('POST', '/batches', json => $request);
+    return $socket;
+}
+
+# Its batch, when that has ended.
+sub end
+{
+    my ($socket) = @_;
+    my ($id) = join('', readline $socket) =~ /"id":"([^"]+)"/;
+    return resource_final({id => $id});
+}
+
 sub waiting { return value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == $_[0] }
 
 if (driver() eq 'pgsql') {
-    sql("DELETE FROM $table",
-        "CREATE FUNCTION batchless_wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(78855); RETURN NULL; END'",
+    sql("CREATE FUNCTION batchless_wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(78855); RETURN NULL; END'",
         "CREATE CONSTRAINT TRIGGER batchless_wait AFTER INSERT ON $table DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION batchless_wait()");
-    my $commits = hold(78855);
-    my $first = accepted(merge('turn', [{id => 'a', name => 'Anna'}]));
-    wait_for('its COMMIT', sub { waiting(1) });
-    my $queue = hold("hashtextextended('$table' || chr(10) || 'acme', 78857)");
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port')) or die "no connection: $!\n";
-    syswrite $socket, request_text('POST', '/batches', json => merge('turn', [{id => 'a', notes => 'known by then'}]));
-    wait_for('another to be judged', sub { waiting(2) });
-    $commits->();
-    is(resource_final($first)->{stats}{created}, 1, 'a batch ends while another is judged');
-    $queue->();
-    my ($id) = join('', readline $socket) =~ /"id":"([^"]+)"/;
-    is_result(resource_final({id => $id}), 'completed', {updated => 1}, 'what it has made is known when the turn of the other comes');
+    foreach my $mode ('mixed', 'sync') {
+        sql("DELETE FROM $table");
+        my $commits = hold(78855);
+        my $first = begin({%{merge('turn', [{id => 'a', name => 'Anna'}])}, mode => $mode});
+        wait_for('its COMMIT', sub { waiting(1) });
+        my $queue = hold("hashtextextended('$table' || chr(10) || 'acme', 78857)");
+        my $second = begin(merge('turn', [{id => 'a', notes => 'known by then'}]));
+        wait_for('another to be judged', sub { waiting(2) });
+        $commits->();
+        is(end($first)->{stats}{created}, 1, "a batch, $mode, ends while another is judged");
+        $queue->();
+        is_result(end($second), 'completed', {updated => 1}, 'what it has made is known when the turn of the other comes');
+    }
     sql("DROP TRIGGER batchless_wait ON $table", 'DROP FUNCTION batchless_wait()');
 }
 

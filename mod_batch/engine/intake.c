@@ -297,22 +297,10 @@ static void count_items(batch_intake_state_t *intake)
     }
 }
 
-/*
- * Before the first item is judged: whether another batch is at the same rows. It may end before
- * this one is queued; what it has changed is seen when its COMMIT has ended, which is later than
- * its time of completion says. What is carried out where it is judged has looked already.
- */
-static apr_status_t note_company(batch_tx_t *tx, batch_intake_state_t *intake)
-{
-    return intake->whole && intake->plan->mode == BATCH_MODE_SYNC
-               ? APR_SUCCESS
-               : batch_tx_target_earlier(tx, &intake->in_company, intake->job);
-}
-
 /* Judges the group to its end, stores its errors, and counts it. */
 static apr_status_t settle_group(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
-    apr_status_t rv = intake->job->received ? APR_SUCCESS : note_company(tx, intake);
+    apr_status_t rv = intake->job->received ? APR_SUCCESS : batch_intake_look_around(tx, intake);
 
     if (rv == APR_SUCCESS) {
         rv = look_for_rows(tx, intake, ptemp);

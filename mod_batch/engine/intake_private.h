@@ -121,6 +121,14 @@ apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn 
  */
 apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake);
 
+/**
+ * To be called before the first item is judged: notes whether another batch is at the same rows. It
+ * may end before this one is queued; what it has changed is seen when its COMMIT has ended, which
+ * is later than its time of completion says. One that is carried out at once is seen by its lock
+ * alone.
+ */
+apr_status_t batch_intake_look_around(batch_tx_t *tx, batch_intake_state_t *intake);
+
 /** Reads all stored errors of the job into intake->errors. */
 apr_status_t batch_intake_list_errors(batch_tx_t *tx, batch_intake_state_t *intake,
                                       apr_pool_t *ptemp);

@@ -114,6 +114,21 @@ static apr_status_t await_turn(batch_intake_state_t *intake, batch_error_t *err)
 /* ---- Its turn ---------------------------------------------------------------------------------
  */
 
+apr_status_t batch_intake_look_around(batch_tx_t *tx, batch_intake_state_t *intake)
+{
+    int is_ours = 1;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (intake->whole && intake->plan->mode == BATCH_MODE_SYNC) {
+        return APR_SUCCESS;
+    }
+    rv = batch_tx_target_try(tx, &is_ours, intake->job->target);
+    intake->in_company = !is_ours;
+    return rv == APR_SUCCESS && is_ours
+               ? batch_tx_target_earlier(tx, &intake->in_company, intake->job)
+               : rv;
+}
+
 apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake)
 {
     batch_job_t *job = intake->job;
