@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use BatchTest;
+use IO::Socket::INET;
 
 my $table = 'batchless_turns';
 my $kinds = 'batchless_turn_kinds';
@@ -45,6 +46,27 @@ foreach my $atomic (JSON::PP::false, JSON::PP::true) {
     is_item_errors($sync->json->{errors}, [[2, undef, 'refused']], 'the one item is named') or diag($sync->body);
     is(names(), $atomic ? 'mixed' : 'mixed ' . join(' ', map {"sync $_"} 1, 2, 4 .. 8), 'and the others are there');
 }
+
+# ---- In line -------------------------------------------------------------------------------------
+
+# Those behind a request that dies in line do not wait long for it.
+sql("DELETE FROM $table");
+on_table($table, sub { slow_trigger('INSERT', 1200) });
+my $slow = accepted(merge('turn', [map { {name => "slow $_"} } 1 .. 60]));
+my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port')) or die "no connection: $!\n";
+syswrite $socket, request_text('POST', '/batches', json => {%{merge('turn', [{name => 'waits'}])}, mode => 'sync'});
+my $place = wait_for('a request to stand in line', sub { (rows("SELECT * FROM batch_jobs WHERE api = 'none' AND queued_at > 0"))[0] });
+cmp_ok($place->{lease_until} - $place->{queued_at}, '<', 5_000_000, 'its place is free soon, should it die');
+ok(wait_for('more of that', sub { value("SELECT max(lease_until) FROM batch_jobs WHERE id = '$place->{id}'") > $place->{lease_until} }),
+    'as long as it is there it says so');
+server_kill_all();
+close $socket;
+is(value("SELECT count(*) FROM batch_jobs WHERE id = '$place->{id}'"), 1, 'the whole server dies, and its place is left');
+drop_triggers();
+ok(server_start(), 'it is there again');
+is(run_batch(merge('turn', [{name => 'behind'}]))->{status}, 'completed', 'a batch behind it goes on');
+is(resource_final($slow)->{stats}{created}, 60, 'and so did the one before');
+is(value("SELECT count(*) FROM $table WHERE name = 'waits'"), 0, 'it has done nothing');
 
 # ---- Merges at once ------------------------------------------------------------------------------
 

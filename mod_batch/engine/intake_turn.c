@@ -13,8 +13,12 @@
 /* How long a request waits for its turn. */
 #define TURN_PATIENCE apr_time_from_sec(5)
 
-/* How long it stands in line at most: it may find the database busy when its turn has come. */
-#define LINE_LEASE (TURN_PATIENCE + apr_time_from_sec(15))
+/*
+ * How long it stands in line if it does not say that it is still there, and how often it says so:
+ * those behind it must not wait long for one that has died.
+ */
+#define LINE_LEASE apr_time_from_sec(4)
+#define LINE_STAY  apr_time_from_sec(1)
 
 /* How often it looks: from the first to the last pause. */
 #define FIRST_PAUSE apr_time_from_msec(2)
@@ -74,6 +78,24 @@ static apr_status_t look_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_target_earlier(tx, &look->earlier, look->job);
 }
 
+static apr_status_t stay_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    (void)ptemp;
+    return batch_tx_job_stay_in_line(tx, baton, LINE_LEASE);
+}
+
+/* Without that others may go before it: it is still behind those that it finds then. */
+static void stay_in_line(batch_intake_state_t *intake, apr_time_t *said, apr_pool_t *ptemp)
+{
+    batch_error_t ignored = {0};
+
+    if (apr_time_now() - *said > LINE_STAY) {
+        (void)batch_store_write_async(intake->engine->store, stay_body, &intake->before, &ignored,
+                                      ptemp);
+        *said = apr_time_now();
+    }
+}
+
 static apr_status_t give_up(const batch_intake_state_t *intake, batch_error_t *err)
 {
     return batch_error_set(err, BATCH_EBUSY, NULL, intake->p,
@@ -92,6 +114,7 @@ static apr_status_t await_turn(batch_intake_state_t *intake, batch_error_t *err)
     apr_interval_time_t pause = FIRST_PAUSE;
     struct look look = {&intake->before, 1};
     apr_status_t rv = line_up(intake, err);
+    apr_time_t said = apr_time_now();
     apr_pool_t *ptemp;
 
     intake->patient_until =
@@ -106,6 +129,7 @@ static apr_status_t await_turn(batch_intake_state_t *intake, batch_error_t *err)
         apr_sleep(pause);
         pause = pause * 3 / 2 < LAST_PAUSE ? pause * 3 / 2 : LAST_PAUSE;
         apr_pool_clear(ptemp);
+        stay_in_line(intake, &said, ptemp);
         rv = batch_store_read(store, look_body, &look, err, ptemp);
     }
     return rv;

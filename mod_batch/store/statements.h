@@ -332,6 +332,8 @@
     SAME(BATCH_SQL_TARGET_CHANGED,                                                                 \
          "SELECT seq FROM batch_jobs WHERE completed_at > 0 AND completed_at >= %lld"              \
          " AND target = %s AND seq <> %lld AND api <> 'none' LIMIT 1")                             \
+    SAME(BATCH_SQL_JOB_STAY_IN_LINE,                                                               \
+         "UPDATE batch_jobs SET lease_until = %lld WHERE seq = %lld AND id = %s AND api = 'none'") \
     SAME(BATCH_SQL_JOB_LINE_UP,                                                                    \
          "UPDATE batch_jobs SET queued_at = %lld, lease_until = %lld, updated_at = %lld,"          \
          " revision = revision + 1"                                                                \

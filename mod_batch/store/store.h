@@ -425,6 +425,10 @@ apr_status_t batch_tx_target_changed(batch_tx_t *tx, int *changed, const batch_j
  */
 apr_status_t batch_tx_job_line_up(batch_tx_t *tx, batch_job_t *job, apr_interval_time_t patience);
 
+/** Sets the lease of one that stands in line anew. */
+apr_status_t batch_tx_job_stay_in_line(batch_tx_t *tx, const batch_job_t *job,
+                                       apr_interval_time_t patience);
+
 /* ---- The queue ------------------------------------------------------------------------------- */
 
 /** What the store asks about a candidate: 1 = this engine can run it. */

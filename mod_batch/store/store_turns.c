@@ -120,3 +120,12 @@ apr_status_t batch_tx_job_line_up(batch_tx_t *tx, batch_job_t *job, apr_interval
     }
     return rv;
 }
+
+apr_status_t batch_tx_job_stay_in_line(batch_tx_t *tx, const batch_job_t *job,
+                                       apr_interval_time_t patience)
+{
+    apr_time_t lease_until = batch_tx_now(tx) + patience;
+    const void *values[] = {&lease_until, &job->seq, job->id};
+
+    return batch_tx_execute_later(tx, BATCH_SQL_JOB_STAY_IN_LINE, values);
+}
