@@ -314,6 +314,7 @@ typedef struct batch_actor {
      */
     batch_permission_fn *may;
     void *may_baton;
+    apr_time_t request_at; /* apr_time_now's clock: when what is asked for was asked; 0 = unknown */
 } batch_actor_t;
 
 /** One row of batch_jobs. Strings live in the pool that the job was read or made in. */

@@ -63,6 +63,29 @@ wait_for('its end', sub { my $now = resource_batch($behind); $seen{$now->{stats}
 drop_triggers();
 cmp_ok(scalar(grep { $_ > 0 && $_ < 60 } keys %seen), '>', 1, 'what is judged again goes in chunks, too') or diag(join ' ', sort keys %seen);
 
+# ---- Queries -------------------------------------------------------------------------------------
+
+# A query is run once more only where rows may have changed since: each chunk and each such run is a
+# revision of the batch.
+my @ids = record_ids(3);
+sql("UPDATE records SET status = 'twice' WHERE id IN ('" . join("', '", @ids) . "')");
+finished(create(update_ids({status => 'twice'}, @ids)));
+sql('UPDATE batch_jobs SET completed_at = completed_at - 60000000');
+sub revision_of { return value("SELECT revision FROM batch_jobs WHERE id = '$_[0]{id}'") }
+my $by_ids = finished(create(update_ids({status => 'twice'}, @ids)));
+sql('UPDATE batch_jobs SET completed_at = completed_at - 60000000');
+my $by_query = finished(create(operation(query => "_status = 'twice'", action => 'update', data => {status => 'twice'})));
+is($by_query->{objects_success}, 3, 'a batch by a query, long after another');
+is(revision_of($by_query), revision_of($by_ids), 'selects once');
+sql('UPDATE batch_jobs SET completed_at = completed_at - 60000000');
+my $pending = pending(operation(query => "_status = 'twice'", action => 'update', data => {status => 'twice'}));
+my $added = revision_of($pending);
+finished(create(update_ids({status => 'twice'}, $ids[0])));
+sql('UPDATE batch_jobs SET completed_at = completed_at - 60000000 WHERE completed_at > 0', "UPDATE batch_jobs SET created_at = created_at - 90000000 WHERE id = '$pending->{id}'");
+is(start($pending)->status, 202, 'one that is started later');
+finished($pending);
+is(revision_of($pending) - $added, revision_of($by_ids), 'selects when it starts, and no more');
+
 # ---- A batch that ends while another is judged ---------------------------------------------------
 
 # Its rows are there when its COMMIT has ended; by its clock that was before the other was made.

@@ -358,7 +358,7 @@ static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_p
     job->status = BATCH_STATUS_QUEUED;
     job->parsed_at = job->validated_at = batch_tx_now(tx);
     if (intake->plan->mode != BATCH_MODE_SYNC) {
-        rv = batch_turn_queue(tx, job);
+        rv = batch_turn_queue(tx, job, 0);
         job->judge_again |= intake->in_company;
     } else if (!job->queued_at) { /* else it stood in line */
         job->queued_at = job->parsed_at;

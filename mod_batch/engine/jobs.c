@@ -128,7 +128,8 @@ struct change {
 /* Sends a pending job on its way. */
 static apr_status_t enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor)
 {
-    apr_status_t rv = batch_turn_queue(tx, job);
+    apr_interval_time_t age = actor->request_at ? apr_time_now() - actor->request_at : 0;
+    apr_status_t rv = batch_turn_queue(tx, job, age);
 
     job->status = BATCH_STATUS_QUEUED;
     job->updated_by = actor->name;

@@ -129,14 +129,16 @@ void batch_turn_describe(batch_job_t *job, const batch_engine_t *engine, apr_poo
 /* ---- The turn ---------------------------------------------------------------------------------
  */
 
-apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job)
+apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job, apr_interval_time_t selected_for)
 {
+    apr_time_t since = selected_for > 0 ? batch_tx_now(tx) - selected_for - BATCH_COMMIT_TIME
+                                        : batch_job_judged_since(job);
     int behind = 0;
     int changed = 0;
     apr_status_t rv = batch_tx_target_queue(tx, &behind, job);
 
     if (rv == APR_SUCCESS && !behind) {
-        rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));
+        rv = batch_tx_target_changed(tx, &changed, job, since);
     }
     job->judge_again = behind || changed;
     return rv;

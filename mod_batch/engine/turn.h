@@ -18,9 +18,9 @@ void batch_turn_describe(batch_job_t *job, const batch_engine_t *engine, apr_poo
 /**
  * To be called in the transaction that queues a job, late, before that is written: sets queued_at,
  * and judge_again where another batch of its target has not ended, or has ended since the job's
- * items were judged.
+ * items were judged, or were selected for that long (0: not by this request).
  */
-apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job);
+apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job, apr_interval_time_t selected_for);
 
 /**
  * The first call of a transaction that carries out a job at once (mode sync): BATCH_EBUSY while

@@ -130,6 +130,7 @@ static int answer(batch_exchange_t *x)
     }
     x->actor.may = may;
     x->actor.may_baton = r;
+    x->actor.request_at = x->r->request_time;
     if (!x->service) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "MB0301: this process has no connection to the database of batches: see what "

@@ -391,6 +391,12 @@ apr_status_t batch_tx_secret(batch_tx_t *tx, const char **secret, const char *na
  * the other: in order of queued_at and seq. What is being processed stands before all others.
  */
 
+/*
+ * What others have changed is seen when their COMMIT has ended, which is that much later, about,
+ * than their time of completion says.
+ */
+#define BATCH_COMMIT_TIME apr_time_from_sec(1)
+
 /** From when on rows may have changed that the job's items were judged by. */
 apr_time_t batch_job_judged_since(const batch_job_t *job);
 

@@ -14,6 +14,10 @@ static int is_alone(const batch_tx_t *tx, const char *target)
 
 apr_time_t batch_job_judged_since(const batch_job_t *job)
 {
+    /* What had ended before that was looked at when it was queued. */
+    if (job->api == BATCH_API_RECORDS && job->queued_at) {
+        return job->queued_at - BATCH_COMMIT_TIME;
+    }
     return job->upload_began_at ? job->upload_began_at : job->created_at;
 }
 

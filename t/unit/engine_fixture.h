@@ -29,8 +29,8 @@ ENGINE char directory[4096];
 ENGINE const char *database; /* parameters: database_make */
 ENGINE batch_engine_t engine;
 ENGINE batch_resource_t record;
-ENGINE const batch_actor_t alice = {"u1", "Alice", "acme", NULL, NULL};
-ENGINE const batch_actor_t carol = {"u3", "Carol", "globex", NULL, NULL};
+ENGINE const batch_actor_t alice = {"u1", "Alice", "acme", NULL, NULL, 0};
+ENGINE const batch_actor_t carol = {"u3", "Carol", "globex", NULL, NULL, 0};
 
 /* Runs SQL beside the store; the first column of its last row, in p. */
 ENGINE const char *sql(apr_pool_t *p, const char *text)

@@ -63,7 +63,7 @@ static void test_permission(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
     batch_operations_request_t *wanted = request("delete", "r%03d", 1, 2, p);
-    batch_actor_t bob = {"u2", "Bob", "acme", refuse_deletes, NULL};
+    batch_actor_t bob = {"u2", "Bob", "acme", refuse_deletes, NULL, 0};
     batch_error_t err = {0};
     batch_job_t job;
 
