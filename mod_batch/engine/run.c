@@ -398,12 +398,30 @@ static apr_status_t write_chunk(batch_job_run_t *run, batch_chunk_t *chunk, batc
     return rv;
 }
 
+static apr_status_t long_fence_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_job_run_t *run = baton;
+
+    (void)ptemp;
+    return batch_tx_fence(tx, run->job, 2 * run->engine->limits.query_timeout);
+}
+
 /* Before the first chunk of a batch that has waited for its turn. */
 static apr_status_t reselect(batch_job_run_t *run, batch_error_t *err)
 {
     batch_job_t job = *run->job;
-    apr_status_t rv = batch_reselect(&job, run->engine, err, run->chunk_pool);
+    apr_status_t rv = APR_SUCCESS;
 
+    /* A lease that ran out meanwhile would have others do the same, one after the other. */
+    if (run->engine->limits.lease < 2 * run->engine->limits.query_timeout) {
+        rv = batch_store_write(run->engine->store, long_fence_body, run, err, run->chunk_pool);
+    }
+    if (rv == BATCH_EINDOUBT) {
+        rv = BATCH_EUNAVAILABLE; /* once more: it changes nothing else */
+    }
+    if (rv == APR_SUCCESS) {
+        rv = batch_reselect(&job, run->engine, err, run->chunk_pool);
+    }
     if (rv == APR_SUCCESS) {
         *run->job = job;
         run->renewed = apr_time_now();

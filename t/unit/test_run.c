@@ -1,6 +1,8 @@
 /* Jobs from their creation to their end, on a real database, without httpd. */
 #include "engine_fixture.h"
 
+#include <stdlib.h>
+
 /* ---- The tests
  * ------------------------------------------------------------------------------------- */
 
@@ -345,6 +347,45 @@ static void test_retention(apr_pool_t *p)
     sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items");
 }
 
+/* ---- A query that is run again ----------------------------------------------------------------
+ */
+
+static int long_lease;
+
+static apr_status_t select_slowly(apr_array_header_t **items, const batch_engine_t *with,
+                                  const batch_job_t *job, batch_error_t *err, apr_pool_t *p)
+{
+    (void)with;
+    (void)job;
+    (void)err;
+    *items = request("delete", "r%03d", 1, 3, p)->first.ids;
+    long_lease = atoi(sql(p, "SELECT (lease_until - updated_at) / 1000000 FROM batch_jobs"
+                             " WHERE status = 'processing'"));
+    return APR_SUCCESS;
+}
+
+static void test_long_query(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_runner_t runner = {&engine, never_stopping, pause_briefly, NULL};
+    const batch_limits_t limits = engine.limits;
+    batch_job_t job;
+
+    fill(p);
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items; DELETE FROM batch_errors");
+    engine.limits.lease = apr_time_from_sec(2);
+    engine.limits.query_timeout = apr_time_from_sec(60);
+    create(&job, &alice, request("delete", "r%03d", 1, 5, p), problems, p);
+    sql(p, "UPDATE batch_jobs SET judge_again = 1");
+    claim(&job, p);
+    engine.select = select_slowly;
+    is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a batch selects once more");
+    engine.select = NULL;
+    engine.limits = limits;
+    ok(long_lease >= 119, "under a lease for as long as that may take");
+    is_number(job.counts.deleted, 3, "and goes on");
+}
+
 int main(void)
 {
     apr_pool_t *p = begin_database("run");
@@ -374,6 +415,7 @@ int main(void)
     test_timeout(p);
     test_removed(p);
     test_retention(p);
+    test_long_query(p);
     batch_store_destroy(engine.store);
     return end_database(p);
 }
