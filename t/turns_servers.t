@@ -79,7 +79,7 @@ drop_triggers();
 my @elsewhere = ('BatchDBDriver sqlite3', 'BatchDBDParams ' . work_folder() . '/elsewhere.db');
 set_up('one name', [section('part', $tables[0], @scope)], [@elsewhere, section('part', $tables[0], @scope)]);
 on_table($tables[0], sub { slow_trigger('INSERT', 900) });
-my $gone = accepted(merge('part', [made('gone', 40)]));
+my $gone = accepted(merge('part', [made('gone', 300)]));
 wait_for('it to begin', sub { resource_batch($gone)->{stats}{created} > 0 });
 servers([], [@elsewhere, section('part', $tables[0], @scope)]);
 server_graceful();
