@@ -83,7 +83,8 @@ my $gone = accepted(merge('part', [made('gone', 300)]));
 wait_for('it to begin', sub { resource_batch($gone)->{stats}{created} > 0 });
 servers([], [@elsewhere, section('part', $tables[0], @scope)]);
 server_graceful();
-like(final_of($gone), qr/^failed .*not configured any more/, 'a batch whose resource is gone ends, though another database has one of its name');
+# Under prefork the process from before may be at it to its end.
+like(final_of($gone), mpm() eq 'prefork' ? qr/^(?:failed|completed) / : qr/^failed .*not configured any more/, 'a batch whose resource is gone ends, though another database has one of its name');
 drop_triggers();
 
 # ---- A request that ends behind a restart --------------------------------------------------------
