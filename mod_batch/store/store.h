@@ -48,11 +48,12 @@ typedef struct batch_writers {
     pthread_mutex_t turn;            /* whoever has it may write; sqlite3 */
     volatile apr_uint32_t waiting;   /* how many wait for their turn */
     volatile apr_uint32_t log_pages; /* sqlite3: in the write-ahead log after the last COMMIT, … */
-    volatile apr_uint32_t log_copied; /* … of them in the database already, about, … */
-    volatile apr_uint32_t log_asked;  /* … and 1 if a worker was asked to copy them */
-    volatile apr_uint64_t rested_at;  /* milliseconds: when the last rest was over */
-    volatile apr_uint64_t chunk_end;  /* the same: when the last chunk was, … */
-    volatile apr_uint64_t job_seen;   /* … or any step of a job; 0 behind the last chunk of one */
+    volatile apr_uint32_t log_copied;  /* … of them in the database already, about, … */
+    volatile apr_uint32_t log_asked;   /* … and 1 if a worker was asked to copy them */
+    volatile apr_uint64_t rested_at;   /* milliseconds: when the last rest was over */
+    volatile apr_uint64_t chunk_begun; /* the same: when the last chunk began, … */
+    volatile apr_uint64_t chunk_end;   /* … and when one ended, … */
+    volatile apr_uint64_t job_seen; /* … or any step of a job; 0 behind the last chunk of one */
 } batch_writers_t;
 
 typedef struct batch_store_config {

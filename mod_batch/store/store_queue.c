@@ -202,6 +202,7 @@ apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval
     apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_FENCE, values);
 
     tx->turn = BATCH_TURN_CHUNK;
+    batch_writer_begin_chunk(&tx->store->writer);
     return rv == APR_SUCCESS && rows != 1 && BATCH_FENCE_HOLDS ? BATCH_EFENCED : rv;
 }
 

@@ -21,6 +21,10 @@
  */
 #define REST 120
 
+/* A chunk that has begun and not ended is looked at so often, and for that long, milliseconds. */
+#define CHUNK_LOOK 10
+#define CHUNK_MOST 10000
+
 /* More than a chunk usually takes, milliseconds: whoever is at a job is seen again before that. */
 #define JOB_SEEN 1000
 
@@ -128,7 +132,8 @@ apr_interval_time_t batch_writer_rest(batch_writer_t *writer)
 {
     apr_uint64_t now = now_ms();
     apr_uint64_t rested = now - apr_atomic_read64(&writer->shared->rested_at);
-    apr_uint64_t quiet = now - apr_atomic_read64(&writer->shared->chunk_end);
+    apr_uint64_t ended = apr_atomic_read64(&writer->shared->chunk_end);
+    apr_uint64_t begun = apr_atomic_read64(&writer->shared->chunk_begun);
 
     /*
      * A process of its own keeps nobody from anything by itself. A clock that was set back makes a
@@ -137,11 +142,20 @@ apr_interval_time_t batch_writer_rest(batch_writer_t *writer)
     if (writer->shared == &writer->own || rested < REST_INTERVAL) {
         return 0;
     }
-    if (quiet < REST) {
-        return apr_time_from_msec((apr_interval_time_t)(REST - quiet));
+    /* Another's chunk is no rest; one that has not ended for so long was killed. */
+    if (begun > ended && now - begun < CHUNK_MOST) {
+        return apr_time_from_msec(CHUNK_LOOK);
+    }
+    if (now - ended < REST) {
+        return apr_time_from_msec((apr_interval_time_t)(REST - (now - ended)));
     }
     apr_atomic_set64(&writer->shared->rested_at, now);
     return 0;
+}
+
+void batch_writer_begin_chunk(batch_writer_t *writer)
+{
+    apr_atomic_set64(&writer->shared->chunk_begun, now_ms());
 }
 
 void batch_writer_note(batch_writer_t *writer, batch_turn_e turn)

@@ -39,6 +39,9 @@ apr_status_t batch_writer_init(batch_writer_t *writer, batch_writers_t *shared);
 /** Waits for a turn, at most patience, less in a hurry. 1: it is ours; 0: it could not be had. */
 int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry);
 
+/** To be called within a turn when its transaction turns out to be a chunk's. */
+void batch_writer_begin_chunk(batch_writer_t *writer);
+
 /** To be called within a turn, when its transaction has ended. */
 void batch_writer_note(batch_writer_t *writer, batch_turn_e turn);
 
