@@ -132,6 +132,18 @@ is(resource_final($behind)->{stats}{errors}, 1, 'what the earlier one has remove
 drop_triggers();
 is_item_errors([stored_errors($behind)], [[0, 'id', 'not_found']], 'as its errors say');
 
+# Another sync batch that takes too long, which nobody sees but by its lock.
+if (driver() eq 'pgsql') {
+    restore();
+    hold_statement("SELECT 'held' FROM pg_advisory_xact_lock(hashtextextended('contacts' || chr(10) || 'acme', 78856))");
+    $answer = synchronous(merge('contact', [{name => 'Late', notes => 'late'}]));
+    is($answer->status, 409, 'a sync batch does not wait for ever for another one');
+    ok($answer->header('Retry-After'), 'and says when to come back');
+    release_locks();
+    is(value("SELECT count(*) FROM batch_jobs"), 0, 'nothing of it is stored');
+    is(synchronous(merge('contact', [{name => 'Late', notes => 'late'}]))->status, 201, 'then it is its turn');
+}
+
 # ---- Judged again --------------------------------------------------------------------------------
 
 sql('CREATE TABLE batchless_clients (id TEXT NOT NULL, organization_id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT, notes TEXT,'

@@ -57,6 +57,7 @@ typedef struct batch_intake_state {
     apr_int64_t first_unnamed; /* the ordinal of the first of all, from 1; 0 = none */
     int in_company; /* another batch was at the same rows when the first item was judged */
     /* Sync. */
+    int asks_for_turn;        /* what failed in the last transaction was the asking */
     apr_time_t patient_until; /* apr_time_now's clock: it waits for its turn; 0 = it has not yet */
     apr_array_header_t *refusals; /* of batch_item_error_t: what processing could not apply */
     int undone;                   /* processing was undone: the job is stored as failed */

@@ -162,7 +162,9 @@ apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake
     if (intake->plan->mode != BATCH_MODE_SYNC || intake->undone) {
         return APR_SUCCESS;
     }
+    intake->asks_for_turn = 1;
     rv = batch_turn_take(tx, job, intake->plan->resource);
+    intake->asks_for_turn = rv != APR_SUCCESS;
     if (rv == APR_SUCCESS && job->received) {
         rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));
         job->judge_again = changed || intake->in_company;
@@ -178,6 +180,9 @@ apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn 
     for (;;) {
         rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE, NULL, err,
                               intake->p);
+        if (rv == BATCH_EUNAVAILABLE && intake->asks_for_turn) {
+            return give_up(intake, err); /* the others that hold the target took too long */
+        }
         if (rv != BATCH_EBUSY) {
             return rv;
         }

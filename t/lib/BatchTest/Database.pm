@@ -15,7 +15,7 @@ use BatchTest::Config;
 our @EXPORT = qw(
     rows value sql run_sql restore table_hash database_file
     on_table trigger drop_triggers slow_trigger refuse_trigger count_trigger applied
-    hold_lock hold_record release_locks sql_at_once
+    hold_lock hold_record hold_statement release_locks sql_at_once
     postgres_control restart_database
 );
 
@@ -373,12 +373,19 @@ sub hold_lock
 sub hold_record
 {
     my ($id) = @_;
+    return hold_statement("SELECT 'held' FROM records WHERE id = '$id' FOR UPDATE");
+}
+
+# The same with what another statement locks, which returns 'held'.
+sub hold_statement
+{
+    my ($statement) = @_;
     my $pid = open2(my $out, my $in, 'sh', '-c', 'exec "$@" 2>&1', 'sh', _command());
     $in->autoflush(1);
     push @locks, {pid => $pid, in => $in, out => $out};
-    print {$in} "BEGIN; SELECT 'held' FROM records WHERE id = '$id' FOR UPDATE;\n";
+    print {$in} "BEGIN; $statement;\n";
     my $line = <$out> // '';
-    die "cannot lock the record: $line\n" if $line !~ /^held/;
+    die "cannot lock: $line\n" if $line !~ /^held/;
     return;
 }
 
