@@ -406,17 +406,21 @@ static apr_status_t check_permission(const batch_intake_state_t *intake)
                : BATCH_EFORBIDDEN;
 }
 
-/* All of a batch that is one group: nothing is written that would be changed once more. */
+/*
+ * All of a batch that is one group: nothing is written that would be changed once more. Where it
+ * stands in line its job is there already.
+ */
 static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_intake_state_t *intake = baton;
+    int stands_in_line = intake->before.seq != 0;
     apr_status_t rv = check_permission(intake);
 
     *intake->job = intake->before;
     if (rv == APR_SUCCESS) {
         rv = batch_intake_take_turn(tx, intake);
     }
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && !stands_in_line) {
         rv = batch_tx_job_place(tx, intake->job);
     }
     if (rv == APR_SUCCESS) {
@@ -428,29 +432,11 @@ static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv == APR_SUCCESS && keeps_items(intake->job)) {
         rv = store_items(tx, intake, ptemp);
     }
-    return rv == APR_SUCCESS ? batch_tx_job_insert_placed(tx, intake->job, NULL) : rv;
-}
-
-/* The same for one that stands in line, so that its job is there. */
-static apr_status_t lined_up_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    batch_intake_state_t *intake = baton;
-    apr_status_t rv = check_permission(intake);
-
-    *intake->job = intake->before;
-    if (rv == APR_SUCCESS) {
-        rv = batch_intake_take_turn(tx, intake);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
-    if (rv == APR_SUCCESS) {
-        rv = settle_group(tx, intake, ptemp);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = conclude(tx, intake, ptemp);
-    }
-    if (rv == APR_SUCCESS && keeps_items(intake->job)) {
-        rv = store_items(tx, intake, ptemp);
-    }
-    return rv == APR_SUCCESS ? batch_tx_job_received(tx, intake->job) : rv;
+    return stands_in_line ? batch_tx_job_received(tx, intake->job)
+                          : batch_tx_job_insert_placed(tx, intake->job, NULL);
 }
 
 static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -497,7 +483,7 @@ static apr_status_t remove_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
  */
 static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, batch_error_t *err)
 {
-    apr_status_t rv = batch_intake_run_in_turn(intake, body, lined_up_body, err);
+    apr_status_t rv = batch_intake_run_in_turn(intake, body, err);
     int failing = 0;
 
     while (rv == BATCH_EREFUSED && intake->plan->mode == BATCH_MODE_SYNC && !failing) {
@@ -509,9 +495,8 @@ static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, ba
         }
         failing = intake->undone;
         memset(err, 0, sizeof(*err));
-        body = intake->whole && intake->before.queued_at ? lined_up_body : body;
         /* Another batch may have come meanwhile. */
-        rv = batch_intake_run_in_turn(intake, body, lined_up_body, err);
+        rv = batch_intake_run_in_turn(intake, body, err);
     }
     BATCH_POINT("received");
     return rv;

@@ -111,10 +111,10 @@ apr_status_t batch_intake_apply(batch_tx_t *tx, batch_intake_state_t *intake, in
 
 /**
  * Runs the transaction of a sync batch, whose baton is the intake, when its turn has come.
- * lined_up: the one for a batch that is a single group and has stood in line.
+ * BATCH_EBUSY with a sentence for the client where that takes too long.
  */
 apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn *body,
-                                      batch_tx_fn *lined_up, batch_error_t *err);
+                                      batch_error_t *err);
 
 /**
  * The first call of a transaction that carries out a sync batch: BATCH_EBUSY where it is not its

@@ -173,11 +173,11 @@ apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake
 }
 
 apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn *body,
-                                      batch_tx_fn *lined_up, batch_error_t *err)
+                                      batch_error_t *err)
 {
     apr_status_t rv;
 
-    for (;;) {
+    do {
         rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE, NULL, err,
                               intake->p);
         if (rv == BATCH_EUNAVAILABLE && intake->asks_for_turn) {
@@ -187,9 +187,6 @@ apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn 
             return rv;
         }
         rv = await_turn(intake, err);
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        body = intake->whole ? lined_up : body;
-    }
+    } while (rv == APR_SUCCESS);
+    return rv;
 }
