@@ -129,7 +129,9 @@ static void test_stop_in_doubt(apr_pool_t *p)
 /* ---- A query that is run again ----------------------------------------------------------------
  */
 
-/* Only the first three are selected any more; their COMMIT is the one that is lost. */
+static int selections;
+
+/* Only the first three are selected any more; the first COMMIT of that is the one that is lost. */
 static apr_status_t select_three(apr_array_header_t **items, const batch_engine_t *with,
                                  const batch_job_t *job, batch_error_t *err, apr_pool_t *p)
 {
@@ -137,7 +139,9 @@ static apr_status_t select_three(apr_array_header_t **items, const batch_engine_
     (void)job;
     (void)err;
     *items = request("delete", "r%03d", 1, 3, p)->first.ids;
-    lose_next(mode_of_chunks);
+    if (selections++ == 0) {
+        lose_next(mode_of_chunks);
+    }
     return APR_SUCCESS;
 }
 
@@ -155,6 +159,7 @@ static void test_reselect(proxy_mode_e mode, apr_pool_t *p)
     lost();
     engine.select = select_three;
     mode_of_chunks = mode;
+    selections = 0;
     is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a batch selects once more");
     engine.select = NULL;
     lose_next(PROXY_PASS);
