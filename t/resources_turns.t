@@ -135,7 +135,7 @@ is_item_errors([stored_errors($behind)], [[0, 'id', 'not_found']], 'as its error
 # Another sync batch that takes too long, which nobody sees but by its lock.
 if (driver() eq 'pgsql') {
     restore();
-    hold_statement("SELECT 'held' FROM pg_advisory_xact_lock(hashtextextended('contacts' || chr(10) || 'acme', 78856))");
+    hold_statement("SELECT 'held' FROM pg_advisory_xact_lock(hashtextextended(current_schema() || chr(10) || 'contacts' || chr(10) || 'acme', 78856))");
     $answer = synchronous(merge('contact', [{name => 'Late', notes => 'late'}]));
     is($answer->status, 409, 'a sync batch does not wait for ever for another one');
     ok($answer->header('Retry-After'), 'and says when to come back');

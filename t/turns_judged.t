@@ -127,7 +127,7 @@ if (driver() eq 'pgsql') {
         my $commits = hold(78855);
         my $first = begin({%{merge('turn', [{id => 'a', name => 'Anna'}])}, mode => $mode});
         wait_for('its COMMIT', sub { waiting(1) });
-        my $queue = hold("hashtextextended('$table' || chr(10) || 'acme', 78857)");
+        my $queue = hold("hashtextextended(current_schema() || chr(10) || '$table' || chr(10) || 'acme', 78857)");
         my $second = begin(merge('turn', [{id => 'a', notes => 'known by then'}]));
         wait_for('another to be judged', sub { waiting(2) });
         $commits->();

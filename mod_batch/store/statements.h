@@ -215,6 +215,12 @@
         "via") " AND " BATCH_SQL_TEXT_FILTER("status") " AND " BATCH_SQL_TEXT_FILTER("action")
 
 /*
+ * pgsql: the lock of a target. Advisory locks belong to the database, the module's tables to a
+ * schema of it.
+ */
+#define BATCH_TARGET_LOCK(kind) "hashtextextended(current_schema() || chr(10) || %s, " kind ")"
+
+/*
  * One statement an entry: SAME(SYMBOL, text) where both drivers take the same, else
  * OWN(SYMBOL, text for sqlite3, text for pgsql); NULL where a driver does not use it.
  */
@@ -320,11 +326,13 @@
                                                                                                    \
     /* Turns: store_turns.c */                                                                     \
     OWN(BATCH_SQL_TARGET_TRY, NULL,                                                                \
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 78856))::int")                      \
+        "SELECT pg_try_advisory_xact_lock(" BATCH_TARGET_LOCK("78856") ")::int")                   \
     OWN(BATCH_SQL_TARGET_SHARE, NULL,                                                              \
-        "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 78856))")                        \
-    OWN(BATCH_SQL_TARGET_ALONE, NULL, "SELECT pg_advisory_xact_lock(hashtextextended(%s, 78856))") \
-    OWN(BATCH_SQL_TARGET_QUEUE, NULL, "SELECT pg_advisory_xact_lock(hashtextextended(%s, 78857))") \
+        "SELECT pg_advisory_xact_lock_shared(" BATCH_TARGET_LOCK("78856") ")")                     \
+    OWN(BATCH_SQL_TARGET_ALONE, NULL,                                                              \
+        "SELECT pg_advisory_xact_lock(" BATCH_TARGET_LOCK("78856") ")")                            \
+    OWN(BATCH_SQL_TARGET_QUEUE, NULL,                                                              \
+        "SELECT pg_advisory_xact_lock(" BATCH_TARGET_LOCK("78857") ")")                            \
     SAME(BATCH_SQL_TARGET_LAST, "SELECT max(line.queued_at) " BATCH_SQL_TEXT_LINE("%s"))           \
     SAME(BATCH_SQL_TARGET_EARLIER,                                                                 \
          "SELECT line.seq " BATCH_SQL_TEXT_LINE("%s")                                              \

@@ -76,7 +76,7 @@ static void check_walk(const batch_source_item_t *item, apr_pool_t *p)
 static void check_item(uint64_t *sum, const batch_source_item_t *item, apr_pool_t *p)
 {
     static const char *const codes[] = {"not_an_object", "too_large", "repeated_member",
-                                        "wrong_type"};
+                                        "nul_byte"};
     int found = !item->wrong;
 
     for (size_t i = 0; !found && i < sizeof(codes) / sizeof(*codes); i++) {
