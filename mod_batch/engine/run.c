@@ -434,6 +434,10 @@ static apr_status_t reselect(batch_job_run_t *run, batch_error_t *err)
     if (rv == BATCH_EINVALID) {
         run->reason = apr_pstrdup(run->p, err->message);
     }
+    if (rv == BATCH_ECROWDED) { /* other queries end */
+        run->runner->pause(run->runner->baton, FIRST_WAIT);
+        rv = renew(run, err);
+    }
     return rv;
 }
 
