@@ -8,12 +8,12 @@ use BatchTest;
 my $app = '"Testing App"';
 sql(
     driver() eq 'pgsql'
-    ? "UPDATE records SET form_values = form_values || jsonb_build_object('big', repeat('x', 4000)) WHERE form_id = '" . TESTING_APP . "'"
-    : "UPDATE records SET form_values = json_set(form_values, '\$.big', replace(hex(zeroblob(2000)), '0', 'x')) WHERE form_id = '" . TESTING_APP . "'"
+    ? "UPDATE records SET form_values = form_values || jsonb_build_object('big', repeat('x', 16000)) WHERE form_id = '" . TESTING_APP . "'"
+    : "UPDATE records SET form_values = json_set(form_values, '\$.big', replace(hex(zeroblob(8000)), '0', 'x')) WHERE form_id = '" . TESTING_APP . "'"
 );
 my $before = table_hash('records');
 
-# 2 MB of copies; a sorter of all pairs, which grows until it is stopped; copies of some records.
+# 8 MB of copies; a sorter of all pairs, which grows until it is stopped; copies of some records.
 my %query = (
     copies => "SELECT max(_record_id) AS id FROM $app WHERE big = 'y' GROUP BY _record_id",
     pairs => 'SELECT a._record_id AS id FROM "Hydrants" a, "Hydrants" b, "Hydrants" c, "Hydrants" d ORDER BY a._status || b._record_id || c._record_id || d._record_id',
@@ -27,8 +27,8 @@ sub text
     return request_text('POST', '/batch', json => {batch => {operations => [operation(form_id => HYDRANTS, query => $query{$what})]}});
 }
 
-my $too_much = qr/^needs more than 1048576 bytes of memory, the limit of this server \(BatchQueryMemory\)/;
-configure('BatchQueryMemory 1048576');
+my $too_much = qr/^needs more than 4194304 bytes of memory, the limit of this server \(BatchQueryMemory\)/;
+configure('BatchQueryMemory 4194304');
 server_graceful();
 foreach my $what (qw(copies pairs)) {
     my ($answer) = parallel([text($what)]);

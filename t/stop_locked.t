@@ -23,7 +23,7 @@ sub running_batch
 {
     my ($status) = @_;
     restore();
-    slow_trigger('UPDATE');
+    slow_trigger('UPDATE', 700);
     count_trigger('UPDATE');
     my $batch = create(update_ids({status => $status}, @ids));
     wait_for('progress', sub { progress_of($batch) > 0 });

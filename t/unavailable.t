@@ -56,7 +56,7 @@ if (driver() ne 'pgsql') {
 
 # A batch that runs meets a lock: it waits, and goes on when the lock is gone.
 restore();
-slow_trigger('UPDATE');
+slow_trigger('UPDATE', 700);
 count_trigger('UPDATE');
 my $batch = create(update_ids({status => 'waited'}, @ids));
 wait_for('progress', sub { batch($batch)->{objects_success} > 0 });

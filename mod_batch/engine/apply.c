@@ -379,14 +379,24 @@ static apr_status_t apply_round(void *baton, int *done, batch_row_outcome_t *out
     return apply_rows(round->tx, done, outcomes, round->request, items, count, ptemp);
 }
 
+/* So long a chunk may go on with items that are tried again. */
+#define RETRY_TIME apr_time_from_sec(1)
+
 /* Items that are tried again may need each other, too. */
 static apr_status_t apply_in_rounds(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
                                     const batch_apply_request_t *request, const batch_item_t *items,
                                     int count, apr_pool_t *ptemp)
 {
-    struct round round = {tx, request};
-    apr_status_t rv = apply_rows(tx, done, outcomes, request, items, count, ptemp);
+    const apr_time_t until = apr_time_now() + RETRY_TIME;
+    batch_apply_request_t patient = *request;
+    struct round round = {tx, &patient};
+    apr_status_t rv;
 
+    /* Those that need each other are to be there together, however late it is in the chunk. */
+    if (request->is_retry && patient.deadline < until) {
+        patient.deadline = until;
+    }
+    rv = apply_rows(tx, done, outcomes, &patient, items, count, ptemp);
     return rv == APR_SUCCESS && request->is_retry && !request->refused && *done > 1
                ? batch_apply_rounds(outcomes, items, *done, apply_round, &round, ptemp)
                : rv;
