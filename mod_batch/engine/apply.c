@@ -486,7 +486,7 @@ static apr_status_t apply_again(batch_tx_t *tx, int *tried, const batch_apply_re
     int left = request->count;
     int most = AGAIN_FIRST;
     apr_status_t rv;
-    int done;
+    int done = 0;
 
     *tried = 0;
     part.deadline = APR_INT64_MAX;

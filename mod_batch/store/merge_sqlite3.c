@@ -464,7 +464,8 @@ static int is_unsure(const batch_sqlite3_run_t *run, const char *words)
     static const char unique[] = "UNIQUE constraint failed: ";
     apr_size_t table = strlen(run->resource->table) + 1;
 
-    if (!is_watched(run) || !run->inserting || strncmp(words, unique, sizeof(unique) - 1) != 0) {
+    if (!words || !is_watched(run) || !run->inserting ||
+        strncmp(words, unique, sizeof(unique) - 1) != 0) {
         return 0;
     }
     for (words += sizeof(unique) - 1; *words; words += strspn(words, ", ")) {
