@@ -484,7 +484,7 @@ static apr_status_t apply_again(batch_tx_t *tx, int *tried, const batch_apply_re
     batch_apply_request_t part = *request;
     batch_item_t *items = apr_palloc(ptemp, AGAIN_ITEMS * sizeof(*items));
     int left = request->count;
-    int most = AGAIN_FIRST;
+    int most = request->is_retry ? AGAIN_ITEMS : AGAIN_FIRST; /* they may need each other */
     apr_status_t rv;
     int done = 0;
 

@@ -2,6 +2,8 @@
  */
 #include "engine/run_private.h"
 
+#include <string.h>
+
 #include "engine/points.h"
 #include "engine/status.h"
 #include "store/removal.h"
@@ -16,6 +18,9 @@
 
 /* Stored items of a chunk in bytes, about: it holds copies of them until its end. */
 #define CHUNK_BYTES (8 * 1024 * 1024)
+
+/* Items that are tried again together, about. */
+#define RETRY_ITEMS 1000
 
 /* ---- The items --------------------------------------------------------------------------------
  */
@@ -65,6 +70,60 @@ apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int6
     rv = tx ? read_segment(tx, &read, NULL)
             : batch_store_read(run->engine->store, read_segment, &read, err, run->chunk_pool);
     return rv == APR_SUCCESS ? decode_segment(run, &segment, err) : rv;
+}
+
+/* Where the items end that are tried again as those at the job's cursor are. */
+static apr_int64_t end_of_try(const batch_job_t *job)
+{
+    apr_int64_t second = job->stored + job->second_tries;
+
+    return job->cursor < second ? second : batch_job_items(job);
+}
+
+/* Adds the segment that follows the run's items to them. */
+static apr_status_t load_more(batch_job_run_t *run, batch_tx_t *tx)
+{
+    const apr_int64_t first = run->first;
+    const int before = run->item_count;
+    const apr_size_t bytes = run->bytes;
+    const batch_item_t *items = run->items;
+    batch_item_t *all;
+    batch_segment_t segment;
+    apr_status_t rv =
+        batch_tx_segment_get(tx, &segment, run->job, first + before, run->segment_pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = decode_segment(run, &segment, batch_tx_error(tx));
+    }
+    if (rv != APR_SUCCESS) {
+        run->item_count = 0;
+        return rv;
+    }
+    all = apr_palloc(run->segment_pool,
+                     (apr_size_t)(unsigned)(before + run->item_count) * sizeof(*all));
+    memcpy(all, items, (apr_size_t)(unsigned)before * sizeof(*all));
+    memcpy(all + before, run->items, (apr_size_t)(unsigned)run->item_count * sizeof(*all));
+    run->items = all;
+    run->first = first;
+    run->item_count += before;
+    run->bytes += bytes;
+    return APR_SUCCESS;
+}
+
+/*
+ * Has the items at the job's cursor in run->items: of those that are tried again as many as may be,
+ * for they may need each other, whichever chunks have put them off.
+ */
+static apr_status_t load_items(batch_job_run_t *run, batch_tx_t *tx, const batch_job_t *job)
+{
+    const apr_int64_t end = end_of_try(job);
+    apr_status_t rv = batch_run_load_items(run, tx, job->cursor, batch_tx_error(tx));
+
+    while (rv == APR_SUCCESS && job->cursor >= job->stored && run->first + run->item_count < end &&
+           run->first + run->item_count - job->cursor < RETRY_ITEMS && run->bytes < CHUNK_BYTES) {
+        rv = load_more(run, tx);
+    }
+    return rv;
 }
 
 /* ---- A chunk ----------------------------------------------------------------------------------
@@ -245,7 +304,7 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
     do {
         apr_pool_clear(pool);
         from = after->cursor;
-        rv = batch_run_load_items(run, tx, from, batch_tx_error(tx));
+        rv = load_items(run, tx, after);
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -322,7 +381,7 @@ static apr_status_t try_exchange(batch_tx_t *tx, batch_chunk_t *chunk, int *appl
     *applied = 0;
     while (rv == APR_SUCCESS && !more && !*applied && after->cursor < batch_job_items(after) &&
            apr_time_now() < deadline) {
-        rv = batch_run_load_items(run, tx, after->cursor, batch_tx_error(tx));
+        rv = load_items(run, tx, after);
         if (rv == APR_SUCCESS) {
             request.items = run->items + (after->cursor - run->first);
             request.count = run->item_count - (int)(after->cursor - run->first);

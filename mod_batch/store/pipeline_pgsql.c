@@ -356,6 +356,40 @@ static int next_result(batch_connection_t *connection, PGresult **result, apr_ti
     return 1;
 }
 
+/*
+ * The end of a round trip. What fails between the last statement and it (a time-out or a cancel
+ * that the server was told of too late for the statement; a constraint that is looked at then) has
+ * undone that statement, unless it was a COMMIT: then that is done, and stays so.
+ */
+static void read_sync(batch_connection_t *connection, const batch_pgsql_queued_t *last,
+                      apr_time_t deadline)
+{
+    batch_pgsql_state_t *state = state_of(connection);
+    ExecStatusType status = PGRES_EMPTY_QUERY;
+    int failures = 0;
+    PGresult *result;
+
+    while (!state->lost && status != PGRES_PIPELINE_SYNC &&
+           next_result(connection, &result, deadline)) {
+        if (!result) {
+            if (status != PGRES_FATAL_ERROR) {
+                lose(connection, "the server is out of step");
+            }
+            status = PGRES_EMPTY_QUERY;
+            continue;
+        }
+        status = PQresultStatus(result);
+        if (status == PGRES_FATAL_ERROR && !failures++) {
+            judge(connection, result, last);
+            continue;
+        }
+        if (status != PGRES_PIPELINE_SYNC) {
+            lose(connection, "the server is out of step");
+        }
+        PQclear(result);
+    }
+}
+
 static void read_results(batch_connection_t *connection, apr_time_t deadline)
 {
     batch_pgsql_state_t *state = state_of(connection);
@@ -382,12 +416,7 @@ static void read_results(batch_connection_t *connection, apr_time_t deadline)
         state->queue[0] = i + 1 < count ? queue[count - 1] : (batch_pgsql_queued_t){0};
         state->queued = i + 1 < count;
     }
-    if (!state->lost && next_result(connection, &result, deadline)) {
-        if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
-            lose(connection, "the server is out of step");
-        }
-        PQclear(result);
-    }
+    read_sync(connection, &queue[count - 1], deadline);
 }
 
 batch_failure_e batch_pgsql_flush(batch_connection_t *connection, PGresult **result)

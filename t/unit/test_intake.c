@@ -409,6 +409,35 @@ static void test_hand_over(apr_pool_t *p)
     sql(p, "DROP INDEX one_size");
 }
 
+/* Items that wait for each other, each put off by a chunk of its own. */
+static void test_chain(apr_pool_t *p)
+{
+    batch_resources_request_t request = asking("merge", "mixed");
+    batch_job_t job, ran;
+    int claims;
+
+    empty(p);
+    sql(p, "CREATE UNIQUE INDEX one_size ON places (organization_id, size)");
+    take_in(&job, &request,
+            ITEMS("name=a kind=shop size=11", "name=b kind=shop size=12",
+                  "name=c kind=shop size=13", "name=d kind=shop size=14"),
+            p);
+    run_next(&ran, -1, p);
+    engine.limits.chunk_time = 0; /* one item a chunk */
+    take_in(&job, &request,
+            ITEMS("name=a kind=shop size=12", "name=b kind=shop size=13",
+                  "name=c kind=shop size=14", "name=d kind=shop size=15"),
+            p);
+    for (claims = 0; claims < 50 && run_next(&ran, 5, p) == APR_SUCCESS; claims++) {
+    }
+    ran = again(&job, p);
+    is_string(counts_of(&ran, p), "0/4/0/0/0/0", "a chain of items, each behind the next");
+    is_number(ran.second_tries, 3, "all but the last were put off");
+    is_string(errors_of(&ran, p), "", "none is refused");
+    engine.limits.chunk_time = apr_time_from_sec(10);
+    sql(p, "DROP INDEX one_size");
+}
+
 /* Nothing can be applied before the cleanup: both are one transaction. */
 static void test_exchange(apr_pool_t *p)
 {
@@ -470,6 +499,7 @@ int main(void)
     test_cancel(p);
     test_kept_by_database(p);
     test_hand_over(p);
+    test_chain(p);
     test_exchange(p);
     test_refused(p);
     return end_places(p);

@@ -7,6 +7,7 @@
 
 #include <apr_thread_proc.h>
 
+#include "store/pipeline_pgsql.h"
 #include "store/tx.h"
 
 static char server[600]; /* its folder */
@@ -462,6 +463,71 @@ static void test_claims_at_once(void)
               200, "each batch once");
 }
 
+/* ---- What fails between a statement and the end of its round trip ------------------------------
+ */
+
+/* Runs statements, each a transaction of its own, in one round trip. A batch_tx_fn; baton: them. */
+static apr_status_t alone(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    const char *const *statements = baton;
+    batch_failure_e failure =
+        batch_pgsql_queue_text(tx->connection, "COMMIT", BATCH_PGSQL_OWN); /* of what was begun */
+
+    for (; *statements && failure == BATCH_FAILURE_NONE; statements++) {
+        failure = batch_pgsql_queue_text(tx->connection, *statements, BATCH_PGSQL_ROWS);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_flush(tx->connection, NULL);
+    }
+    is_number(failure, BATCH_FAILURE_REFUSED, "the failure is the last statement's");
+    is_string(batch_pgsql_sqlstate(tx->connection), "23503", "with its code");
+    batch_pgsql_forgive(tx->connection);
+    (void)batch_pgsql_queue_text(tx->connection, "SELECT 1", BATCH_PGSQL_OWN);
+    is_number(batch_pgsql_flush(tx->connection, NULL), BATCH_FAILURE_NONE,
+              "and the connection is as good as before");
+    return nothing(tx, NULL, ptemp);
+}
+
+/* So short a time that it is over at any moment of a round trip. A batch_tx_fn. */
+static apr_status_t hasty(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    int *lost = baton;
+    char sql[80];
+    int i;
+
+    (void)ptemp;
+    (void)batch_pgsql_queue_text(tx->connection, "SET LOCAL statement_timeout = 1",
+                                 BATCH_PGSQL_OWN);
+    (void)batch_pgsql_flush(tx->connection, NULL);
+    (void)batch_pgsql_queue_text(tx->connection, "SAVEPOINT here", BATCH_PGSQL_OWN);
+    for (i = 0; i < 400 && !*lost; i++) {
+        apr_snprintf(sql, sizeof(sql), "SELECT count(*) FROM generate_series(1, %d)", 40 * i);
+        (void)batch_pgsql_queue_text(tx->connection, sql, BATCH_PGSQL_ROWS);
+        (void)batch_pgsql_flush(tx->connection, NULL);
+        batch_pgsql_forgive(tx->connection);
+        (void)batch_pgsql_queue_text(tx->connection, "ROLLBACK TO SAVEPOINT here", BATCH_PGSQL_OWN);
+        (void)batch_pgsql_flush(tx->connection, NULL);
+        batch_pgsql_forgive(tx->connection);
+        *lost = ((batch_pgsql_state_t *)tx->connection->state)->lost;
+    }
+    return APR_SUCCESS;
+}
+
+static void test_late_failure(void)
+{
+    const char *statements[] = {"INSERT INTO late VALUES (1)", NULL};
+    int lost = 0;
+
+    native(path, "CREATE TABLE there (id int PRIMARY KEY);"
+                 "CREATE TABLE late (id int REFERENCES there DEFERRABLE INITIALLY DEFERRED)");
+    is_number(batch_store_read(store, alone, statements, &err, pool), APR_SUCCESS,
+              "a constraint that is looked at behind the statement");
+    is_number(number("SELECT count(*) FROM late"), 0, "nothing was stored");
+    (void)batch_store_read(store, hasty, &lost, &err, pool);
+    is_number(lost, 0, "no time-out costs the connection");
+    native(path, "DROP TABLE late; DROP TABLE there");
+}
+
 int main(int argc, char **argv)
 {
     int code;
@@ -487,6 +553,7 @@ int main(int argc, char **argv)
     test_locks();
     test_lock_order();
     test_claims_at_once();
+    test_late_failure();
     batch_store_destroy(store);
     ok(control("stop", "immediate"), "it is stopped");
     path = NULL;
