@@ -1,29 +1,19 @@
 /* What names mean, and that operators get what they can work with. */
-#include "query/tree.h"
+#include "query/check.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
-/* What constants may take that are computed before the query runs. */
-#define MOST_FOLDING (1024 * 1024)
-
 /* A LIKE pattern's limit, as texts.c has it. */
 #define MOST_PATTERN 1000
 
-typedef struct checker {
-    batch_select_t *select;
-    batch_query_text_t *text;
-    const batch_query_schema_t *schema;
-    apr_time_t now;
-} checker_t;
-
-static int check(checker_t *checker, batch_node_t *node);
+static int check(batch_checker_t *checker, batch_node_t *node);
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
-static int column_slot(const checker_t *checker, const batch_query_column_t *column)
+static int column_slot(const batch_checker_t *checker, const batch_query_column_t *column)
 {
     apr_array_header_t *columns = checker->select->columns;
     int i;
@@ -38,7 +28,7 @@ static int column_slot(const checker_t *checker, const batch_query_column_t *col
     return columns->nelts - 1;
 }
 
-static int member_slot(const checker_t *checker, const batch_node_t *node)
+static int member_slot(const batch_checker_t *checker, const batch_node_t *node)
 {
     apr_array_header_t *members = checker->select->members;
     batch_member_t *member;
@@ -57,7 +47,7 @@ static int member_slot(const checker_t *checker, const batch_node_t *node)
     return members->nelts - 1;
 }
 
-static int check_qualifier(checker_t *checker, const batch_node_t *node)
+static int check_qualifier(batch_checker_t *checker, const batch_node_t *node)
 {
     const batch_select_t *select = checker->select;
     const char *form = select->form ? select->form->text : NULL;
@@ -74,7 +64,7 @@ static int check_qualifier(checker_t *checker, const batch_node_t *node)
                              node->qualifier, wanted ? wanted : "");
 }
 
-static int check_name(checker_t *checker, batch_node_t *node)
+static int check_name(batch_checker_t *checker, batch_node_t *node)
 {
     const batch_query_column_t *column = batch_query_schema_column(checker->schema, node->name);
     batch_near_t near;
@@ -106,9 +96,9 @@ static int check_name(checker_t *checker, batch_node_t *node)
 
 /* ---- Kinds ----------------------------------------------------------------------------------- */
 
-static void fold(const checker_t *checker, batch_node_t *node)
+static void fold(const batch_checker_t *checker, batch_node_t *node)
 {
-    batch_query_room_t room = {.p = checker->text->p, .most = MOST_FOLDING};
+    batch_query_room_t room = {.p = checker->text->p, .most = BATCH_QUERY_FOLDING};
     batch_query_value_t value;
     int i;
 
@@ -128,7 +118,8 @@ static void fold(const checker_t *checker, batch_node_t *node)
     }
 }
 
-static batch_node_t *wrap(const checker_t *checker, batch_node_t *child, batch_query_kind_e kind)
+batch_node_t *batch_check_wrap(const batch_checker_t *checker, batch_node_t *child,
+                               batch_query_kind_e kind)
 {
     batch_node_t *node = apr_pcalloc(checker->text->p, sizeof(*node));
 
@@ -145,9 +136,10 @@ static batch_node_t *wrap(const checker_t *checker, batch_node_t *child, batch_q
 }
 
 /* A string of the query as the kind that its place asks for. */
-static int require_literal(const checker_t *checker, batch_node_t *node, batch_query_kind_e kind)
+static int require_literal(const batch_checker_t *checker, batch_node_t *node,
+                           batch_query_kind_e kind)
 {
-    batch_query_room_t room = {.p = checker->text->p, .most = MOST_FOLDING};
+    batch_query_room_t room = {.p = checker->text->p, .most = BATCH_QUERY_FOLDING};
     batch_query_value_t value = batch_query_convert(&node->value, kind, &room);
 
     if (value.kind == BATCH_QUERY_NULL) {
@@ -164,8 +156,8 @@ static int require_literal(const checker_t *checker, batch_node_t *node, batch_q
     return 1;
 }
 
-/* Makes *place give values of that kind, if it can without guessing. */
-static int require(const checker_t *checker, batch_node_t **place, batch_query_kind_e kind)
+int batch_check_require(const batch_checker_t *checker, batch_node_t **place,
+                        batch_query_kind_e kind)
 {
     batch_node_t *node = *place;
 
@@ -182,7 +174,7 @@ static int require(const checker_t *checker, batch_node_t **place, batch_query_k
     if (node->kind == BATCH_QUERY_MEMBER ||
         (node->kind == BATCH_QUERY_INTEGER && kind == BATCH_QUERY_NUMBER) ||
         (node->kind == BATCH_QUERY_DATE && kind == BATCH_QUERY_TIMESTAMP)) {
-        *place = wrap(checker, node, kind);
+        *place = batch_check_wrap(checker, node, kind);
         return 1;
     }
     return batch_query_fault(checker->text, node->at,
@@ -208,8 +200,7 @@ static int common_kind(batch_query_kind_e a, batch_query_kind_e b)
     return -1;
 }
 
-/* Brings the children from first on to one kind. */
-static int unify(const checker_t *checker, batch_node_t *node, batch_query_kind_e *kind)
+int batch_check_unify(const batch_checker_t *checker, batch_node_t *node, batch_query_kind_e *kind)
 {
     int known = BATCH_QUERY_NULL, literals = 0, members = 0, i;
 
@@ -246,35 +237,35 @@ static int unify(const checker_t *checker, batch_node_t *node, batch_query_kind_
     }
     *kind = (batch_query_kind_e)known;
     for (i = 0; i < node->count; i++) {
-        if (!require(checker, &node->children[i], *kind)) {
+        if (!batch_check_require(checker, &node->children[i], *kind)) {
             return 0;
         }
     }
     return 1;
 }
 
-static int require_all(const checker_t *checker, batch_node_t *node, batch_query_kind_e kind)
+int batch_check_require_all(const batch_checker_t *checker, batch_node_t *node,
+                            batch_query_kind_e kind)
 {
     int i;
 
     for (i = 0; i < node->count; i++) {
-        if (!require(checker, &node->children[i], kind)) {
+        if (!batch_check_require(checker, &node->children[i], kind)) {
             return 0;
         }
     }
     return 1;
 }
 
-/* Anything but an interval, as a text. */
-static int as_text(const checker_t *checker, batch_node_t **place)
+int batch_check_text(const batch_checker_t *checker, batch_node_t **place)
 {
     batch_query_kind_e kind = (*place)->kind;
 
     if (kind == BATCH_QUERY_TEXT || kind == BATCH_QUERY_NULL || kind == BATCH_QUERY_LITERAL ||
         kind == BATCH_QUERY_INTERVAL) {
-        return require(checker, place, BATCH_QUERY_TEXT);
+        return batch_check_require(checker, place, BATCH_QUERY_TEXT);
     }
-    *place = wrap(checker, *place, BATCH_QUERY_TEXT);
+    *place = batch_check_wrap(checker, *place, BATCH_QUERY_TEXT);
     return 1;
 }
 
@@ -301,12 +292,12 @@ static void sort_in(batch_node_t *node)
     node->sorted = 1;
 }
 
-static int check_like(const checker_t *checker, batch_node_t *node)
+static int check_like(const batch_checker_t *checker, batch_node_t *node)
 {
-    batch_query_room_t room = {.most = MOST_FOLDING};
+    batch_query_room_t room = {.most = BATCH_QUERY_FOLDING};
     const batch_node_t *pattern, *escape;
 
-    if (!require_all(checker, node, BATCH_QUERY_TEXT)) {
+    if (!batch_check_require_all(checker, node, BATCH_QUERY_TEXT)) {
         return 0;
     }
     pattern = node->children[1];
@@ -326,9 +317,9 @@ static int check_like(const checker_t *checker, batch_node_t *node)
 }
 
 /* member > '9': as texts, 10 would be below 9, which nobody means. */
-static int check_quoted_numbers(const checker_t *checker, const batch_node_t *node)
+static int check_quoted_numbers(const batch_checker_t *checker, const batch_node_t *node)
 {
-    batch_query_room_t room = {.p = checker->text->p, .most = MOST_FOLDING};
+    batch_query_room_t room = {.p = checker->text->p, .most = BATCH_QUERY_FOLDING};
     int members = 0, i;
 
     if (node->type == BATCH_NODE_COMPARE ? node->op < BATCH_COMPARE_LESS
@@ -358,7 +349,7 @@ static int is_time(batch_query_kind_e kind)
     return kind == BATCH_QUERY_DATE || kind == BATCH_QUERY_TIMESTAMP;
 }
 
-static int check_arithmetic(const checker_t *checker, batch_node_t *node)
+static int check_arithmetic(const batch_checker_t *checker, batch_node_t *node)
 {
     batch_node_t **children = node->children;
 
@@ -369,23 +360,24 @@ static int check_arithmetic(const checker_t *checker, batch_node_t *node)
     }
     if (children[1]->kind == BATCH_QUERY_INTERVAL && (node->op == '+' || node->op == '-')) {
         node->kind = BATCH_QUERY_TIMESTAMP;
-        return is_time(children[0]->kind) || require(checker, &children[0], BATCH_QUERY_TIMESTAMP);
+        return is_time(children[0]->kind) ||
+               batch_check_require(checker, &children[0], BATCH_QUERY_TIMESTAMP);
     }
     node->kind =
         children[0]->kind == BATCH_QUERY_INTEGER && children[1]->kind == BATCH_QUERY_INTEGER
             ? BATCH_QUERY_INTEGER
             : BATCH_QUERY_NUMBER;
-    return require_all(checker, node, node->kind);
+    return batch_check_require_all(checker, node, node->kind);
 }
 
-static int check_negate(const checker_t *checker, batch_node_t *node)
+int batch_check_negate(const batch_checker_t *checker, batch_node_t *node)
 {
     node->kind =
         node->children[0]->kind == BATCH_QUERY_INTEGER ? BATCH_QUERY_INTEGER : BATCH_QUERY_NUMBER;
-    return require_all(checker, node, node->kind);
+    return batch_check_require_all(checker, node, node->kind);
 }
 
-static int check_cast(const checker_t *checker, batch_node_t *node)
+int batch_check_cast(const batch_checker_t *checker, batch_node_t *node)
 {
     batch_node_t *child = node->children[0];
     batch_query_kind_e from = child->kind, to = node->kind;
@@ -406,83 +398,30 @@ static int check_cast(const checker_t *checker, batch_node_t *node)
                              batch_query_kind_name(from), batch_query_kind_name(to));
 }
 
-/* ---- Functions ------------------------------------------------------------------------------- */
-
-static int check_round(const checker_t *checker, batch_node_t *node)
-{
-    node->kind = BATCH_QUERY_NUMBER;
-    return require(checker, &node->children[0], BATCH_QUERY_NUMBER) &&
-           (node->count < 2 || require(checker, &node->children[1], BATCH_QUERY_INTEGER));
-}
-
-static int check_substr(const checker_t *checker, batch_node_t *node)
-{
-    int i;
-
-    node->kind = BATCH_QUERY_TEXT;
-    for (i = 1; i < node->count; i++) {
-        if (!require(checker, &node->children[i], BATCH_QUERY_INTEGER)) {
-            return 0;
-        }
-    }
-    return require(checker, &node->children[0], BATCH_QUERY_TEXT);
-}
-
-static int check_call(const checker_t *checker, batch_node_t *node)
-{
-    switch ((batch_function_e)node->op) {
-    case BATCH_FUNCTION_NOW:
-        node->type = BATCH_NODE_VALUE;
-        node->kind = node->value.kind = BATCH_QUERY_TIMESTAMP;
-        node->value.integer = checker->now;
-        return 1;
-    case BATCH_FUNCTION_ABS:
-        return check_negate(checker, node);
-    case BATCH_FUNCTION_ROUND:
-        return check_round(checker, node);
-    case BATCH_FUNCTION_COALESCE:
-    case BATCH_FUNCTION_NULLIF:
-        return unify(checker, node, &node->kind);
-    case BATCH_FUNCTION_DATE:
-        node->kind = BATCH_QUERY_DATE;
-        return check_cast(checker, node);
-    case BATCH_FUNCTION_LENGTH:
-    case BATCH_FUNCTION_CHAR_LENGTH:
-        node->kind = BATCH_QUERY_INTEGER;
-        return require_all(checker, node, BATCH_QUERY_TEXT);
-    case BATCH_FUNCTION_SUBSTR:
-    case BATCH_FUNCTION_SUBSTRING:
-        return check_substr(checker, node);
-    default:
-        node->kind = BATCH_QUERY_TEXT;
-        return require_all(checker, node, BATCH_QUERY_TEXT);
-    }
-}
-
 /* ---- Nodes ----------------------------------------------------------------------------------- */
 
-static int check_operator(checker_t *checker, batch_node_t *node)
+static int check_operator(batch_checker_t *checker, batch_node_t *node)
 {
     batch_query_kind_e kind;
     int i;
 
     switch (node->type) {
     case BATCH_NODE_CONVERT:
-        return check_cast(checker, node);
+        return batch_check_cast(checker, node);
     case BATCH_NODE_ARITHMETIC:
         return check_arithmetic(checker, node);
     case BATCH_NODE_NEGATE:
-        return check_negate(checker, node);
+        return batch_check_negate(checker, node);
     case BATCH_NODE_CONCAT:
         node->kind = BATCH_QUERY_TEXT;
         for (i = 0; i < node->count; i++) {
-            if (!as_text(checker, &node->children[i])) {
+            if (!batch_check_text(checker, &node->children[i])) {
                 return 0;
             }
         }
         return 1;
     case BATCH_NODE_CALL:
-        return check_call(checker, node);
+        return batch_check_call(checker, node);
     default:
         break;
     }
@@ -492,23 +431,23 @@ static int check_operator(checker_t *checker, batch_node_t *node)
     case BATCH_NODE_OR:
     case BATCH_NODE_NOT:
     case BATCH_NODE_IS_TRUTH:
-        return require_all(checker, node, BATCH_QUERY_BOOLEAN);
+        return batch_check_require_all(checker, node, BATCH_QUERY_BOOLEAN);
     case BATCH_NODE_IS_NULL:
-        return node->op != 'u' || require_all(checker, node, BATCH_QUERY_BOOLEAN);
+        return node->op != 'u' || batch_check_require_all(checker, node, BATCH_QUERY_BOOLEAN);
     case BATCH_NODE_LIKE:
         return check_like(checker, node);
     case BATCH_NODE_IN:
-        if (!unify(checker, node, &kind)) {
+        if (!batch_check_unify(checker, node, &kind)) {
             return 0;
         }
         sort_in(node);
         return 1;
     default:
-        return check_quoted_numbers(checker, node) && unify(checker, node, &kind);
+        return check_quoted_numbers(checker, node) && batch_check_unify(checker, node, &kind);
     }
 }
 
-static int check(checker_t *checker, batch_node_t *node)
+static int check(batch_checker_t *checker, batch_node_t *node)
 {
     int i;
 
@@ -536,7 +475,7 @@ static int check(checker_t *checker, batch_node_t *node)
 
 /* ---- The SELECT ------------------------------------------------------------------------------ */
 
-static int check_id(checker_t *checker)
+static int check_id(batch_checker_t *checker)
 {
     const apr_array_header_t *items = checker->select->items;
     batch_select_item_t *found = NULL;
@@ -568,7 +507,7 @@ static int check_id(checker_t *checker)
     return 1;
 }
 
-static int check_items(checker_t *checker)
+static int check_items(batch_checker_t *checker)
 {
     batch_select_t *select = checker->select;
     int i;
@@ -591,7 +530,7 @@ static int check_items(checker_t *checker)
 }
 
 /* ORDER BY 2 and ORDER BY alias mean what is selected. */
-static int find_item(checker_t *checker, batch_node_t **place)
+static int find_item(batch_checker_t *checker, batch_node_t **place)
 {
     const apr_array_header_t *items = checker->select->items;
     const batch_node_t *node = *place;
@@ -619,7 +558,7 @@ static int find_item(checker_t *checker, batch_node_t **place)
                              "ORDER BY takes a column, an expression or the number of a column");
 }
 
-static int check_order(checker_t *checker)
+static int check_order(batch_checker_t *checker)
 {
     batch_select_t *select = checker->select;
     int i;
@@ -641,7 +580,7 @@ static int check_order(checker_t *checker)
 int batch_query_check_select(batch_select_t *select, batch_query_text_t *text,
                              const batch_query_schema_t *schema, apr_time_t now)
 {
-    checker_t checker = {select, text, schema, now};
+    batch_checker_t checker = {select, text, schema, now};
     batch_query_column_t *key = apr_pcalloc(text->p, sizeof(*key));
 
     key->column = schema->resource->key;
@@ -652,9 +591,9 @@ int batch_query_check_select(batch_select_t *select, batch_query_text_t *text,
     APR_ARRAY_PUSH(select->columns, const batch_query_column_t *) = key;
     if (!check_items(&checker) ||
         (select->where && (!check(&checker, select->where) ||
-                           !require(&checker, &select->where, BATCH_QUERY_BOOLEAN))) ||
+                           !batch_check_require(&checker, &select->where, BATCH_QUERY_BOOLEAN))) ||
         !check_order(&checker)) {
         return 0;
     }
-    return !select->id || as_text(&checker, &select->id);
+    return !select->id || batch_check_text(&checker, &select->id);
 }
