@@ -166,9 +166,12 @@ sub behind_another
 {
     my ($first, @later) = @_;
     on_table('batchless_clients', sub { slow_trigger('INSERT', 900) });
-    my $slow = accepted(merge('client', [@$first, map { {id => "slow $_", name => 'slow'} } 1 .. 10]));
-    my @batches = map { accepted($_) } @later;
-    my @early = map { resource_batch($_) } @batches;
+    my $slow = accepted(merge('client', [(map { {id => "slow $_", name => 'slow'} } 1 .. 10), @$first]));
+    my (@batches, @early);
+    foreach my $request (@later) {
+        push @batches, accepted($request);
+        push @early, resource_batch($batches[-1]);
+    }
     my @ends = map { resource_final($_) } @batches;
     is(resource_batch($slow)->{status}, 'completed', 'the first has ended before');
     drop_triggers();

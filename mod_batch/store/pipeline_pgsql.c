@@ -380,10 +380,15 @@ static void read_sync(batch_connection_t *connection, const batch_pgsql_queued_t
         }
         status = PQresultStatus(result);
         if (status == PGRES_FATAL_ERROR && !failures++) {
-            judge(connection, result, last);
-            continue;
+            if (!state->committed) {
+                judge(connection, result, last);
+                continue;
+            }
+            if (is_fatal(result) || !PQresultErrorField(result, PG_DIAG_SQLSTATE)) {
+                lose(connection, PQresultErrorMessage(result));
+            }
         }
-        if (status != PGRES_PIPELINE_SYNC) {
+        if (status != PGRES_PIPELINE_SYNC && status != PGRES_FATAL_ERROR) {
             lose(connection, "the server is out of step");
         }
         PQclear(result);
