@@ -32,9 +32,9 @@ my @refused = (
     'FETCH ALL FROM batch_walk', 'CLOSE batch_walk', "VACUUM INTO '/tmp/x.db'", 'VALUES (1)', 'TABLE records',
     # Several statements
     "$select; DELETE FROM records", "$select;;", "; $select", "$select; $select", "1 = 1; DROP TABLE records",
-    "_status = 'x'; --", "_status = 'x') ; DELETE FROM records; SELECT (1", "1 = 1) OR (1 = 1", "1 = 1)) UNION SELECT id FROM records --",
+    "_status = 'x') ; DELETE FROM records; SELECT (1", "1 = 1) OR (1 = 1", "1 = 1)) UNION SELECT id FROM records --",
     # Comments
-    "$select -- comment", "$select /* comment */", "_status = 'x' --", "/*!50000 1 = 1 */", "1 = 1 /*", "1 --\n = 1",
+    "/*!50000 1 = 1 */", "1 = 1 /*", "1 = 1 /* /* */", "1 = 1 */", "1 -- = 1", "-- 1 = 1",
     # Tables that are no forms
     'SELECT id FROM records', 'SELECT id FROM "records"', 'SELECT id FROM forms', 'SELECT id FROM contacts', 'SELECT id AS id FROM batch_jobs',
     'SELECT id FROM batch_items', 'SELECT version AS id FROM batch_schema', 'SELECT name AS id FROM sqlite_master',

@@ -6,9 +6,6 @@
 
 #include <apr_strings.h>
 
-/* A LIKE pattern's limit, as texts.c has it. */
-#define MOST_PATTERN 1000
-
 static int check(batch_checker_t *checker, batch_node_t *node);
 
 /* ---- Names ----------------------------------------------------------------------------------- */
@@ -301,9 +298,10 @@ static int check_like(const batch_checker_t *checker, batch_node_t *node)
         return 0;
     }
     pattern = node->children[1];
-    if (pattern->type == BATCH_NODE_VALUE && pattern->value.length > MOST_PATTERN) {
+    if (pattern->type == BATCH_NODE_VALUE && pattern->value.length > BATCH_QUERY_PATTERN_BYTES) {
         return batch_query_fault(checker->text, pattern->at,
-                                 "a pattern must not be longer than %d bytes", MOST_PATTERN);
+                                 "a pattern must not be longer than %d bytes",
+                                 BATCH_QUERY_PATTERN_BYTES);
     }
     if (node->count > 2) {
         escape = node->children[2];
@@ -333,8 +331,8 @@ static int check_quoted_numbers(const batch_checker_t *checker, const batch_node
         const batch_node_t *child = node->children[i];
 
         if (child->kind == BATCH_QUERY_LITERAL &&
-            batch_query_convert(&child->value, BATCH_QUERY_NUMBER, &room).kind ==
-                BATCH_QUERY_NUMBER) {
+            batch_query_convert(&child->value, BATCH_QUERY_NUMBER, &room).kind !=
+                BATCH_QUERY_NULL) {
             return batch_query_fault(checker->text, child->at,
                                      "found '%s', which is a text: say the number without quotes, "
                                      "or CAST(… AS text) if texts are to be compared",

@@ -2,13 +2,9 @@
 #include "query/tree.h"
 #include "store/walk.h"
 
-#include <math.h>
 #include <string.h>
 
 #include <apr_strings.h>
-
-/* Bytes that || may make. */
-#define MOST_TEXT ((apr_size_t)1024 * 1024)
 
 typedef struct evaluation {
     const batch_record_t *record;
@@ -184,7 +180,8 @@ static batch_query_value_t concatenate(const evaluation_t *with, const batch_nod
         }
         length += parts[i].length;
     }
-    if (!parts || length > MOST_TEXT || !(text = batch_query_take(with->room, length))) {
+    if (!parts || !batch_query_makes(with->room, length) ||
+        !(text = batch_query_take(with->room, length))) {
         return nothing;
     }
     for (next = text, i = 0; i < node->count; i++) {
@@ -202,15 +199,16 @@ static batch_query_value_t arithmetic(const evaluation_t *with, const batch_node
     if (is_null(&a) || is_null(&b)) {
         return nothing;
     }
-    return b.kind == BATCH_QUERY_INTERVAL ? batch_query_shift(&a, &b, node->op == '-' ? -1 : 1)
-                                          : batch_query_arithmetic((char)node->op, &a, &b);
+    return b.kind == BATCH_QUERY_INTERVAL
+               ? batch_query_shift(&a, &b, node->op == '-' ? -1 : 1)
+               : batch_query_arithmetic((char)node->op, node->kind, &a, &b);
 }
 
-static batch_query_value_t negative(const batch_query_value_t *value)
+static batch_query_value_t negative(const batch_node_t *node, const batch_query_value_t *value)
 {
-    batch_query_value_t zero = {.kind = value->kind};
+    batch_query_value_t zero = batch_query_integer_value(0);
 
-    return batch_query_arithmetic('-', &zero, value);
+    return batch_query_arithmetic('-', node->kind, &zero, value);
 }
 
 /* ---- Functions ------------------------------------------------------------------------------- */
@@ -219,7 +217,6 @@ static batch_query_value_t round_to(const evaluation_t *with, const batch_node_t
 {
     batch_query_value_t value = evaluate(with, node->children[0]);
     batch_query_value_t places = batch_query_integer_value(0);
-    double scale;
 
     if (node->count > 1) {
         places = evaluate(with, node->children[1]);
@@ -227,14 +224,7 @@ static batch_query_value_t round_to(const evaluation_t *with, const batch_node_t
     if (is_null(&value) || is_null(&places)) {
         return nothing;
     }
-    if (places.integer > 15) {
-        return value; /* it has no more */
-    }
-    if (places.integer < -300) {
-        return batch_query_number_value(0);
-    }
-    scale = pow(10, (double)places.integer);
-    return batch_query_number_value(round(value.number * scale) / scale);
+    return batch_query_round(&value, places.integer, 1);
 }
 
 static batch_query_value_t coalesce(const evaluation_t *with, const batch_node_t *node)
@@ -307,9 +297,7 @@ static batch_query_value_t call(const evaluation_t *with, const batch_node_t *no
     }
     switch ((batch_function_e)node->op) {
     case BATCH_FUNCTION_ABS:
-        return (first.kind == BATCH_QUERY_INTEGER ? first.integer < 0 : first.number < 0)
-                   ? negative(&first)
-                   : first;
+        return batch_query_double(&first) < 0 ? negative(node, &first) : first;
     case BATCH_FUNCTION_DATE:
         return batch_query_convert(&first, BATCH_QUERY_DATE, with->room);
     case BATCH_FUNCTION_LENGTH:
@@ -350,7 +338,7 @@ static batch_query_value_t evaluate_one(const evaluation_t *with, const batch_no
     case BATCH_NODE_IS_TRUTH:
         return truth((!is_null(&value) && value.integer == (node->op == 't')) != node->negated);
     default:
-        return is_null(&value) ? value : negative(&value);
+        return is_null(&value) ? value : negative(node, &value);
     }
 }
 

@@ -208,7 +208,7 @@ static batch_query_value_t compact(const char *text, apr_size_t length, batch_qu
 batch_query_value_t batch_query_member_value(const char *text, apr_size_t length,
                                              batch_query_room_t *room)
 {
-    batch_query_value_t value = {.kind = BATCH_QUERY_NULL}, number;
+    batch_query_value_t value = {.kind = BATCH_QUERY_NULL};
     apr_size_t decoded_length;
     const char *decoded;
 
@@ -228,9 +228,6 @@ batch_query_value_t batch_query_member_value(const char *text, apr_size_t length
     default:
         /* A number: whole where it can be, however the database wrote it. */
         value = batch_query_text_value(text, length);
-        number = batch_query_convert(&value, BATCH_QUERY_INTEGER, room);
-        return number.kind != BATCH_QUERY_NULL
-                   ? number
-                   : batch_query_convert(&value, BATCH_QUERY_NUMBER, room);
+        return batch_query_convert(&value, BATCH_QUERY_NUMBER, room);
     }
 }

@@ -1,4 +1,5 @@
 #include "query/lexer.h"
+#include "query/value.h"
 
 #include <errno.h>
 #include <math.h>
@@ -186,6 +187,10 @@ static int read_number(batch_query_text_t *query, batch_token_t *token)
     if (!isfinite(strtod(token->text, NULL))) {
         return batch_query_fault(query, token->at, "this number is too large");
     }
+    if (end - from > BATCH_QUERY_DIGITS) {
+        return batch_query_fault(query, token->at, "a number must not have more than %d characters",
+                                 BATCH_QUERY_DIGITS);
+    }
     return 1;
 }
 
@@ -196,11 +201,6 @@ static int read_symbol(batch_query_text_t *query, batch_token_t *token)
     const char *from = query->text + token->at;
     size_t i;
 
-    if (!strncmp(from, "--", 2) || !strncmp(from, "/*", 2)) {
-        return batch_query_fault(query, token->at,
-                                 "comments are not allowed (two minus signs need a space between "
-                                 "them)");
-    }
     for (i = 0; i < sizeof(symbols) / sizeof(*symbols); i++) {
         size_t length = strlen(symbols[i]);
 
@@ -246,6 +246,47 @@ static int read_token(batch_query_text_t *query, batch_token_t *token)
     return read_symbol(query, token);
 }
 
+/* Behind the comment of several lines that begins at at; 0 with a fault: it has no end. */
+static int skip_comment(batch_query_text_t *query, int at)
+{
+    const char *text = query->text;
+    int depth = 0, i = at;
+
+    for (; text[i]; i++) {
+        if (text[i] == '/' && text[i + 1] == '*') {
+            depth++;
+            i++;
+        } else if (text[i] == '*' && text[i + 1] == '/' && --depth == 0) {
+            return i + 2;
+        } else if (text[i] == '*' && text[i + 1] == '/') {
+            i++;
+        }
+    }
+    return batch_query_fault(query, at, "the comment that begins here is never closed");
+}
+
+/* The first byte from at on that is neither white space nor a comment; 0 with a fault. */
+static int skip_blanks(batch_query_text_t *query, int at)
+{
+    const char *text = query->text;
+
+    for (;;) {
+        while (is_blank(text[at])) {
+            at++;
+        }
+        if (text[at] == '-' && text[at + 1] == '-') {
+            at += (int)strcspn(text + at, "\r\n");
+        } else if (text[at] == '/' && text[at + 1] == '*') {
+            at = skip_comment(query, at);
+            if (query->fault) {
+                return 0;
+            }
+        } else {
+            return at;
+        }
+    }
+}
+
 /* One semicolon at the very end does no harm. */
 static void drop_semicolon(batch_query_text_t *query)
 {
@@ -270,7 +311,9 @@ void batch_query_lex(batch_query_text_t *query, const char *text, apr_pool_t *p)
         query->fault = "is not UTF-8";
     }
     while (!query->fault && token.kind != BATCH_TOKEN_END) {
-        for (token.at = token.end; is_blank(text[token.at]); token.at++) {
+        token.at = skip_blanks(query, token.end);
+        if (query->fault) {
+            break;
         }
         if (tokens->nelts >= BATCH_QUERY_TOKENS) {
             batch_query_fault(

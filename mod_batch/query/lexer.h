@@ -2,8 +2,9 @@
  * A query's text as tokens. Private to query/.
  *
  * Names are folded as PostgreSQL does it: without quotes to lower case (of ASCII), in double quotes
- * as they are. There are no comments, no parameters, no escape strings and no other dialects'
- * quotes: each of them is a fault.
+ * as they are. Comments are left out: -- to the end of the line, and those between slashes and
+ * asterisks, which nest. There are no parameters, no escape strings and no other dialects' quotes:
+ * each of them is a fault.
  */
 #ifndef BATCH_QUERY_LEXER_H
 #define BATCH_QUERY_LEXER_H

@@ -192,12 +192,10 @@ static batch_node_t *convert(batch_parser_t *parser, batch_node_t *child, batch_
 static batch_node_t *parse_number(batch_parser_t *parser)
 {
     const batch_token_t *token = parser->next++;
+    batch_query_value_t text = batch_query_text_value(token->text, strlen(token->text));
 
-    if (token->kind == BATCH_TOKEN_INTEGER) {
-        return constant(parser, batch_query_integer_value(apr_strtoi64(token->text, NULL, 10)),
-                        BATCH_QUERY_INTEGER, token->at);
-    }
-    return constant(parser, batch_query_number_value(strtod(token->text, NULL)), BATCH_QUERY_NUMBER,
+    return constant(parser, batch_query_number_parse(&text, BATCH_QUERY_NUMBER),
+                    token->kind == BATCH_TOKEN_INTEGER ? BATCH_QUERY_INTEGER : BATCH_QUERY_NUMBER,
                     token->at);
 }
 

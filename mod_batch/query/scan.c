@@ -243,9 +243,7 @@ static apr_status_t take_record(void *baton, const batch_cell_t *cells)
         return scan->room.stopped;
     }
     if (scan->room.over) {
-        return batch_query_problem(scan->run,
-                                   "takes more work for a single record than is allowed: use "
-                                   "shorter texts and patterns");
+        return batch_query_problem(scan->run, "%s", batch_query_excess(&scan->room));
     }
     return rv;
 }

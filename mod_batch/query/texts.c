@@ -7,9 +7,6 @@
 #include <string.h>
 #include <wctype.h>
 
-/* Patterns that are longer match nothing: time is their length times the text's. */
-#define MOST_PATTERN 1000
-
 /* Bytes of the character at text, which has left bytes. */
 static apr_size_t character(const char *text, apr_size_t left)
 {
@@ -80,8 +77,9 @@ int batch_query_like(const batch_query_value_t *text, const batch_query_value_t 
     const char *p = pattern->text, *p_end = p + pattern->length;
     const char *t_back = NULL, *p_back = NULL;
 
-    if (pattern->length > MOST_PATTERN) {
-        return 0;
+    if (pattern->length > BATCH_QUERY_PATTERN_BYTES) {
+        return batch_query_exceeds(room, "makes a LIKE pattern of more than 1000 bytes, the limit "
+                                         "for patterns: use a shorter one");
     }
     while (t < t_end || p < p_end) {
         piece_t piece = {0, NULL, 0, 0};

@@ -1,16 +1,10 @@
 #include "query/value.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_lib.h>
 #include <apr_strings.h>
-
-/* The longest text that can be a number. */
-#define MOST_DIGITS 400
 
 static const batch_query_value_t nothing = {.kind = BATCH_QUERY_NULL};
 
@@ -28,6 +22,29 @@ int batch_query_look(batch_query_room_t *room)
     return !room->over;
 }
 
+int batch_query_exceeds(batch_query_room_t *room, const char *why)
+{
+    if (!room->over) {
+        room->over = 1;
+        room->why = why;
+    }
+    return 0;
+}
+
+int batch_query_makes(batch_query_room_t *room, apr_size_t length)
+{
+    return length <= BATCH_QUERY_TEXT_BYTES ||
+           batch_query_exceeds(room, "makes a text of more than 1 MiB, the limit for texts that "
+                                     "are computed: use shorter texts");
+}
+
+const char *batch_query_excess(const batch_query_room_t *room)
+{
+    return room->why ? room->why
+                     : "takes more work for a single record than is allowed: use shorter texts and "
+                       "patterns";
+}
+
 char *batch_query_take(batch_query_room_t *room, apr_size_t size)
 {
     if (!batch_query_work(room, size)) {
@@ -42,20 +59,6 @@ batch_query_value_t batch_query_text_value(const char *text, apr_size_t length)
     batch_query_value_t value = {.kind = BATCH_QUERY_TEXT, .text = text, .length = length};
 
     return value;
-}
-
-batch_query_value_t batch_query_integer_value(apr_int64_t integer)
-{
-    batch_query_value_t value = {.kind = BATCH_QUERY_INTEGER, .integer = integer};
-
-    return value;
-}
-
-batch_query_value_t batch_query_number_value(double number)
-{
-    batch_query_value_t value = {.kind = BATCH_QUERY_NUMBER, .number = number + 0.0};
-
-    return isfinite(number) ? value : nothing;
 }
 
 batch_query_value_t batch_query_boolean_value(int truth)
@@ -90,38 +93,6 @@ static batch_query_value_t to_integer(double number)
                : nothing;
 }
 
-/* A text as a number: decimal, with nothing but blanks around it. */
-static batch_query_value_t parse_number(const batch_query_value_t *text)
-{
-    const char *from = text->text;
-    apr_size_t length = text->length;
-    char copy[MOST_DIGITS + 1];
-    char *end;
-    apr_int64_t integer;
-
-    for (; length && *from == ' '; length--) {
-        from++;
-    }
-    for (; length && from[length - 1] == ' '; length--) {
-    }
-    if (!length || length > MOST_DIGITS) {
-        return nothing;
-    }
-    memcpy(copy, from, length);
-    copy[length] = '\0';
-    /* strtod would take hexadecimal, "nan" and "infinity" as well. */
-    if (strspn(copy, "+-.0123456789eE") != length) {
-        return nothing;
-    }
-    errno = 0;
-    integer = apr_strtoi64(copy, &end, 10);
-    if (!*end && !errno) {
-        return batch_query_integer_value(integer);
-    }
-    (void)strtod(copy, &end);
-    return *end || end == copy ? nothing : batch_query_number_value(strtod(copy, NULL));
-}
-
 static batch_query_value_t parse_boolean(const batch_query_value_t *text)
 {
     static const char *const words[] = {"f", "t", "false", "true", "no", "yes", "0", "1"};
@@ -135,22 +106,9 @@ static batch_query_value_t parse_boolean(const batch_query_value_t *text)
     return nothing;
 }
 
-/* The shortest text that reads back as the same number. */
-static void write_number(char *text, apr_size_t size, double number)
-{
-    int digits;
-
-    for (digits = 15; digits <= 17; digits++) {
-        snprintf(text, size, "%.*g", digits, number);
-        if (strtod(text, NULL) == number) {
-            return;
-        }
-    }
-}
-
 static batch_query_value_t to_text(const batch_query_value_t *value, batch_query_room_t *room)
 {
-    char text[64];
+    char text[BATCH_QUERY_NUMBER_BYTES];
     char *copy;
 
     switch (value->kind) {
@@ -158,10 +116,8 @@ static batch_query_value_t to_text(const batch_query_value_t *value, batch_query
         apr_cpystrn(text, value->integer ? "true" : "false", sizeof(text));
         break;
     case BATCH_QUERY_INTEGER:
-        apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT, value->integer);
-        break;
     case BATCH_QUERY_NUMBER:
-        write_number(text, sizeof(text), value->number);
+        batch_query_number_format(text, value);
         break;
     case BATCH_QUERY_DATE:
     case BATCH_QUERY_TIMESTAMP:
@@ -176,23 +132,18 @@ static batch_query_value_t to_text(const batch_query_value_t *value, batch_query
 
 static batch_query_value_t to_number(const batch_query_value_t *value, batch_query_kind_e kind)
 {
-    batch_query_value_t number = *value;
-
-    if (value->kind == BATCH_QUERY_TEXT) {
-        number = parse_number(value);
-        if (kind == BATCH_QUERY_INTEGER && number.kind == BATCH_QUERY_NUMBER) {
-            return nothing; /* '1.5' is no integer, while 1.5 can be rounded to one */
-        }
-    } else if (value->kind == BATCH_QUERY_BOOLEAN && kind == BATCH_QUERY_INTEGER) {
-        number = batch_query_integer_value(value->integer);
+    switch (value->kind) {
+    case BATCH_QUERY_TEXT:
+        return batch_query_number_parse(value, kind);
+    case BATCH_QUERY_BOOLEAN:
+        return kind == BATCH_QUERY_INTEGER ? batch_query_integer_value(value->integer) : nothing;
+    case BATCH_QUERY_INTEGER:
+        return *value; /* it is a NUMBER, too */
+    case BATCH_QUERY_NUMBER:
+        return to_integer(value->number);
+    default:
+        return nothing;
     }
-    if (number.kind == kind) {
-        return number;
-    }
-    if (number.kind == BATCH_QUERY_INTEGER) {
-        return batch_query_number_value((double)number.integer);
-    }
-    return number.kind == BATCH_QUERY_NUMBER ? to_integer(number.number) : nothing;
 }
 
 static batch_query_value_t to_time(const batch_query_value_t *value, batch_query_kind_e kind)
@@ -255,8 +206,9 @@ int batch_query_compare(const batch_query_value_t *a, const batch_query_value_t 
     switch (a->kind) {
     case BATCH_QUERY_TEXT:
         return compare_texts(a, b);
+    case BATCH_QUERY_INTEGER:
     case BATCH_QUERY_NUMBER:
-        return (a->number > b->number) - (a->number < b->number);
+        return batch_query_compare_numbers(a, b);
     default:
         return (a->integer > b->integer) - (a->integer < b->integer);
     }
@@ -271,71 +223,32 @@ int batch_query_compare_in(batch_query_room_t *room, const batch_query_value_t *
     return batch_query_compare(a, b);
 }
 
+/* Where a value's type is in the order of members: numbers, texts, booleans. */
+static int rank_of(batch_query_kind_e kind)
+{
+    switch (kind) {
+    case BATCH_QUERY_INTEGER:
+    case BATCH_QUERY_NUMBER:
+        return 0;
+    case BATCH_QUERY_TEXT:
+        return 1;
+    case BATCH_QUERY_BOOLEAN:
+        return 2;
+    case BATCH_QUERY_NULL:
+        return 4;
+    default:
+        return 3;
+    }
+}
+
 int batch_query_order(const batch_query_value_t *a, const batch_query_value_t *b)
 {
-    batch_query_value_t left = *a, right = *b;
+    int left = rank_of(a->kind), right = rank_of(b->kind);
 
-    if (left.kind == BATCH_QUERY_NULL || right.kind == BATCH_QUERY_NULL) {
-        return (left.kind == BATCH_QUERY_NULL) - (right.kind == BATCH_QUERY_NULL);
-    }
-    /* A member may be 1 in one record and 1.5 in the next. */
-    if (left.kind == BATCH_QUERY_INTEGER && right.kind == BATCH_QUERY_NUMBER) {
-        left = batch_query_number_value((double)left.integer);
-    } else if (left.kind == BATCH_QUERY_NUMBER && right.kind == BATCH_QUERY_INTEGER) {
-        right = batch_query_number_value((double)right.integer);
-    }
-    if (left.kind != right.kind) {
-        return left.kind < right.kind ? -1 : 1;
-    }
-    return batch_query_compare(&left, &right);
+    return left != right || a->kind == BATCH_QUERY_NULL ? left - right : batch_query_compare(a, b);
 }
 
 /* ---- Computing ------------------------------------------------------------------------------- */
-
-static batch_query_value_t integer_arithmetic(char op, apr_int64_t a, apr_int64_t b)
-{
-    apr_int64_t result = 0;
-    int over = 0;
-
-    switch (op) {
-    case '+':
-        over = __builtin_add_overflow(a, b, &result);
-        break;
-    case '-':
-        over = __builtin_sub_overflow(a, b, &result);
-        break;
-    case '*':
-        over = __builtin_mul_overflow(a, b, &result);
-        break;
-    default:
-        over = !b || (a == APR_INT64_MIN && b == -1);
-        if (!over) {
-            result = op == '/' ? a / b : a % b;
-        }
-        break;
-    }
-    return over ? nothing : batch_query_integer_value(result);
-}
-
-batch_query_value_t batch_query_arithmetic(char op, const batch_query_value_t *a,
-                                           const batch_query_value_t *b)
-{
-    if (a->kind == BATCH_QUERY_INTEGER) {
-        return integer_arithmetic(op, a->integer, b->integer);
-    }
-    switch (op) {
-    case '+':
-        return batch_query_number_value(a->number + b->number);
-    case '-':
-        return batch_query_number_value(a->number - b->number);
-    case '*':
-        return batch_query_number_value(a->number * b->number);
-    case '/':
-        return b->number == 0.0 ? nothing : batch_query_number_value(a->number / b->number);
-    default:
-        return b->number == 0.0 ? nothing : batch_query_number_value(fmod(a->number, b->number));
-    }
-}
 
 batch_query_value_t batch_query_shift(const batch_query_value_t *time,
                                       const batch_query_value_t *interval, int sign)

@@ -9,7 +9,10 @@
 
 #include "batch.h"
 
-/** What a value is; also what an expression is known to give before it runs. */
+/**
+ * What a value is; also what an expression is known to give before it runs. An expression of kind
+ * NUMBER gives an INTEGER where the number is whole, and a NUMBER, a double, where it is not.
+ */
 typedef enum {
     BATCH_QUERY_NULL,
     BATCH_QUERY_BOOLEAN,
@@ -29,7 +32,7 @@ typedef struct batch_query_value {
     apr_int64_t integer; /* INTEGER; BOOLEAN: 0 or 1; DATE, TIMESTAMP: microseconds since 1970;
                             INTERVAL: microseconds beside the months */
     apr_int64_t months;  /* INTERVAL */
-    double number;       /* NUMBER: finite */
+    double number;       /* NUMBER: finite, and no whole number of 64 bits */
     const char *text;    /* TEXT: not NUL-terminated */
     apr_size_t length;
 } batch_query_value_t;
@@ -47,6 +50,7 @@ typedef struct batch_query_room {
     apr_size_t most;           /* of used */
     int dirty;                 /* p has something in it */
     int over;                  /* it was not enough, or there was no time: the results are void */
+    const char *why;           /* over for another reason: the words of batch_query_excess */
     apr_size_t unseen;         /* steps since the clock was looked at, whatever row they were for */
     batch_query_look_fn *look; /* NULL: nobody waits */
     void *baton;
@@ -72,6 +76,24 @@ static inline int batch_query_work(batch_query_room_t *room, apr_size_t steps)
     return room->unseen < BATCH_QUERY_LOOK_STEPS ? !room->over : batch_query_look(room);
 }
 
+/** Bytes of the longest LIKE pattern: time is its length times the text's. */
+#define BATCH_QUERY_PATTERN_BYTES 1000
+
+/** Bytes of the longest text that is computed. */
+#define BATCH_QUERY_TEXT_BYTES ((apr_size_t)1024 * 1024)
+
+/**
+ * Counts a text that is about to be made. 0: it is too long. Then the room is over, since a NULL
+ * instead would be selected by NOT, and by IS NULL.
+ */
+int batch_query_makes(batch_query_room_t *room, apr_size_t length);
+
+/** Notes why a room is over, if it is not already. Returns 0. */
+int batch_query_exceeds(batch_query_room_t *room, const char *why);
+
+/** Why a room is over whose clock has nothing against it: the end of a sentence for the client. */
+const char *batch_query_excess(const batch_query_room_t *room);
+
 /** Memory from the room; NULL past its end. */
 char *batch_query_take(batch_query_room_t *room, apr_size_t size);
 
@@ -89,12 +111,11 @@ int batch_query_compare(const batch_query_value_t *a, const batch_query_value_t 
 int batch_query_compare_in(batch_query_room_t *room, const batch_query_value_t *a,
                            const batch_query_value_t *b);
 
-/** Any two values in one order: NULL last, kinds one after the other. For ORDER BY. */
+/**
+ * Any two values in one order: NULL last; members by their types: numbers, texts, booleans. For
+ * ORDER BY.
+ */
 int batch_query_order(const batch_query_value_t *a, const batch_query_value_t *b);
-
-/** a op b for + - * / %, both INTEGER or both NUMBER. */
-batch_query_value_t batch_query_arithmetic(char op, const batch_query_value_t *a,
-                                           const batch_query_value_t *b);
 
 /** A DATE or TIMESTAMP with an INTERVAL added (sign 1) or taken away (-1): a TIMESTAMP. */
 batch_query_value_t batch_query_shift(const batch_query_value_t *time,
@@ -125,9 +146,62 @@ batch_query_value_t batch_query_trim(const batch_query_value_t *text,
 
 /** A value of each kind. */
 batch_query_value_t batch_query_text_value(const char *text, apr_size_t length);
-batch_query_value_t batch_query_integer_value(apr_int64_t integer);
-batch_query_value_t batch_query_number_value(double number); /* NULL unless it is finite */
 batch_query_value_t batch_query_boolean_value(int truth);
+
+/* numbers.c */
+
+/** Characters of the longest text that can be a number. */
+#define BATCH_QUERY_DIGITS 400
+
+/** Bytes that the text of a number may have that is written here, with NUL. */
+#define BATCH_QUERY_NUMBER_BYTES 400
+
+batch_query_value_t batch_query_integer_value(apr_int64_t integer);
+
+/** NULL unless it is finite; an INTEGER if it is a whole one of 64 bits. */
+batch_query_value_t batch_query_number_value(double number);
+
+/** The nearest double to a number. */
+double batch_query_double(const batch_query_value_t *value);
+
+/** A text as a number, or NULL: decimal, with nothing but blanks around it. kind: as INTEGER only
+ * digits are taken, as NUMBER a point and an exponent as well. */
+batch_query_value_t batch_query_number_parse(const batch_query_value_t *text,
+                                             batch_query_kind_e kind);
+
+/** Writes a number: the fewest digits that read back as the same one, without an exponent. */
+void batch_query_number_format(char *text, const batch_query_value_t *value);
+
+/** Compares two numbers exactly: below, at or above 0. */
+int batch_query_compare_numbers(const batch_query_value_t *a, const batch_query_value_t *b);
+
+/**
+ * a op b for + - * / %. As INTEGER, of two of them, an overflow is NULL and a quotient is cut off.
+ * As NUMBER what is whole stays exact as long as it can.
+ */
+batch_query_value_t batch_query_arithmetic(char op, batch_query_kind_e kind,
+                                           const batch_query_value_t *a,
+                                           const batch_query_value_t *b);
+
+/** A number rounded (or cut off) behind so many places; before the point if they are negative. */
+batch_query_value_t batch_query_round(const batch_query_value_t *value, apr_int64_t places,
+                                      int rounds);
+
+batch_query_value_t batch_query_power(const batch_query_value_t *base,
+                                      const batch_query_value_t *exponent);
+
+/** A number's decimal digits, as they are written: 0.DIGITS * 10^point; none: 0. */
+typedef struct batch_query_decimal {
+    int negative;
+    char digits[24]; /* neither the first nor the last is 0 */
+    int count;
+    int point;
+} batch_query_decimal_t;
+
+void batch_query_decimal(batch_query_decimal_t *decimal, const batch_query_value_t *value);
+
+/** Leaves so many places behind the point; half is rounded away from 0. */
+void batch_query_decimal_cut(batch_query_decimal_t *decimal, apr_int64_t places, int rounds);
 
 /* times.c */
 
