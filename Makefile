@@ -64,6 +64,8 @@ unit_tests  := $(patsubst t/unit/%.c,%,$(wildcard t/unit/test_*.c))
 unit_common := $(filter-out t/unit/test_%,$(wildcard t/unit/*.c))
 fuzzers     := $(patsubst t/fuzz/%.c,%,$(wildcard t/fuzz/fuzz_*.c))
 benches     := $(patsubst t/bench/%.c,%,$(wildcard t/bench/*.c))
+differ      := $(wildcard t/differential/*.c)
+mutants     := $(patsubst t/differential/mutants/%.sed,%,$(wildcard t/differential/mutants/*.sed))
 
 core_objects := $(core:%.c=$(out)/%.o)
 glue_objects := $(glue:%.c=$(out)/%.o)
@@ -73,16 +75,17 @@ core_archive := $(out)/libbatch.a
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: always all apxs module units replays benches fuzzers run test check lint bench fuzz storm deps install \
+.PHONY: always all apxs module units replays benches differentials fuzzers run test check lint bench fuzz storm deps install \
         uninstall tidy-flags clean help
 
 all: module
 
-module units replays benches: apxs
+module units replays benches differentials: apxs
 module: $(module)
 units: $(unit_tests:%=$(out)/unit/%)
 replays: $(fuzzers:fuzz_%=$(out)/fuzz/replay_%)
 benches: $(benches:%=$(out)/bench/%)
+differentials: $(out)/differential/differential $(mutants:%=$(out)/differential/mutant_%)
 
 apxs:
 	@test -n "$(APXS)" || { echo "apxs is not here; 'make deps' installs what is needed" >&2; exit 1; }
@@ -116,6 +119,10 @@ $(out)/unit/%: $(out)/t/unit/%.o $(unit_common:%.c=$(out)/%.o) $(core_archive)
 	@$(CC) $(sanitize) $(link_flags) -o $@ $^ $(libs) $(apr_libs)
 
 $(out)/bench/%: $(out)/t/bench/%.o $(core_archive)
+	@mkdir -p $(@D)
+	@$(CC) $(sanitize) $(link_flags) -o $@ $^ $(libs) $(apr_libs)
+
+$(out)/differential/differential: $(differ:%.c=$(out)/%.o) $(core_archive)
 	@mkdir -p $(@D)
 	@$(CC) $(sanitize) $(link_flags) -o $@ $^ $(libs) $(apr_libs)
 

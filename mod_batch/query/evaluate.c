@@ -324,12 +324,23 @@ static batch_query_value_t call(const evaluation_t *with, const batch_node_t *no
 
 /* ---- Nodes ----------------------------------------------------------------------------------- */
 
+/* A member is read as a number or a truth only where it is one, or a text that says so. */
+static int is_other(const batch_query_value_t *member, batch_query_kind_e kind)
+{
+    return member->kind == BATCH_QUERY_BOOLEAN
+               ? kind == BATCH_QUERY_INTEGER
+               : kind == BATCH_QUERY_BOOLEAN && member->kind != BATCH_QUERY_TEXT;
+}
+
 static batch_query_value_t evaluate_one(const evaluation_t *with, const batch_node_t *node)
 {
     batch_query_value_t value = evaluate(with, node->children[0]);
 
     switch (node->type) {
     case BATCH_NODE_CONVERT:
+        if (node->children[0]->kind == BATCH_QUERY_MEMBER && is_other(&value, node->kind)) {
+            return nothing;
+        }
         return batch_query_convert(&value, node->kind, with->room);
     case BATCH_NODE_NOT:
         return is_null(&value) ? value : truth(!value.integer);

@@ -117,7 +117,7 @@ static char *put_escape(char *to, const char **at, const char *end)
         return to;
     }
     *at += 4;
-    if (code >= 0xd800 && code < 0xdc00 && end - *at > 6 && (*at)[0] == '\\' && (*at)[1] == 'u' &&
+    if (code >= 0xd800 && code < 0xdc00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u' &&
         hex(*at + 2, end, &low) && low >= 0xdc00 && low < 0xe000) {
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
         *at += 6;

@@ -108,10 +108,10 @@ batch_query_value_t batch_query_number_parse(const batch_query_value_t *text,
     double number;
     apr_int64_t integer;
 
-    for (; length && *from == ' '; length--) {
+    for (; length && apr_isspace(*from); length--) {
         from++;
     }
-    for (; length && from[length - 1] == ' '; length--) {
+    for (; length && apr_isspace(from[length - 1]); length--) {
     }
     if (!length || length > BATCH_QUERY_DIGITS) {
         return nothing;

@@ -91,6 +91,8 @@ static batch_node_t *parse_like(batch_parser_t *parser, batch_node_t *left, int 
     return node;
 }
 
+static batch_node_t *parse_comparison(batch_parser_t *parser);
+
 /* Behind IS and perhaps NOT. */
 static batch_node_t *parse_is(batch_parser_t *parser, batch_node_t *left, int at)
 {
@@ -113,7 +115,7 @@ static batch_node_t *parse_is(batch_parser_t *parser, batch_node_t *left, int at
         if (!batch_parser_take(parser, BATCH_WORD_FROM)) {
             return batch_parser_expected(parser, "FROM behind IS DISTINCT");
         }
-        return batch_parser_with_two(parser, node, left, parse_sum(parser));
+        return batch_parser_with_two(parser, node, left, parse_comparison(parser));
     }
     return batch_parser_expected(parser, "NULL, NOT NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM");
 }
@@ -154,36 +156,61 @@ static int take_comparison(batch_parser_t *parser, int *op)
     return batch_parser_take_symbol(parser, "!=");
 }
 
-static batch_node_t *parse_comparison(batch_parser_t *parser)
+/* IN, BETWEEN, LIKE and ILIKE bind tighter than comparisons, and are not chained. */
+static batch_node_t *parse_matching(batch_parser_t *parser)
 {
     batch_node_t *node = parse_sum(parser);
-    int is_one = 1, op;
+    int at = parser->next->at;
+    int negated, is_one;
 
-    while (node && is_one) {
-        int at = parser->next->at;
+    if (!node) {
+        return NULL;
+    }
+    negated = batch_parser_take(parser, BATCH_WORD_NOT);
+    node = parse_word_operator(parser, node, &is_one, at);
+    if (negated && !is_one) {
+        return batch_parser_expected(parser, "IN, BETWEEN, LIKE or ILIKE behind NOT");
+    }
+    if (node && is_one) {
+        node->negated = negated;
+    }
+    return node;
+}
 
-        if (take_comparison(parser, &op)) {
-            batch_node_t *comparison = batch_parser_make(parser, BATCH_NODE_COMPARE, at);
+static batch_node_t *parse_comparison(batch_parser_t *parser)
+{
+    batch_node_t *node = parse_matching(parser);
+    batch_node_t *comparison;
+    int at = parser->next->at, op;
 
-            comparison->op = op;
-            node = batch_parser_with_two(parser, comparison, node, parse_sum(parser));
-        } else if (batch_parser_take(parser, BATCH_WORD_IS)) {
-            int negated = batch_parser_take(parser, BATCH_WORD_NOT);
+    if (!node || !take_comparison(parser, &op)) {
+        return node;
+    }
+    comparison = batch_parser_make(parser, BATCH_NODE_COMPARE, at);
+    comparison->op = op;
+    node = batch_parser_with_two(parser, comparison, node, parse_matching(parser));
+    at = parser->next->at;
+    if (node && take_comparison(parser, &op)) {
+        batch_query_fault(parser->text, at,
+                          "found a second comparison, expected AND between the two, or parentheses "
+                          "around the first");
+        return NULL;
+    }
+    return node;
+}
 
-            node = parse_is(parser, node, at);
-            if (node) {
-                node->negated = negated;
-            }
-        } else {
-            int negated = batch_parser_take(parser, BATCH_WORD_NOT);
+/* IS, which binds less than comparisons. */
+static batch_node_t *parse_test(batch_parser_t *parser)
+{
+    batch_node_t *node = parse_comparison(parser);
 
-            node = parse_word_operator(parser, node, &is_one, at);
-            if (negated && !is_one) {
-                return batch_parser_expected(parser, "IN, BETWEEN, LIKE or ILIKE behind NOT");
-            }
-            if (node && is_one) {
-                node->negated = negated;
-            }
+    while (node && batch_parser_is(parser, BATCH_WORD_IS)) {
+        int at = parser->next++->at;
+        int negated = batch_parser_take(parser, BATCH_WORD_NOT);
+
+        node = parse_is(parser, node, at);
+        if (node) {
+            node->negated = negated;
         }
     }
     return node;
@@ -195,7 +222,7 @@ static batch_node_t *parse_not(batch_parser_t *parser)
     batch_node_t *node;
 
     if (!batch_parser_take(parser, BATCH_WORD_NOT)) {
-        return parse_comparison(parser);
+        return parse_test(parser);
     }
     if (++parser->nesting > BATCH_QUERY_DEPTH) {
         batch_query_fault(parser->text, at, "expressions are nested too deeply here");

@@ -93,14 +93,27 @@ static batch_query_value_t to_integer(double number)
                : nothing;
 }
 
+/* What a text says: a word, or as much of it as says which one, with white space around it. */
 static batch_query_value_t parse_boolean(const batch_query_value_t *text)
 {
-    static const char *const words[] = {"f", "t", "false", "true", "no", "yes", "0", "1"};
+    static const struct {
+        const char *word;
+        apr_size_t least; /* characters of it */
+        int truth;
+    } words[] = {{"true", 1, 1}, {"false", 1, 0}, {"yes", 1, 1}, {"no", 1, 0},
+                 {"on", 2, 1},   {"off", 2, 0},   {"1", 1, 1},   {"0", 1, 0}};
+    batch_query_value_t word = *text;
     size_t i;
 
+    for (; word.length && apr_isspace(*word.text); word.length--) {
+        word.text++;
+    }
+    for (; word.length && apr_isspace(word.text[word.length - 1]); word.length--) {
+    }
     for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
-        if (strlen(words[i]) == text->length && !strncasecmp(words[i], text->text, text->length)) {
-            return batch_query_boolean_value((int)(i & 1));
+        if (word.length >= words[i].least && word.length <= strlen(words[i].word) &&
+            !strncasecmp(words[i].word, word.text, word.length)) {
+            return batch_query_boolean_value(words[i].truth);
         }
     }
     return nothing;

@@ -164,8 +164,8 @@ batch_query_value_t batch_query_number_value(double number);
 /** The nearest double to a number. */
 double batch_query_double(const batch_query_value_t *value);
 
-/** A text as a number, or NULL: decimal, with nothing but blanks around it. kind: as INTEGER only
- * digits are taken, as NUMBER a point and an exponent as well. */
+/** A text as a number, or NULL: decimal, with nothing but white space around it. kind: as INTEGER
+ * only digits are taken, as NUMBER a point and an exponent as well. */
 batch_query_value_t batch_query_number_parse(const batch_query_value_t *text,
                                              batch_query_kind_e kind);
 

@@ -1,0 +1,198 @@
+-- What PostgreSQL is asked with beside its own operators. It refuses what it cannot compute where
+-- queries have null: each function here is PostgreSQL's own operator, with null in place of the
+-- error. A NUMBER is a numeric here: a whole number of 64 bits, or exactly the value of a double.
+
+-- ---- Numbers ------------------------------------------------------------------------------------
+
+-- The value of a double to its last digit, which a cast does not give.
+CREATE FUNCTION exact(x float8) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE
+    bits bigint;
+    e int;
+    n numeric;
+BEGIN
+    IF x IN ('NaN', 'Infinity', '-Infinity') THEN
+        RETURN NULL;
+    ELSIF x = trunc(x) AND abs(x) < 9e15 THEN
+        RETURN x::bigint;
+    END IF;
+    bits := ('x' || encode(float8send(x), 'hex'))::bit(64)::bigint;
+    e := ((bits >> 52) & 2047)::int;
+    n := bits & 4503599627370495;
+    IF e > 0 THEN
+        n := n + 4503599627370496;
+    ELSE
+        e := 1;
+    END IF;
+    e := e - 1075;
+    IF e >= 0 THEN
+        n := round(n * 2::numeric ^ e);
+    ELSE
+        n := trim_scale(n * 5::numeric ^ (-e) * ('1e' || e)::numeric);
+    END IF;
+    RETURN CASE WHEN bits < 0 THEN -n ELSE n END;
+END $$;
+
+CREATE FUNCTION fits(n numeric) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT n BETWEEN -9223372036854775808 AND 9223372036854775807 $$;
+
+CREATE FUNCTION dbl(n numeric) RETURNS float8 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN n::float8;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION number(n numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN CASE WHEN n = trunc(n) AND fits(n) THEN trunc(n) ELSE exact(dbl(n)) END;
+END $$;
+
+CREATE FUNCTION text_number(t text) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN number(t::numeric);
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION text_integer(t text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN t::bigint;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION number_integer(n numeric) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT CASE WHEN fits(round(n)) THEN round(n)::bigint END $$;
+
+CREATE FUNCTION number_text(n numeric) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT CASE WHEN n = trunc(n) AND fits(n) THEN trunc(n)::text ELSE (n::float8::text)::numeric::text END $$;
+
+CREATE FUNCTION calc(op text, a bigint, b bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN CASE op WHEN '+' THEN a + b WHEN '-' THEN a - b WHEN '*' THEN a * b WHEN '/' THEN a / b
+                   ELSE a % b END;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+-- Exact, and then the nearest double if it is no whole number.
+CREATE FUNCTION calc(op text, a numeric, b numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN CASE WHEN op = '+' THEN number(a + b)
+                WHEN op = '-' THEN number(a - b)
+                WHEN op = '*' THEN number(a * b)
+                WHEN op = '%' THEN number(a % b)
+                WHEN a = trunc(a) AND b = trunc(b) THEN number(a * 1e40 / b * 1e-40)
+                ELSE exact(a::float8 / b::float8) END;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION round_to(n numeric, places bigint) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN number(round(number_text(n)::numeric, places::int));
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+-- ---- Texts --------------------------------------------------------------------------------------
+
+CREATE FUNCTION text_boolean(t text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN t::boolean;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION part(t text, first bigint, count bigint) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN substr(t, first::int, count::int);
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION part(t text, first bigint) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN substr(t, first::int);
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION fits_pattern(t text, pattern text, escape text, any_case boolean) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN CASE WHEN any_case THEN lower(t) LIKE lower(pattern) ESCAPE lower(escape)
+                ELSE t LIKE pattern ESCAPE escape END;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+-- ---- Times --------------------------------------------------------------------------------------
+
+CREATE FUNCTION says_time(t text) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT t ~ '^ *\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?( *[Zz]|[+-]\d{2}(:?\d{2})?)?)? *$' $$;
+
+CREATE FUNCTION text_time(t text) RETURNS timestamptz LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN CASE WHEN says_time(t) THEN t::timestamptz END;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION text_date(t text) RETURNS date LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN CASE WHEN says_time(t) THEN t::timestamptz::date END;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION time_text(t timestamptz) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT to_char(t, 'YYYY-MM-DD"T"HH24:MI:SS') ||
+       CASE WHEN to_char(t, 'US') = '000000' THEN '' ELSE to_char(t, '.US') END || 'Z' $$;
+
+CREATE FUNCTION shift(t timestamptz, by interval) RETURNS timestamptz LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE
+    s timestamptz;
+BEGIN
+    s := t + by;
+    RETURN CASE WHEN s >= '0001-01-01T00:00:00Z' AND s < '10000-01-01T00:00:00Z' THEN s END;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+-- ---- Members: what they are read as -------------------------------------------------------------
+
+CREATE FUNCTION num(j jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT CASE jsonb_typeof(j) WHEN 'number' THEN number((j #>> '{}')::numeric)
+                            WHEN 'string' THEN text_number(j #>> '{}') END $$;
+
+CREATE FUNCTION whole(j jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT CASE jsonb_typeof(j) WHEN 'number' THEN number_integer(num(j))
+                            WHEN 'string' THEN text_integer(j #>> '{}')
+END $$;
+
+-- Of an array or object its JSON without white space: those of the rows have none in their texts
+-- behind a colon or a comma.
+CREATE FUNCTION txt(j jsonb) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT CASE jsonb_typeof(j) WHEN 'string' THEN j #>> '{}' WHEN 'number' THEN number_text(num(j))
+                            WHEN 'boolean' THEN j::text
+                            WHEN 'null' THEN NULL
+                            ELSE replace(replace(j::text, ', ', ','), ': ', ':') END $$;
+
+CREATE FUNCTION truth(j jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT CASE jsonb_typeof(j) WHEN 'boolean' THEN j = 'true'
+                            WHEN 'string' THEN text_boolean(j #>> '{}') END $$;
+
+CREATE FUNCTION tim(j jsonb) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT CASE jsonb_typeof(j) WHEN 'string' THEN text_time(j #>> '{}') END $$;
+
+CREATE FUNCTION dat(j jsonb) RETURNS date LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT CASE jsonb_typeof(j) WHEN 'string' THEN text_date(j #>> '{}') END $$;
+
+CREATE FUNCTION there(j jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS
+$$ SELECT j IS NOT NULL AND j <> 'null' $$;
+
+-- A member among others of any type: numbers, then texts, then booleans.
+CREATE FUNCTION place(j jsonb) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT CASE jsonb_typeof(j) WHEN 'number' THEN 1 WHEN 'boolean' THEN 3 WHEN 'null' THEN NULL ELSE 2 END $$;
