@@ -81,6 +81,9 @@ phrase_t phrase_typed(maker_t *m, batch_query_kind_e kind, int fuel);
 /** A column or member read as a kind; a constant where there is none. */
 phrase_t phrase_column(maker_t *m, batch_query_kind_e kind);
 
+/** A constant of a kind. */
+phrase_t phrase_constant(maker_t *m, batch_query_kind_e kind);
+
 /** A condition. */
 phrase_t phrase_condition(maker_t *m, int fuel);
 
