@@ -75,7 +75,7 @@ core_archive := $(out)/libbatch.a
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: always all apxs module units replays benches differentials fuzzers run test check lint bench fuzz storm deps install \
+.PHONY: always all apxs module units replays benches differentials fuzzers run test check lint bench fuzz storm differential deps install \
         uninstall tidy-flags clean help
 
 all: module
@@ -126,6 +126,14 @@ $(out)/differential/differential: $(differ:%.c=$(out)/%.o) $(core_archive)
 	@mkdir -p $(@D)
 	@$(CC) $(sanitize) $(link_flags) -o $@ $^ $(libs) $(apr_libs)
 
+# An evaluator with one wrong rule: one of its sources is altered, and comes before the right one.
+$(out)/differential/mutant_%: t/differential/mutants/%.sed $(core) $(differ:%.c=$(out)/%.o) $(core_archive)
+	@mkdir -p $(@D)
+	@source=$$(sed -n '1s/^# \([^:]*\): .*/\1/p' $<); sed -f $< $$source >$@.c; \
+	    ! cmp -s $@.c $$source || { echo "$<: alters nothing in $$source" >&2; exit 1; }
+	@$(CC) $(all_cflags) -c -o $@.o $@.c
+	@$(CC) $(sanitize) $(link_flags) -o $@ $(differ:%.c=$(out)/%.o) $@.o $(core_archive) $(libs) $(apr_libs)
+
 $(out)/fuzz/replay_%: $(out)/t/fuzz/fuzz_%.o $(out)/t/fuzz/replay.o $(core_archive)
 	@mkdir -p $(@D)
 	@$(CC) $(sanitize) $(link_flags) -o $@ $^ $(libs) $(apr_libs)
@@ -167,6 +175,11 @@ bench:
 	@$(if $(or $(if $(BENCH),,all),$(filter-out records,$(BENCH))),t/bench/resources $(module) \
 	    $(out)/bench $(filter-out records,$(BENCH)),:)
 	@$(if $(or $(BENCH),$(filter pgsql,$(DRIVER))),:,t/bench/bench_query $(module) $(out)/bench/select_query $(ROUNDS))
+
+differential:
+	@build-aux/deps test
+	@$(again) differentials
+	@build-aux/differential run
 
 storm:
 	@build-aux/deps test

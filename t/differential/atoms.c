@@ -129,7 +129,7 @@ static int weight(const name_t *name, batch_query_kind_e kind)
     return name->kind == kind ? 3
            : name->kind != BATCH_QUERY_MEMBER || kind == BATCH_QUERY_INTEGER
                ? 0
-               : 1 + 3 * is_apt(name->name, kind);
+               : 1 + 8 * is_apt(name->name, kind);
 }
 
 static phrase_t named(maker_t *m, const source_t *source, const name_t *name,
@@ -180,8 +180,9 @@ phrase_t phrase_column(maker_t *m, batch_query_kind_e kind)
 
 const char *phrase_respell(const char *text, apr_uint64_t seed, apr_pool_t *p)
 {
-    static const char *const blanks[] = {" ", " ", " ", "  ", "\n", "\t", " \r\n "};
-    char *spelled = apr_palloc(p, strlen(text) * 4 + 1), *to = spelled;
+    static const char *const blanks[] = {
+        " ", " ", " ", "  ", "\n", "\t", " \r\n ", "/* it's */", " -- \"\n", " /* /**/ ; */ "};
+    char *spelled = apr_palloc(p, strlen(text) * 12 + 1), *to = spelled;
     int style = (int)(choices_random(&seed) % 4);
     char quote = '\0';
 

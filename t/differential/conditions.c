@@ -18,7 +18,7 @@ static phrase_t comparison(maker_t *m, int fuel)
 {
     static const char *const ops[] = {"=", "<>", "<", "<=", ">", ">="};
     batch_query_kind_e kind = phrase_kind(m);
-    unsigned op = choose(m->choices, COUNT(ops));
+    unsigned op = choose(m->choices, COUNT(ops)); /* the first one selects least */
     phrase_t sides[2], swap;
 
     sides[0] = phrase_column(m, kind);
@@ -213,17 +213,15 @@ static phrase_t now(maker_t *m)
 
 phrase_t phrase_condition(maker_t *m, int fuel)
 {
-    phrase_t atom;
-
-    switch (choose(m->choices, fuel > 0 ? 14 : 2)) {
+    switch (choose(m->choices, fuel > 0 ? 20 : 4)) {
     case 1:
-        atom = phrase_column(m, BATCH_QUERY_BOOLEAN);
-        return atom;
-    case 2:
-    case 3:
-        return chain(m, fuel, 0);
+        return phrase_column(m, BATCH_QUERY_BOOLEAN);
     case 4:
+    case 14:
+        return chain(m, fuel, 0);
     case 5:
+    case 15:
+    case 16:
         return chain(m, fuel, 1);
     case 6:
         return not(m, fuel);

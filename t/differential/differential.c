@@ -385,6 +385,7 @@ int main(int argc, char **argv)
         fail("usage", "differential PARAMS REFERENCE.sql scan|all COUNT SEED [until-first]");
     }
     apr_initialize();
+    setvbuf(stdout, NULL, _IOLBF, 0);
     apr_pool_create(&bench.p, NULL);
     batch_store_prepare(bench.p);
     if (!mkdtemp(folder)) {

@@ -8,6 +8,14 @@
 
 /* ---- FROM ------------------------------------------------------------------------------------ */
 
+/* Those with many rows more often than the one with one, and the empty one. */
+static const form_t *any_form(maker_t *m)
+{
+    static const int places[] = {0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 2, 3};
+
+    return &forms[places[choose(m->choices, COUNT(places))]];
+}
+
 /* The ways to name a form: its name in quotes, its id, or without quotes where that can be. */
 static const char *spelled(maker_t *m, const form_t *form, const char **qualifier)
 {
@@ -23,12 +31,9 @@ static const char *spelled(maker_t *m, const form_t *form, const char **qualifie
 
 const form_t *select_form(maker_t *m, source_t *source, const char **ours, const char **pgsql)
 {
-    const form_t *form = &forms[choose(m->choices, (unsigned)form_count)];
+    const form_t *form = any_form(m);
     const char *qualifier, *name;
 
-    if (!form->rows && !chance(m->choices, 3)) {
-        form = &forms[0]; /* nothing is selected from it */
-    }
     name = spelled(m, form, &qualifier);
     source->table = SAY("q%d", ++m->aliases);
     source->names = names;
@@ -149,7 +154,7 @@ static const char *where(maker_t *m, const phrase_t *condition, int variant)
 
 static void select_predicate(query_t *query, maker_t *m, scope_t *scope, int fuel)
 {
-    const form_t *form = &forms[choose(m->choices, (unsigned)form_count)];
+    const form_t *form = any_form(m);
     tail_t tail = {"", "", ""};
     phrase_t condition;
 
