@@ -296,19 +296,29 @@ static int is_long(const batch_query_value_t *value)
            (value->integer > WHOLE_DOUBLE || value->integer < -WHOLE_DOUBLE);
 }
 
+/* What is computed of whole numbers and is within 64 bits has not been rounded. */
+static batch_query_value_t long_value(long double number, int whole)
+{
+    return whole && number >= -(long double)BEYOND && number < (long double)BEYOND
+               ? batch_query_integer_value((apr_int64_t)number)
+               : batch_query_number_value((double)number);
+}
+
 static batch_query_value_t long_arithmetic(char op, long double a, long double b)
 {
+    int whole = a == truncl(a) && b == truncl(b);
+
     switch (op) {
     case '+':
-        return batch_query_number_value((double)(a + b));
+        return long_value(a + b, whole);
     case '-':
-        return batch_query_number_value((double)(a - b));
+        return long_value(a - b, whole);
     case '*':
-        return batch_query_number_value((double)(a * b));
+        return long_value(a * b, whole);
     case '/':
-        return b == 0 ? nothing : batch_query_number_value((double)(a / b));
+        return b == 0 ? nothing : long_value(a / b, 0);
     default:
-        return b == 0 ? nothing : batch_query_number_value((double)fmodl(a, b));
+        return b == 0 ? nothing : long_value(fmodl(a, b), whole);
     }
 }
 

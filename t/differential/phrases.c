@@ -406,8 +406,8 @@ static phrase_t folded(maker_t *m, int fuel)
     const char *name = choose(m->choices, 2) ? "UPPER" : "LOWER";
 
     return typed(SAY("%s(%s)", name, a.ours),
-                 SAY("%s(%s)", name, phrase_as(m, &a, BATCH_QUERY_TEXT)), BATCH_QUERY_TEXT,
-                 LEVEL_ATOM);
+                 SAY("%s((%s) COLLATE \"default\")", name, phrase_as(m, &a, BATCH_QUERY_TEXT)),
+                 BATCH_QUERY_TEXT, LEVEL_ATOM);
 }
 
 static phrase_t text(maker_t *m, int fuel)

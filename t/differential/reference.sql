@@ -122,7 +122,8 @@ END $$;
 CREATE FUNCTION fits_pattern(t text, pattern text, escape text, any_case boolean) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
-    RETURN CASE WHEN any_case THEN lower(t) LIKE lower(pattern) ESCAPE lower(escape)
+    RETURN CASE WHEN any_case THEN lower(t COLLATE "default") LIKE lower(pattern COLLATE "default")
+                                      ESCAPE lower(escape COLLATE "default")
                 ELSE t LIKE pattern ESCAPE escape END;
 EXCEPTION WHEN others THEN
     RETURN NULL;
