@@ -80,12 +80,11 @@ foreach my $case (
 }
 like(query_error("WHERE color = 'red'"), qr/^422 line 1, column 1: found "WHERE": a condition alone stands here without WHERE$/, 'WHERE alone');
 like(query_error("  where color = 'red'"), qr/column 3: found "where": a condition alone/, 'in small letters');
-foreach my $query ("_status = ANY(ARRAY['good', 'fair'])", "_status <> ALL (ARRAY['good'])", "_status = ANY('{good}')", "_status = SOME (SELECT 'good')",
-    "SELECT _record_id AS id FROM Hydrants WHERE _status = any(array['x'])", "SELECT max(_record_id) AS id FROM Hydrants WHERE _status = ANY('{x}') GROUP BY _status",
-    "_status IN (ARRAY['x'])")
+foreach my $query ("_status = ANY('{good}')", "_status = SOME (SELECT 'good')", "SELECT max(_record_id) AS id FROM Hydrants WHERE _status = ANY(SELECT 'x') GROUP BY _status")
 {
-    like(query_error($query), qr/^422 line 1, column \d+: found "(?:ANY|any|ALL|SOME|\[)".*write IN \('a', 'b'\)/, $query);
+    like(query_error($query), qr/^422 line 1, column \d+: found .*write (?:= ANY\(ARRAY\['a', 'b'\]\), or IN \('a', 'b'\)|IN \(SELECT)/, $query);
 }
+is(query_error($_), '', $_) for "_status = ANY(ARRAY['good', 'fair'])", "_status <> ALL (ARRAY['good'])", "SELECT _record_id AS id FROM Hydrants WHERE _status = any(array['x'])";
 # Words that are members here.
 sql(
     driver() eq 'pgsql'

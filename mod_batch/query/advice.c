@@ -7,37 +7,99 @@
 static const char *const statements[] = {"alter", "create",  "delete",   "drop",   "insert",
                                          "merge", "replace", "truncate", "update", "upsert"};
 
+/* Functions of other databases. */
+static const struct {
+    const char *name;
+    const char *instead;
+} functions[] = {
+    {"charindex", "strpos"}, {"getdate", "now"},     {"ifnull", "coalesce"},
+    {"instr", "strpos"},     {"isnull", "coalesce"}, {"len", "length"},
+    {"nvl", "coalesce"},     {"sysdate", "now"},     {"ucase", "upper"},
+    {"lcase", "lower"},      {"iif", "CASE"},        {"to_number", "CAST(… AS numeric)"},
+};
+
+static int is_word(const batch_token_t *token, const char *word)
+{
+    return token->kind == BATCH_TOKEN_NAME && !strcmp(token->text, word);
+}
+
 /* 1 if the tokens begin a statement that changes something: DELETE FROM, UPDATE "form". */
 static int is_change(const batch_token_t *token)
 {
     size_t i;
 
     for (i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
-        if (token->kind == BATCH_TOKEN_NAME && !strcmp(token->text, statements[i])) {
+        if (is_word(token, statements[i])) {
             return batch_token_is_name(token + 1) || token[1].word == BATCH_WORD_FROM ||
-                   token[1].word == BATCH_WORD_ONLY ||
-                   (token[1].kind == BATCH_TOKEN_NAME && !strcmp(token[1].text, "into"));
+                   token[1].word == BATCH_WORD_ONLY || is_word(token + 1, "into");
         }
     }
     return 0;
 }
 
-/* 1 if the token is ANY, SOME or ALL behind a comparison. */
+/* 1 if the token is ANY, SOME or ALL behind a comparison, with a SELECT. */
 static int is_quantifier(const batch_token_t *token)
 {
     const batch_token_t *before = token - 1;
 
     return token->kind == BATCH_TOKEN_NAME && batch_token_is(token + 1, "(") &&
            before->kind == BATCH_TOKEN_SYMBOL && strchr("<>=!", *before->text) &&
-           (token->word == BATCH_WORD_ALL || !strcmp(token->text, "any") ||
-            !strcmp(token->text, "some"));
+           token[2].word == BATCH_WORD_SELECT &&
+           (token->word == BATCH_WORD_ALL || is_word(token, "any") || is_word(token, "some"));
 }
 
-int batch_query_advise(batch_query_text_t *text, const batch_query_schema_t *schema)
+static int advise_function(batch_query_text_t *text, const batch_token_t *token)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+        if (is_word(token, functions[i].name) && batch_token_is(token + 1, "(")) {
+            return batch_query_fault(text, token->at, "there is no function \"%s\": use %s",
+                                     batch_query_found(text, token), functions[i].instead);
+        }
+    }
+    return 1;
+}
+
+/* 0 with a fault where a token, which is not the first but for [, is of another language. */
+static int advise_token(batch_query_text_t *text, const batch_token_t *token)
+{
+    const char *found = batch_query_found(text, token);
+
+    if (is_quantifier(token)) {
+        return batch_query_fault(text, token->at,
+                                 "found \"%s\" with a SELECT: write IN (SELECT …) instead of = "
+                                 "ANY, and NOT IN (SELECT …) instead of <> ALL",
+                                 found);
+    }
+    if (batch_token_is(token, ";")) {
+        return batch_query_fault(text, token->at,
+                                 "found \";\", but a query is one SELECT or one condition only");
+    }
+    if (batch_token_is(token, "[") && (token == text->tokens || !is_word(token - 1, "array"))) {
+        return batch_query_fault(text, token->at,
+                                 "found \"[\": a name is quoted by \", as in \"Testing App\", and "
+                                 "brackets stand behind ARRAY only");
+    }
+    if (is_word(token, "similar") && is_word(token + 1, "to")) {
+        return batch_query_fault(text, token->at,
+                                 "found \"%s\": there are no regular expressions in this language: "
+                                 "use LIKE, or ILIKE for any case",
+                                 found);
+    }
+    if ((is_word(token, "regexp") || is_word(token, "rlike") || is_word(token, "glob")) &&
+        token[1].kind == BATCH_TOKEN_STRING) {
+        return batch_query_fault(text, token->at, "found \"%s\": use LIKE, or ILIKE for any case",
+                                 found);
+    }
+    return 1;
+}
+
+/* The first token. */
+static int advise_start(batch_query_text_t *text, const batch_query_schema_t *schema)
 {
     const char *key = APR_ARRAY_IDX(schema->columns, 0, batch_query_column_t).name;
     const batch_token_t *first = text->tokens;
-    int i;
 
     if (is_change(first)) {
         return batch_query_fault(
@@ -52,13 +114,34 @@ int batch_query_advise(batch_query_text_t *text, const batch_query_schema_t *sch
                                  "found \"%s\": a condition alone stands here without WHERE",
                                  batch_query_found(text, first));
     }
-    for (i = 1; i < text->count; i++) {
-        if (is_quantifier(&first[i])) {
-            return batch_query_fault(
-                text, first[i].at,
-                "found \"%s\", which is not part of this language: " BATCH_QUERY_LISTS,
-                batch_query_found(text, &first[i]));
-        }
+    if (first->word == BATCH_WORD_SELECT && is_word(first + 1, "top") &&
+        first[2].kind == BATCH_TOKEN_INTEGER) {
+        return batch_query_fault(text, first[1].at,
+                                 "found \"%s\": write LIMIT %s at the end instead",
+                                 batch_query_found(text, first + 1), first[2].text);
     }
     return 1;
+}
+
+int batch_query_advise(batch_query_text_t *text, const batch_query_schema_t *schema)
+{
+    const batch_token_t *last = text->tokens + text->count - 1;
+    int i, has_from = 0;
+
+    if (!advise_start(text, schema)) {
+        return 0;
+    }
+    for (i = 0; i < text->count; i++) {
+        const batch_token_t *token = &text->tokens[i];
+
+        has_from |= token->kind == BATCH_TOKEN_NAME && token->word == BATCH_WORD_FROM;
+        if (!advise_function(text, token) ||
+            ((i || batch_token_is(token, "[")) && !advise_token(text, token))) {
+            return 0;
+        }
+    }
+    return has_from || text->tokens->word != BATCH_WORD_SELECT ||
+           batch_query_fault(text, last->at,
+                             "found %s, expected FROM and a form, as in FROM \"Testing App\"",
+                             batch_query_found(text, last));
 }

@@ -104,7 +104,7 @@ static void fold(const batch_checker_t *checker, batch_node_t *node)
             return;
         }
     }
-    if (node->type == BATCH_NODE_VALUE || !node->count || node->kind == BATCH_QUERY_INTERVAL) {
+    if (node->type == BATCH_NODE_VALUE || !node->count) {
         return;
     }
     value = batch_query_evaluate(node, NULL, &room);
@@ -146,7 +146,8 @@ static int require_literal(const batch_checker_t *checker, batch_node_t *node,
                         apr_pstrndup(checker->text->p, node->value.text,
                                      node->value.length < 40 ? node->value.length : 40),
                         "'", NULL),
-            kind == BATCH_QUERY_INTEGER ? "an" : "a", batch_query_kind_name(kind));
+            kind == BATCH_QUERY_INTEGER || kind == BATCH_QUERY_INTERVAL ? "an" : "a",
+            batch_query_kind_name(kind));
     }
     node->kind = kind;
     node->value = value;
@@ -213,7 +214,7 @@ int batch_check_unify(const batch_checker_t *checker, batch_node_t *node, batch_
             child->kind == BATCH_QUERY_NULL) {
             continue;
         }
-        if (common < 0 || common == BATCH_QUERY_INTERVAL) {
+        if (common < 0) {
             return batch_query_fault(checker->text, child->at,
                                      "a value of type %s cannot be compared with one of type %s "
                                      "here: CAST(… AS …) can make them the same",
@@ -350,16 +351,10 @@ static int is_time(batch_query_kind_e kind)
 static int check_arithmetic(const batch_checker_t *checker, batch_node_t *node)
 {
     batch_node_t **children = node->children;
+    int is_one, good = batch_check_time_arithmetic(checker, node, &is_one);
 
-    if (node->op == '+' && children[0]->kind == BATCH_QUERY_INTERVAL) {
-        batch_node_t *first = children[0];
-        children[0] = children[1];
-        children[1] = first;
-    }
-    if (children[1]->kind == BATCH_QUERY_INTERVAL && (node->op == '+' || node->op == '-')) {
-        node->kind = BATCH_QUERY_TIMESTAMP;
-        return is_time(children[0]->kind) ||
-               batch_check_require(checker, &children[0], BATCH_QUERY_TIMESTAMP);
+    if (is_one) {
+        return good;
     }
     node->kind =
         children[0]->kind == BATCH_QUERY_INTEGER && children[1]->kind == BATCH_QUERY_INTEGER
@@ -375,6 +370,18 @@ int batch_check_negate(const batch_checker_t *checker, batch_node_t *node)
     return batch_check_require_all(checker, node, node->kind);
 }
 
+/* PostgreSQL ignores the zone in a timestamp that has none. Nobody who writes one means that. */
+static int check_no_zone(const batch_checker_t *checker, const batch_node_t *node)
+{
+    apr_int64_t time, offset;
+
+    return !batch_query_time_parse_local(&time, &offset, node->value.text, node->value.length) ||
+           !offset ||
+           batch_query_fault(checker->text, node->at,
+                             "found a time with a zone, but a timestamp has none: write "
+                             "timestamptz if the zone is meant");
+}
+
 int batch_check_cast(const batch_checker_t *checker, batch_node_t *node)
 {
     batch_node_t *child = node->children[0];
@@ -383,7 +390,8 @@ int batch_check_cast(const batch_checker_t *checker, batch_node_t *node)
     int numeric = from == BATCH_QUERY_INTEGER || from == BATCH_QUERY_NUMBER;
 
     if (from == BATCH_QUERY_LITERAL) {
-        return require_literal(checker, child, to);
+        return (node->zone != BATCH_ZONE_WITHOUT || check_no_zone(checker, child)) &&
+               require_literal(checker, child, to);
     }
     if (text || from == to || (to == BATCH_QUERY_TEXT && from != BATCH_QUERY_INTERVAL) ||
         (numeric && (to == BATCH_QUERY_INTEGER || to == BATCH_QUERY_NUMBER)) ||

@@ -42,6 +42,9 @@ int batch_check_cast(const batch_checker_t *checker, batch_node_t *node);
 
 /* check_calls.c */
 
+/** + and - with a time: *is_one says whether this is one. */
+int batch_check_time_arithmetic(const batch_checker_t *checker, batch_node_t *node, int *is_one);
+
 /** A function, whose arguments are checked already. */
 int batch_check_call(const batch_checker_t *checker, batch_node_t *node);
 

@@ -1,15 +1,12 @@
 /* What a checked tree gives for a record; NULL as SQL has it. */
-#include "query/tree.h"
+#include "query/evaluate.h"
 #include "store/walk.h"
 
 #include <string.h>
 
 #include <apr_strings.h>
 
-typedef struct evaluation {
-    const batch_record_t *record;
-    batch_query_room_t *room;
-} evaluation_t;
+typedef batch_evaluation_t evaluation_t;
 
 static const batch_query_value_t nothing = {.kind = BATCH_QUERY_NULL};
 
@@ -191,6 +188,12 @@ static batch_query_value_t concatenate(const evaluation_t *with, const batch_nod
     return batch_query_text_value(text, length);
 }
 
+static int is_about_time(const batch_query_value_t *value)
+{
+    return value->kind == BATCH_QUERY_DATE || value->kind == BATCH_QUERY_TIMESTAMP ||
+           value->kind == BATCH_QUERY_INTERVAL;
+}
+
 static batch_query_value_t arithmetic(const evaluation_t *with, const batch_node_t *node)
 {
     batch_query_value_t a = evaluate(with, node->children[0]);
@@ -199,8 +202,8 @@ static batch_query_value_t arithmetic(const evaluation_t *with, const batch_node
     if (is_null(&a) || is_null(&b)) {
         return nothing;
     }
-    return b.kind == BATCH_QUERY_INTERVAL
-               ? batch_query_shift(&a, &b, node->op == '-' ? -1 : 1)
+    return is_about_time(&a) || is_about_time(&b)
+               ? batch_query_time_arithmetic((char)node->op, node->kind, &a, &b)
                : batch_query_arithmetic((char)node->op, node->kind, &a, &b);
 }
 
@@ -209,117 +212,6 @@ static batch_query_value_t negative(const batch_node_t *node, const batch_query_
     batch_query_value_t zero = batch_query_integer_value(0);
 
     return batch_query_arithmetic('-', node->kind, &zero, value);
-}
-
-/* ---- Functions ------------------------------------------------------------------------------- */
-
-static batch_query_value_t round_to(const evaluation_t *with, const batch_node_t *node)
-{
-    batch_query_value_t value = evaluate(with, node->children[0]);
-    batch_query_value_t places = batch_query_integer_value(0);
-
-    if (node->count > 1) {
-        places = evaluate(with, node->children[1]);
-    }
-    if (is_null(&value) || is_null(&places)) {
-        return nothing;
-    }
-    return batch_query_round(&value, places.integer, 1);
-}
-
-static batch_query_value_t coalesce(const evaluation_t *with, const batch_node_t *node)
-{
-    int i;
-
-    for (i = 0; i < node->count; i++) {
-        batch_query_value_t value = evaluate(with, node->children[i]);
-        if (!is_null(&value)) {
-            return value;
-        }
-    }
-    return nothing;
-}
-
-static batch_query_value_t nullif(const evaluation_t *with, const batch_node_t *node)
-{
-    batch_query_value_t a = evaluate(with, node->children[0]);
-    batch_query_value_t b = evaluate(with, node->children[1]);
-
-    return !is_null(&a) && !is_null(&b) && !batch_query_compare_in(with->room, &a, &b) ? nothing
-                                                                                       : a;
-}
-
-static batch_query_value_t substr(const evaluation_t *with, const batch_node_t *node,
-                                  const batch_query_value_t *text)
-{
-    batch_query_value_t start = evaluate(with, node->children[1]);
-    batch_query_value_t count = batch_query_integer_value(APR_INT64_MAX);
-
-    if (node->count > 2) {
-        count = evaluate(with, node->children[2]);
-    }
-    return is_null(&start) || is_null(&count)
-               ? nothing
-               : batch_query_substr(text, start.integer, count.integer, with->room);
-}
-
-static batch_query_value_t trim(const evaluation_t *with, const batch_node_t *node,
-                                const batch_query_value_t *text, int sides)
-{
-    batch_query_value_t set = batch_query_text_value(" ", 1);
-
-    if (node->count > 1) {
-        set = evaluate(with, node->children[1]);
-    }
-    if (is_null(&set)) {
-        return nothing;
-    }
-    return batch_query_trim(text, &set, sides, with->room);
-}
-
-static batch_query_value_t call(const evaluation_t *with, const batch_node_t *node)
-{
-    batch_query_value_t first;
-
-    switch ((batch_function_e)node->op) {
-    case BATCH_FUNCTION_COALESCE:
-        return coalesce(with, node);
-    case BATCH_FUNCTION_NULLIF:
-        return nullif(with, node);
-    case BATCH_FUNCTION_ROUND:
-        return round_to(with, node);
-    default:
-        break;
-    }
-    first = evaluate(with, node->children[0]);
-    if (is_null(&first)) {
-        return nothing;
-    }
-    switch ((batch_function_e)node->op) {
-    case BATCH_FUNCTION_ABS:
-        return batch_query_double(&first) < 0 ? negative(node, &first) : first;
-    case BATCH_FUNCTION_DATE:
-        return batch_query_convert(&first, BATCH_QUERY_DATE, with->room);
-    case BATCH_FUNCTION_LENGTH:
-    case BATCH_FUNCTION_CHAR_LENGTH:
-        return batch_query_integer_value(batch_query_length(&first, with->room));
-    case BATCH_FUNCTION_LOWER:
-        return batch_query_fold(&first, 0, with->room);
-    case BATCH_FUNCTION_UPPER:
-        return batch_query_fold(&first, 1, with->room);
-    case BATCH_FUNCTION_LTRIM:
-        return trim(with, node, &first, 1);
-    case BATCH_FUNCTION_RTRIM:
-        return trim(with, node, &first, 2);
-    case BATCH_FUNCTION_TRIM:
-    case BATCH_FUNCTION_BTRIM:
-        return trim(with, node, &first, 3);
-    case BATCH_FUNCTION_SUBSTR:
-    case BATCH_FUNCTION_SUBSTRING:
-        return substr(with, node, &first);
-    default:
-        return nothing;
-    }
 }
 
 /* ---- Nodes ----------------------------------------------------------------------------------- */
@@ -332,6 +224,18 @@ static int is_other(const batch_query_value_t *member, batch_query_kind_e kind)
                : kind == BATCH_QUERY_BOOLEAN && member->kind != BATCH_QUERY_TEXT;
 }
 
+/* A text as a timestamp without a zone: the one in it is ignored. */
+static batch_query_value_t local_time(const evaluation_t *with, const batch_query_value_t *text)
+{
+    batch_query_value_t time = {.kind = BATCH_QUERY_TIMESTAMP};
+    apr_int64_t offset;
+
+    return batch_query_work(with->room, text->length / 4) &&
+                   batch_query_time_parse_local(&time.integer, &offset, text->text, text->length)
+               ? time
+               : nothing;
+}
+
 static batch_query_value_t evaluate_one(const evaluation_t *with, const batch_node_t *node)
 {
     batch_query_value_t value = evaluate(with, node->children[0]);
@@ -341,7 +245,9 @@ static batch_query_value_t evaluate_one(const evaluation_t *with, const batch_no
         if (node->children[0]->kind == BATCH_QUERY_MEMBER && is_other(&value, node->kind)) {
             return nothing;
         }
-        return batch_query_convert(&value, node->kind, with->room);
+        return node->zone == BATCH_ZONE_WITHOUT && value.kind == BATCH_QUERY_TEXT
+                   ? local_time(with, &value)
+                   : batch_query_convert(&value, node->kind, with->room);
     case BATCH_NODE_NOT:
         return is_null(&value) ? value : truth(!value.integer);
     case BATCH_NODE_IS_NULL:
@@ -388,10 +294,15 @@ static batch_query_value_t evaluate(const evaluation_t *with, const batch_node_t
     case BATCH_NODE_CONCAT:
         return concatenate(with, node);
     case BATCH_NODE_CALL:
-        return call(with, node);
+        return batch_evaluate_call(with, node);
     default:
         return evaluate_one(with, node);
     }
+}
+
+batch_query_value_t batch_evaluate(const batch_evaluation_t *with, const batch_node_t *node)
+{
+    return evaluate(with, node);
 }
 
 batch_query_value_t batch_query_evaluate(const batch_node_t *node, const batch_record_t *record,

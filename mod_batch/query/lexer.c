@@ -108,13 +108,56 @@ static batch_query_word_e find_word(const char *text)
     return BATCH_WORD_NONE;
 }
 
-static void read_name(batch_query_text_t *query, batch_token_t *token)
+/* What other languages have, and editors put in, and what is written here instead. */
+static const struct {
+    const char *text;
+    const char *instead;
+} foreign[] = {
+    {"==", "equality is written ="},
+    {"&&", "conditions are joined by AND"},
+    {"->", "a member is named by its name alone, as in street = 'Bay Street'"},
+    {"~", "there are no regular expressions in this language: use LIKE, or ILIKE for any case"},
+    {"!~", "there are no regular expressions in this language: use NOT LIKE, or NOT ILIKE"},
+    {"?", "queries have no parameters: write the value itself"},
+    {"$", "queries have no parameters: write the value itself"},
+    {"@", "queries have no parameters: write the value itself"},
+    {":", "queries have no parameters: write the value itself"},
+    {"`", "a name is quoted by \", as in \"Testing App\""},
+    {"\xe2\x80\x98", "a text is quoted by ', which is not the same"},
+    {"\xe2\x80\x99", "a text is quoted by ', which is not the same"},
+    {"\xe2\x80\x9a", "a text is quoted by ', which is not the same"},
+    {"\xe2\x80\x9c", "a name is quoted by \", which is not the same, and a text by '"},
+    {"\xe2\x80\x9d", "a name is quoted by \", which is not the same, and a text by '"},
+    {"\xe2\x80\x9e", "a name is quoted by \", which is not the same, and a text by '"},
+    {"\xc2\xa0", "this is a no-break space: write a blank"},
+};
+
+/* 0 with a fault if the byte at at begins something foreign. */
+static int check_foreign(batch_query_text_t *query, int at)
+{
+    const char *from = query->text + at;
+    size_t i;
+
+    for (i = 0; i < sizeof(foreign) / sizeof(*foreign); i++) {
+        if (!strncmp(from, foreign[i].text, strlen(foreign[i].text)) &&
+            strncmp(from, "::", 2) != 0) {
+            return batch_query_fault(query, at, "found \"%s\": %s", foreign[i].text,
+                                     foreign[i].instead);
+        }
+    }
+    return 1;
+}
+
+static int read_name(batch_query_text_t *query, batch_token_t *token)
 {
     const char *from = query->text + token->at;
     const char *end = from;
     char *folded, *c;
 
     while (begins_name(*end) || apr_isdigit(*end)) {
+        if ((*end & 0x80) && !check_foreign(query, (int)(end - query->text))) {
+            return 0;
+        }
         end++;
     }
     folded = apr_pstrmemdup(query->p, from, (apr_size_t)(end - from));
@@ -125,6 +168,7 @@ static void read_name(batch_query_text_t *query, batch_token_t *token)
     token->text = folded;
     token->word = find_word(folded);
     token->end = (int)(end - query->text);
+    return 1;
 }
 
 /* A string or a name in quotes; a quote in it is written twice. */
@@ -196,8 +240,9 @@ static int read_number(batch_query_text_t *query, batch_token_t *token)
 
 static int read_symbol(batch_query_text_t *query, batch_token_t *token)
 {
-    static const char *const symbols[] = {"<>", "!=", "<=", ">=", "||", "::", "(", ")", ",", ".",
-                                          "*",  "+",  "-",  "/",  "%",  "=",  "<", ">", ";"};
+    static const char *const symbols[] = {"<>", "!=", "<=", ">=", "||", "::", "(",
+                                          ")",  ",",  ".",  "*",  "+",  "-",  "/",
+                                          "%",  "=",  "<",  ">",  ";",  "[",  "]"};
     const char *from = query->text + token->at;
     size_t i;
 
@@ -210,11 +255,6 @@ static int read_symbol(batch_query_text_t *query, batch_token_t *token)
             token->end = token->at + (int)length;
             return 1;
         }
-    }
-    if (*from == '[') {
-        return batch_query_fault(
-            query, token->at,
-            "found \"[\": there are no arrays in this language; " BATCH_QUERY_LISTS);
     }
     return batch_query_fault(query, token->at,
                              "found \"%s\", which is neither a name, a value nor an operator of "
@@ -233,6 +273,9 @@ static int read_token(batch_query_text_t *query, batch_token_t *token)
         token->end = token->at;
         return 1;
     }
+    if (!check_foreign(query, token->at)) {
+        return 0;
+    }
     if (*from == '\'' || *from == '"') {
         return read_quoted(query, token);
     }
@@ -240,8 +283,7 @@ static int read_token(batch_query_text_t *query, batch_token_t *token)
         return read_number(query, token);
     }
     if (begins_name(*from)) {
-        read_name(query, token);
-        return 1;
+        return read_name(query, token);
     }
     return read_symbol(query, token);
 }

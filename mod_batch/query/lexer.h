@@ -15,9 +15,8 @@
 #define BATCH_QUERY_BYTES  65536
 #define BATCH_QUERY_TOKENS 16384
 
-/** What to write instead of what PostgreSQL's people write with arrays. */
-#define BATCH_QUERY_LISTS                                                                          \
-    "instead of = ANY(ARRAY['a', 'b']) write IN ('a', 'b'), and NOT IN instead of <> ALL"
+/** How lists are written, for whoever writes them otherwise. */
+#define BATCH_QUERY_LISTS "write = ANY(ARRAY['a', 'b']), or IN ('a', 'b')"
 
 /** Words with a meaning. X(SYMBOL, "word", reserved: cannot be a name without quotes). */
 #define BATCH_QUERY_WORD_LIST(X)                                                                   \

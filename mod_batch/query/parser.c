@@ -9,14 +9,14 @@
 
 static batch_node_t *parse_product(batch_parser_t *parser)
 {
-    batch_node_t *node = batch_parse_unary(parser);
+    batch_node_t *node = batch_parse_zoned(parser);
 
     while (node && (batch_token_is(parser->next, "*") || batch_token_is(parser->next, "/") ||
                     batch_token_is(parser->next, "%"))) {
         batch_node_t *product = batch_parser_make(parser, BATCH_NODE_ARITHMETIC, parser->next->at);
 
         product->op = (unsigned char)*parser->next++->text;
-        node = batch_parser_with_two(parser, product, node, batch_parse_unary(parser));
+        node = batch_parser_with_two(parser, product, node, batch_parse_zoned(parser));
     }
     return node;
 }
@@ -47,6 +47,11 @@ static batch_node_t *parse_sum(batch_parser_t *parser)
         }
     }
     return node;
+}
+
+batch_node_t *batch_parse_operand(batch_parser_t *parser)
+{
+    return parse_sum(parser);
 }
 
 static batch_node_t *parse_in(batch_parser_t *parser, batch_node_t *left, int at)
@@ -186,14 +191,22 @@ static batch_node_t *parse_comparison(batch_parser_t *parser)
     if (!node || !take_comparison(parser, &op)) {
         return node;
     }
-    comparison = batch_parser_make(parser, BATCH_NODE_COMPARE, at);
-    comparison->op = op;
-    node = batch_parser_with_two(parser, comparison, node, parse_matching(parser));
+    if (batch_parser_is_quantifier(parser)) {
+        node = batch_parse_quantified(parser, node, op, at);
+    } else {
+        comparison = batch_parser_make(parser, BATCH_NODE_COMPARE, at);
+        comparison->op = op;
+        node = batch_parser_with_two(parser, comparison, node, parse_matching(parser));
+    }
     at = parser->next->at;
     if (node && take_comparison(parser, &op)) {
-        batch_query_fault(parser->text, at,
-                          "found a second comparison, expected AND between the two, or parentheses "
-                          "around the first");
+        batch_query_fault(
+            parser->text, at,
+            node->children[1]->type == BATCH_NODE_CONCAT
+                ? "found a second comparison behind ||, which joins texts: conditions "
+                  "are joined by OR"
+                : "found a second comparison, expected AND between the two, or "
+                  "parentheses around the first");
         return NULL;
     }
     return node;

@@ -7,8 +7,9 @@
 typedef struct batch_parser {
     batch_query_text_t *text;
     const batch_token_t *next;
-    int nesting; /* of parentheses and prefixes that are open */
-    int beyond;  /* the fault is something that SQL has, but this grammar does not */
+    batch_zone_e zone; /* of the type that was read last */
+    int nesting;       /* of parentheses and prefixes that are open */
+    int beyond;        /* the fault is something that SQL has, but this grammar does not */
 } batch_parser_t;
 
 /* parser_value.c */
@@ -32,7 +33,36 @@ batch_node_t *batch_parser_with_two(batch_parser_t *parser, batch_node_t *node, 
 /** A value with its prefixes and casts. Every way into deeper nesting leads through here. */
 batch_node_t *batch_parse_unary(batch_parser_t *parser);
 
+/* parser_special.c */
+
+/**
+ * extract, position, substring, trim: the name is taken, the parenthesis is next. 0: it is none of
+ * them; else *node is what was parsed, NULL with a fault.
+ */
+int batch_parse_special(batch_node_t **node, batch_parser_t *parser, const batch_token_t *token);
+
+/** 1 if the token is a reserved word that is a function here: left(…), right(…). */
+int batch_parser_is_special(const batch_token_t *token);
+
+/** A value with its prefixes and casts, and with AT TIME ZONE. */
+batch_node_t *batch_parse_zoned(batch_parser_t *parser);
+
+/**
+ * timestamp '…', timestamptz '…', timestamp with time zone '…': the first word, type, is taken.
+ * NULL without a fault: it is something else.
+ */
+batch_node_t *batch_parse_time_string(batch_parser_t *parser, const batch_token_t *type);
+
+/** 1 if ANY, SOME or ALL is next, with something else than a SELECT. */
+int batch_parser_is_quantifier(const batch_parser_t *parser);
+
+/** left op ANY(ARRAY[…]): the comparison op is taken, the word is next. */
+batch_node_t *batch_parse_quantified(batch_parser_t *parser, batch_node_t *left, int op, int at);
+
 /* parser.c */
+
+/** What can stand on either side of a comparison. */
+batch_node_t *batch_parse_operand(batch_parser_t *parser);
 
 /** Everything up to OR. */
 batch_node_t *batch_parse_expression(batch_parser_t *parser);

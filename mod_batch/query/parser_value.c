@@ -145,13 +145,27 @@ static const struct {
     {"boolean", BATCH_QUERY_BOOLEAN},
     {"bool", BATCH_QUERY_BOOLEAN},
     {"date", BATCH_QUERY_DATE},
-    {"timestamp", BATCH_QUERY_TIMESTAMP},
+    {"timestamp", BATCH_QUERY_TIMESTAMP}, /* without a zone */
     {"timestamptz", BATCH_QUERY_TIMESTAMP},
 };
 
 static int is_text(const batch_parser_t *parser, const char *name)
 {
     return parser->next->kind == BATCH_TOKEN_NAME && !strcmp(parser->next->text, name);
+}
+
+/* WITH TIME ZONE and WITHOUT TIME ZONE behind timestamp. */
+static void parse_zone(batch_parser_t *parser, int zoned)
+{
+    int with = batch_parser_is(parser, BATCH_WORD_WITH);
+
+    if ((with || is_text(parser, "without")) && parser->next[1].kind == BATCH_TOKEN_NAME &&
+        !strcmp(parser->next[1].text, "time") && parser->next[2].kind == BATCH_TOKEN_NAME &&
+        !strcmp(parser->next[2].text, "zone")) {
+        parser->next += 3;
+        zoned = with;
+    }
+    parser->zone = zoned ? BATCH_ZONE_WITH : BATCH_ZONE_WITHOUT;
 }
 
 static int parse_type(batch_parser_t *parser, batch_query_kind_e *kind)
@@ -170,10 +184,8 @@ static int parse_type(batch_parser_t *parser, batch_query_kind_e *kind)
     if ((!strcmp(types[found].name, "double") && is_text(parser, "precision")) ||
         (!strcmp(types[found].name, "character") && is_text(parser, "varying"))) {
         parser->next++;
-    } else if (*kind == BATCH_QUERY_TIMESTAMP && batch_parser_is(parser, BATCH_WORD_WITH) &&
-               parser->next[1].kind == BATCH_TOKEN_NAME && !strcmp(parser->next[1].text, "time") &&
-               parser->next[2].kind == BATCH_TOKEN_NAME && !strcmp(parser->next[2].text, "zone")) {
-        parser->next += 3;
+    } else if (*kind == BATCH_QUERY_TIMESTAMP) {
+        parse_zone(parser, !strcmp(types[found].name, "timestamptz"));
     }
     return 1;
 }
@@ -184,6 +196,9 @@ static batch_node_t *convert(batch_parser_t *parser, batch_node_t *child, batch_
     batch_node_t *node = batch_parser_make(parser, BATCH_NODE_CONVERT, at);
 
     node->kind = kind;
+    if (kind == BATCH_QUERY_TIMESTAMP) {
+        node->zone = parser->zone;
+    }
     return batch_parser_with(parser, node, child);
 }
 
@@ -199,24 +214,16 @@ static batch_node_t *parse_number(batch_parser_t *parser)
                     token->at);
 }
 
-/* DATE '…', TIMESTAMP '…', INTERVAL '…': the word is taken, the string is next. */
+/* DATE '…', INTERVAL '…': the word is taken, the string is next. */
 static batch_node_t *parse_typed_string(batch_parser_t *parser, batch_query_word_e word)
 {
     const batch_token_t *token = parser->next++;
-    batch_query_value_t value = {.kind = word == BATCH_WORD_DATE ? BATCH_QUERY_DATE
-                                                                 : BATCH_QUERY_TIMESTAMP};
-    int good;
+    batch_query_value_t text = batch_query_text_value(token->text, strlen(token->text)), value;
+    batch_query_room_t room = {.p = parser->text->p, .most = 1024};
 
-    if (word == BATCH_WORD_INTERVAL) {
-        good = batch_query_interval_parse(&value, token->text);
-    } else {
-        batch_query_value_t text = batch_query_text_value(token->text, strlen(token->text));
-        batch_query_room_t room = {.p = parser->text->p, .most = 1024};
-
-        value = batch_query_convert(&text, value.kind, &room);
-        good = value.kind != BATCH_QUERY_NULL;
-    }
-    if (!good) {
+    value = batch_query_convert(
+        &text, word == BATCH_WORD_INTERVAL ? BATCH_QUERY_INTERVAL : BATCH_QUERY_DATE, &room);
+    if (value.kind == BATCH_QUERY_NULL) {
         batch_query_fault(parser->text, token->at, "found %s, expected %s",
                           batch_query_found(parser->text, token),
                           word == BATCH_WORD_INTERVAL
@@ -298,7 +305,12 @@ static void *unknown_function(batch_parser_t *parser, const batch_token_t *token
 /* The name is taken, the parenthesis is next. */
 static batch_node_t *parse_call(batch_parser_t *parser, const batch_token_t *token)
 {
-    batch_node_t *node = batch_parser_make(parser, BATCH_NODE_CALL, token->at);
+    batch_node_t *node;
+
+    if (batch_parse_special(&node, parser, token)) {
+        return node;
+    }
+    node = batch_parser_make(parser, BATCH_NODE_CALL, token->at);
 
     node->op = token->kind == BATCH_TOKEN_NAME ? batch_function_find(token->text) : -1;
     if (node->op < 0) {
@@ -333,9 +345,12 @@ static batch_node_t *parse_name(batch_parser_t *parser)
     if (batch_token_is(parser->next, "(")) {
         return parse_call(parser, token);
     }
+    node = batch_parse_time_string(parser, token);
+    if (node || parser->text->fault) {
+        return node;
+    }
     if (parser->next->kind == BATCH_TOKEN_STRING && token->kind == BATCH_TOKEN_NAME &&
-        (token->word == BATCH_WORD_DATE || token->word == BATCH_WORD_TIMESTAMP ||
-         token->word == BATCH_WORD_INTERVAL)) {
+        (token->word == BATCH_WORD_DATE || token->word == BATCH_WORD_INTERVAL)) {
         return parse_typed_string(parser, token->word);
     }
     node = batch_parser_make(parser, BATCH_NODE_NAME, token->at);
@@ -397,7 +412,9 @@ static batch_node_t *parse_primary(batch_parser_t *parser)
     case BATCH_TOKEN_NAME:
     case BATCH_TOKEN_QUOTED:
         parser->beyond |= is_beyond(token) && batch_token_is(token + 1, "(");
-        return batch_token_is_name(token) ? parse_name(parser) : parse_word_value(parser);
+        return batch_token_is_name(token) || batch_parser_is_special(token)
+                   ? parse_name(parser)
+                   : parse_word_value(parser);
     default:
         break;
     }

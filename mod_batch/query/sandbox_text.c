@@ -457,6 +457,9 @@ static int emit_symbol(composer_t *composer)
         return fault(composer, "which is for queries over one form without subqueries and groups: "
                                "use CAST(… AS …)");
     }
+    if (batch_token_is(token, "[") || batch_token_is(token, "]")) {
+        return fault(composer, "which is not part of this language");
+    }
     if (batch_token_is(token, ";")) {
         return fault(composer, "expected one SELECT only");
     }

@@ -49,6 +49,22 @@ static void add_column(batch_query_schema_t *schema, const char *usual, const ch
     added->kind = declared ? kind_of(declared->type) : kind;
 }
 
+/* Another name for a column that queries see, as Fulcrum's own queries have it. */
+static void add_alias(batch_query_schema_t *schema, const char *name, const char *column)
+{
+    int i;
+
+    for (i = 0; column && i < schema->columns->nelts; i++) {
+        batch_query_column_t alias = APR_ARRAY_IDX(schema->columns, i, batch_query_column_t);
+
+        if (!strcmp(alias.column, column) && !batch_query_schema_column(schema, name)) {
+            alias.name = name;
+            APR_ARRAY_PUSH(schema->columns, batch_query_column_t) = alias;
+            return;
+        }
+    }
+}
+
 static void add_columns(batch_query_schema_t *schema, apr_pool_t *p)
 {
     const batch_resource_t *resource = schema->resource;
@@ -80,6 +96,8 @@ static void add_columns(batch_query_schema_t *schema, apr_pool_t *p)
         add_column(schema, apr_pstrcat(p, "_", column->name, NULL), column->name, BATCH_QUERY_TEXT,
                    p);
     }
+    add_alias(schema, "_server_created_at", resource->created_at);
+    add_alias(schema, "_server_updated_at", resource->updated_at);
 }
 
 static const char *members_of(const batch_resource_t *resource)

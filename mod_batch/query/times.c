@@ -8,13 +8,14 @@
 #include <apr_strings.h>
 
 #define SECOND APR_INT64_C(1000000)
-#define DAY    (86400 * SECOND)
+#define DAY    BATCH_QUERY_DAY
+
+static const batch_query_value_t nothing = {.kind = BATCH_QUERY_NULL};
 
 /* The years that there are. */
 #define LAST_YEAR 9999
 
-/* Days since 1970-01-01. */
-static apr_int64_t days_of(apr_int64_t year, int month, int day)
+apr_int64_t batch_query_days(apr_int64_t year, int month, int day)
 {
     apr_int64_t era, of_era;
 
@@ -99,7 +100,7 @@ static int read_clock(apr_int64_t *time, const char **from, const char *end)
     return 1;
 }
 
-static int read_zone(apr_int64_t *time, const char **from, const char *end)
+static int read_zone(apr_int64_t *offset, const char **from, const char *end)
 {
     int sign, hours, minutes = 0;
 
@@ -119,15 +120,17 @@ static int read_zone(apr_int64_t *time, const char **from, const char *end)
             return 0;
         }
     }
-    *time -= sign * (apr_int64_t)(hours * 60 + minutes) * 60 * SECOND;
+    *offset = sign * (apr_int64_t)(hours * 60 + minutes) * 60 * SECOND;
     return 1;
 }
 
-int batch_query_time_parse(apr_int64_t *time, const char *text, apr_size_t length)
+int batch_query_time_parse_local(apr_int64_t *time, apr_int64_t *offset, const char *text,
+                                 apr_size_t length)
 {
     const char *end = text + length;
     int year, month, day;
 
+    *offset = 0;
     while (text < end && *text == ' ') {
         text++;
     }
@@ -140,12 +143,21 @@ int batch_query_time_parse(apr_int64_t *time, const char *text, apr_size_t lengt
         day > month_days(year, month)) {
         return 0;
     }
-    *time = days_of(year, month, day) * DAY;
+    *time = batch_query_days(year, month, day) * DAY;
     if (text == end) {
         return 1;
     }
-    return take(&text, end, "Tt ") && read_clock(time, &text, end) && read_zone(time, &text, end) &&
-           text == end;
+    return take(&text, end, "Tt ") && read_clock(time, &text, end) &&
+           read_zone(offset, &text, end) && text == end;
+}
+
+int batch_query_time_parse(apr_int64_t *time, const char *text, apr_size_t length)
+{
+    apr_int64_t offset;
+    int good = batch_query_time_parse_local(time, &offset, text, length);
+
+    *time -= offset;
+    return good;
 }
 
 /* ---- Intervals ------------------------------------------------------------------------------- */
@@ -227,8 +239,98 @@ int batch_query_time_add(apr_int64_t *time, const batch_query_value_t *interval,
         return 0;
     }
     day = day < month_days(year, month) ? day : month_days(year, month);
-    *time = days_of(year, month, day) * DAY + of_day + sign * interval->integer;
-    return *time >= days_of(1, 1, 1) * DAY && *time < days_of(LAST_YEAR + 1, 1, 1) * DAY;
+    *time = batch_query_days(year, month, day) * DAY + of_day + sign * interval->integer;
+    return batch_query_time_is_known(*time);
+}
+
+/* ---- Computing ------------------------------------------------------------------------------- */
+
+int batch_query_time_is_known(apr_int64_t time)
+{
+    return time >= batch_query_days(1, 1, 1) * DAY &&
+           time < batch_query_days(LAST_YEAR + 1, 1, 1) * DAY;
+}
+
+int batch_query_compare_intervals(const batch_query_value_t *a, const batch_query_value_t *b)
+{
+    __int128 left = (__int128)a->months * 30 * DAY + a->integer;
+    __int128 right = (__int128)b->months * 30 * DAY + b->integer;
+
+    return (left > right) - (left < right);
+}
+
+static batch_query_value_t shift(const batch_query_value_t *time,
+                                 const batch_query_value_t *interval, int sign)
+{
+    batch_query_value_t result = {.kind = BATCH_QUERY_TIMESTAMP, .integer = time->integer};
+
+    return batch_query_time_add(&result.integer, interval, sign) ? result : nothing;
+}
+
+/* A date some days before or behind another. */
+static batch_query_value_t step(const batch_query_value_t *date, apr_int64_t count, int sign)
+{
+    batch_query_value_t result = *date;
+
+    if (count > 10000 * 366 || count < -10000 * 366) {
+        return nothing;
+    }
+    result.integer += sign * count * DAY;
+    return batch_query_time_is_known(result.integer) ? result : nothing;
+}
+
+static batch_query_value_t add_intervals(const batch_query_value_t *a, const batch_query_value_t *b,
+                                         int sign)
+{
+    batch_query_value_t result = *a;
+
+    return __builtin_add_overflow(a->integer, sign * b->integer, &result.integer) ||
+                   __builtin_add_overflow(a->months, sign * b->months, &result.months)
+               ? nothing
+               : result;
+}
+
+batch_query_value_t batch_query_time_arithmetic(char op, batch_query_kind_e kind,
+                                                const batch_query_value_t *a,
+                                                const batch_query_value_t *b)
+{
+    batch_query_value_t result = {.kind = BATCH_QUERY_INTERVAL};
+    int sign = op == '-' ? -1 : 1;
+
+    switch (kind) {
+    case BATCH_QUERY_INTEGER:
+        return batch_query_integer_value((a->integer - b->integer) / DAY);
+    case BATCH_QUERY_DATE:
+        return step(a, b->integer, sign);
+    case BATCH_QUERY_TIMESTAMP:
+        return shift(a, b, sign);
+    default:
+        break;
+    }
+    if (a->kind == BATCH_QUERY_INTERVAL) {
+        return add_intervals(a, b, sign);
+    }
+    result.integer = a->integer - b->integer;
+    return result;
+}
+
+/* ---- The calendar ---------------------------------------------------------------------------- */
+
+void batch_query_moment(batch_query_moment_t *moment, apr_int64_t time)
+{
+    apr_int64_t days = time / DAY - (time % DAY < 0), thursday, year;
+    int month, day;
+
+    memset(moment, 0, sizeof(*moment));
+    moment->of_day = time - days * DAY;
+    date_of(days, &moment->year, &moment->month, &moment->day);
+    moment->yearday = (int)(days - batch_query_days(moment->year, 1, 1)) + 1;
+    moment->weekday = (int)(((days + 4) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
+    /* A week is of the year that its Thursday is in. */
+    thursday = days - (moment->weekday + 6) % 7 + 3;
+    date_of(thursday, &year, &month, &day);
+    moment->iso_year = year;
+    moment->iso_week = (int)((thursday - batch_query_days(year, 1, 1)) / 7) + 1;
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */

@@ -45,20 +45,47 @@ typedef enum {
 /** Functions. X(SYMBOL, "name", least and most arguments). Several names may mean one function. */
 #define BATCH_FUNCTION_LIST(X)                                                                     \
     X(ABS, "abs", 1, 1)                                                                            \
+    X(AT_TIME_ZONE, "at time zone", 2, 2)                                                          \
     X(BTRIM, "btrim", 1, 2)                                                                        \
+    X(CEIL, "ceil", 1, 1)                                                                          \
+    X(CEILING, "ceiling", 1, 1)                                                                    \
     X(CHAR_LENGTH, "char_length", 1, 1)                                                            \
+    X(CHARACTER_LENGTH, "character_length", 1, 1)                                                  \
     X(COALESCE, "coalesce", 1, 32)                                                                 \
+    X(CONCAT, "concat", 1, 32)                                                                     \
+    X(CONCAT_WS, "concat_ws", 2, 32)                                                               \
     X(DATE, "date", 1, 1)                                                                          \
+    X(DATE_PART, "date_part", 2, 2)                                                                \
+    X(DATE_TRUNC, "date_trunc", 2, 2)                                                              \
+    X(EXTRACT, "extract", 2, 2)                                                                    \
+    X(FCM_CONVERTTOFLOAT, "fcm_converttofloat", 1, 1)                                              \
+    X(FLOOR, "floor", 1, 1)                                                                        \
+    X(GREATEST, "greatest", 1, 32)                                                                 \
+    X(LEAST, "least", 1, 32)                                                                       \
+    X(LEFT, "left", 2, 2)                                                                          \
     X(LENGTH, "length", 1, 1)                                                                      \
     X(LOWER, "lower", 1, 1)                                                                        \
+    X(LPAD, "lpad", 2, 3)                                                                          \
     X(LTRIM, "ltrim", 1, 2)                                                                        \
+    X(MOD, "mod", 2, 2)                                                                            \
     X(NOW, "now", 0, 0)                                                                            \
     X(NULLIF, "nullif", 2, 2)                                                                      \
+    X(POW, "pow", 2, 2)                                                                            \
+    X(POWER, "power", 2, 2)                                                                        \
+    X(REPLACE, "replace", 3, 3)                                                                    \
+    X(RIGHT, "right", 2, 2)                                                                        \
     X(ROUND, "round", 1, 2)                                                                        \
+    X(RPAD, "rpad", 2, 3)                                                                          \
     X(RTRIM, "rtrim", 1, 2)                                                                        \
+    X(SIGN, "sign", 1, 1)                                                                          \
+    X(SQRT, "sqrt", 1, 1)                                                                          \
+    X(STARTS_WITH, "starts_with", 2, 2)                                                            \
+    X(STRPOS, "strpos", 2, 2)                                                                      \
     X(SUBSTR, "substr", 2, 3)                                                                      \
     X(SUBSTRING, "substring", 2, 3)                                                                \
+    X(TO_CHAR, "to_char", 2, 2)                                                                    \
     X(TRIM, "trim", 1, 2)                                                                          \
+    X(TRUNC, "trunc", 1, 2)                                                                        \
     X(UPPER, "upper", 1, 1)
 #define BATCH_FUNCTION_SYMBOL(symbol, name, least, most) BATCH_FUNCTION_##symbol,
 typedef enum { BATCH_FUNCTION_LIST(BATCH_FUNCTION_SYMBOL) BATCH_FUNCTION_COUNT } batch_function_e;
@@ -69,6 +96,9 @@ int batch_function_find(const char *name);
 /** Offers the names of all functions. */
 void batch_function_offer(batch_near_t *near);
 
+/** Whether a TIMESTAMP has a zone: the same microseconds are another time of day then. */
+typedef enum { BATCH_ZONE_UNKNOWN, BATCH_ZONE_WITH, BATCH_ZONE_WITHOUT } batch_zone_e;
+
 typedef struct batch_node batch_node_t;
 struct batch_node {
     batch_node_type_e type;
@@ -78,6 +108,7 @@ struct batch_node {
     int fold;                /* ILIKE */
     int sorted;              /* IN: the values are constants in order */
     int slot;
+    batch_zone_e zone; /* of a TIMESTAMP, as far as it is known */
     int checked;
     int depth;                 /* of the tree below */
     int at;                    /* where it stands in the query */

@@ -159,6 +159,19 @@ static batch_query_value_t to_number(const batch_query_value_t *value, batch_que
     }
 }
 
+static batch_query_value_t to_interval(const batch_query_value_t *value)
+{
+    batch_query_value_t interval;
+    char text[200];
+
+    if (value->kind != BATCH_QUERY_TEXT || value->length >= sizeof(text)) {
+        return nothing;
+    }
+    memcpy(text, value->text, value->length);
+    text[value->length] = '\0';
+    return batch_query_interval_parse(&interval, text) ? interval : nothing;
+}
+
 static batch_query_value_t to_time(const batch_query_value_t *value, batch_query_kind_e kind)
 {
     apr_int64_t time = value->integer, day = APR_INT64_C(86400000000);
@@ -199,6 +212,8 @@ batch_query_value_t batch_query_convert(const batch_query_value_t *value, batch_
     case BATCH_QUERY_DATE:
     case BATCH_QUERY_TIMESTAMP:
         return to_time(value, kind);
+    case BATCH_QUERY_INTERVAL:
+        return to_interval(value);
     default:
         return nothing;
     }
@@ -222,6 +237,8 @@ int batch_query_compare(const batch_query_value_t *a, const batch_query_value_t 
     case BATCH_QUERY_INTEGER:
     case BATCH_QUERY_NUMBER:
         return batch_query_compare_numbers(a, b);
+    case BATCH_QUERY_INTERVAL:
+        return batch_query_compare_intervals(a, b);
     default:
         return (a->integer > b->integer) - (a->integer < b->integer);
     }
@@ -259,15 +276,4 @@ int batch_query_order(const batch_query_value_t *a, const batch_query_value_t *b
     int left = rank_of(a->kind), right = rank_of(b->kind);
 
     return left != right || a->kind == BATCH_QUERY_NULL ? left - right : batch_query_compare(a, b);
-}
-
-/* ---- Computing ------------------------------------------------------------------------------- */
-
-batch_query_value_t batch_query_shift(const batch_query_value_t *time,
-                                      const batch_query_value_t *interval, int sign)
-{
-    apr_int64_t result = time->integer;
-
-    return batch_query_time_add(&result, interval, sign) ? time_value(result, BATCH_QUERY_TIMESTAMP)
-                                                         : nothing;
 }

@@ -117,10 +117,6 @@ int batch_query_compare_in(batch_query_room_t *room, const batch_query_value_t *
  */
 int batch_query_order(const batch_query_value_t *a, const batch_query_value_t *b);
 
-/** A DATE or TIMESTAMP with an INTERVAL added (sign 1) or taken away (-1): a TIMESTAMP. */
-batch_query_value_t batch_query_shift(const batch_query_value_t *time,
-                                      const batch_query_value_t *interval, int sign);
-
 /** LIKE: % any characters, _ one, escape (a character, length 0 = none) takes their meaning. */
 int batch_query_like(const batch_query_value_t *text, const batch_query_value_t *pattern,
                      const batch_query_value_t *escape, batch_query_room_t *room);
@@ -203,13 +199,129 @@ void batch_query_decimal(batch_query_decimal_t *decimal, const batch_query_value
 /** Leaves so many places behind the point; half is rounded away from 0. */
 void batch_query_decimal_cut(batch_query_decimal_t *decimal, apr_int64_t places, int rounds);
 
+/* strings.c. Places are counted in characters, from 1. */
+
+/** Where part is in text; 0: nowhere. */
+batch_query_value_t batch_query_strpos(const batch_query_value_t *text,
+                                       const batch_query_value_t *part, batch_query_room_t *room);
+
+/** text with each part in it replaced. */
+batch_query_value_t batch_query_replace(const batch_query_value_t *text,
+                                        const batch_query_value_t *part,
+                                        const batch_query_value_t *with, batch_query_room_t *room);
+
+/** The first (last) count characters; if count is negative, all but so many. */
+batch_query_value_t batch_query_left(const batch_query_value_t *text, apr_int64_t count,
+                                     batch_query_room_t *room);
+batch_query_value_t batch_query_right(const batch_query_value_t *text, apr_int64_t count,
+                                      batch_query_room_t *room);
+
+/** text with fill before or behind it, as often as makes it count characters long, or cut off. */
+batch_query_value_t batch_query_pad(const batch_query_value_t *text, apr_int64_t count,
+                                    const batch_query_value_t *fill, int at_left,
+                                    batch_query_room_t *room);
+
+/* fields.c */
+
+/**
+ * Fields of times. X(SYMBOL, "name", what takes it: t date_trunc, e extract; of a date d, of a
+ * timestamp s, of an interval i).
+ */
+#define BATCH_QUERY_FIELD_LIST(X)                                                                  \
+    X(MICROSECONDS, "microseconds", "tes")                                                         \
+    X(MILLISECONDS, "milliseconds", "tes")                                                         \
+    X(SECOND, "second", "tes")                                                                     \
+    X(MINUTE, "minute", "tes")                                                                     \
+    X(HOUR, "hour", "tes")                                                                         \
+    X(DAY, "day", "teds")                                                                          \
+    X(WEEK, "week", "teds")                                                                        \
+    X(MONTH, "month", "teds")                                                                      \
+    X(QUARTER, "quarter", "teds")                                                                  \
+    X(YEAR, "year", "teds")                                                                        \
+    X(DECADE, "decade", "teds")                                                                    \
+    X(CENTURY, "century", "teds")                                                                  \
+    X(MILLENNIUM, "millennium", "teds")                                                            \
+    X(DOW, "dow", "eds")                                                                           \
+    X(ISODOW, "isodow", "eds")                                                                     \
+    X(DOY, "doy", "eds")                                                                           \
+    X(ISOYEAR, "isoyear", "eds")                                                                   \
+    X(EPOCH, "epoch", "edsi")
+#define BATCH_QUERY_FIELD_SYMBOL(symbol, name, uses) BATCH_QUERY_FIELD_##symbol,
+typedef enum {
+    BATCH_QUERY_FIELD_LIST(BATCH_QUERY_FIELD_SYMBOL) BATCH_QUERY_FIELD_COUNT
+} batch_query_field_e;
+
+/** The field of that name, also in the plural, that use takes; BATCH_QUERY_FIELD_COUNT: none. */
+batch_query_field_e batch_query_field_find(const char *text, apr_size_t length, char use);
+
+/** The names of the fields that use takes, for a message. */
+const char *batch_query_field_names(char use, apr_pool_t *p);
+
+/** date_trunc: a TIMESTAMP, or NULL before the first year. */
+batch_query_value_t batch_query_trunc_time(batch_query_field_e field, apr_int64_t time);
+
+/** extract: of a DATE, TIMESTAMP or INTERVAL. */
+batch_query_value_t batch_query_time_part(batch_query_field_e field,
+                                          const batch_query_value_t *value);
+
+/** Reads 'UTC', '-02', '+05:30': *east microseconds; as POSIX has it, + is west. 0: it is none. */
+int batch_query_zone_parse(apr_int64_t *east, const char *text);
+
+/* formats.c */
+
+/** to_char of a time (zoned: with a zone) or a number, by a pattern that was checked. */
+batch_query_value_t batch_query_to_char(const batch_query_value_t *value,
+                                        const batch_query_value_t *pattern, int zoned,
+                                        batch_query_room_t *room);
+
+/**
+ * The first byte of a pattern, which ends with NUL, that is not understood; its length: all is.
+ * kind: of what is to be written by it.
+ */
+apr_size_t batch_query_pattern_check(const batch_query_value_t *pattern, batch_query_kind_e kind);
+
 /* times.c */
+
+#define BATCH_QUERY_DAY APR_INT64_C(86400000000)
+
+/** A time as a calendar has it. */
+typedef struct batch_query_moment {
+    apr_int64_t year;
+    int month;   /* from 1 */
+    int day;     /* from 1 */
+    int yearday; /* from 1 */
+    int weekday; /* 0: Sunday */
+    int iso_week;
+    apr_int64_t iso_year;
+    apr_int64_t of_day; /* microseconds */
+    int zoned;
+} batch_query_moment_t;
+
+void batch_query_moment(batch_query_moment_t *moment, apr_int64_t time);
+
+/** Days from 1970-01-01 to a day. */
+apr_int64_t batch_query_days(apr_int64_t year, int month, int day);
+
+/** As batch_query_time_parse, but *time is as its own clock says, *offset ahead of UTC. */
+int batch_query_time_parse_local(apr_int64_t *time, apr_int64_t *offset, const char *text,
+                                 apr_size_t length);
+
+/** Whether a time is within the years that there are. */
+int batch_query_time_is_known(apr_int64_t time);
 
 /** Reads 2023-10-06, 2023-10-06T02:56:34.5Z, 2023-10-06 02:56:34+02 and so on. 0: it is none. */
 int batch_query_time_parse(apr_int64_t *time, const char *text, apr_size_t length);
 
 /** Reads '7 days', '1 year 2 months', '-12 hours'. 0: it is none. */
 int batch_query_interval_parse(batch_query_value_t *interval, const char *text);
+
+/** Compares two INTERVALs: a month has 30 days. */
+int batch_query_compare_intervals(const batch_query_value_t *a, const batch_query_value_t *b);
+
+/** a op b where one is a DATE, TIMESTAMP or INTERVAL, as a value of kind. */
+batch_query_value_t batch_query_time_arithmetic(char op, batch_query_kind_e kind,
+                                                const batch_query_value_t *a,
+                                                const batch_query_value_t *b);
 
 /** time with an interval; 0: out of range. */
 int batch_query_time_add(apr_int64_t *time, const batch_query_value_t *interval, int sign);
