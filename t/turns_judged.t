@@ -135,6 +135,18 @@ if (driver() eq 'pgsql') {
         $queue->();
         is_result(end($second), 'completed', {updated => 1}, 'what it has made is known when the turn of the other comes');
     }
+
+    # Two of the mode sync: what one has made is known of all items of the other, or of none.
+    sql("DELETE FROM $table");
+    my $commits = hold(78855);
+    my $first = begin({%{merge('turn', [{id => 'a', name => 'Anna'}, {id => 'z', name => 'Zoe'}])}, mode => 'sync'});
+    wait_for('its COMMIT', sub { waiting(1) });
+    my $second = begin({%{merge('turn', [{id => 'a', name => 'Ann'}, {id => 'z', notes => 'known by then'}])}, mode => 'sync', atomic => JSON::PP::false});
+    wait_for('another, also for its turn',
+        sub { value("SELECT count(*) FROM pg_locks WHERE NOT granted") == 2 });
+    $commits->();
+    is(end($first)->{stats}{created}, 2, 'a batch that is carried out at once');
+    is_result(end($second), 'completed', {updated => 2}, 'and the next one, which sees all that it has made');
     sql("DROP TRIGGER batchless_wait ON $table", 'DROP FUNCTION batchless_wait()');
 }
 

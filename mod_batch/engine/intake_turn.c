@@ -153,6 +153,19 @@ apr_status_t batch_intake_look_around(batch_tx_t *tx, batch_intake_state_t *inta
                : rv;
 }
 
+/* 1 if what becomes of an item may depend on whether there is a row that it names. */
+static int looks_at_rows(const batch_intake_state_t *intake)
+{
+    int i;
+
+    for (i = 0; intake->whole && i < intake->group.count; i++) {
+        if (intake->group.judged[i].look) {
+            return 1;
+        }
+    }
+    return !intake->whole;
+}
+
 apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake)
 {
     batch_job_t *job = intake->job;
@@ -163,7 +176,7 @@ apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake
         return APR_SUCCESS;
     }
     intake->asks_for_turn = 1;
-    rv = batch_turn_take(tx, job, intake->plan->resource);
+    rv = batch_turn_take(tx, job, intake->plan->resource, looks_at_rows(intake));
     intake->asks_for_turn = rv != APR_SUCCESS;
     if (rv == APR_SUCCESS && job->received) {
         rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));

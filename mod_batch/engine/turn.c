@@ -146,19 +146,20 @@ apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job, apr_interval_tim
 
 /*
  * 1 if two such batches at once could come to something that neither order of them does: rows that
- * one makes are not seen by the other, which makes or removes them, too. A key is unique.
+ * one makes are not seen by the other, which makes or removes them, too, or judges its items by
+ * whether they are there. A key is unique; and what every item locks a row for has one order.
  */
-static int must_be_alone(const batch_job_t *job, const batch_resource_t *resource)
+static int must_be_alone(const batch_job_t *job, const batch_resource_t *resource, int looks)
 {
-    return job->action == BATCH_ACTION_OVERWRITE ||
-           (job->action != BATCH_ACTION_DELETE && resource->match && resource->match->nelts > 0);
+    return looks || job->action != BATCH_ACTION_MERGE ||
+           (resource->match && resource->match->nelts > 0);
 }
 
 apr_status_t batch_turn_take(batch_tx_t *tx, const batch_job_t *job,
-                             const batch_resource_t *resource)
+                             const batch_resource_t *resource, int looks)
 {
     int earlier = 0;
-    apr_status_t rv = batch_tx_target_share(tx, job->target, must_be_alone(job, resource));
+    apr_status_t rv = batch_tx_target_share(tx, job->target, must_be_alone(job, resource, looks));
 
     if (rv == APR_SUCCESS) {
         rv = batch_tx_target_earlier(tx, &earlier, job);

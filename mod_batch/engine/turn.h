@@ -25,10 +25,11 @@ apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job, apr_interval_tim
 /**
  * The first call of a transaction that carries out a job at once (mode sync): BATCH_EBUSY while
  * another batch stands before it; else no other has its turn before the transaction ends, but for
- * those that are carried out at once, too, if neither of them overwrites or finds rows by match.
+ * those that are carried out at once, too, if both only merge, and what they do to a row does not
+ * depend on whether it is there. looks: what becomes of an item of this one does, or may.
  */
 apr_status_t batch_turn_take(batch_tx_t *tx, const batch_job_t *job,
-                             const batch_resource_t *resource);
+                             const batch_resource_t *resource, int looks);
 
 /** What a resource of the engine is to a job. */
 typedef enum {

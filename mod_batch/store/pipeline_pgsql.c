@@ -245,16 +245,26 @@ static apr_int64_t number_at(const PGresult *result, int column)
     return PQntuples(result) > 0 ? apr_atoi64(PQgetvalue(result, 0, column)) : 0;
 }
 
+static void set_clock(batch_pgsql_state_t *state, const PGresult *result, int column)
+{
+    state->clock_at = batch_pgsql_ticks();
+    state->clock = number_at(result, column);
+}
+
 /* A statement succeeded: what its result says beyond that. */
 static batch_failure_e look_into(batch_connection_t *connection, const PGresult *result,
                                  batch_pgsql_what_e what)
 {
     batch_pgsql_state_t *state = state_of(connection);
 
+    int clock = what == BATCH_PGSQL_ONE_ROW ? PQfnumber(result, "batch_clock") : -1;
+
+    if (clock >= 0) {
+        set_clock(state, result, clock);
+    }
     switch (what) {
     case BATCH_PGSQL_VERSION:
-        state->clock_at = batch_pgsql_ticks();
-        state->clock = number_at(result, 1);
+        set_clock(state, result, 1);
         return batch_version_failure(number_at(result, 0));
     case BATCH_PGSQL_COMMIT:
         /* Of a transaction that had failed it says ROLLBACK, and is content. */

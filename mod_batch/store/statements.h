@@ -216,9 +216,14 @@
 
 /*
  * pgsql: the lock of a target. Advisory locks belong to the database, the module's tables to a
- * schema of it.
+ * schema of it. One that is waited for tells the time at which it was had: it came together with
+ * what was asked before it.
  */
 #define BATCH_TARGET_LOCK(kind) "hashtextextended(current_schema() || chr(10) || %s, " kind ")"
+#define BATCH_TARGET_WAIT(lock, kind)                                                              \
+    "SELECT CASE WHEN " lock                                                                       \
+    "(" BATCH_TARGET_LOCK(kind) ")::text IS NOT NULL THEN " BATCH_CLOCK_PGSQL                      \
+                                " END AS batch_clock"
 
 /*
  * One statement an entry: SAME(SYMBOL, text) where both drivers take the same, else
@@ -327,12 +332,9 @@
     /* Turns: store_turns.c */                                                                     \
     OWN(BATCH_SQL_TARGET_TRY, NULL,                                                                \
         "SELECT pg_try_advisory_xact_lock(" BATCH_TARGET_LOCK("78856") ")::int")                   \
-    OWN(BATCH_SQL_TARGET_SHARE, NULL,                                                              \
-        "SELECT pg_advisory_xact_lock_shared(" BATCH_TARGET_LOCK("78856") ")")                     \
-    OWN(BATCH_SQL_TARGET_ALONE, NULL,                                                              \
-        "SELECT pg_advisory_xact_lock(" BATCH_TARGET_LOCK("78856") ")")                            \
-    OWN(BATCH_SQL_TARGET_QUEUE, NULL,                                                              \
-        "SELECT pg_advisory_xact_lock(" BATCH_TARGET_LOCK("78857") ")")                            \
+    OWN(BATCH_SQL_TARGET_SHARE, NULL, BATCH_TARGET_WAIT("pg_advisory_xact_lock_shared", "78856"))  \
+    OWN(BATCH_SQL_TARGET_ALONE, NULL, BATCH_TARGET_WAIT("pg_advisory_xact_lock", "78856"))         \
+    OWN(BATCH_SQL_TARGET_QUEUE, NULL, BATCH_TARGET_WAIT("pg_advisory_xact_lock", "78857"))         \
     SAME(BATCH_SQL_TARGET_LAST, "SELECT max(line.queued_at) " BATCH_SQL_TEXT_LINE("%s"))           \
     SAME(BATCH_SQL_TARGET_EARLIER,                                                                 \
          "SELECT line.seq " BATCH_SQL_TEXT_LINE("%s")                                              \

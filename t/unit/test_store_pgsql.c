@@ -316,6 +316,56 @@ static void test_locks(void)
     store = open_store(path, 3000);
 }
 
+/* Waits for the lock of a target, and tells the time. A batch_tx_fn; baton: an apr_time_t. */
+static apr_status_t tell_time(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_job_t job = {.target = "here"};
+    apr_time_t *now = baton;
+    apr_status_t rv = batch_tx_target_share(tx, job.target, 1);
+    int earlier;
+
+    (void)ptemp;
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_target_earlier(tx, &earlier, &job);
+    }
+    *now = batch_tx_now(tx);
+    return rv;
+}
+
+typedef struct ending {
+    holder_t holder;
+    apr_time_t at; /* by the clock of this machine, which is the server's */
+} ending_t;
+
+static void *APR_THREAD_FUNC let_go(apr_thread_t *thread, void *data)
+{
+    ending_t *ending = data;
+
+    apr_sleep(apr_time_from_msec(300));
+    ending->at = apr_time_now();
+    let_go_of(&ending->holder);
+    apr_thread_exit(thread, APR_SUCCESS);
+    return NULL;
+}
+
+/* A transaction that has waited for its turn began, for all that see it, when its turn came. */
+static void test_time_of_turn(void)
+{
+    ending_t ending = {{0}, 0};
+    apr_time_t now = 0;
+    apr_thread_t *thread;
+    apr_status_t rv;
+
+    ok(hold(&ending.holder, "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended("
+                            "current_schema() || chr(10) || 'here', 78856))"),
+       "a batch has its turn");
+    apr_thread_create(&thread, NULL, let_go, &ending, pool);
+    is_number(batch_store_write(store, tell_time, &now, &err, pool), APR_SUCCESS,
+              "another waits for it");
+    apr_thread_join(&rv, thread);
+    ok(now >= ending.at, "and has the time at which it had its turn");
+}
+
 /* Rows 1 to 2000; every thread updates overlapping parts of them. */
 #define SPREAD 2000
 
@@ -551,6 +601,7 @@ int main(int argc, char **argv)
     test_restart();
     test_read_only();
     test_locks();
+    test_time_of_turn();
     test_lock_order();
     test_claims_at_once();
     test_late_failure();
