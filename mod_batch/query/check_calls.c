@@ -276,9 +276,9 @@ static int check_to_char(const batch_checker_t *checker, batch_node_t *node)
     }
     if (value->kind == BATCH_QUERY_DATE) {
         node->children[0] = batch_check_wrap(checker, value, BATCH_QUERY_TIMESTAMP);
-        node->children[0]->zone = BATCH_ZONE_WITH;
+        node->zone = BATCH_ZONE_WITH;
     } else if (value->kind == BATCH_QUERY_TIMESTAMP) {
-        value->zone = zone_of(value) == BATCH_ZONE_WITHOUT ? BATCH_ZONE_WITHOUT : BATCH_ZONE_WITH;
+        node->zone = zone_of(value) == BATCH_ZONE_WITHOUT ? BATCH_ZONE_WITHOUT : BATCH_ZONE_WITH;
     }
     good = batch_query_pattern_check(&pattern->value, value->kind);
     return good == pattern->value.length ||

@@ -217,7 +217,7 @@ static batch_query_value_t of_times(const batch_node_t *node, const arguments_t 
     case BATCH_FUNCTION_DATE_TRUNC:
         return batch_query_trunc_time(batch_query_field_find(a->text, a->length, 't'), b->integer);
     case BATCH_FUNCTION_TO_CHAR:
-        return batch_query_to_char(a, b, node->children[0]->zone == BATCH_ZONE_WITH, with->room);
+        return batch_query_to_char(a, b, node->zone == BATCH_ZONE_WITH, with->room);
     default: /* extract, date_part: the field was checked for whatever is there */
         return batch_query_time_part(batch_query_field_find(a->text, a->length, 'e'), b);
     }

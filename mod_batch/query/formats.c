@@ -23,7 +23,7 @@ typedef struct sink {
 
 static void put(sink_t *sink, const char *text, apr_size_t length)
 {
-    if (length <= sink->size - sink->used) {
+    if (length && length <= sink->size - sink->used) {
         memcpy(sink->to + sink->used, text, length);
         sink->used += length;
     }
@@ -236,7 +236,7 @@ static void put_words(sink_t *sink, piece_e piece, char written, int fills,
         put_name(sink, moment->zoned ? "UTC" : "", written, 0);
         break;
     default:
-        put_name(sink, "+00", written, 0); /* OFFSET */
+        put_name(sink, fills ? "+0" : "+00", written, 0); /* OFFSET */
         break;
     }
 }

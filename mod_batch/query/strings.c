@@ -9,11 +9,11 @@ static const batch_query_value_t nothing = {.kind = BATCH_QUERY_NULL};
 static const char *find(const char *at, const char *end, const batch_query_value_t *part,
                         batch_query_room_t *room)
 {
-    /* memmem takes time by the sum of both lengths. */
-    if (!batch_query_work(room, (apr_size_t)(end - at) / 4 + part->length / 4)) {
-        return NULL;
-    }
-    return memmem(at, (apr_size_t)(end - at), part->text, part->length);
+    const char *found = memmem(at, (apr_size_t)(end - at), part->text, part->length);
+    apr_size_t seen = (apr_size_t)((found ? found : end) - at) + part->length;
+
+    /* memmem takes time by what it has seen of both. */
+    return batch_query_work(room, seen / 4 + 1) ? found : NULL;
 }
 
 batch_query_value_t batch_query_strpos(const batch_query_value_t *text,

@@ -172,7 +172,9 @@ static const struct {
              {"day", 0, DAY},
              {"hour", 0, 3600 * SECOND},
              {"minute", 0, 60 * SECOND},
-             {"second", 0, SECOND}};
+             {"second", 0, SECOND},
+             {"millisecond", 0, 1000},
+             {"microsecond", 0, 1}};
 
 static int add_unit(batch_query_value_t *interval, apr_int64_t count, const char *word)
 {
@@ -190,6 +192,24 @@ static int add_unit(batch_query_value_t *interval, apr_int64_t count, const char
     return 0;
 }
 
+/* Hours, minutes and perhaps seconds, as '-02:30', at the end of an interval. */
+static int add_clock(batch_query_value_t *interval, const char *text)
+{
+    const char *end = text + strlen(text);
+    apr_int64_t time = 0;
+    int negative = take(&text, end, "-");
+
+    while (end > text && end[-1] == ' ') {
+        end--;
+    }
+    if ((!negative && take(&text, end, "+") && !apr_isdigit(*text)) ||
+        !read_clock(&time, &text, end) || text != end) {
+        return 0;
+    }
+    interval->integer += negative ? -time : time;
+    return 1;
+}
+
 int batch_query_interval_parse(batch_query_value_t *interval, const char *text)
 {
     int parts = 0;
@@ -197,7 +217,7 @@ int batch_query_interval_parse(batch_query_value_t *interval, const char *text)
     memset(interval, 0, sizeof(*interval));
     interval->kind = BATCH_QUERY_INTERVAL;
     for (;;) {
-        char word[12];
+        char word[16];
         apr_size_t length = 0;
         apr_int64_t count;
         char *end;
@@ -211,6 +231,9 @@ int batch_query_interval_parse(batch_query_value_t *interval, const char *text)
         count = apr_strtoi64(text, &end, 10);
         if (end == text || count > 1000000 || count < -1000000 || ++parts > 8) {
             return 0;
+        }
+        if (*end == ':') {
+            return add_clock(interval, text);
         }
         for (text = end; *text == ' '; text++) {
         }

@@ -38,7 +38,8 @@ static void check_value(const batch_node_t *node, batch_query_value_t value)
 {
     int untyped = node->kind == BATCH_QUERY_MEMBER || node->kind == BATCH_QUERY_LITERAL;
 
-    check(value.kind == BATCH_QUERY_NULL || untyped || value.kind == node->kind);
+    check(value.kind == BATCH_QUERY_NULL || untyped || value.kind == node->kind ||
+          (value.kind == BATCH_QUERY_INTEGER && node->kind == BATCH_QUERY_NUMBER));
     check(value.kind != BATCH_QUERY_TEXT || value.text || !value.length);
     check(value.kind != BATCH_QUERY_NUMBER || value.number - value.number == 0.0);
 }

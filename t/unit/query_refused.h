@@ -56,6 +56,9 @@ static const struct {
     {"SELECT _created_at - now() AS id FROM \"One\"",
      "line 1, column 20: this is of type interval, expected text"},
     {"_created_at - now() = 'soon'", "line 1, column 23: found 'soon', expected an interval in it"},
+    {"_created_at > now() - interval '25:00'", "column 32: found '25:00', expected an interval"},
+    {"_created_at > now() - interval '1 day 02:30 3'", "expected an interval"},
+    {"_created_at > now() - interval '+-02:30'", "expected an interval"},
     /* Functions. */
     {"substring(_status, '2') = 'o'",
      "line 1, column 20: found a text, expected a whole number: there are no regular expressions"},

@@ -602,6 +602,19 @@ static const expression_t expressions[] = {
      0},
     {"to_char(date '1900-12-28', 'IYYY-IW-ID DDD D WW IDDD CC Q')", "1900-52-5 362 6 52 362 19 4",
      0},
+
+    /* Intervals. */
+    {"_created_at + interval '02:30'", "2023-10-06T05:26:34.123456Z", 0},
+    {"_created_at + interval '1 day -02:30'", "2023-10-07T00:26:34.123456Z", 0},
+    {"_created_at + interval '1 day 02:30:15.5'", "2023-10-07T05:26:49.623456Z", 0},
+    {"_created_at - interval '500 milliseconds'", "2023-10-06T02:56:33.623456Z", 0},
+    {"_created_at - interval '7 microseconds'", "2023-10-06T02:56:34.123449Z", 0},
+    {"_created_at + interval '2 weeks 3 days'", "2023-10-23T02:56:34.123456Z", 0},
+    {"interval '1 day 12:00' = interval '36 hours'", "true", 0},
+    {"timestamp '2024-02-29 00:00:00' + interval '1 year'", "2025-02-28T00:00:00Z", 0},
+    {"timestamp '2024-03-31 10:00:00' - interval '1 month'", "2024-02-29T10:00:00Z", 0},
+    {"_created_at AT TIME ZONE interval '05:30'", "2023-10-06T08:26:34.123456Z", 0},
+    {"_created_at AT TIME ZONE interval '-08:00'", "2023-10-05T18:56:34.123456Z", 0},
 };
 
 #endif

@@ -209,6 +209,8 @@ static void test_excess(apr_pool_t *p)
     ok(strstr(said, "line 1, column 18: a pattern must not be longer"), "and a constant: %s", said);
     said = ids_of(apr_psprintf(p, "replace(many, 'x', '%s') IS NULL", pattern), p);
     ok(strstr(said, "more than 1 MiB"), "a long text is refused, and no NULL: %s", said);
+    is_string(ids_of("length(replace(many, 'x', 'yz')) = 80000", p), "r1",
+              "replacing takes time by the length, not by its square");
     said = ids_of("NOT lpad(_status, 2000000, 'x') = 'x'", p);
     ok(strstr(said, "more than 1 MiB"), "one that is filled up, too: %s", said);
     said = apr_pstrcat(p, "many", NULL);
