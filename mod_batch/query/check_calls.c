@@ -322,20 +322,33 @@ static int check_moved(const batch_checker_t *checker, batch_node_t *node)
     return is_time(*time) || batch_check_require(checker, time, BATCH_QUERY_TIMESTAMP);
 }
 
+/* Puts what a time is moved by, or what an interval is multiplied by, behind it. */
+static void order_operands(batch_node_t *node)
+{
+    batch_node_t **children = node->children, *first = children[0];
+    batch_query_kind_e kind = first->kind, other = children[1]->kind;
+
+    if ((node->op == '+' && kind == BATCH_QUERY_INTERVAL && other != BATCH_QUERY_INTERVAL) ||
+        (node->op == '+' && kind == BATCH_QUERY_INTEGER && other == BATCH_QUERY_DATE) ||
+        (node->op == '*' && kind == BATCH_QUERY_INTEGER && other == BATCH_QUERY_INTERVAL)) {
+        children[0] = children[1];
+        children[1] = first;
+    }
+}
+
 int batch_check_time_arithmetic(const batch_checker_t *checker, batch_node_t *node, int *is_one)
 {
     batch_node_t **children = node->children;
-    batch_query_kind_e first = children[0]->kind, second = children[1]->kind;
+    batch_query_kind_e first, second;
 
+    order_operands(node);
+    first = children[0]->kind;
+    second = children[1]->kind;
     *is_one = node->op == '+' || node->op == '-';
-    if (node->op == '+' && (first == BATCH_QUERY_INTERVAL ||
-                            (first == BATCH_QUERY_INTEGER && second == BATCH_QUERY_DATE))) {
-        batch_node_t *other = children[0];
-
-        children[0] = children[1];
-        children[1] = other;
-        first = children[0]->kind;
-        second = children[1]->kind;
+    if (node->op == '*' && first == BATCH_QUERY_INTERVAL && second == BATCH_QUERY_INTEGER) {
+        *is_one = 1;
+        node->kind = BATCH_QUERY_INTERVAL;
+        return 1;
     }
     if (*is_one && first == BATCH_QUERY_INTERVAL && second == BATCH_QUERY_INTERVAL) {
         node->kind = BATCH_QUERY_INTERVAL;

@@ -183,12 +183,12 @@ batch_query_value_t batch_query_time_part(batch_query_field_e field,
     batch_query_moment_t moment;
 
     if (value->kind == BATCH_QUERY_INTERVAL) { /* epoch: a year has 365.25 days, a month 30 */
-        if (__builtin_add_overflow(
-                time, (value->months / 12 * 31557600 + value->months % 12 * 2592000) * SECOND,
-                &time)) {
-            return nothing;
-        }
-        return fraction(time, SECOND);
+        apr_int64_t seconds = value->months / 12 * 31557600 + value->months % 12 * 2592000;
+
+        return __builtin_mul_overflow(seconds, SECOND, &seconds) ||
+                       __builtin_add_overflow(seconds, time, &time)
+                   ? nothing
+                   : fraction(time, SECOND);
     }
     batch_query_moment(&moment, time);
     switch (field) {

@@ -262,8 +262,9 @@ int batch_query_time_add(apr_int64_t *time, const batch_query_value_t *interval,
         return 0;
     }
     day = day < month_days(year, month) ? day : month_days(year, month);
-    *time = batch_query_days(year, month, day) * DAY + of_day + sign * interval->integer;
-    return batch_query_time_is_known(*time);
+    *time = batch_query_days(year, month, day) * DAY + of_day;
+    return !__builtin_add_overflow(*time, sign * interval->integer, time) &&
+           batch_query_time_is_known(*time);
 }
 
 /* ---- Computing ------------------------------------------------------------------------------- */
@@ -302,22 +303,24 @@ static batch_query_value_t step(const batch_query_value_t *date, apr_int64_t cou
     return batch_query_time_is_known(result.integer) ? result : nothing;
 }
 
-static batch_query_value_t add_intervals(const batch_query_value_t *a, const batch_query_value_t *b,
-                                         int sign)
+/* An interval, if both of its parts are far from where they could overflow. */
+static batch_query_value_t bounded(__int128 months, __int128 micro)
 {
-    batch_query_value_t result = *a;
+    const __int128 most = (__int128)1 << 62, most_months = 1000000000;
+    batch_query_value_t result = {.kind = BATCH_QUERY_INTERVAL};
 
-    return __builtin_add_overflow(a->integer, sign * b->integer, &result.integer) ||
-                   __builtin_add_overflow(a->months, sign * b->months, &result.months)
-               ? nothing
-               : result;
+    if (months > most_months || months < -most_months || micro > most || micro < -most) {
+        return nothing;
+    }
+    result.months = (apr_int64_t)months;
+    result.integer = (apr_int64_t)micro;
+    return result;
 }
 
 batch_query_value_t batch_query_time_arithmetic(char op, batch_query_kind_e kind,
                                                 const batch_query_value_t *a,
                                                 const batch_query_value_t *b)
 {
-    batch_query_value_t result = {.kind = BATCH_QUERY_INTERVAL};
     int sign = op == '-' ? -1 : 1;
 
     switch (kind) {
@@ -330,11 +333,12 @@ batch_query_value_t batch_query_time_arithmetic(char op, batch_query_kind_e kind
     default:
         break;
     }
-    if (a->kind == BATCH_QUERY_INTERVAL) {
-        return add_intervals(a, b, sign);
+    if (op == '*') {
+        return bounded((__int128)a->months * b->integer, (__int128)a->integer * b->integer);
     }
-    result.integer = a->integer - b->integer;
-    return result;
+    /* Two intervals; or two times, which have no months. */
+    return bounded((__int128)a->months + sign * (__int128)b->months,
+                   (__int128)a->integer + sign * (__int128)b->integer);
 }
 
 /* ---- The calendar ---------------------------------------------------------------------------- */

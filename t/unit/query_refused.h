@@ -59,6 +59,7 @@ static const struct {
     {"_created_at > now() - interval '25:00'", "column 32: found '25:00', expected an interval"},
     {"_created_at > now() - interval '1 day 02:30 3'", "expected an interval"},
     {"_created_at > now() - interval '+-02:30'", "expected an interval"},
+    {"_created_at > now() - interval '1 day' * 1.5", "expected number"},
     /* Functions. */
     {"substring(_status, '2') = 'o'",
      "line 1, column 20: found a text, expected a whole number: there are no regular expressions"},

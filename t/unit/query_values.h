@@ -615,6 +615,13 @@ static const expression_t expressions[] = {
     {"timestamp '2024-03-31 10:00:00' - interval '1 month'", "2024-02-29T10:00:00Z", 0},
     {"_created_at AT TIME ZONE interval '05:30'", "2023-10-06T08:26:34.123456Z", 0},
     {"_created_at AT TIME ZONE interval '-08:00'", "2023-10-05T18:56:34.123456Z", 0},
+    {"now() + interval '1000000 weeks' * 1000000 IS NULL", "true", 1},
+    {"_created_at + interval '1 day' * 30", "2023-11-05T02:56:34.123456Z", 0},
+    {"_created_at - 3 * interval '1 month'", "2023-07-06T02:56:34.123456Z", 0},
+    {"interval '1 day' * _version = interval '1 week'", "true", 0},
+    {"_created_at + _version * interval '12:00'", "2023-10-09T14:56:34.123456Z", 0},
+    {"interval '1 day' * 2 + interval '1 hour' > interval '2 days'", "true", 0},
+    {"extract(epoch FROM interval '2 days' * 3)", "518400", 0},
 };
 
 #endif
