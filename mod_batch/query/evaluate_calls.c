@@ -175,6 +175,7 @@ static batch_query_value_t of_numbers(const batch_node_t *node, const arguments_
     const batch_query_value_t *a = with->at, *b = a + 1;
     batch_query_value_t zero = batch_query_integer_value(0);
 
+    (void)batch_query_work(with->room, BATCH_QUERY_DIGITS_STEPS);
     switch ((batch_function_e)node->op) {
     case BATCH_FUNCTION_ABS:
         return batch_query_double(a) < 0 ? batch_query_arithmetic('-', node->kind, &zero, a) : *a;

@@ -543,6 +543,7 @@ batch_query_value_t batch_query_to_char(const batch_query_value_t *value,
         return (batch_query_value_t){.kind = BATCH_QUERY_NULL};
     }
     if (value->kind == BATCH_QUERY_INTEGER || value->kind == BATCH_QUERY_NUMBER) {
+        (void)batch_query_work(room, BATCH_QUERY_DIGITS_STEPS);
         (void)read_picture(&picture, pattern->text, pattern->length);
         batch_query_decimal(&decimal, value);
         batch_query_decimal_cut(&decimal, picture.after, 1);

@@ -130,6 +130,7 @@ static batch_query_value_t to_text(const batch_query_value_t *value, batch_query
         break;
     case BATCH_QUERY_INTEGER:
     case BATCH_QUERY_NUMBER:
+        (void)batch_query_work(room, BATCH_QUERY_DIGITS_STEPS);
         batch_query_number_format(text, value);
         break;
     case BATCH_QUERY_DATE:

@@ -94,6 +94,9 @@ int batch_query_exceeds(batch_query_room_t *room, const char *why);
 /** Why a room is over whose clock has nothing against it: the end of a sentence for the client. */
 const char *batch_query_excess(const batch_query_room_t *room);
 
+/** Steps that it takes to find the decimal digits of a double, or a power. */
+#define BATCH_QUERY_DIGITS_STEPS 32
+
 /** Memory from the room; NULL past its end. */
 char *batch_query_take(batch_query_room_t *room, apr_size_t size);
 
