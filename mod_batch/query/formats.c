@@ -63,6 +63,8 @@ typedef enum {
     MONTH_SHORT,
     MILLISECOND,
     OFFSET,
+    OFFSET_HOURS,
+    OFFSET_MINUTES,
     QUARTER,
     SECONDS_OF_DAY,
     SECOND_OF_MINUTE,
@@ -120,6 +122,8 @@ static const struct {
               {"SSSSS", SECONDS_OF_DAY},
               {"SSSS", SECONDS_OF_DAY},
               {"SS", SECOND_OF_MINUTE},
+              {"TZH", OFFSET_HOURS},
+              {"TZM", OFFSET_MINUTES},
               {"TZ", ZONE},
               {"US", MICROSECOND},
               {"WW", WEEK_OF_YEAR},
@@ -235,6 +239,12 @@ static void put_words(sink_t *sink, piece_e piece, char written, int fills,
     case ZONE:
         put_name(sink, moment->zoned ? "UTC" : "", written, 0);
         break;
+    case OFFSET_HOURS:
+        put_name(sink, "+00", written, 0);
+        break;
+    case OFFSET_MINUTES:
+        put_name(sink, "00", written, 0);
+        break;
     default:
         put_name(sink, fills ? "+0" : "+00", written, 0); /* OFFSET */
         break;
@@ -324,7 +334,8 @@ static void put_piece(sink_t *sink, piece_e piece, char written, int fills,
     int width;
     apr_int64_t number;
 
-    if (piece <= AD_DOTS || has_names(piece) || piece == ZONE || piece == OFFSET) {
+    if (piece <= AD_DOTS || has_names(piece) || piece == ZONE ||
+        (piece >= OFFSET && piece <= OFFSET_MINUTES)) {
         put_words(sink, piece, written, fills, moment);
         return;
     }

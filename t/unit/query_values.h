@@ -622,6 +622,8 @@ static const expression_t expressions[] = {
     {"_created_at + _version * interval '12:00'", "2023-10-09T14:56:34.123456Z", 0},
     {"interval '1 day' * 2 + interval '1 hour' > interval '2 days'", "true", 0},
     {"extract(epoch FROM interval '2 days' * 3)", "518400", 0},
+    {"to_char(_created_at, 'OF FMOF TZ TZH:TZM tzh tz')", "+00 +0 UTC +00:00 +00 utc", 0},
+    {"to_char(_created_at::timestamp, 'OF TZ TZH TZM|TZMI')", "+00  +00 00|003", 0},
 };
 
 #endif
