@@ -74,7 +74,9 @@ phrase_t phrase_constant(maker_t *m, batch_query_kind_e kind)
     }
     switch (kind) {
     case BATCH_QUERY_BOOLEAN:
-        phrase.ours = phrase.pgsql = choose(m->choices, 2) ? "TRUE" : "FALSE";
+        literal = (int)choose(m->choices, 2);
+        phrase.ours = literal ? "TRUE" : "FALSE";
+        phrase.pgsql = literal ? "(1 = 1)" : "(1 = 0)"; /* behind ORDER BY it must not be a word */
         phrase.state = STATE_TYPED;
         break;
     case BATCH_QUERY_INTEGER:
@@ -135,9 +137,11 @@ static int weight(const name_t *name, batch_query_kind_e kind)
 static phrase_t named(maker_t *m, const source_t *source, const name_t *name,
                       batch_query_kind_e kind, int qualified)
 {
-    phrase_t phrase = {
-        name->name, SAY("%s.%s", source->table, name->pgsql), kind, LEVEL_ATOM, STATE_TYPED, 0, 0};
+    phrase_t phrase = {name->name, name->pgsql, kind, LEVEL_ATOM, STATE_TYPED, 0, 0};
 
+    if (source->table) {
+        phrase.pgsql = SAY("%s.%s", source->table, name->pgsql);
+    }
     if (name->kind == BATCH_QUERY_MEMBER) {
         phrase.state = STATE_BARE;
         phrase.pgsql = SAY("(%s)", phrase.pgsql);

@@ -238,7 +238,7 @@ phrase_t phrase_condition(maker_t *m, int fuel)
     case 12:
         return distinct(m, fuel);
     case 13:
-        return m->relational && choose(m->choices, 4) ? select_condition(m, fuel) : now(m);
+        return select_is_allowed(m) && choose(m->choices, 4) ? select_condition(m, fuel) : now(m);
     default:
         return comparison(m, fuel);
     }

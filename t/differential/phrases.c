@@ -403,10 +403,10 @@ static phrase_t part(maker_t *m, int fuel)
 static phrase_t folded(maker_t *m, int fuel)
 {
     phrase_t a = phrase_make(m, BATCH_QUERY_TEXT, fuel - 1);
-    const char *name = choose(m->choices, 2) ? "UPPER" : "LOWER";
+    int upper = (int)choose(m->choices, 2);
 
-    return typed(SAY("%s(%s)", name, a.ours),
-                 SAY("%s((%s) COLLATE \"default\")", name, phrase_as(m, &a, BATCH_QUERY_TEXT)),
+    return typed(SAY("%s(%s)", upper ? "UPPER" : "LOWER", a.ours),
+                 SAY("%s(%s)", upper ? "up" : "low", phrase_as(m, &a, BATCH_QUERY_TEXT)),
                  BATCH_QUERY_TEXT, LEVEL_ATOM);
 }
 
@@ -510,6 +510,9 @@ phrase_t phrase_make(maker_t *m, batch_query_kind_e kind, int fuel)
     }
     if (m->relational && which == 9) {
         return decision(m, kind, fuel);
+    }
+    if (which == 8 && select_is_allowed(m) && !choose(m->choices, 2)) {
+        return select_scalar(m, kind, fuel);
     }
     switch (kind) {
     case BATCH_QUERY_BOOLEAN:

@@ -64,9 +64,12 @@ typedef struct scope {
 typedef struct maker {
     choices_t *choices;
     const scope_t *scope;
-    int relational; /* more than one form can be asked for */
-    int aliases;    /* given so far */
-    int depth;      /* of subqueries */
+    int relational;    /* more than one form can be asked for */
+    int aliases;       /* given so far */
+    int depth;         /* of SELECTs in others */
+    int is_top;        /* the outermost SELECT is being made, or is to be */
+    source_t withs[2]; /* alias, table: the name of WITH */
+    int with_count;
     apr_pool_t *p;
 } maker_t;
 
@@ -110,7 +113,9 @@ phrase_t phrase_cast(maker_t *m, const phrase_t *phrase, batch_query_kind_e kind
 /** A query in other words: letters of any case outside of quotes, blanks of any kind. */
 const char *phrase_respell(const char *text, apr_uint64_t seed, apr_pool_t *p);
 
-/* selects.c: subqueries in conditions */
+/* relational.c: subqueries in expressions */
+int select_is_allowed(const maker_t *m);
 phrase_t select_condition(maker_t *m, int fuel);
+phrase_t select_scalar(maker_t *m, batch_query_kind_e kind, int fuel);
 
 #endif

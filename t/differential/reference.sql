@@ -40,7 +40,7 @@ CREATE FUNCTION dbl(n numeric) RETURNS float8 LANGUAGE plpgsql IMMUTABLE STRICT 
 BEGIN
     RETURN n::float8;
 EXCEPTION WHEN others THEN
-    RETURN NULL;
+    RETURN CASE WHEN abs(n) < 1 THEN 0 END;
 END $$;
 
 CREATE FUNCTION number(n numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT AS $$
@@ -76,6 +76,19 @@ EXCEPTION WHEN others THEN
     RETURN NULL;
 END $$;
 
+-- To more digits than a double has.
+CREATE FUNCTION quotient(a numeric, b numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE
+    digits int := 60;
+BEGIN
+    IF a = 0 AND b <> 0 THEN
+        RETURN 0;
+    END IF;
+    digits := digits + greatest(0, length(trunc(abs(b))::text) - length(trunc(abs(a))::text))
+              + CASE WHEN abs(a) < 1 THEN 340 ELSE 0 END;
+    RETURN trim_scale(a * ('1e' || digits)::numeric / b * ('1e-' || digits)::numeric);
+END $$;
+
 -- Exact, and then the nearest double if it is no whole number.
 CREATE FUNCTION calc(op text, a numeric, b numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
@@ -83,8 +96,7 @@ BEGIN
                 WHEN op = '-' THEN number(a - b)
                 WHEN op = '*' THEN number(a * b)
                 WHEN op = '%' THEN number(a % b)
-                WHEN a = trunc(a) AND b = trunc(b) THEN number(a * 1e40 / b * 1e-40)
-                ELSE exact(a::float8 / b::float8) END;
+                ELSE number(quotient(a, b)) END;
 EXCEPTION WHEN others THEN
     RETURN NULL;
 END $$;
@@ -119,11 +131,21 @@ EXCEPTION WHEN others THEN
     RETURN NULL;
 END $$;
 
+-- In letters of all scripts, whatever the collation of t is.
+CREATE FUNCTION low(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN lower(t COLLATE "default");
+END $$;
+
+CREATE FUNCTION up(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN upper(t COLLATE "default");
+END $$;
+
 CREATE FUNCTION fits_pattern(t text, pattern text, escape text, any_case boolean) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
-    RETURN CASE WHEN any_case THEN lower(t COLLATE "default") LIKE lower(pattern COLLATE "default")
-                                      ESCAPE lower(escape COLLATE "default")
+    RETURN CASE WHEN any_case THEN low(t) LIKE low(pattern) ESCAPE low(escape)
                 ELSE t LIKE pattern ESCAPE escape END;
 EXCEPTION WHEN others THEN
     RETURN NULL;
@@ -197,3 +219,19 @@ $$ SELECT j IS NOT NULL AND j <> 'null' $$;
 -- A member among others of any type: numbers, then texts, then booleans.
 CREATE FUNCTION place(j jsonb) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$
 SELECT CASE jsonb_typeof(j) WHEN 'number' THEN 1 WHEN 'boolean' THEN 3 WHEN 'null' THEN NULL ELSE 2 END $$;
+
+-- The same for members that are the same: 1 and 1.0, and an array and the text that it is read as.
+CREATE FUNCTION canon(j jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT CASE jsonb_typeof(j) WHEN 'null' THEN NULL WHEN 'number' THEN to_jsonb(num(j))
+                            WHEN 'boolean' THEN j ELSE to_jsonb(txt(j)) END $$;
+
+-- ---- Aggregates ---------------------------------------------------------------------------------
+
+CREATE FUNCTION mean_step(state numeric[], n numeric) RETURNS numeric[] LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT ARRAY[state[1] + n, state[2] + 1] $$;
+
+CREATE FUNCTION mean_of(state numeric[]) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT CASE WHEN state[2] > 0 THEN number(quotient(state[1], state[2])) END $$;
+
+CREATE AGGREGATE mean(numeric) (SFUNC = mean_step, STYPE = numeric[], FINALFUNC = mean_of,
+                                INITCOND = '{0,0}');

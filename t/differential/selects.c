@@ -42,7 +42,7 @@ const form_t *select_form(maker_t *m, source_t *source, const char **ours, const
     source->qualified = 0;
     *ours = name;
     *pgsql = SAY("%s AS %s", form->table, source->table);
-    if (m->scope->outer || choose(m->choices, 2)) {
+    if (m->relational || choose(m->choices, 2)) {
         source->alias = SAY("t%d", m->aliases);
         *ours = SAY("%s %s%s", name, choose(m->choices, 2) ? "AS " : "", source->alias);
     }
@@ -51,8 +51,7 @@ const form_t *select_form(maker_t *m, source_t *source, const char **ours, const
 
 /* ---- ORDER BY, LIMIT ------------------------------------------------------------------------- */
 
-/* The keys that order a member of any type. */
-static const char *member_keys(maker_t *m, const char *member, const char *direction,
+const char *select_member_keys(maker_t *m, const char *member, const char *direction,
                                const char *nulls)
 {
     return SAY("place(%s) %s NULLS %s, "
@@ -87,11 +86,12 @@ void select_order(tail_t *tail, maker_t *m, int fuel)
         tail->ours =
             SAY("%s %s %s %s%s", tail->ours, i ? "," : "ORDER BY", key.ours, direction, nulls);
         direction = descending ? "DESC" : "ASC";
-        tail->order = SAY("%s%s, ", tail->order,
-                          key.state == STATE_BARE
-                              ? member_keys(m, key.pgsql, direction, first ? "FIRST" : "LAST")
-                              : SAY("%s %s NULLS %s", phrase_compared(m, &key, key.kind), direction,
-                                    first ? "FIRST" : "LAST"));
+        tail->order =
+            SAY("%s%s, ", tail->order,
+                key.state == STATE_BARE
+                    ? select_member_keys(m, key.pgsql, direction, first ? "FIRST" : "LAST")
+                    : SAY("%s %s NULLS %s", phrase_compared(m, &key, key.kind), direction,
+                          first ? "FIRST" : "LAST"));
     }
 }
 

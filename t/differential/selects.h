@@ -27,6 +27,10 @@ typedef struct tail {
     const char *limit;
 } tail_t;
 
+/** The keys by which a member is ordered that has any type. */
+const char *select_member_keys(maker_t *m, const char *member, const char *direction,
+                               const char *nulls);
+
 void select_order(tail_t *tail, maker_t *m, int fuel);
 void select_limit(tail_t *tail, maker_t *m);
 
