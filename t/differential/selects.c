@@ -210,7 +210,7 @@ void select_scan(query_t *query, maker_t *m)
 
         items = SAY("%s AS other, %s AS id", other.ours, id.ours);
     }
-    if (!is_distinct || id.level != LEVEL_NONE) {
+    if (!is_distinct) {
         select_order(&tail, m, 1);
     } else if (chance(m->choices, 2)) {
         tail.ours = chance(m->choices, 2) ? " ORDER BY id DESC" : " ORDER BY 1";
