@@ -152,6 +152,12 @@ static phrase_t named(maker_t *m, const source_t *source, const name_t *name,
     return phrase;
 }
 
+/* How many names of it: from inside of a subquery only those that can be qualified. */
+static int usable(const source_t *source, int outer)
+{
+    return outer && !source->alias ? 0 : source->count;
+}
+
 phrase_t phrase_column(maker_t *m, batch_query_kind_e kind)
 {
     const scope_t *scope = m->scope;
@@ -162,7 +168,7 @@ phrase_t phrase_column(maker_t *m, batch_query_kind_e kind)
         outer = 1;
     }
     for (i = 0; i < scope->count; i++) {
-        for (j = 0; j < scope->sources[i].count; j++) {
+        for (j = 0; j < usable(&scope->sources[i], outer); j++) {
             total += weight(&scope->sources[i].names[j], kind);
         }
     }
@@ -170,7 +176,7 @@ phrase_t phrase_column(maker_t *m, batch_query_kind_e kind)
     for (i = 0; chosen >= 0 && i < scope->count; i++) {
         const source_t *source = &scope->sources[i];
 
-        for (j = 0; j < source->count; j++) {
+        for (j = 0; j < usable(source, outer); j++) {
             chosen -= weight(&source->names[j], kind);
             if (chosen < 0) {
                 return named(m, source, &source->names[j], kind, outer || chance(m->choices, 6));

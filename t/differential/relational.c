@@ -10,6 +10,9 @@
 /* How deep SELECTs stand in others. */
 #define DEEPEST 3
 
+/* With so many names of forms and columns, what is made is as small as it can be. */
+#define LARGE 12
+
 /* What a SELECT is to give. */
 typedef enum {
     SHAPE_ANY,
@@ -116,7 +119,7 @@ static void one(from_t *from, maker_t *m, scope_t *scope, int fuel)
 
     if (m->with_count && chance(m->choices, 2)) {
         named_select(from, m, source);
-    } else if (m->depth < DEEPEST && chance(m->choices, 5)) {
+    } else if (m->depth < DEEPEST && m->aliases <= LARGE && chance(m->choices, 5)) {
         derived(from, m, source, fuel);
     } else {
         select_form(m, source, &ours, &pgsql);
@@ -241,13 +244,19 @@ static void make_from(from_t *from, maker_t *m, scope_t *scope, int fuel)
 {
     int joins = (int)choose(m->choices, 3), i;
 
-    if (m->depth > 1 && joins && choose(m->choices, 4)) {
+    if (joins && (m->aliases > LARGE || (m->depth > 1 && choose(m->choices, 4)))) {
         joins = 0; /* it may run for each row of the SELECT around it */
     }
     one(from, m, scope, fuel);
     for (i = 0; i < joins; i++) {
         if (scope->count == 1) {
             join(from, m, scope, fuel);
+        } else if (strstr(from->ours, " , ") || strstr(from->ours, " USING ")) {
+            /*
+             * A JOIN behind it does not see what stands before a comma; and what USING has made one
+             * would be ambiguous again.
+             */
+            return;
         } else {
             qualify(scope);
             join_third(from, m, scope);
@@ -671,14 +680,14 @@ static void build_set(built_t *built, maker_t *m, const batch_query_kind_e *kind
 {
     static const char *const ops[] = {"UNION",  "UNION ALL",  "INTERSECT", "INTERSECT ALL",
                                       "EXCEPT", "EXCEPT ALL", "UNION",     "INTERSECT"};
-    int count = 2 + (int)choose(m->choices, 3), i;
+    int count = m->aliases > LARGE ? 2 : 2 + (int)choose(m->choices, 3), i;
     tail_t tail = {"", "", ""};
     built_t side;
 
     build_select(built, m, kinds, SHAPE_PLAIN, fuel - 1);
     for (i = 1; i < count; i++) {
         const char *op = ops[choose(m->choices, COUNT(ops))];
-        int nested = chance(m->choices, 6);
+        int nested = m->depth > 1 && chance(m->choices, 6);
 
         if (nested && m->depth < DEEPEST) {
             m->depth++;
@@ -715,7 +724,7 @@ static void build(built_t *built, maker_t *m, const batch_query_kind_e *kinds, s
 
     m->is_top = is_top && m->depth == 0;
     m->depth++;
-    if (shape == SHAPE_ANY && chance(m->choices, 5)) {
+    if (shape == SHAPE_ANY && m->aliases <= LARGE && chance(m->choices, 5)) {
         build_set(built, m, kinds, fuel);
     } else {
         build_select(built, m, kinds, shape, fuel);
@@ -766,7 +775,7 @@ phrase_t select_scalar(maker_t *m, batch_query_kind_e kind, int fuel)
 
 int select_is_allowed(const maker_t *m)
 {
-    return m->relational && m->depth < DEEPEST;
+    return m->relational && m->depth < DEEPEST && m->aliases <= LARGE;
 }
 
 /* ---- The whole query ------------------------------------------------------------------------- */
