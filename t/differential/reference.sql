@@ -227,6 +227,9 @@ SELECT CASE jsonb_typeof(j) WHEN 'null' THEN NULL WHEN 'number' THEN to_jsonb(nu
 
 -- ---- Aggregates ---------------------------------------------------------------------------------
 
+CREATE FUNCTION total_of(n numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS
+$$ SELECT CASE WHEN n IS NULL THEN 0 ELSE number(n) END $$;
+
 CREATE FUNCTION mean_step(state numeric[], n numeric) RETURNS numeric[] LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT ARRAY[state[1] + n, state[2] + 1] $$;
 
