@@ -173,6 +173,19 @@ static batch_query_value_t to_interval(const batch_query_value_t *value)
     return batch_query_interval_parse(&interval, text) ? interval : nothing;
 }
 
+/* The date of a text that says a time: as it stands there, whatever zone is behind it. */
+static batch_query_value_t date_said(const batch_query_value_t *text)
+{
+    const char *from = text->text;
+    apr_int64_t time = 0;
+
+    while (*from == ' ') {
+        from++;
+    }
+    (void)batch_query_time_parse(&time, from, sizeof("2023-10-06") - 1);
+    return time_value(time, BATCH_QUERY_DATE);
+}
+
 static batch_query_value_t to_time(const batch_query_value_t *value, batch_query_kind_e kind)
 {
     apr_int64_t time = value->integer, day = APR_INT64_C(86400000000);
@@ -180,6 +193,9 @@ static batch_query_value_t to_time(const batch_query_value_t *value, batch_query
     if (value->kind == BATCH_QUERY_TEXT) {
         if (!batch_query_time_parse(&time, value->text, value->length)) {
             return nothing;
+        }
+        if (kind == BATCH_QUERY_DATE) {
+            return date_said(value);
         }
     } else if (value->kind != BATCH_QUERY_DATE && value->kind != BATCH_QUERY_TIMESTAMP) {
         return nothing;

@@ -98,7 +98,7 @@ phrase_t phrase_constant(maker_t *m, batch_query_kind_e kind)
         phrase.state = literal ? STATE_LITERAL : STATE_TYPED;
         phrase.ours =
             literal ? phrase.pgsql
-                    : SAY("%s %s", kind == BATCH_QUERY_DATE ? "DATE" : "TIMESTAMP", phrase.pgsql);
+                    : SAY("%s %s", kind == BATCH_QUERY_DATE ? "DATE" : "TIMESTAMPTZ", phrase.pgsql);
         if (!literal) {
             phrase.pgsql =
                 SAY("%s(%s)", kind == BATCH_QUERY_DATE ? "text_date" : "text_time", phrase.pgsql);

@@ -90,17 +90,25 @@ phrase_t phrase_cast(maker_t *m, const phrase_t *phrase, batch_query_kind_e kind
         [BATCH_QUERY_NUMBER] = {"numeric", "double precision", "float", "decimal"},
         [BATCH_QUERY_TEXT] = {"text", "varchar", "character varying", "text"},
         [BATCH_QUERY_DATE] = {"date", "date", "date", "date"},
-        [BATCH_QUERY_TIMESTAMP] = {"timestamp", "timestamptz", "timestamp with time zone",
+        [BATCH_QUERY_TIMESTAMP] = {"timestamptz", "timestamptz", "timestamp with time zone",
                                    "timestamp"}};
-    const char *type = names_of[kind][choose(m->choices, 4)];
+    const char *type = names_of[kind][choose(m->choices, 4)], *pgsql = phrase_as(m, phrase, kind);
     phrase_t cast;
 
+    if (kind == BATCH_QUERY_TIMESTAMP && !type[9]) { /* without a zone */
+        if (phrase->state == STATE_LITERAL) {
+            type = "timestamptz";
+        } else if (phrase->state == STATE_BARE ||
+                   (phrase->state == STATE_TYPED && phrase->kind == BATCH_QUERY_TEXT)) {
+            pgsql = SAY("text_stamp(%s)", phrase_as(m, phrase, BATCH_QUERY_TEXT));
+        }
+    }
+
     if (chance(m->choices, 2)) {
-        cast = typed(SAY("%s::%s", phrase_in(m, phrase, LEVEL_CAST), type),
-                     phrase_as(m, phrase, kind), kind, LEVEL_CAST);
+        cast =
+            typed(SAY("%s::%s", phrase_in(m, phrase, LEVEL_CAST), type), pgsql, kind, LEVEL_CAST);
     } else {
-        cast = typed(SAY("CAST(%s AS %s)", phrase->ours, type), phrase_as(m, phrase, kind), kind,
-                     LEVEL_ATOM);
+        cast = typed(SAY("CAST(%s AS %s)", phrase->ours, type), pgsql, kind, LEVEL_ATOM);
     }
     cast.constant = phrase->constant;
     return cast;

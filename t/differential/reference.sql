@@ -163,9 +163,17 @@ EXCEPTION WHEN others THEN
     RETURN NULL;
 END $$;
 
+-- CAST(… AS timestamp): without the zone that the text says.
+CREATE FUNCTION text_stamp(t text) RETURNS timestamptz LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN CASE WHEN says_time(t) THEN t::timestamp AT TIME ZONE 'UTC' END;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
 CREATE FUNCTION text_date(t text) RETURNS date LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
-    RETURN CASE WHEN says_time(t) THEN t::timestamptz::date END;
+    RETURN CASE WHEN says_time(t) THEN t::date END;
 EXCEPTION WHEN others THEN
     RETURN NULL;
 END $$;
