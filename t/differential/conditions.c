@@ -237,6 +237,8 @@ phrase_t phrase_condition(maker_t *m, int fuel)
         return like(m, fuel);
     case 12:
         return distinct(m, fuel);
+    case 17:
+        return phrase_listed(m, fuel);
     case 13:
         return select_is_allowed(m) && choose(m->choices, 4) ? select_condition(m, fuel) : now(m);
     default:

@@ -508,13 +508,16 @@ batch_query_kind_e phrase_kind(maker_t *m)
 
 phrase_t phrase_make(maker_t *m, batch_query_kind_e kind, int fuel)
 {
-    unsigned which = choose(m->choices, fuel > 0 ? 10 : 5);
+    unsigned which = choose(m->choices, fuel > 0 ? 12 : 5);
 
     if (which < 3) {
         return phrase_column(m, kind);
     }
     if (which < 5) {
         return phrase_constant(m, kind);
+    }
+    if (which > 9 && kind != BATCH_QUERY_BOOLEAN) {
+        return phrase_function(m, kind, fuel);
     }
     if (m->relational && which == 9) {
         return decision(m, kind, fuel);

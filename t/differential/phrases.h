@@ -87,6 +87,10 @@ phrase_t phrase_column(maker_t *m, batch_query_kind_e kind);
 /** A constant of a kind. */
 phrase_t phrase_constant(maker_t *m, batch_query_kind_e kind);
 
+/** functions.c: a function's value; a comparison with a list. */
+phrase_t phrase_function(maker_t *m, batch_query_kind_e kind, int fuel);
+phrase_t phrase_listed(maker_t *m, int fuel);
+
 /** A condition. */
 phrase_t phrase_condition(maker_t *m, int fuel);
 

@@ -108,6 +108,12 @@ EXCEPTION WHEN others THEN
     RETURN NULL;
 END $$;
 
+CREATE FUNCTION trunc_to(n numeric, places int) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT number(trunc(number_text(n)::numeric, places)) $$;
+
+CREATE FUNCTION root(n numeric) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT CASE WHEN n >= 0 THEN exact(sqrt(n::float8)) END $$;
+
 -- ---- Texts --------------------------------------------------------------------------------------
 
 CREATE FUNCTION text_boolean(t text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT AS $$
@@ -188,6 +194,13 @@ DECLARE
 BEGIN
     s := t + by;
     RETURN CASE WHEN s >= '0001-01-01T00:00:00Z' AND s < '10000-01-01T00:00:00Z' THEN s END;
+EXCEPTION WHEN others THEN
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION days_on(d date, days int) RETURNS date LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN CASE WHEN d + days BETWEEN '0001-01-01' AND '9999-12-31' THEN d + days END;
 EXCEPTION WHEN others THEN
     RETURN NULL;
 END $$;
