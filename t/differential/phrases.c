@@ -318,9 +318,12 @@ static phrase_t rounded(maker_t *m, int fuel)
 
 static phrase_t integer(maker_t *m, int fuel)
 {
-    switch (choose(m->choices, 9)) {
+    switch (choose(m->choices, 12)) {
     case 0:
     case 1:
+    case 9:
+    case 10:
+    case 11:
         return arithmetic(m, BATCH_QUERY_INTEGER, fuel);
     case 2:
         return negative(m, BATCH_QUERY_INTEGER, fuel);
@@ -338,10 +341,12 @@ static phrase_t integer(maker_t *m, int fuel)
 
 static phrase_t number(maker_t *m, int fuel)
 {
-    switch (choose(m->choices, 9)) {
+    switch (choose(m->choices, 11)) {
     case 0:
     case 1:
     case 2:
+    case 9:
+    case 10:
         return arithmetic(m, BATCH_QUERY_NUMBER, fuel);
     case 3:
         return negative(m, BATCH_QUERY_NUMBER, fuel);
