@@ -143,13 +143,32 @@ static const char *wrapped(maker_t *m, const char *pgsql)
                pgsql);
 }
 
-/* A condition as it is, or as one that says the same by way of a subquery. */
-static const char *where(maker_t *m, const phrase_t *condition, int variant)
+/*
+ * The same with something around or beside it that changes nothing, but needs the other way. head:
+ * up to FROM; all that it gives is the id.
+ */
+static const char *variant(maker_t *m, const char *head, const phrase_t *condition,
+                           const tail_t *tail, int only_id)
 {
-    return variant
-               ? SAY(" WHERE %s AND EXISTS (SELECT 1 FROM \"Hydrants\")",
-                     condition->level <= LEVEL_AND ? SAY("(%s)", condition->ours) : condition->ours)
-               : SAY(" WHERE %s", condition->ours);
+    const char *inner = SAY("%s WHERE %s%s", head, condition->ours, tail->ours);
+    const char *in_and =
+        condition->level <= LEVEL_OR ? SAY("(%s)", condition->ours) : condition->ours;
+    unsigned which = choose(m->choices, 5);
+
+    if (which == 1) {
+        return SAY("SELECT id FROM (%s) AS v", inner);
+    }
+    if (which == 2) {
+        return SAY("WITH v AS (%s) SELECT v.id FROM v", inner);
+    }
+    if (which == 3 && only_id) {
+        return SAY("(%s) UNION ALL SELECT _record_id FROM \"Empty Form\"", inner);
+    }
+    if (which == 4 && !*tail->limit) {
+        return SAY("%s CROSS JOIN (SELECT _record_id AS nothing FROM one) AS v WHERE %s%s", head,
+                   condition->ours, tail->ours);
+    }
+    return SAY("%s WHERE %s AND EXISTS (SELECT 1 FROM \"Hydrants\")%s", head, in_and, tail->ours);
 }
 
 static void select_predicate(query_t *query, maker_t *m, scope_t *scope, int fuel)
@@ -169,8 +188,8 @@ static void select_predicate(query_t *query, maker_t *m, scope_t *scope, int fue
     }
     query->form_id = form->id;
     query->ours = SAY("%s%s", condition.ours, tail.ours);
-    query->variant = SAY("SELECT _record_id AS id FROM \"%s\"%s%s", form->name,
-                         where(m, &condition, 1), tail.ours);
+    query->variant =
+        variant(m, SAY("SELECT _record_id AS id FROM \"%s\"", form->name), &condition, &tail, 1);
     query->pgsql = wrapped(m, SAY("SELECT q0.id FROM %s AS q0 WHERE %s ORDER BY %sq0.id COLLATE "
                                   "\"C\"%s",
                                   form->table, phrase_as(m, &condition, BATCH_QUERY_BOOLEAN),
@@ -189,7 +208,7 @@ static const char *distinct(maker_t *m, const char *id, const char *from, const 
 void select_scan(query_t *query, maker_t *m)
 {
     scope_t scope = {.count = 0};
-    int fuel = 1 + (int)choose(m->choices, 4), is_distinct;
+    int fuel = 1 + (int)choose(m->choices, 4), is_distinct, only_id = 1;
     tail_t tail = {"", "", ""};
     phrase_t condition, id;
     const char *from, *table, *items, *pgsql;
@@ -209,6 +228,7 @@ void select_scan(query_t *query, maker_t *m)
         phrase_t other = phrase_make(m, phrase_kind(m), 1);
 
         items = SAY("%s AS other, %s AS id", other.ours, id.ours);
+        only_id = 0;
     }
     if (!is_distinct) {
         select_order(&tail, m, 1);
@@ -220,8 +240,8 @@ void select_scan(query_t *query, maker_t *m)
     select_limit(&tail, m);
     query->form_id = forms[choose(m->choices, (unsigned)form_count)].id;
     items = SAY("SELECT %s%s FROM %s", is_distinct ? "DISTINCT " : "", items, from);
-    query->ours = SAY("%s%s%s", items, where(m, &condition, 0), tail.ours);
-    query->variant = SAY("%s%s%s", items, where(m, &condition, 1), tail.ours);
+    query->ours = SAY("%s WHERE %s%s", items, condition.ours, tail.ours);
+    query->variant = variant(m, items, &condition, &tail, only_id);
     pgsql = phrase_as(m, &condition, BATCH_QUERY_BOOLEAN);
     query->pgsql =
         wrapped(m, is_distinct && id.level == LEVEL_NONE
