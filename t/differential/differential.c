@@ -5,6 +5,8 @@
  * usage: differential PARAMS REFERENCE.sql FEATURES COUNT SEED [until-first]
  *
  * PARAMS: of a PostgreSQL server (build-aux/postgres); FEATURES: scan (one form), or all.
+ * Environment: VERBOSE prints each query; REFERENCE_ONLY runs PostgreSQL's words alone, which finds
+ * what it cannot run.
  */
 #include <stdio.h>
 #include <stdlib.h>
