@@ -29,6 +29,12 @@ static phrase_t comparison(maker_t *m, int fuel)
     if (chance(m->choices, 4)) {
         swap = sides[0], sides[0] = sides[1], sides[1] = swap;
     }
+    if (m->relational && sides[0].state == STATE_BARE && sides[1].state == STATE_BARE) {
+        return truth(SAY("%s %s %s", phrase_in(m, &sides[0], LEVEL_COMPARE + 1), ops[op],
+                         phrase_in(m, &sides[1], LEVEL_COMPARE + 1)),
+                     SAY("(member_order(%s, %s) %s 0)", sides[0].pgsql, sides[1].pgsql, ops[op]),
+                     LEVEL_COMPARE);
+    }
     kind = phrase_settle(m, sides, 2, kind, op > 1);
     return truth(SAY("%s %s %s", phrase_in(m, &sides[0], LEVEL_COMPARE + 1),
                      op == 1 && choose(m->choices, 2) ? "!=" : ops[op],

@@ -241,6 +241,15 @@ $$ SELECT j IS NOT NULL AND j <> 'null' $$;
 CREATE FUNCTION place(j jsonb) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$
 SELECT CASE jsonb_typeof(j) WHEN 'number' THEN 1 WHEN 'boolean' THEN 3 WHEN 'null' THEN NULL ELSE 2 END $$;
 
+-- A member compared with another one: null if they are not of the same type.
+CREATE FUNCTION member_order(a jsonb, b jsonb) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT CASE WHEN place(a) <> place(b) THEN NULL
+            WHEN place(a) = 1 THEN sign(num(a) - num(b))::int
+            WHEN place(a) = 3 THEN truth(a)::int - truth(b)::int
+            WHEN txt(a) COLLATE "C" = txt(b) THEN 0
+            WHEN txt(a) COLLATE "C" < txt(b) THEN -1
+            WHEN txt(a) COLLATE "C" > txt(b) THEN 1 END $$;
+
 -- The same for members that are the same: 1 and 1.0, and an array and the text that it is read as.
 CREATE FUNCTION canon(j jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS $$
 SELECT CASE jsonb_typeof(j) WHEN 'null' THEN NULL WHEN 'number' THEN to_jsonb(num(j))

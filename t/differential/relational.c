@@ -36,6 +36,22 @@ typedef struct from {
     const char *pgsql;
 } from_t;
 
+/* Perhaps other names for the outputs, behind the name that the whole has; "" = the same. */
+static const char *renamed(maker_t *m, name_t *outputs, int count)
+{
+    const char *list = "";
+    int i;
+
+    if (!chance(m->choices, 4)) {
+        return "";
+    }
+    for (i = 0; i < count; i++) {
+        outputs[i].name = outputs[i].pgsql = SAY("n%d", ++m->aliases);
+        list = SAY("%s%s%s", list, i ? ", " : "", outputs[i].name);
+    }
+    return SAY(" (%s)", list);
+}
+
 /* A SELECT in FROM sees what is around the SELECT, not what stands beside it. */
 static void derived(from_t *from, maker_t *m, source_t *source, int fuel)
 {
@@ -44,6 +60,7 @@ static void derived(from_t *from, maker_t *m, source_t *source, int fuel)
     batch_query_kind_e kinds[OUTPUTS_MOST + 1] = {BATCH_QUERY_TEXT, phrase_kind(m),
                                                   BATCH_QUERY_NULL};
     name_t *outputs = apr_palloc(m->p, sizeof(built_t));
+    const char *names_list;
     built_t built;
 
     around.outer = NULL;
@@ -56,8 +73,10 @@ static void derived(from_t *from, maker_t *m, source_t *source, int fuel)
     source->names = outputs;
     source->count = built.count;
     source->qualified = (int)choose(m->choices, 2);
-    from->ours = SAY("(%s) %s%s", built.ours, choose(m->choices, 2) ? "AS " : "", source->alias);
-    from->pgsql = SAY("(%s) AS %s", built.pgsql, source->table);
+    names_list = renamed(m, outputs, built.count);
+    from->ours = SAY("(%s) %s%s%s", built.ours, choose(m->choices, 2) ? "AS " : "", source->alias,
+                     names_list);
+    from->pgsql = SAY("(%s) AS %s%s", built.pgsql, source->table, names_list);
 }
 
 static void named_select(from_t *from, maker_t *m, source_t *source)
@@ -540,6 +559,7 @@ static void add_with(maker_t *m, const char **ours, const char **pgsql, int fuel
                                                   BATCH_QUERY_NULL};
     name_t *outputs = apr_palloc(m->p, sizeof(built_t));
     source_t *source = &m->withs[m->with_count];
+    const char *names_list;
     built_t built;
 
     m->is_top = 0;
@@ -550,9 +570,11 @@ static void add_with(maker_t *m, const char **ours, const char **pgsql, int fuel
     source->table = source->alias;
     source->names = outputs;
     source->count = built.count;
-    *ours = SAY("%s%s%s AS (%s)", *ours, m->with_count ? ", " : "WITH ", source->alias, built.ours);
-    *pgsql =
-        SAY("%s%s%s AS (%s)", *pgsql, m->with_count ? ", " : "WITH ", source->alias, built.pgsql);
+    names_list = renamed(m, outputs, built.count);
+    *ours = SAY("%s%s%s%s AS (%s)", *ours, m->with_count ? ", " : "WITH ", source->alias,
+                names_list, built.ours);
+    *pgsql = SAY("%s%s%s%s AS (%s)", *pgsql, m->with_count ? ", " : "WITH ", source->alias,
+                 names_list, built.pgsql);
     m->with_count++;
 }
 

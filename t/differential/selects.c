@@ -102,7 +102,9 @@ void select_limit(tail_t *tail, maker_t *m)
 
     tail->limit = "";
     if (limit >= 0) {
-        tail->ours = SAY("%s LIMIT %d", tail->ours, limit);
+        tail->ours = m->relational && chance(m->choices, 4)
+                         ? SAY("%s FETCH FIRST %d ROWS ONLY", tail->ours, limit)
+                         : SAY("%s LIMIT %d", tail->ours, limit);
         tail->limit = SAY(" LIMIT %d", limit);
     }
     if (offset >= 0) {
