@@ -187,8 +187,9 @@ static int compare_texts(const void *a, const void *b)
 static int is_over(const char *problem)
 {
     static const char *const words[] = {
-        "nested too deeply here", "a query can name 16 forms and SELECTs only",
-        "a query can have 16 SELECTs only", "a query can have 10 windows only"};
+        "nested too deeply here", "nests SELECTs and conditions too deeply",
+        "a query can name 16 forms and SELECTs only", "a query can have 16 SELECTs only",
+        "a query can have 10 windows only"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         if (strstr(problem, words[i])) {
