@@ -194,7 +194,10 @@ like(query_error("lowr(_status) = 'x'"), qr/no function "lowr"; did you mean "lo
 like(query_error("SELECT _record_id AS id FROM $q; DELETE FROM records"), qr/^422: .*column 43: found ";"/, 'two statements');
 like(query_error("SELECT max(_record_id) AS id FROM $q GROUP BY _statu"), qr/column 58: .*"_statu".*did you mean "_status"/, 'the other way');
 like(query_error("SELECT _record_id AS id FROM $q a JOIN \"Hydrant\" b ON 1 = 1"), qr/did you mean "Hydrants"/, 'its forms');
-like(query_error("SELECT count(*) AS id FROM $q WHERE street > 3"), qr/"street" has texts.*CAST/, 'texts and numbers');
+like(query_error("SELECT count(*) AS id FROM $q WHERE street > '3'"), qr/found '3'.*without quotes/, 'a number in quotes, the other way');
+is(create(operation(action => 'update', data => {project_id => 'x'}, query => "SELECT max(_record_id) AS id FROM $q WHERE street > 3 GROUP BY _record_id"))->{objects_total},
+    create(operation(action => 'update', data => {project_id => 'x'}, query => 'street > 3'))->{objects_total}, 'texts that are no numbers are none in both ways');
+like(query_error("SELECT _record_id AS id FROM $q WHERE height = (SELECT height FROM $q)"), qr/more than one row where a value stands.*LIMIT 1/, 'a subquery of many rows');
 $answer = post_batch(operation(query => '_statu = 1'), batch => {start => JSON::PP::false});
 is_unprocessable($answer, ['operations[0].query'], 'a pending batch is checked when it is made');
 $answer = post_batch(operation(form_id => 'none', action => 'other', query => '_status ='));

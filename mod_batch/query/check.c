@@ -6,91 +6,6 @@
 
 #include <apr_strings.h>
 
-static int check(batch_checker_t *checker, batch_node_t *node);
-
-/* ---- Names ----------------------------------------------------------------------------------- */
-
-static int column_slot(const batch_checker_t *checker, const batch_query_column_t *column)
-{
-    apr_array_header_t *columns = checker->select->columns;
-    int i;
-
-    for (i = 0; i < columns->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(columns, i, const batch_query_column_t *)->column,
-                    column->column)) {
-            return i;
-        }
-    }
-    APR_ARRAY_PUSH(columns, const batch_query_column_t *) = column;
-    return columns->nelts - 1;
-}
-
-static int member_slot(const batch_checker_t *checker, const batch_node_t *node)
-{
-    apr_array_header_t *members = checker->select->members;
-    batch_member_t *member;
-    int i;
-
-    for (i = 0; i < members->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(members, i, batch_member_t).name, node->name)) {
-            return i;
-        }
-    }
-    member = apr_array_push(members);
-    memset(member, 0, sizeof(*member));
-    member->name = node->name;
-    member->length = strlen(node->name);
-    member->at = node->at;
-    return members->nelts - 1;
-}
-
-static int check_qualifier(batch_checker_t *checker, const batch_node_t *node)
-{
-    const batch_select_t *select = checker->select;
-    const char *form = select->form ? select->form->text : NULL;
-    const char *wanted = select->alias ? select->alias : form;
-
-    /* There is one form only: its name means it however it is written. */
-    if (!node->qualifier || (wanted && !strcmp(node->qualifier, wanted)) ||
-        (!select->alias && form && !strcasecmp(node->qualifier, form))) {
-        return 1;
-    }
-    return batch_query_fault(checker->text, node->at,
-                             wanted ? "\"%s\" is no form of this query: it has \"%s\""
-                                    : "\"%s\" is no form of this query%s",
-                             node->qualifier, wanted ? wanted : "");
-}
-
-static int check_name(batch_checker_t *checker, batch_node_t *node)
-{
-    const batch_query_column_t *column = batch_query_schema_column(checker->schema, node->name);
-    batch_near_t near;
-    int i;
-
-    if (!check_qualifier(checker, node)) {
-        return 0;
-    }
-    if (column) {
-        node->type = BATCH_NODE_COLUMN;
-        node->kind = column->kind;
-        node->slot = column_slot(checker, column);
-        return 1;
-    }
-    if (checker->schema->members) {
-        node->type = BATCH_NODE_MEMBER;
-        node->kind = BATCH_QUERY_MEMBER;
-        node->slot = member_slot(checker, node);
-        return 1;
-    }
-    batch_near_init(&near, node->name, checker->text->p);
-    for (i = 0; i < checker->schema->columns->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(checker->schema->columns, i, batch_query_column_t).name;
-        batch_near_offer(&near, name, strlen(name));
-    }
-    return batch_query_fault(checker->text, node->at, "there is no column \"%s\"%s", node->name,
-                             batch_near_words(&near));
-}
-
 /* ---- Kinds ----------------------------------------------------------------------------------- */
 
 static void fold(const batch_checker_t *checker, batch_node_t *node)
@@ -104,7 +19,8 @@ static void fold(const batch_checker_t *checker, batch_node_t *node)
             return;
         }
     }
-    if (node->type == BATCH_NODE_VALUE || !node->count) {
+    if (node->type == BATCH_NODE_VALUE || !node->count || node->select ||
+        node->type == BATCH_NODE_AGGREGATE) {
         return;
     }
     value = batch_query_evaluate(node, NULL, &room);
@@ -223,13 +139,8 @@ int batch_check_unify(const batch_checker_t *checker, batch_node_t *node, batch_
         }
         known = common;
     }
-    if (known == BATCH_QUERY_NULL && !literals && members > 1) {
-        return batch_query_fault(checker->text, node->at,
-                                 "found two members whose types are not known, expected at least "
-                                 "one with a type: as in a::text or b::numeric");
-    }
     if (known == BATCH_QUERY_NULL) {
-        known = BATCH_QUERY_TEXT;
+        known = members && !literals ? BATCH_QUERY_MEMBER : BATCH_QUERY_TEXT;
     } else if (known == BATCH_QUERY_INTEGER && members) {
         known = BATCH_QUERY_NUMBER;
     }
@@ -238,6 +149,25 @@ int batch_check_unify(const batch_checker_t *checker, batch_node_t *node, batch_
         if (!batch_check_require(checker, &node->children[i], *kind)) {
             return 0;
         }
+    }
+    return 1;
+}
+
+int batch_check_unify_places(const batch_checker_t *checker, batch_node_t **places[], int count,
+                             int at, batch_query_kind_e *kind)
+{
+    batch_node_t node = {.at = at, .count = count};
+    int i;
+
+    node.children = apr_palloc(checker->text->p, (apr_size_t)count * sizeof(*node.children) + 1);
+    for (i = 0; i < count; i++) {
+        node.children[i] = *places[i];
+    }
+    if (!batch_check_unify(checker, &node, kind)) {
+        return 0;
+    }
+    for (i = 0; i < count; i++) {
+        *places[i] = node.children[i];
     }
     return 1;
 }
@@ -404,9 +334,38 @@ int batch_check_cast(const batch_checker_t *checker, batch_node_t *node)
                              batch_query_kind_name(from), batch_query_kind_name(to));
 }
 
+/* The conditions, or what they are compared with; and the values. */
+static int check_case(const batch_checker_t *checker, batch_node_t *node)
+{
+    batch_node_t ***conditions =
+        apr_palloc(checker->text->p, 2 * ((apr_size_t)node->count + 1) * sizeof(*conditions));
+    batch_node_t ***values = conditions + node->count + 1;
+    int of = node->op == BATCH_CASE_OF, tested = 0, given = 0, i;
+    batch_query_kind_e kind;
+
+    for (i = 0; i < node->count; i++) {
+        int is_last = i + 1 == node->count && !((i - of) & 1);
+
+        if (i >= of && ((i - of) & 1 || is_last)) {
+            values[given++] = &node->children[i];
+        } else {
+            conditions[tested++] = &node->children[i];
+        }
+    }
+    if (of && !batch_check_unify_places(checker, conditions, tested, node->at, &kind)) {
+        return 0;
+    }
+    for (i = 0; !of && i < tested; i++) {
+        if (!batch_check_require(checker, conditions[i], BATCH_QUERY_BOOLEAN)) {
+            return 0;
+        }
+    }
+    return batch_check_unify_places(checker, values, given, node->at, &node->kind);
+}
+
 /* ---- Nodes ----------------------------------------------------------------------------------- */
 
-static int check_operator(batch_checker_t *checker, batch_node_t *node)
+static int check_operator(const batch_checker_t *checker, batch_node_t *node)
 {
     batch_query_kind_e kind;
     int i;
@@ -428,6 +387,8 @@ static int check_operator(batch_checker_t *checker, batch_node_t *node)
         return 1;
     case BATCH_NODE_CALL:
         return batch_check_call(checker, node);
+    case BATCH_NODE_CASE:
+        return check_case(checker, node);
     default:
         break;
     }
@@ -453,21 +414,39 @@ static int check_operator(batch_checker_t *checker, batch_node_t *node)
     }
 }
 
-static int check(batch_checker_t *checker, batch_node_t *node)
+/* Children, and what is beside them. */
+static int check_below(batch_checker_t *checker, batch_node_t *node)
 {
     int i;
 
+    for (i = 0; i < node->count; i++) {
+        if (!batch_check(checker, node->children[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int batch_check(batch_checker_t *checker, batch_node_t *node)
+{
     if (node->checked) {
         return 1;
     }
     node->checked = 1;
-    if (node->type == BATCH_NODE_NAME) {
-        return check_name(checker, node);
+    switch (node->type) {
+    case BATCH_NODE_NAME:
+        return batch_check_name(checker, node);
+    case BATCH_NODE_AGGREGATE:
+        return batch_check_aggregate(checker, node);
+    case BATCH_NODE_EXISTS:
+    case BATCH_NODE_SCALAR:
+    case BATCH_NODE_IN_SELECT:
+        return check_below(checker, node) && batch_check_subquery(checker, node);
+    default:
+        break;
     }
-    for (i = 0; i < node->count; i++) {
-        if (!check(checker, node->children[i])) {
-            return 0;
-        }
+    if (!check_below(checker, node)) {
+        return 0;
     }
     if (node->type == BATCH_NODE_VALUE) {
         return 1;
@@ -477,129 +456,4 @@ static int check(batch_checker_t *checker, batch_node_t *node)
     }
     fold(checker, node);
     return 1;
-}
-
-/* ---- The SELECT ------------------------------------------------------------------------------ */
-
-static int check_id(batch_checker_t *checker)
-{
-    const apr_array_header_t *items = checker->select->items;
-    batch_select_item_t *found = NULL;
-    int i;
-
-    for (i = 0; i < items->nelts; i++) {
-        batch_select_item_t *item = &APR_ARRAY_IDX(items, i, batch_select_item_t);
-        const char *name = item->alias;
-
-        if (item->node && !name && item->node->type == BATCH_NODE_NAME) {
-            name = item->node->name;
-        }
-        if (!name || strcmp(name, "id") != 0) {
-            continue;
-        }
-        if (found) {
-            return batch_query_fault(checker->text, item->at,
-                                     "found a second column named id, expected one");
-        }
-        found = item;
-    }
-    if (!found) {
-        const batch_select_item_t *first = &APR_ARRAY_IDX(items, 0, batch_select_item_t);
-        return batch_query_fault(
-            checker->text, first->at, "the result has no column named id: select \"%s AS id\"",
-            APR_ARRAY_IDX(checker->schema->columns, 0, batch_query_column_t).name);
-    }
-    checker->select->id = found->node;
-    return 1;
-}
-
-static int check_items(batch_checker_t *checker)
-{
-    batch_select_t *select = checker->select;
-    int i;
-
-    if (!select->items->nelts) {
-        select->id_is_key = 1;
-        return 1;
-    }
-    if (!check_id(checker)) {
-        return 0;
-    }
-    for (i = 0; i < select->items->nelts; i++) {
-        batch_node_t *node = APR_ARRAY_IDX(select->items, i, batch_select_item_t).node;
-        if (node && !check(checker, node)) {
-            return 0;
-        }
-    }
-    select->id_is_key = select->id->type == BATCH_NODE_COLUMN && select->id->slot == 0;
-    return 1;
-}
-
-/* ORDER BY 2 and ORDER BY alias mean what is selected. */
-static int find_item(batch_checker_t *checker, batch_node_t **place)
-{
-    const apr_array_header_t *items = checker->select->items;
-    const batch_node_t *node = *place;
-    int i;
-
-    for (i = 0; i < items->nelts; i++) {
-        const batch_select_item_t *item = &APR_ARRAY_IDX(items, i, batch_select_item_t);
-
-        if (item->node && node->type == BATCH_NODE_NAME && !node->qualifier && item->alias &&
-            !strcmp(node->name, item->alias)) {
-            *place = item->node;
-            return 1;
-        }
-    }
-    if (node->type != BATCH_NODE_VALUE) {
-        return 1;
-    }
-    if (node->kind == BATCH_QUERY_INTEGER && node->value.integer >= 1 &&
-        node->value.integer <= items->nelts &&
-        APR_ARRAY_IDX(items, node->value.integer - 1, batch_select_item_t).node) {
-        *place = APR_ARRAY_IDX(items, node->value.integer - 1, batch_select_item_t).node;
-        return 1;
-    }
-    return batch_query_fault(checker->text, node->at,
-                             "ORDER BY takes a column, an expression or the number of a column");
-}
-
-static int check_order(batch_checker_t *checker)
-{
-    batch_select_t *select = checker->select;
-    int i;
-
-    for (i = 0; i < select->order->nelts; i++) {
-        batch_select_order_t *order = &APR_ARRAY_IDX(select->order, i, batch_select_order_t);
-
-        if (!find_item(checker, &order->node) || !check(checker, order->node)) {
-            return 0;
-        }
-        if (select->distinct && !select->id_is_key && order->node != select->id) {
-            return batch_query_fault(checker->text, order->node->at,
-                                     "with DISTINCT, ORDER BY can only name id");
-        }
-    }
-    return 1;
-}
-
-int batch_query_check_select(batch_select_t *select, batch_query_text_t *text,
-                             const batch_query_schema_t *schema, apr_time_t now)
-{
-    batch_checker_t checker = {select, text, schema, now};
-    batch_query_column_t *key = apr_pcalloc(text->p, sizeof(*key));
-
-    key->column = schema->resource->key;
-    key->name = "";
-    key->kind = BATCH_QUERY_TEXT;
-    select->columns = apr_array_make(text->p, 8, sizeof(const batch_query_column_t *));
-    select->members = apr_array_make(text->p, 8, sizeof(batch_member_t));
-    APR_ARRAY_PUSH(select->columns, const batch_query_column_t *) = key;
-    if (!check_items(&checker) ||
-        (select->where && (!check(&checker, select->where) ||
-                           !batch_check_require(&checker, &select->where, BATCH_QUERY_BOOLEAN))) ||
-        !check_order(&checker)) {
-        return 0;
-    }
-    return !select->id || batch_check_text(&checker, &select->id);
 }

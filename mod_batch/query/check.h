@@ -7,11 +7,43 @@
 /** What constants may take that are computed before the query runs. */
 #define BATCH_QUERY_FOLDING ((apr_size_t)1024 * 1024)
 
+/** A name that USING has made one of two. */
+typedef struct batch_merged {
+    const char *name;
+    batch_node_t *node;     /* what it means */
+    batch_source_t *source; /* the join's left side, whose own name is hidden by it, … */
+    batch_source_t *other;  /* … and the right one's */
+} batch_merged_t;
+
+/** What is being checked of a SELECT: decides whether aggregates and windows may stand there. */
+typedef enum {
+    BATCH_CLAUSE_ON,
+    BATCH_CLAUSE_WHERE,
+    BATCH_CLAUSE_GROUP,
+    BATCH_CLAUSE_ITEMS,
+    BATCH_CLAUSE_HAVING,
+    BATCH_CLAUSE_ORDER
+} batch_clause_e;
+
+/** The names that a SELECT sees: its own sources', then those of the SELECTs around it. */
+typedef struct batch_scope batch_scope_t;
+struct batch_scope {
+    batch_scope_t *parent;       /* NULL: the outermost */
+    apr_array_header_t *sources; /* of batch_source_t *: forms and SELECTs */
+    apr_array_header_t *merged;  /* of batch_merged_t */
+    batch_clause_e clause;
+    int aggregates;   /* found so far, outside of windows' own */
+    int in_aggregate; /* its arguments are being checked */
+    int in_window;    /* so are a window's, or what stands in its OVER */
+};
+
 typedef struct batch_checker {
-    batch_select_t *select;
+    batch_statement_t *statement;
     batch_query_text_t *text;
     const batch_query_schema_t *schema;
+    const batch_membership_t *membership; /* NULL = not known */
     apr_time_t now;
+    batch_scope_t *scope; /* where we are */
 } batch_checker_t;
 
 /* check.c. What returns an int returns 0 with a fault in the text. */
@@ -23,6 +55,13 @@ batch_node_t *batch_check_wrap(const batch_checker_t *checker, batch_node_t *chi
 /** Makes *place give values of that kind, if it can without guessing. */
 int batch_check_require(const batch_checker_t *checker, batch_node_t **place,
                         batch_query_kind_e kind);
+
+/** Brings what stands in some places to one kind, as operands of what stands at byte at. */
+int batch_check_unify_places(const batch_checker_t *checker, batch_node_t **places[], int count,
+                             int at, batch_query_kind_e *kind);
+
+/** Checks an expression in the checker's scope. */
+int batch_check(batch_checker_t *checker, batch_node_t *node);
 
 /** The same for all children. */
 int batch_check_require_all(const batch_checker_t *checker, batch_node_t *node,
@@ -47,5 +86,55 @@ int batch_check_time_arithmetic(const batch_checker_t *checker, batch_node_t *no
 
 /** A function, whose arguments are checked already. */
 int batch_check_call(const batch_checker_t *checker, batch_node_t *node);
+
+/* check_names.c */
+
+/** Makes a column, member or output of a NAME. */
+int batch_check_name(batch_checker_t *checker, batch_node_t *node);
+
+/** A column of a form, as a node that is checked. */
+batch_node_t *batch_check_column(const batch_checker_t *checker, batch_source_t *form,
+                                 const batch_query_column_t *column, int at);
+
+/** A member of a form, as a node that is checked. */
+batch_node_t *batch_check_member(const batch_checker_t *checker, batch_source_t *form,
+                                 const char *name, int at);
+
+/** An output of a SELECT in FROM, as a node that is checked. */
+batch_node_t *batch_check_output(const batch_checker_t *checker, batch_source_t *source, int slot,
+                                 int at);
+
+/** The name by which a query calls a form or SELECT in FROM; "" = it has none. */
+const char *batch_check_source_name(const batch_source_t *source);
+
+/** 1 if the form has that member, as far as is known; sets statement->is_guess where it is not. */
+int batch_check_has(const batch_checker_t *checker, const batch_source_t *form, const char *name);
+
+/** 1 if a source of the scope has something of that name, as far as is known. */
+int batch_check_sees(const batch_checker_t *checker, const char *name);
+
+/* check_aggregates.c */
+
+/** An aggregate, or what a window computes. */
+int batch_check_aggregate(batch_checker_t *checker, batch_node_t *node);
+
+/** That all of a grouped SELECT's outputs, HAVING and ORDER BY are of its groups. */
+int batch_check_groups(const batch_checker_t *checker, const batch_select_t *select);
+
+/** 1 if two checked expressions are the same. */
+int batch_check_same(const batch_node_t *a, const batch_node_t *b);
+
+/* check_from.c */
+
+/** Checks what stands in FROM: its sources come into the scope. */
+int batch_check_from(batch_checker_t *checker, batch_source_t *source);
+
+/* check_select.c */
+
+/** A SELECT; scope: what it sees beside its own, NULL = nothing. */
+int batch_check_select(batch_checker_t *checker, batch_select_t *select, batch_scope_t *scope);
+
+/** EXISTS, IN or a value: a SELECT in an expression, whose child is checked already. */
+int batch_check_subquery(batch_checker_t *checker, batch_node_t *node);
 
 #endif

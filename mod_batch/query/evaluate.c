@@ -60,8 +60,8 @@ static int compares(int op, int order)
 static batch_query_value_t compare(const evaluation_t *with, const batch_query_value_t *a,
                                    const batch_query_value_t *b, int op)
 {
-    if (is_null(a) || is_null(b)) {
-        return nothing;
+    if (!batch_query_is_same_type(a, b)) {
+        return nothing; /* one is NULL, or they are members of different types */
     }
     return truth(compares(op, batch_query_compare_in(with->room, a, b)));
 }
@@ -70,10 +70,32 @@ static batch_query_value_t distinct(const evaluation_t *with, const batch_node_t
 {
     batch_query_value_t a = evaluate(with, node->children[0]);
     batch_query_value_t b = evaluate(with, node->children[1]);
-    int differ = is_null(&a) || is_null(&b) ? is_null(&a) != is_null(&b)
-                                            : batch_query_compare_in(with->room, &a, &b) != 0;
+    int differ = batch_query_is_same_type(&a, &b) ? batch_query_compare_in(with->room, &a, &b) != 0
+                                                  : !is_null(&a) || !is_null(&b);
 
     return truth(differ != node->negated);
+}
+
+/* The value of the first condition that holds, or of ELSE. */
+static batch_query_value_t choose(const evaluation_t *with, const batch_node_t *node)
+{
+    batch_query_value_t of = nothing;
+    int i = 0;
+
+    if (node->op == BATCH_CASE_OF) {
+        of = evaluate(with, node->children[i++]);
+    }
+    for (; i + 1 < node->count; i += 2) {
+        batch_query_value_t when = evaluate(with, node->children[i]);
+
+        if (node->op == BATCH_CASE_OF) {
+            when = compare(with, &of, &when, BATCH_COMPARE_EQUAL);
+        }
+        if (!is_null(&when) && when.integer) {
+            return evaluate(with, node->children[i + 1]);
+        }
+    }
+    return i < node->count ? evaluate(with, node->children[i]) : nothing;
 }
 
 static batch_query_value_t negate_if(const batch_node_t *node, batch_query_value_t value)
@@ -116,7 +138,7 @@ static batch_query_value_t in(const evaluation_t *with, const batch_node_t *node
     for (i = 1; i < node->count; i++) {
         batch_query_value_t other = evaluate(with, node->children[i]);
 
-        if (is_null(&other)) {
+        if (!batch_query_is_same_type(&value, &other)) {
             unknown = 1;
         } else if (!batch_query_compare_in(with->room, &value, &other)) {
             return truth(1);
@@ -273,6 +295,8 @@ static batch_query_value_t evaluate(const evaluation_t *with, const batch_node_t
         return with->record->columns[node->slot];
     case BATCH_NODE_MEMBER:
         return with->record->members[node->slot];
+    case BATCH_NODE_ARGUMENT:
+        return with->record->arguments[node->slot];
     case BATCH_NODE_AND:
         return chain(with, node, 0);
     case BATCH_NODE_OR:
@@ -287,6 +311,8 @@ static batch_query_value_t evaluate(const evaluation_t *with, const batch_node_t
         return negate_if(node, in(with, node));
     case BATCH_NODE_BETWEEN:
         return negate_if(node, between(with, node));
+    case BATCH_NODE_CASE:
+        return choose(with, node);
     case BATCH_NODE_LIKE:
         return negate_if(node, like(with, node));
     case BATCH_NODE_ARITHMETIC:
@@ -333,7 +359,7 @@ static const char **text_constants(const batch_node_t *node, apr_pool_t *p)
     return values;
 }
 
-static void add_where(apr_array_header_t *wheres, const batch_select_t *select,
+static void add_where(apr_array_header_t *wheres, const batch_source_t *form,
                       const batch_node_t *node, apr_pool_t *p)
 {
     const batch_node_t *column = node->count ? node->children[0] : NULL;
@@ -347,15 +373,16 @@ static void add_where(apr_array_header_t *wheres, const batch_select_t *select,
         copy.children = turned;
         copy.count = 2;
         if (turned[0]->type != BATCH_NODE_VALUE) {
-            add_where(wheres, select, &copy, p);
+            add_where(wheres, form, &copy, p);
         }
         return;
     }
-    if (!column || column->type != BATCH_NODE_COLUMN || column->kind != BATCH_QUERY_TEXT) {
+    if (!column || column->type != BATCH_NODE_COLUMN || column->kind != BATCH_QUERY_TEXT ||
+        column->source != form) {
         return;
     }
     where.column =
-        APR_ARRAY_IDX(select->columns, column->slot, const batch_query_column_t *)->column;
+        APR_ARRAY_IDX(column->source->columns, column->slot, const batch_query_column_t *)->column;
     if ((node->type == BATCH_NODE_COMPARE && node->op == BATCH_COMPARE_EQUAL) ||
         (node->type == BATCH_NODE_IN && !node->negated)) {
         where.values = text_constants(node, p);
@@ -369,17 +396,18 @@ static void add_where(apr_array_header_t *wheres, const batch_select_t *select,
     APR_ARRAY_PUSH(wheres, batch_where_t) = where;
 }
 
-apr_array_header_t *batch_query_wheres(const batch_select_t *select, apr_pool_t *p)
+apr_array_header_t *batch_query_wheres(const batch_select_t *select, const batch_source_t *form,
+                                       apr_pool_t *p)
 {
     apr_array_header_t *wheres = apr_array_make(p, 4, sizeof(batch_where_t));
     int i;
 
     if (select->where && select->where->type == BATCH_NODE_AND) {
         for (i = 0; i < select->where->count; i++) {
-            add_where(wheres, select, select->where->children[i], p);
+            add_where(wheres, form, select->where->children[i], p);
         }
     } else if (select->where) {
-        add_where(wheres, select, select->where, p);
+        add_where(wheres, form, select->where, p);
     }
     return wheres;
 }

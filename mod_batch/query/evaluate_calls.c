@@ -31,8 +31,9 @@ static batch_query_value_t nullif(const batch_evaluation_t *with, const batch_no
     batch_query_value_t a = batch_evaluate(with, node->children[0]);
     batch_query_value_t b = batch_evaluate(with, node->children[1]);
 
-    return !is_null(&a) && !is_null(&b) && !batch_query_compare_in(with->room, &a, &b) ? nothing
-                                                                                       : a;
+    /* Members of different types are not equal. */
+    return batch_query_is_same_type(&a, &b) && !batch_query_compare_in(with->room, &a, &b) ? nothing
+                                                                                           : a;
 }
 
 /* The greatest (sign 1) or the least (-1); NULLs are left out. */
@@ -45,8 +46,10 @@ static batch_query_value_t extreme(const batch_evaluation_t *with, const batch_n
     for (i = 0; i < node->count; i++) {
         batch_query_value_t value = batch_evaluate(with, node->children[i]);
 
-        if (!is_null(&value) &&
-            (is_null(&best) || sign * batch_query_compare_in(with->room, &value, &best) > 0)) {
+        if (value.kind == BATCH_QUERY_TEXT) {
+            (void)batch_query_work(with->room, value.length / 16); /* to compare it */
+        }
+        if (!is_null(&value) && (is_null(&best) || sign * batch_query_order(&value, &best) > 0)) {
             best = value;
         }
     }

@@ -64,6 +64,7 @@
     X(LIKE, "like", 1)                                                                             \
     X(LIMIT, "limit", 1)                                                                           \
     X(NATURAL, "natural", 1)                                                                       \
+    X(NEXT, "next", 0)                                                                             \
     X(NOT, "not", 1)                                                                               \
     X(NULL, "null", 1)                                                                             \
     X(NULLS, "nulls", 0)                                                                           \

@@ -62,10 +62,13 @@ static batch_node_t *parse_in(batch_parser_t *parser, batch_node_t *left, int at
     if (!batch_parser_take_symbol(parser, "(")) {
         return batch_parser_expected(parser, "( behind IN");
     }
-    do {
-        if (batch_parser_is(parser, BATCH_WORD_SELECT)) {
-            return batch_parser_expected(parser, "a value");
+    if (batch_parser_is_query(parser)) {
+        if (node) {
+            node->type = BATCH_NODE_IN_SELECT;
         }
+        return batch_parse_subquery(parser, node);
+    }
+    do {
         node = batch_parser_with(parser, node, batch_parse_expression(parser));
     } while (node && batch_parser_take_symbol(parser, ","));
     return !node || batch_parser_take_symbol(parser, ")") ? node
@@ -237,8 +240,7 @@ static batch_node_t *parse_not(batch_parser_t *parser)
     if (!batch_parser_take(parser, BATCH_WORD_NOT)) {
         return parse_test(parser);
     }
-    if (++parser->nesting > BATCH_QUERY_DEPTH) {
-        batch_query_fault(parser->text, at, "expressions are nested too deeply here");
+    if (!batch_parser_enter(parser)) {
         return NULL;
     }
     node =
@@ -271,177 +273,4 @@ static batch_node_t *parse_and(batch_parser_t *parser)
 batch_node_t *batch_parse_expression(batch_parser_t *parser)
 {
     return parse_chain(parser, BATCH_WORD_OR, BATCH_NODE_OR, parse_and);
-}
-
-/* ---- SELECT ---------------------------------------------------------------------------------- */
-
-static int parse_item(batch_parser_t *parser, batch_select_t *select)
-{
-    batch_select_item_t *item = apr_array_push(select->items);
-
-    memset(item, 0, sizeof(*item));
-    item->at = parser->next->at;
-    if (batch_parser_take_symbol(parser, "*")) {
-        return 1;
-    }
-    if (batch_token_is_name(parser->next) && batch_token_is(parser->next + 1, ".") &&
-        batch_token_is(parser->next + 2, "*")) {
-        parser->next += 3;
-        return 1;
-    }
-    item->node = batch_parse_expression(parser);
-    if (!item->node) {
-        return 0;
-    }
-    if (batch_parser_take(parser, BATCH_WORD_AS)) {
-        /* Behind AS any word is a name. */
-        if (parser->next->kind != BATCH_TOKEN_NAME && parser->next->kind != BATCH_TOKEN_QUOTED) {
-            batch_parser_expected(parser, "a name behind AS");
-            return 0;
-        }
-        item->alias = parser->next++->text;
-    } else if (batch_token_is_name(parser->next) && !batch_parser_is(parser, BATCH_WORD_FILTER) &&
-               !batch_parser_is(parser, BATCH_WORD_OVER)) {
-        item->alias = parser->next++->text;
-    }
-    return 1;
-}
-
-static int parse_from(batch_parser_t *parser, batch_select_t *select)
-{
-    if (!batch_parser_take(parser, BATCH_WORD_FROM)) {
-        batch_parser_expected(parser, ", or FROM and a form");
-        return 0;
-    }
-    if (!batch_token_is_name(parser->next)) {
-        parser->beyond |= batch_token_is(parser->next, "(");
-        batch_parser_expected(parser, "the name of a form, in double quotes, or its id");
-        return 0;
-    }
-    select->form = parser->next++;
-    if (batch_parser_take(parser, BATCH_WORD_AS)) {
-        if (!batch_token_is_name(parser->next)) {
-            batch_parser_expected(parser, "a name behind AS");
-            return 0;
-        }
-        select->alias = parser->next++->text;
-    } else if (batch_token_is_name(parser->next)) {
-        select->alias = parser->next++->text;
-    }
-    parser->beyond |= batch_token_is(parser->next, ",");
-    return 1;
-}
-
-static int parse_head(batch_parser_t *parser, batch_select_t *select)
-{
-    select->distinct = batch_parser_take(parser, BATCH_WORD_DISTINCT);
-    if (!select->distinct) {
-        (void)batch_parser_take(parser, BATCH_WORD_ALL);
-    }
-    do {
-        if (!parse_item(parser, select)) {
-            return 0;
-        }
-    } while (batch_parser_take_symbol(parser, ","));
-    if (!parse_from(parser, select)) {
-        return 0;
-    }
-    if (batch_parser_take(parser, BATCH_WORD_WHERE)) {
-        select->where = batch_parse_expression(parser);
-        return select->where != NULL;
-    }
-    return 1;
-}
-
-static int parse_order(batch_parser_t *parser, batch_select_t *select)
-{
-    if (!batch_parser_take(parser, BATCH_WORD_BY)) {
-        batch_parser_expected(parser, "BY behind ORDER");
-        return 0;
-    }
-    do {
-        batch_select_order_t *order = apr_array_push(select->order);
-
-        order->node = batch_parse_expression(parser);
-        if (!order->node) {
-            return 0;
-        }
-        order->descending = batch_parser_take(parser, BATCH_WORD_DESC);
-        if (!order->descending) {
-            (void)batch_parser_take(parser, BATCH_WORD_ASC);
-        }
-        order->nulls_first = order->descending;
-        if (batch_parser_take(parser, BATCH_WORD_NULLS)) {
-            order->nulls_first = batch_parser_take(parser, BATCH_WORD_FIRST);
-            if (!order->nulls_first && !batch_parser_take(parser, BATCH_WORD_LAST)) {
-                batch_parser_expected(parser, "FIRST or LAST");
-                return 0;
-            }
-        }
-    } while (batch_parser_take_symbol(parser, ","));
-    return 1;
-}
-
-static int parse_count(batch_parser_t *parser, apr_int64_t *count)
-{
-    if (parser->next->kind != BATCH_TOKEN_INTEGER) {
-        batch_parser_expected(parser, "a whole number");
-        return 0;
-    }
-    *count = apr_strtoi64(parser->next++->text, NULL, 10);
-    return 1;
-}
-
-static int parse_tail(batch_parser_t *parser, batch_select_t *select)
-{
-    int limited = 0, offset = 0;
-
-    if (batch_parser_take(parser, BATCH_WORD_ORDER) && !parse_order(parser, select)) {
-        return 0;
-    }
-    for (;;) {
-        if (!limited && batch_parser_take(parser, BATCH_WORD_LIMIT)) {
-            limited = 1;
-            if (!batch_parser_take(parser, BATCH_WORD_ALL) &&
-                !parse_count(parser, &select->limit)) {
-                return 0;
-            }
-        } else if (!offset && batch_parser_take(parser, BATCH_WORD_OFFSET)) {
-            offset = 1;
-            if (!parse_count(parser, &select->offset)) {
-                return 0;
-            }
-            if (!batch_parser_take(parser, BATCH_WORD_ROWS)) {
-                (void)batch_parser_take(parser, BATCH_WORD_ROW);
-            }
-        } else {
-            break;
-        }
-    }
-    if (parser->next->kind != BATCH_TOKEN_END) {
-        batch_parser_expected(parser, select->where
-                                          ? "an operator, ORDER BY, LIMIT, OFFSET or the end"
-                                          : "WHERE, ORDER BY, LIMIT, OFFSET or the end");
-        return 0;
-    }
-    return 1;
-}
-
-batch_select_t *batch_query_parse(batch_query_text_t *text, int *beyond)
-{
-    batch_select_t *select = apr_pcalloc(text->p, sizeof(*select));
-    batch_parser_t parser = {.text = text, .next = text->tokens};
-    int good = 0;
-
-    select->items = apr_array_make(text->p, 4, sizeof(batch_select_item_t));
-    select->order = apr_array_make(text->p, 2, sizeof(batch_select_order_t));
-    select->limit = -1;
-    if (!text->fault && batch_parser_take(&parser, BATCH_WORD_SELECT)) {
-        good = parse_head(&parser, select) && parse_tail(&parser, select);
-    } else if (!text->fault) {
-        select->where = batch_parse_expression(&parser);
-        good = select->where && parse_tail(&parser, select);
-    }
-    *beyond = parser.beyond;
-    return good && !text->fault ? select : NULL;
 }

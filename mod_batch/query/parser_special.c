@@ -236,8 +236,7 @@ int batch_parser_is_quantifier(const batch_parser_t *parser)
     const batch_token_t *token = parser->next;
 
     return batch_token_is(token + 1, "(") &&
-           (is_word(token, "any") || is_word(token, "some") || is_word(token, "all")) &&
-           !(token[2].kind == BATCH_TOKEN_NAME && token[2].word == BATCH_WORD_SELECT);
+           (is_word(token, "any") || is_word(token, "some") || is_word(token, "all"));
 }
 
 /* ARRAY[…], and perhaps ::text[]: its values become children of node behind left. */
@@ -279,6 +278,20 @@ static batch_node_t *as_chain(batch_parser_t *parser, const batch_node_t *values
     return chain;
 }
 
+/* = ANY (SELECT …) is IN, <> ALL (SELECT …) is NOT IN. */
+static batch_node_t *quantified_select(batch_parser_t *parser, batch_node_t *node, int op, int all)
+{
+    if (!node || op != (all ? BATCH_COMPARE_UNEQUAL : BATCH_COMPARE_EQUAL)) {
+        batch_query_fault(parser->text, parser->next->at,
+                          "with a SELECT there are = ANY and <> ALL only: compare with its min(…) "
+                          "or max(…) instead, as in > (SELECT max(…) …)");
+        return NULL;
+    }
+    node->type = BATCH_NODE_IN_SELECT;
+    node->negated = all;
+    return batch_parse_subquery(parser, node);
+}
+
 batch_node_t *batch_parse_quantified(batch_parser_t *parser, batch_node_t *left, int op, int at)
 {
     batch_node_t *node =
@@ -286,6 +299,9 @@ batch_node_t *batch_parse_quantified(batch_parser_t *parser, batch_node_t *left,
     int all = is_word(parser->next, "all");
 
     parser->next += 2;
+    if (batch_parser_is_query(parser)) {
+        return quantified_select(parser, node, op, all);
+    }
     node = close_call(parser, parse_array(parser, node), ")");
     if (!node || (op == BATCH_COMPARE_EQUAL && !all)) {
         return node;

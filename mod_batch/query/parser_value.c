@@ -29,38 +29,18 @@ int batch_parser_take_symbol(batch_parser_t *parser, const char *symbol)
     return taken;
 }
 
-/* Words of SQL that stand where this grammar has an end, an operator or a value. */
-static int is_beyond(const batch_token_t *token)
-{
-    switch (token->word) {
-    case BATCH_WORD_CASE:
-    case BATCH_WORD_CROSS:
-    case BATCH_WORD_EXCEPT:
-    case BATCH_WORD_EXISTS:
-    case BATCH_WORD_FILTER:
-    case BATCH_WORD_FULL:
-    case BATCH_WORD_GROUP:
-    case BATCH_WORD_HAVING:
-    case BATCH_WORD_INNER:
-    case BATCH_WORD_INTERSECT:
-    case BATCH_WORD_JOIN:
-    case BATCH_WORD_LEFT:
-    case BATCH_WORD_OVER:
-    case BATCH_WORD_RIGHT:
-    case BATCH_WORD_SELECT:
-    case BATCH_WORD_UNION:
-        return token->kind == BATCH_TOKEN_NAME;
-    default:
-        return 0;
-    }
-}
-
 void *batch_parser_expected(batch_parser_t *parser, const char *what)
 {
-    parser->beyond |= is_beyond(parser->next);
     batch_query_fault(parser->text, parser->next->at, "found \"%s\", expected %s",
                       batch_query_found(parser->text, parser->next), what);
     return NULL;
+}
+
+int batch_parser_enter(batch_parser_t *parser)
+{
+    return ++parser->nesting <= BATCH_QUERY_DEPTH ||
+           batch_query_fault(parser->text, parser->next->at,
+                             "expressions are nested too deeply here");
 }
 
 /* ---- Nodes ----------------------------------------------------------------------------------- */
@@ -256,85 +236,17 @@ static batch_node_t *parse_cast(batch_parser_t *parser, int at)
                                                  : batch_parser_expected(parser, ")");
 }
 
-#define FUNCTION_NAME(symbol, name, least, most) {name, least, most},
-static const struct {
-    const char *name;
-    int least;
-    int most;
-} functions[] = {BATCH_FUNCTION_LIST(FUNCTION_NAME)};
-
-int batch_function_find(const char *name)
+/* Each name once. */
+void batch_parser_note(batch_parser_t *parser, const char *name, int at)
 {
-    int i;
+    batch_query_name_use_t *use;
 
-    for (i = 0; i < BATCH_FUNCTION_COUNT; i++) {
-        if (!strcmp(name, functions[i].name)) {
-            return i;
-        }
+    if (!apr_hash_get(parser->names, name, APR_HASH_KEY_STRING)) {
+        use = apr_array_push(parser->statement->names);
+        use->name = name;
+        use->at = at;
+        apr_hash_set(parser->names, name, APR_HASH_KEY_STRING, name);
     }
-    return -1;
-}
-
-void batch_function_offer(batch_near_t *near)
-{
-    int i;
-
-    for (i = 0; i < BATCH_FUNCTION_COUNT; i++) {
-        batch_near_offer(near, functions[i].name, strlen(functions[i].name));
-    }
-}
-
-static void *unknown_function(batch_parser_t *parser, const batch_token_t *token)
-{
-    static const char *const aggregates[] = {
-        "count",      "sum", "avg",  "min",   "max",        "total",       "rank",
-        "row_number", "lag", "lead", "ntile", "dense_rank", "first_value", "last_value"};
-    batch_near_t near;
-    size_t i;
-
-    for (i = 0; i < sizeof(aggregates) / sizeof(*aggregates); i++) {
-        parser->beyond |= !strcmp(token->text, aggregates[i]);
-    }
-    batch_near_init(&near, token->text, parser->text->p);
-    batch_function_offer(&near);
-    batch_query_fault(parser->text, token->at, "there is no function \"%s\"%s",
-                      batch_query_found(parser->text, token), batch_near_words(&near));
-    return NULL;
-}
-
-/* The name is taken, the parenthesis is next. */
-static batch_node_t *parse_call(batch_parser_t *parser, const batch_token_t *token)
-{
-    batch_node_t *node;
-
-    if (batch_parse_special(&node, parser, token)) {
-        return node;
-    }
-    node = batch_parser_make(parser, BATCH_NODE_CALL, token->at);
-
-    node->op = token->kind == BATCH_TOKEN_NAME ? batch_function_find(token->text) : -1;
-    if (node->op < 0) {
-        return unknown_function(parser, token);
-    }
-    parser->next++;
-    while (!batch_parser_take_symbol(parser, ")")) {
-        if (node->count && !batch_parser_take_symbol(parser, ",")) {
-            return batch_parser_expected(parser, ", or )");
-        }
-        node = batch_parser_with(parser, node, batch_parse_expression(parser));
-        if (!node) {
-            return NULL;
-        }
-    }
-    if (node->count < functions[node->op].least || node->count > functions[node->op].most) {
-        batch_query_fault(parser->text, token->at,
-                          functions[node->op].least == functions[node->op].most
-                              ? "%s takes %d argument(s), found %d"
-                              : "%s takes at least %d argument(s), found %d, or too many",
-                          functions[node->op].name, functions[node->op].least, node->count);
-        return NULL;
-    }
-    return node;
 }
 
 static batch_node_t *parse_name(batch_parser_t *parser)
@@ -343,7 +255,7 @@ static batch_node_t *parse_name(batch_parser_t *parser)
     batch_node_t *node;
 
     if (batch_token_is(parser->next, "(")) {
-        return parse_call(parser, token);
+        return batch_parse_call(parser, token);
     }
     node = batch_parse_time_string(parser, token);
     if (node || parser->text->fault) {
@@ -362,6 +274,7 @@ static batch_node_t *parse_name(batch_parser_t *parser)
         node->qualifier = node->name;
         node->name = parser->next++->text;
     }
+    batch_parser_note(parser, node->name, node->at);
     return node;
 }
 
@@ -391,6 +304,9 @@ static batch_node_t *parse_word_value(batch_parser_t *parser)
     case BATCH_WORD_CAST:
         parser->next++;
         return parse_cast(parser, token->at);
+    case BATCH_WORD_CASE:
+        parser->next++;
+        return batch_parse_case(parser, token->at);
     default:
         return batch_parser_expected(parser, "a value, a column or a function");
     }
@@ -411,7 +327,12 @@ static batch_node_t *parse_primary(batch_parser_t *parser)
                         BATCH_QUERY_LITERAL, token->at);
     case BATCH_TOKEN_NAME:
     case BATCH_TOKEN_QUOTED:
-        parser->beyond |= is_beyond(token) && batch_token_is(token + 1, "(");
+        if (token->word == BATCH_WORD_EXISTS && token->kind == BATCH_TOKEN_NAME &&
+            batch_token_is(token + 1, "(")) {
+            parser->next += 2;
+            return batch_parse_subquery(parser,
+                                        batch_parser_make(parser, BATCH_NODE_EXISTS, token->at));
+        }
         return batch_token_is_name(token) || batch_parser_is_special(token)
                    ? parse_name(parser)
                    : parse_word_value(parser);
@@ -420,6 +341,10 @@ static batch_node_t *parse_primary(batch_parser_t *parser)
     }
     if (!batch_parser_take_symbol(parser, "(")) {
         return batch_parser_expected(parser, "a value, a column or a function");
+    }
+    if (batch_parser_is_query(parser)) {
+        return batch_parse_subquery(parser,
+                                    batch_parser_make(parser, BATCH_NODE_SCALAR, token->at));
     }
     node = batch_parse_expression(parser);
     return !node || batch_parser_take_symbol(parser, ")")
@@ -433,8 +358,7 @@ batch_node_t *batch_parse_unary(batch_parser_t *parser)
     batch_query_kind_e kind;
     batch_node_t *node;
 
-    if (++parser->nesting > BATCH_QUERY_DEPTH) {
-        batch_query_fault(parser->text, token->at, "expressions are nested too deeply here");
+    if (!batch_parser_enter(parser)) {
         return NULL;
     }
     if (batch_parser_take_symbol(parser, "-")) {

@@ -43,8 +43,7 @@ apr_status_t batch_query_out_of_memory(batch_query_run_t *run)
 
 typedef struct attempt {
     batch_query_run_t *run;
-    batch_select_t *select; /* NULL: the second way */
-    apr_pool_t *p;          /* of the results of this attempt */
+    apr_pool_t *p; /* of the results of this attempt */
 } attempt_t;
 
 static apr_status_t attempt_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -57,33 +56,37 @@ static apr_status_t attempt_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     run->problem = NULL;
     run->text.fault = NULL;
     run->text.p = attempt->p;
-    return attempt->select ? batch_query_scan(run, tx, attempt->select, ptemp)
-                           : batch_query_sandbox(run, tx, ptemp);
+    return run->statement->is_scan ? batch_query_scan(run, tx, ptemp)
+                                   : batch_query_sandbox(run, tx, ptemp);
 }
 
-/* Which of the two ways; 0 with a fault: none. */
-static int prepare(batch_query_run_t *run, attempt_t *attempt)
+/* Parses and checks; 0 with a fault. */
+static int prepare(batch_query_run_t *run)
 {
-    int beyond = 0;
+    batch_statement_t *statement;
 
     batch_query_lex(&run->text, run->query->text, run->p);
     if (run->text.fault || !batch_query_advise(&run->text, run->schema)) {
         return 0;
     }
-    attempt->select = batch_query_parse(&run->text, &beyond);
-    if (attempt->select && attempt->select->distinct && attempt->select->items->nelts > 1 &&
-        (attempt->select->limit >= 0 || attempt->select->offset > 0)) {
-        attempt->select = NULL; /* which rows are the same is for the other way to say */
-        beyond = 1;
-    }
-    if (attempt->select) {
-        return batch_query_check_select(attempt->select, &run->text, run->schema, run->now);
-    }
-    if (!beyond) {
+    statement = run->statement = batch_query_parse(&run->text);
+    if (!statement) {
         return 0;
     }
+    if (batch_query_check_statement(statement, &run->text, run->schema, NULL, run->now)) {
+        return 1;
+    }
+    if (!statement->is_guess && statement->forms->nelts < 2) {
+        return 0;
+    }
+    /*
+     * A name may mean something else than was guessed: that is known when the forms are read. And
+     * of several forms one may be missing, which is the first thing to be said.
+     */
+    run->fault = statement->is_guess ? NULL : run->text.fault;
     run->text.fault = NULL;
-    return batch_query_sandbox_admits(run);
+    statement->is_scan = 0;
+    return 1;
 }
 
 static apr_status_t too_many(const batch_query_run_t *run, batch_problems_t *problems,
@@ -110,8 +113,8 @@ static apr_status_t run_query(batch_query_run_t *run, batch_problems_t *problems
     run->now = apr_time_now();
     run->deadline = run->now + run->query->limits->query_timeout;
     run->schema = batch_query_schema_make(run->query->resource, p);
-    rv = prepare(run, &attempt) ? batch_store_read_long(store, attempt_body, &attempt, err, p)
-                                : BATCH_EINVALID;
+    rv = prepare(run) ? batch_store_read_long(store, attempt_body, &attempt, err, p)
+                      : BATCH_EINVALID;
     if (rv == BATCH_EINVALID) {
         const char *wrong = run->problem ? run->problem : run->text.fault;
         batch_problem_add(problems, field, "%s", wrong ? wrong : "cannot be run");

@@ -24,6 +24,8 @@ typedef struct batch_query_run {
     const batch_query_t *query;
     const batch_query_schema_t *schema;
     batch_query_text_t text;
+    batch_statement_t *statement; /* checked, without knowledge of what members there are */
+    const char *fault; /* checking has found it, but that a form is missing goes before; or NULL */
     apr_time_t now;
     apr_time_t deadline;
     int check_only;
@@ -82,14 +84,10 @@ apr_status_t batch_query_ids_add(batch_query_run_t *run, const batch_query_value
 
 /* scan.c: the first way */
 
-/** Runs a SELECT over one form, or only checks it. */
-apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, batch_select_t *select,
-                              apr_pool_t *ptemp);
+/** Runs a statement that is_scan, or only checks it. */
+apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, apr_pool_t *ptemp);
 
 /* sandbox.c: the second way */
-
-/** 0 with a fault in run->text where the tokens are nothing that the sandbox may be given. */
-int batch_query_sandbox_admits(batch_query_run_t *run);
 
 /** Runs a query in a database of its own, or only checks it. */
 apr_status_t batch_query_sandbox(batch_query_run_t *run, batch_tx_t *tx, apr_pool_t *ptemp);

@@ -21,7 +21,9 @@ typedef struct found {
 typedef struct scan {
     batch_query_run_t *run;
     batch_tx_t *tx;
-    batch_select_t *select;
+    const batch_statement_t *statement;
+    const batch_select_t *select;
+    const batch_source_t *form;
     const char *form_id;
     batch_query_room_t room;
     batch_query_value_t *columns;
@@ -44,20 +46,20 @@ static int take_member(void *baton, const char *name, apr_size_t name_length, co
     scan_t *scan = baton;
     int i;
 
-    for (i = 0; i < scan->select->members->nelts; i++) {
-        batch_member_t *member = &APR_ARRAY_IDX(scan->select->members, i, batch_member_t);
+    for (i = 0; i < scan->form->members->nelts; i++) {
+        batch_member_t *member = &APR_ARRAY_IDX(scan->form->members, i, batch_member_t);
 
         if (member->length == name_length && !memcmp(member->name, name, name_length)) {
             member->seen = 1;
             scan->members[i] = batch_query_member_value(value, length, &scan->room);
         }
     }
-    return batch_query_work(&scan->room, (apr_size_t)scan->select->members->nelts);
+    return batch_query_work(&scan->room, (apr_size_t)scan->form->members->nelts);
 }
 
 static void read_record(scan_t *scan, const batch_cell_t *cells)
 {
-    const apr_array_header_t *columns = scan->select->columns;
+    const apr_array_header_t *columns = scan->form->columns;
     const batch_cell_t *json;
     int i;
 
@@ -68,7 +70,7 @@ static void read_record(scan_t *scan, const batch_cell_t *cells)
     if (scan->member_column < 0) {
         return;
     }
-    for (i = 0; i < scan->select->members->nelts; i++) {
+    for (i = 0; i < scan->form->members->nelts; i++) {
         scan->members[i].kind = BATCH_QUERY_NULL;
     }
     json = &cells[scan->member_column];
@@ -249,7 +251,7 @@ static apr_status_t take_record(void *baton, const batch_cell_t *cells)
 {
     scan_t *scan = baton;
     const batch_select_t *select = scan->select;
-    batch_record_t record = {scan->columns, scan->members};
+    batch_record_t record = {.columns = scan->columns, .members = scan->members};
     batch_query_value_t value = batch_query_boolean_value(1);
     apr_status_t rv = APR_SUCCESS;
 
@@ -264,8 +266,7 @@ static apr_status_t take_record(void *baton, const batch_cell_t *cells)
         value = batch_query_evaluate(select->where, &record, &scan->room);
     }
     if (value.kind != BATCH_QUERY_NULL && value.integer && !scan->room.over) {
-        value =
-            select->id ? batch_query_evaluate(select->id, &record, &scan->room) : scan->columns[0];
+        value = batch_query_evaluate(scan->statement->id_text, &record, &scan->room);
         rv = scan->collects ? collect(scan, &value, &record)
                             : batch_query_ids_add(scan->run, &value);
     }
@@ -280,23 +281,23 @@ static apr_status_t take_record(void *baton, const batch_cell_t *cells)
 
 static apr_status_t walk_records(scan_t *scan, apr_pool_t *ptemp)
 {
-    const batch_select_t *select = scan->select;
+    const batch_source_t *form = scan->form;
     apr_array_header_t *wheres = apr_array_make(ptemp, 8, sizeof(batch_where_t));
-    int count = select->columns->nelts, i;
+    int count = form->columns->nelts, i;
     const char **columns = apr_palloc(ptemp, ((apr_size_t)count + 1) * sizeof(*columns));
     batch_walk_t walk = {
         scan->run->query->resource->table, columns, count, NULL, 0, scan->run->deadline};
 
     for (i = 0; i < count; i++) {
-        columns[i] = APR_ARRAY_IDX(select->columns, i, const batch_query_column_t *)->column;
+        columns[i] = APR_ARRAY_IDX(form->columns, i, const batch_query_column_t *)->column;
     }
     scan->member_column = -1;
-    if (select->members->nelts) {
+    if (form->members->nelts) {
         scan->member_column = walk.column_count++;
         columns[scan->member_column] = scan->run->schema->members;
     }
     batch_query_bind(wheres, scan->run, &scan->form_id);
-    apr_array_cat(wheres, batch_query_wheres(select, ptemp));
+    apr_array_cat(wheres, batch_query_wheres(scan->select, scan->select->from, ptemp));
     walk.wheres = (const batch_where_t *)wheres->elts;
     walk.where_count = wheres->nelts;
     return batch_query_walked(scan->run, batch_tx_walk(scan->tx, &walk, take_record, scan, ptemp));
@@ -320,17 +321,19 @@ static apr_status_t deliver(const scan_t *scan)
 
 static apr_status_t run_scan(scan_t *scan, apr_pool_t *ptemp)
 {
-    batch_select_t *select = scan->select;
+    const batch_select_t *select = scan->select;
+    const batch_source_t *form = scan->form;
     batch_query_run_t *run = scan->run;
+    int unique = scan->statement->id_is_key;
     apr_status_t rv;
 
-    scan->columns = apr_pcalloc(ptemp, (apr_size_t)select->columns->nelts * sizeof(*scan->columns));
+    scan->columns = apr_pcalloc(ptemp, (apr_size_t)form->columns->nelts * sizeof(*scan->columns));
     scan->members =
-        apr_pcalloc(ptemp, ((apr_size_t)select->members->nelts + 1) * sizeof(*scan->members));
+        apr_pcalloc(ptemp, ((apr_size_t)form->members->nelts + 1) * sizeof(*scan->members));
     scan->collects = select->limit >= 0 || select->offset > 0;
     scan->null_at = -1;
-    scan->distinct = select->distinct && !select->id_is_key ? apr_hash_make(run->p) : NULL;
-    batch_query_ids_init(run, select->id_is_key);
+    scan->distinct = select->distinct && !unique ? apr_hash_make(run->p) : NULL;
+    batch_query_ids_init(run, unique);
     rv = start_found(scan);
     if (rv == APR_SUCCESS) {
         rv = walk_records(scan, ptemp);
@@ -341,12 +344,15 @@ static apr_status_t run_scan(scan_t *scan, apr_pool_t *ptemp)
     return rv;
 }
 
-apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, batch_select_t *select,
-                              apr_pool_t *ptemp)
+apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, apr_pool_t *ptemp)
 {
+    const batch_statement_t *statement = run->statement;
+    const batch_source_t *form = statement->select->from;
     scan_t scan = {.run = run,
                    .tx = tx,
-                   .select = select,
+                   .statement = statement,
+                   .select = statement->select,
+                   .form = form,
                    .form_id = run->query->form_id,
                    .room = {.most = MOST_PER_RECORD, .look = look}};
     apr_status_t rv = apr_pool_create(&scan.room.p, ptemp);
@@ -354,17 +360,17 @@ apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, batch_sele
 
     scan.room.baton = &scan;
 
-    for (i = 0; i < select->members->nelts; i++) {
-        APR_ARRAY_IDX(select->members, i, batch_member_t).seen = 0; /* we may run again */
+    for (i = 0; i < form->members->nelts; i++) {
+        APR_ARRAY_IDX(form->members, i, batch_member_t).seen = 0; /* we may run again */
     }
-    if (rv == APR_SUCCESS && select->form) {
-        rv = batch_query_find_form(&scan.form_id, run, tx, select->form, ptemp);
+    if (rv == APR_SUCCESS && form->form) {
+        rv = batch_query_find_form(&scan.form_id, run, tx, form->form, ptemp);
     }
     if (rv == APR_SUCCESS && !run->check_only) {
         rv = run_scan(&scan, ptemp);
     }
     if (rv == APR_SUCCESS) {
-        rv = batch_query_find_members(run, tx, select->members, scan.form_id, ptemp);
+        rv = batch_query_find_members(run, tx, form->members, scan.form_id, ptemp);
     }
     return rv;
 }

@@ -114,6 +114,17 @@ int batch_query_compare(const batch_query_value_t *a, const batch_query_value_t 
 int batch_query_compare_in(batch_query_room_t *room, const batch_query_value_t *a,
                            const batch_query_value_t *b);
 
+/** 1 if both are values of one type, as members have them: all numbers are of one. NULL is of none.
+ */
+static inline int batch_query_is_same_type(const batch_query_value_t *a,
+                                           const batch_query_value_t *b)
+{
+    int numbers = (a->kind == BATCH_QUERY_INTEGER || a->kind == BATCH_QUERY_NUMBER) +
+                  (b->kind == BATCH_QUERY_INTEGER || b->kind == BATCH_QUERY_NUMBER);
+
+    return numbers ? numbers == 2 : a->kind == b->kind && a->kind != BATCH_QUERY_NULL;
+}
+
 /**
  * Any two values in one order: NULL last; members by their types: numbers, texts, booleans. For
  * ORDER BY.

@@ -652,6 +652,9 @@ apr_status_t batch_tx_keys_quick(batch_tx_t *tx, int *quick, const batch_row_sco
  */
 apr_status_t batch_tx_go_on(batch_tx_t *tx, apr_time_t deadline);
 
+/** Logs that what a function does within a transaction has failed as it never should. */
+void batch_tx_report(batch_tx_t *tx, const char *tag, const char *message);
+
 /** APR_SUCCESS if the organization has that form, else BATCH_ENOTFOUND. */
 apr_status_t batch_tx_form_check(batch_tx_t *tx, const batch_resource_t *resource,
                                  const char *organization, const char *form_id);

@@ -460,6 +460,11 @@ apr_status_t batch_tx_go_on(batch_tx_t *tx, apr_time_t deadline)
     return apr_time_now() < deadline ? APR_SUCCESS : APR_TIMEUP;
 }
 
+void batch_tx_report(batch_tx_t *tx, const char *tag, const char *message)
+{
+    batch_log(tx->store->logger, BATCH_LOG_ERROR, tag, APR_SUCCESS, NULL, "%s", message);
+}
+
 /* Blocks the signals that end httpd's processes, if the store is to do so. */
 static int hold_signals(const batch_store_t *store, sigset_t *before)
 {

@@ -41,7 +41,9 @@ typedef struct batch_walk {
     apr_time_t deadline; /* apr_time_now's clock */
 } batch_walk_t;
 
-/** Is called for each row; cells are gone after it. Another status than APR_SUCCESS ends the walk.
+/**
+ * Is called for each row; cells are gone after it. Another status than APR_SUCCESS ends the walk;
+ * APR_EOF for one that has seen enough, behind which the transaction goes on.
  */
 typedef apr_status_t batch_walk_fn(void *baton, const batch_cell_t *cells);
 

@@ -221,9 +221,9 @@ apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_wa
         return fail(tx, walk, failure, old);
     }
     rv = fetch_all(tx, walk, fn, baton, old, ptemp);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS || rv == APR_EOF) { /* there may be another walk behind it */
         failure = batch_pgsql_queue_text(tx->connection, "CLOSE batch_walk", BATCH_PGSQL_OWN);
-        rv = failure == BATCH_FAILURE_NONE ? APR_SUCCESS : fail(tx, walk, failure, old);
+        rv = failure == BATCH_FAILURE_NONE ? rv : fail(tx, walk, failure, old);
     }
     return rv;
 }

@@ -1,6 +1,7 @@
 /*
- * Fuzz target: a query of the first way, parsed, checked, and evaluated for a record. Its members
- * are read from what stands behind the first NUL of the input, which need not be JSON.
+ * Fuzz target: a query, parsed and checked, and where one record after the other can be decided
+ * evaluated for a record. Its members are read from what stands behind the first NUL of the input,
+ * which need not be JSON.
  */
 #include <stdint.h>
 
@@ -14,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static apr_pool_t *root;
 
 typedef struct reading {
-    const batch_select_t *select;
+    const batch_source_t *form;
     batch_query_value_t *members;
     batch_query_room_t *room;
 } reading_t;
@@ -24,8 +25,8 @@ static int take_member(void *baton, const char *name, apr_size_t name_length, co
 {
     reading_t *reading = baton;
 
-    for (int i = 0; i < reading->select->members->nelts; i++) {
-        const batch_member_t *member = &APR_ARRAY_IDX(reading->select->members, i, batch_member_t);
+    for (int i = 0; i < reading->form->members->nelts; i++) {
+        const batch_member_t *member = &APR_ARRAY_IDX(reading->form->members, i, batch_member_t);
 
         if (member->length == name_length && !memcmp(member->name, name, name_length)) {
             reading->members[i] = batch_query_member_value(value, length, reading->room);
@@ -44,28 +45,29 @@ static void check_value(const batch_node_t *node, batch_query_value_t value)
     check(value.kind != BATCH_QUERY_NUMBER || value.number - value.number == 0.0);
 }
 
-static void evaluate(batch_select_t *select, const char *json, apr_size_t length, apr_pool_t *p)
+static void evaluate(const batch_statement_t *statement, const char *json, apr_size_t length,
+                     apr_pool_t *p)
 {
     batch_query_room_t room = {.p = p, .most = 1024 * 1024};
-    int count = select->columns->nelts;
+    const batch_select_t *select = statement->select;
+    const batch_source_t *form = select->from;
+    int count = form->columns->nelts;
     batch_query_value_t *columns = apr_pcalloc(p, (apr_size_t)count * sizeof(*columns));
     batch_query_value_t *members =
-        apr_pcalloc(p, ((apr_size_t)select->members->nelts + 1) * sizeof(*members));
-    batch_record_t record = {columns, members};
-    reading_t reading = {select, members, &room};
+        apr_pcalloc(p, ((apr_size_t)form->members->nelts + 1) * sizeof(*members));
+    batch_record_t record = {.columns = columns, .members = members};
+    reading_t reading = {form, members, &room};
     batch_cell_t cell = {BATCH_CELL_TEXT, 0, 0, json, length};
 
     for (int i = 0; i < count; i++) {
         columns[i] = batch_query_cell(
-            &cell, APR_ARRAY_IDX(select->columns, i, const batch_query_column_t *)->kind, &room);
+            &cell, APR_ARRAY_IDX(form->columns, i, const batch_query_column_t *)->kind, &room);
     }
     batch_query_members(json, length, take_member, &reading, &room);
     if (select->where) {
         check_value(select->where, batch_query_evaluate(select->where, &record, &room));
     }
-    if (select->id) {
-        check_value(select->id, batch_query_evaluate(select->id, &record, &room));
-    }
+    check_value(statement->id_text, batch_query_evaluate(statement->id_text, &record, &room));
     for (int i = 0; i < select->order->nelts; i++) {
         const batch_node_t *node = APR_ARRAY_IDX(select->order, i, batch_select_order_t).node;
         check_value(node, batch_query_evaluate(node, &record, &room));
@@ -78,9 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t length = behind ? (size_t)(behind - data) : size;
     char *json = malloc(size - length + 1); /* of its very size: reading beyond it shows */
     batch_query_text_t text;
-    batch_select_t *select;
+    batch_statement_t *statement;
     apr_pool_t *p;
-    int beyond;
 
     if (!root) {
         apr_initialize();
@@ -89,13 +90,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     apr_pool_create(&p, root);
     memcpy(json, data + length, size - length);
     batch_query_lex(&text, apr_pstrmemdup(p, (const char *)data, length), p);
-    select = batch_query_parse(&text, &beyond);
-    check(!select == (text.fault != NULL));
-    if (select &&
-        batch_query_check_select(select, &text, batch_query_schema_make(resource_make(p), p), 0)) {
+    statement = batch_query_parse(&text);
+    check(!statement == (text.fault != NULL));
+    if (statement && batch_query_check_statement(
+                         statement, &text, batch_query_schema_make(resource_make(p), p), NULL, 0)) {
         check(!text.fault);
-        evaluate(select, json + (length < size), size - length - (length < size), p);
-        (void)batch_query_wheres(select, p);
+        if (statement->is_scan) {
+            evaluate(statement, json + (length < size), size - length - (length < size), p);
+            (void)batch_query_wheres(statement->select, statement->select->from, p);
+        }
     } else {
         check(text.fault != NULL);
     }

@@ -340,10 +340,13 @@ static const struct {
      "'r10'",
      "r03 r08"},
     {"SELECT CAST('1.5' AS integer) AS id FROM \"One\" UNION SELECT CAST(2.5 AS text) FROM \"One\"",
-     "2.5"},
+     "line 1, column 13: found '1.5', expected an integer in it"},
+    {"SELECT CAST('1.5' AS numeric) AS id FROM \"One\" UNION SELECT 2.50 FROM \"One\"", "1.5 2.5"},
     {"SELECT count(*) AS id FROM \"One\" WHERE EXISTS (SELECT 1)", "60"},
     {"SELECT count(*) AS id FROM \"One\" GROUP BY _nothing",
-     "line 1, column 43: no such column: \"_nothing\""},
+     "line 1, column 43: there is no column \"_nothing\", and no record of the form has a member "
+     "of "
+     "that name"},
     {"SELECT 1 AS id FROM \"One\" UNION SELECT 2", "1 2"},
     {"SELECT _record_id AS id, _version AS id FROM \"One\"",
      "line 1, column 26: found a second column named id, expected one"},
@@ -394,6 +397,18 @@ static void test_limits(apr_pool_t *p)
         if (problems->nelts) {
             printf("# %s\n", APR_ARRAY_IDX(problems, 0, batch_problem_t).message);
         }
+    }
+    limits.query_rows = 10;
+    query.text =
+        "SELECT max(_record_id) AS id FROM \"One\" WHERE _status = '9' GROUP BY _record_id";
+    {
+        batch_problems_t *problems = batch_problems_make(p);
+        apr_array_header_t *items = NULL;
+        batch_error_t err = {0};
+
+        is_number(batch_query_run(&items, problems, "query", engine.store, &query, &err, p),
+                  APR_SUCCESS, "only records are copied that the WHERE can be true for");
+        ok(items && items->nelts == 7, "these are selected");
     }
     limits.query_timeout = 200000;
     limits.query_rows = 1000;
