@@ -37,17 +37,6 @@ static int is_change(const batch_token_t *token)
     return 0;
 }
 
-/* 1 if the token is ANY, SOME or ALL behind a comparison, with a SELECT. */
-static int is_quantifier(const batch_token_t *token)
-{
-    const batch_token_t *before = token - 1;
-
-    return token->kind == BATCH_TOKEN_NAME && batch_token_is(token + 1, "(") &&
-           before->kind == BATCH_TOKEN_SYMBOL && strchr("<>=!", *before->text) &&
-           token[2].word == BATCH_WORD_SELECT &&
-           (token->word == BATCH_WORD_ALL || is_word(token, "any") || is_word(token, "some"));
-}
-
 static int advise_function(batch_query_text_t *text, const batch_token_t *token)
 {
     size_t i;
@@ -66,12 +55,6 @@ static int advise_token(batch_query_text_t *text, const batch_token_t *token)
 {
     const char *found = batch_query_found(text, token);
 
-    if (is_quantifier(token)) {
-        return batch_query_fault(text, token->at,
-                                 "found \"%s\" with a SELECT: write IN (SELECT …) instead of = "
-                                 "ANY, and NOT IN (SELECT …) instead of <> ALL",
-                                 found);
-    }
     if (batch_token_is(token, ";")) {
         return batch_query_fault(text, token->at,
                                  "found \";\", but a query is one SELECT or one condition only");

@@ -79,8 +79,8 @@ static const struct {
                                "values: write = ANY(ARRAY['a', 'b']), or IN ('a', 'b')"},
     {"_status = ANY(ARRAY[])", "line 1, column 21: found \"]\", expected a value"},
     {"_status = ANY(ARRAY['a'", "expected , or ]"},
-    {"_status = ANY(SELECT 'a')",
-     "line 1, column 11: found \"ANY\" with a SELECT: write IN (SELECT …)"},
+    {"_status > ANY(SELECT 'a')",
+     "line 1, column 15: with a SELECT there are = ANY and <> ALL only"},
     {"_status IN [1, 2]", "line 1, column 12: found \"[\": a name is quoted by"},
     /* Comments. */
     {"1 = 1 /* never closed", "line 1, column 7: the comment that begins here is never closed"},
