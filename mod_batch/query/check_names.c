@@ -396,7 +396,6 @@ static int guess(const batch_checker_t *checker, batch_node_t *node, batch_sourc
 
 int batch_check_name(batch_checker_t *checker, batch_node_t *node)
 {
-    batch_source_t *empty = NULL;
     const batch_scope_t *scope;
     search_t search;
 
@@ -408,14 +407,17 @@ int batch_check_name(batch_checker_t *checker, batch_node_t *node)
             return ambiguous(checker, node);
         }
         if (search.count) {
-            checker->statement->is_guess |= !checker->membership && (empty || search.empty);
+            checker->statement->is_guess |= !checker->membership && search.empty;
             return become(node, search.found ? search.found
                                              : batch_check_member(checker, search.member,
                                                                   node->name, node->at));
         }
-        empty = empty ? empty : search.empty;
+        /* A form without records may have any member, before what is around the SELECT. */
+        if (search.empty) {
+            return guess(checker, node, search.empty);
+        }
     }
-    return empty ? guess(checker, node, empty) : unknown_name(checker, node);
+    return unknown_name(checker, node);
 }
 
 int batch_check_sees(const batch_checker_t *checker, const char *name)

@@ -41,6 +41,7 @@ static void make_records(apr_pool_t *p)
         "('d', 'acme', 'form-1', 'y', '{\"t\": \"o\", \"n\": \"7\\n\", \"e\": \"xy\"}'),"
         "('e', 'acme', 'form-1', 'z', '{\"t\": \"nope\", \"n\": \"x\", \"e\": false}'),"
         "('f', 'acme', 'form-1', 'x', '{\"t\": 1, \"n\": 2}')");
+    sql(p, "INSERT INTO forms VALUES ('form-3', 'acme', 'Empty')");
 }
 
 static void make_resource(apr_pool_t *p)
@@ -69,6 +70,10 @@ static const struct {
     /* A date is what stands there, whatever the zone. */
     {"('2023-10-05T23:30:00-05:00' || '')::date = date '2023-10-05'", "a b c d e f"},
     {"(' 2023-10-05T23:30:00-05:00' || '')::date = date '2023-10-05'", "a b c d e f"},
+    /* A form without records has the member, before the forms around the SELECT. */
+    {"SELECT a._record_id AS id FROM \"form-1\" a CROSS JOIN \"form-1\" b WHERE NOT EXISTS "
+     "(SELECT 1 FROM \"form-3\" c WHERE n = 2)",
+     "a b c d e f"},
     /* A character outside of the first plane at the end of a text. */
     {"e LIKE '_'", "a b c"},
     {"length(e) = 1", "a b c"},
