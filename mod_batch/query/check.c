@@ -427,6 +427,26 @@ static int check_below(batch_checker_t *checker, batch_node_t *node)
     return 1;
 }
 
+/* An array's values are of one kind, which is that of what they are compared with. */
+static int check_array(batch_checker_t *checker, batch_node_t *chain)
+{
+    const apr_size_t size = 2 * ((apr_size_t)(unsigned)chain->count + 1);
+    batch_node_t ***places = apr_palloc(checker->text->p, size * sizeof(*places));
+    batch_query_kind_e kind;
+    int count = 0, i;
+
+    for (i = 0; i < chain->count; i++) {
+        batch_node_t *comparison = chain->children[i];
+
+        if (!check_below(checker, comparison) || !check_quoted_numbers(checker, comparison)) {
+            return 0;
+        }
+        places[count++] = &comparison->children[0];
+        places[count++] = &comparison->children[1];
+    }
+    return batch_check_unify_places(checker, places, count, chain->at, &kind);
+}
+
 int batch_check(batch_checker_t *checker, batch_node_t *node)
 {
     if (node->checked) {
@@ -444,6 +464,10 @@ int batch_check(batch_checker_t *checker, batch_node_t *node)
         return check_below(checker, node) && batch_check_subquery(checker, node);
     default:
         break;
+    }
+    if ((node->type == BATCH_NODE_AND || node->type == BATCH_NODE_OR) &&
+        node->op == BATCH_CHAIN_ARRAY && !check_array(checker, node)) {
+        return 0;
     }
     if (!check_below(checker, node)) {
         return 0;

@@ -499,15 +499,17 @@ static int find_id(batch_checker_t *checker)
                              APR_ARRAY_IDX(checker->schema->columns, 0, batch_query_column_t).name);
 }
 
-/* 1 if one record after the other can be decided for itself. */
+/*
+ * 1 if one record after the other can be decided for itself. Of which rows are the same, and which
+ * of them come first, the other way knows.
+ */
 static int is_scan(const batch_statement_t *statement)
 {
     const batch_select_t *select = statement->select;
 
     return !statement->withs->nelts && statement->selects == 1 && !statement->windows &&
            select->from && select->from->type == BATCH_SOURCE_FORM && !select->is_grouped &&
-           /* Which rows are the same is for the other way to say. */
-           !(select->distinct && select->outputs->nelts > 1 &&
+           !(select->distinct && (select->outputs->nelts > 1 || !statement->id_is_key) &&
              (select->limit >= 0 || select->offset > 0));
 }
 
@@ -526,12 +528,12 @@ int batch_query_check_statement(batch_statement_t *statement, batch_query_text_t
         !find_id(&checker)) {
         return 0;
     }
+    id = APR_ARRAY_IDX(statement->select->outputs, statement->id, batch_output_t).node;
+    statement->id_is_key = id && id->type == BATCH_NODE_COLUMN && !id->slot;
     statement->is_scan = is_scan(statement);
     if (!statement->is_scan) {
         return 1;
     }
-    id = APR_ARRAY_IDX(statement->select->outputs, statement->id, batch_output_t).node;
-    statement->id_is_key = id->type == BATCH_NODE_COLUMN && !id->slot;
     statement->id_text = (batch_node_t *)id;
     return batch_check_text(&checker, &statement->id_text);
 }

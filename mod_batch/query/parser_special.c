@@ -264,6 +264,7 @@ static batch_node_t *as_chain(batch_parser_t *parser, const batch_node_t *values
         batch_parser_make(parser, all ? BATCH_NODE_AND : BATCH_NODE_OR, values->at);
     int i;
 
+    chain->op = BATCH_CHAIN_ARRAY;
     for (i = 1; chain && i < values->count; i++) {
         batch_node_t *comparison = batch_parser_make(parser, BATCH_NODE_COMPARE, values->at);
         batch_node_t *left = values->children[0];

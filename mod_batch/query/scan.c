@@ -31,8 +31,6 @@ typedef struct scan {
     int member_column; /* which of the walk's columns has the members, -1 = none */
     /* Where ORDER BY, LIMIT or OFFSET decide: */
     int collects;
-    apr_hash_t *distinct;      /* ids: where they are among the found */
-    int null_at;               /* the same of the id NULL, -1 = nowhere */
     apr_array_header_t *found; /* of found_t */
     apr_pool_t *found_pool;
     apr_size_t found_bytes;
@@ -171,42 +169,6 @@ static apr_status_t prune(scan_t *scan)
     return rv;
 }
 
-/* Notes that the record to be kept next has that id. */
-static void note_id(scan_t *scan, const batch_query_value_t *id)
-{
-    if (id->kind == BATCH_QUERY_NULL) {
-        scan->null_at = scan->found->nelts;
-        return;
-    }
-    apr_hash_set(scan->distinct, apr_pmemdup(scan->run->p, id->text, id->length),
-                 (apr_ssize_t)id->length,
-                 apr_pmemdup(scan->run->p, &scan->found->nelts, sizeof(scan->found->nelts)));
-    scan->run->ids.bytes += id->length + 128;
-}
-
-/*
- * DISTINCT: of the records with the same id, and NULL is one, too, the first by their keys counts,
- * in whatever order the database has them. 1: there has been one.
- */
-static int is_known(scan_t *scan, const found_t *found)
-{
-    const int *at = &scan->null_at;
-    found_t *same;
-
-    if (found->id.kind != BATCH_QUERY_NULL) {
-        at = apr_hash_get(scan->distinct, found->id.text, (apr_ssize_t)found->id.length);
-    }
-    if (!at || *at < 0) {
-        note_id(scan, &found->id);
-        return 0;
-    }
-    same = &APR_ARRAY_IDX(scan->found, *at, found_t);
-    if (batch_query_order(&found->key, &same->key) < 0) {
-        same->key = keep(scan, found->key);
-    }
-    return 1;
-}
-
 static apr_status_t collect(scan_t *scan, const batch_query_value_t *id,
                             const batch_record_t *record)
 {
@@ -215,9 +177,6 @@ static apr_status_t collect(scan_t *scan, const batch_query_value_t *id,
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    if (scan->distinct && is_known(scan, &found)) {
-        return APR_SUCCESS;
-    }
     found.order = (batch_query_value_t *)batch_query_take(
         &scan->room, (apr_size_t)order->nelts * sizeof(batch_query_value_t));
     for (i = 0; found.order && i < order->nelts; i++) {
@@ -228,7 +187,7 @@ static apr_status_t collect(scan_t *scan, const batch_query_value_t *id,
         return APR_SUCCESS; /* said by the caller */
     }
     keep_found(scan, &found);
-    if (!scan->distinct && !(scan->found->nelts & 4095)) {
+    if (!(scan->found->nelts & 4095)) {
         rv = prune(scan);
     }
     if (rv == APR_SUCCESS && scan->found_bytes + scan->run->ids.bytes > scan->run->ids.most_bytes) {
@@ -331,8 +290,6 @@ static apr_status_t run_scan(scan_t *scan, apr_pool_t *ptemp)
     scan->members =
         apr_pcalloc(ptemp, ((apr_size_t)form->members->nelts + 1) * sizeof(*scan->members));
     scan->collects = select->limit >= 0 || select->offset > 0;
-    scan->null_at = -1;
-    scan->distinct = select->distinct && !unique ? apr_hash_make(run->p) : NULL;
     batch_query_ids_init(run, unique);
     rv = start_found(scan);
     if (rv == APR_SUCCESS) {

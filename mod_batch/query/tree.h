@@ -23,8 +23,8 @@ typedef enum {
     BATCH_NODE_MEMBER,  /* of a form: source, slot among its members */
     BATCH_NODE_OUTPUT,  /* of a SELECT in FROM: source, slot among its outputs */
     BATCH_NODE_CONVERT, /* the child as the node's kind */
-    BATCH_NODE_AND,
-    BATCH_NODE_OR,
+    BATCH_NODE_AND,     /* op BATCH_CHAIN_ARRAY: comparisons with what an array has, of one kind */
+    BATCH_NODE_OR,      /* the same */
     BATCH_NODE_NOT,
     BATCH_NODE_COMPARE,  /* op */
     BATCH_NODE_DISTINCT, /* IS DISTINCT FROM; negated: IS NOT DISTINCT FROM */
@@ -50,7 +50,8 @@ typedef enum {
     BATCH_NODE_ARGUMENT   /* compiled only: slot among the arguments of a call */
 } batch_node_type_e;
 
-#define BATCH_CASE_OF 1
+#define BATCH_CASE_OF     1
+#define BATCH_CHAIN_ARRAY 1
 
 typedef enum {
     BATCH_COMPARE_EQUAL,

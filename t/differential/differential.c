@@ -186,10 +186,13 @@ static int compare_texts(const void *a, const void *b)
 /* Limits of the language, which PostgreSQL does not have. */
 static int is_over(const char *problem)
 {
-    static const char *const words[] = {
-        "nested too deeply here", "nests SELECTs and conditions too deeply",
-        "a query can name 16 forms and SELECTs only", "a query can have 16 SELECTs only",
-        "a query can have 10 windows only"};
+    static const char *const words[] = {"nested too deeply here",
+                                        "nests SELECTs and conditions too deeply",
+                                        "a query can name 16 forms and SELECTs only",
+                                        "a query can have 16 SELECTs only",
+                                        "a query can have 10 windows only",
+                                        "makes a LIKE pattern of more than 1000 bytes",
+                                        "makes a text of more than 1 MiB"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         if (strstr(problem, words[i])) {

@@ -198,12 +198,12 @@ static void select_predicate(query_t *query, maker_t *m, scope_t *scope, int fue
                                   tail.order, tail.limit));
 }
 
-/* Of those that are the same, the first one by the record's id counts. */
+/* What is selected decides the order where ORDER BY does not. */
 static const char *distinct(maker_t *m, const char *id, const char *from, const char *condition,
                             const tail_t *tail)
 {
-    return SAY("SELECT id FROM (SELECT %s AS id, min(q1.id COLLATE \"C\") AS k FROM %s WHERE %s "
-               "GROUP BY 1) AS d ORDER BY %sk%s",
+    return SAY("SELECT id FROM (SELECT DISTINCT %s AS id FROM %s WHERE %s) AS d "
+               "ORDER BY %sid COLLATE \"C\" NULLS LAST%s",
                id, from, condition, tail->order, tail->limit);
 }
 

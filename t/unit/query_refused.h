@@ -79,6 +79,7 @@ static const struct {
                                "values: write = ANY(ARRAY['a', 'b']), or IN ('a', 'b')"},
     {"_status = ANY(ARRAY[])", "line 1, column 21: found \"]\", expected a value"},
     {"_status = ANY(ARRAY['a'", "expected , or ]"},
+    {"_status < ALL(ARRAY[1, now()])", "a value of type integer cannot be compared"},
     {"_status > ANY(SELECT 'a')",
      "line 1, column 15: with a SELECT there are = ANY and <> ALL only"},
     {"_status IN [1, 2]", "line 1, column 12: found \"[\": a name is quoted by"},

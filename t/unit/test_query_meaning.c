@@ -84,9 +84,9 @@ static const struct {
     {"(n = 2) = true", "f"},
     {"n = 2 = true", "line 1, column 7: found a second comparison, expected AND between the two, "
                      "or parentheses around the first"},
-    /* The first record of each id by their keys, and one for the ids that are null. */
-    {"SELECT DISTINCT _status AS id FROM \"form-1\" LIMIT 3", "y z"},
-    {"SELECT DISTINCT _status AS id FROM \"form-1\" LIMIT 2 OFFSET 2", "x y"},
+    /* Each once, and one for the ids that are null, in the order of what is selected. */
+    {"SELECT DISTINCT _status AS id FROM \"form-1\" LIMIT 3", "x y z"},
+    {"SELECT DISTINCT _status AS id FROM \"form-1\" LIMIT 2 OFFSET 2", "z"},
     {"SELECT DISTINCT _status AS id FROM \"form-1\" ORDER BY id LIMIT 2", "x y"},
     {"SELECT DISTINCT _status AS id FROM \"form-1\" ORDER BY id DESC LIMIT 2", "z"},
     /* Numbers, then texts, then truths. */
