@@ -13,6 +13,7 @@ typedef struct batch_merged {
     batch_node_t *node;     /* what it means */
     batch_source_t *source; /* the join's left side, whose own name is hidden by it, … */
     batch_source_t *other;  /* … and the right one's */
+    int is_hidden;          /* another USING has made one of it and a third name */
 } batch_merged_t;
 
 /** What is being checked of a SELECT: decides whether aggregates and windows may stand there. */
@@ -110,6 +111,10 @@ const char *batch_check_source_name(const batch_source_t *source);
 /** 1 if the form has that member, as far as is known; sets statement->is_guess where it is not. */
 int batch_check_has(const batch_checker_t *checker, const batch_source_t *form, const char *name);
 
+/** 1 if USING has made one of that source's name and another's. */
+int batch_check_is_merged(const batch_scope_t *scope, const batch_source_t *source,
+                          const char *name);
+
 /** 1 if a source of the scope has something of that name, as far as is known. */
 int batch_check_sees(const batch_checker_t *checker, const char *name);
 
@@ -128,6 +133,22 @@ int batch_check_same(const batch_node_t *a, const batch_node_t *b);
 
 /** Checks what stands in FROM: its sources come into the scope. */
 int batch_check_from(batch_checker_t *checker, batch_source_t *source);
+
+/* check_outputs.c */
+
+/** What stands behind SELECT: makes the outputs, stars written out. */
+int batch_check_items(batch_checker_t *checker, batch_select_t *select);
+
+/** A string that is selected is a text where nothing around it has said otherwise. */
+int batch_check_settle_outputs(const batch_checker_t *checker, batch_select_t *select);
+
+/** Makes an output give values of a kind, on all sides of set operations. */
+int batch_check_require_output(const batch_checker_t *checker, batch_select_t *select, int i,
+                               batch_query_kind_e kind);
+
+/** The kind in which an output and another value can be compared. */
+int batch_check_unify_output(const batch_checker_t *checker, batch_query_kind_e *kind,
+                             const batch_select_t *select, const batch_node_t *other, int i);
 
 /* check_select.c */
 

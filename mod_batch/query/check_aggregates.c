@@ -244,8 +244,8 @@ int batch_check_same(const batch_node_t *a, const batch_node_t *b)
     }
     if (a->type != b->type || a->kind != b->kind || a->op != b->op || a->negated != b->negated ||
         a->fold != b->fold || a->distinct != b->distinct || a->source != b->source ||
-        a->slot != b->slot || a->count != b->count || a->select || b->select || a->window ||
-        b->window || (a->filter != NULL) != (b->filter != NULL) ||
+        a->slot != b->slot || a->zone != b->zone || a->count != b->count || a->select ||
+        b->select || a->window || b->window || (a->filter != NULL) != (b->filter != NULL) ||
         !same_values(&a->value, &b->value)) {
         return 0;
     }

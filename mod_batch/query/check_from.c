@@ -106,6 +106,7 @@ static int merge(batch_checker_t *checker, const batch_source_t *join, const bat
 {
     batch_merged_t *merged = apr_array_push(checker->scope->merged);
 
+    merged->is_hidden = 0;
     merged->name = name->text;
     merged->source = left->source;
     merged->other = right->source;
@@ -118,10 +119,23 @@ static int merge(batch_checker_t *checker, const batch_source_t *join, const bat
     return 1;
 }
 
+/* The names that USING has made inside of the join's sides: what it makes of them hides them. */
+static void hide_merged(const batch_checker_t *checker, int count, const char *name)
+{
+    apr_array_header_t *merged = checker->scope->merged;
+    int i;
+
+    for (i = merged->nelts - count; i < merged->nelts; i++) {
+        batch_merged_t *inner = &APR_ARRAY_IDX(merged, i, batch_merged_t);
+
+        inner->is_hidden |= !strcmp(inner->name, name);
+    }
+}
+
 static int check_using(batch_checker_t *checker, batch_source_t *join, const batch_scope_t *left,
                        const batch_scope_t *right)
 {
-    int i;
+    int inner = left->merged->nelts + right->merged->nelts, i;
 
     for (i = 0; i < join->using->nelts; i++) {
         const batch_token_t *name = APR_ARRAY_IDX(join->using, i, const batch_token_t *);
@@ -133,6 +147,7 @@ static int check_using(batch_checker_t *checker, batch_source_t *join, const bat
         }
         equal = make(checker, BATCH_NODE_COMPARE, BATCH_COMPARE_EQUAL, name->at, a, b);
         join->on = join->on ? make(checker, BATCH_NODE_AND, 0, name->at, join->on, equal) : equal;
+        hide_merged(checker, inner++, name->text);
         if (!batch_check(checker, join->on) || !merge(checker, join, name, a, b)) {
             return 0;
         }

@@ -308,7 +308,8 @@ typedef struct search {
     int count;                 /* of all but the last */
 } search_t;
 
-static int is_merged(const batch_scope_t *scope, const batch_source_t *source, const char *name)
+int batch_check_is_merged(const batch_scope_t *scope, const batch_source_t *source,
+                          const char *name)
 {
     int i;
 
@@ -357,7 +358,7 @@ static int search_scope(const batch_checker_t *checker, search_t *search,
     for (i = 0; i < scope->merged->nelts; i++) {
         const batch_merged_t *merged = &APR_ARRAY_IDX(scope->merged, i, batch_merged_t);
 
-        if (!strcmp(merged->name, node->name)) {
+        if (!merged->is_hidden && !strcmp(merged->name, node->name)) {
             search->found = merged->node;
             search->count++;
         }
@@ -365,7 +366,7 @@ static int search_scope(const batch_checker_t *checker, search_t *search,
     for (i = 0; i < scope->sources->nelts; i++) {
         batch_source_t *source = APR_ARRAY_IDX(scope->sources, i, batch_source_t *);
 
-        if (is_merged(scope, source, node->name)) {
+        if (batch_check_is_merged(scope, source, node->name)) {
             continue;
         }
         if (source->type == BATCH_SOURCE_FORM) {

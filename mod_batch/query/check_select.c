@@ -5,191 +5,6 @@
 
 #include <apr_strings.h>
 
-/* ---- Outputs ----------------------------------------------------------------------------------
- */
-
-/* The name that an expression gives to its column, as PostgreSQL does it; "" = none. */
-static const char *usual_name(const batch_node_t *node)
-{
-    switch (node->type) {
-    case BATCH_NODE_NAME:
-    case BATCH_NODE_COLUMN:
-    case BATCH_NODE_MEMBER:
-    case BATCH_NODE_OUTPUT:
-        return node->name;
-    case BATCH_NODE_AGGREGATE:
-        return batch_aggregate_name(node->op);
-    case BATCH_NODE_CALL:
-        return batch_function_name(node->op);
-    case BATCH_NODE_CONVERT:
-        return node->count ? usual_name(node->children[0]) : "";
-    case BATCH_NODE_CASE:
-        return "case";
-    case BATCH_NODE_EXISTS:
-        return "exists";
-    default:
-        return "";
-    }
-}
-
-static void add_output(batch_select_t *select, const char *name, batch_node_t *node, int at)
-{
-    batch_output_t *output = apr_array_push(select->outputs);
-
-    output->name = name;
-    output->node = node;
-    output->kind = node->kind;
-    output->at = at;
-}
-
-/* All that a form has, as far as the query names it: members that nobody names are of no use. */
-static void add_form(const batch_checker_t *checker, batch_select_t *select, batch_source_t *form,
-                     int at)
-{
-    const apr_array_header_t *columns = checker->schema->columns;
-    const apr_array_header_t *names = checker->statement->names;
-    int i;
-
-    for (i = 0; i < columns->nelts; i++) {
-        const batch_query_column_t *column = &APR_ARRAY_IDX(columns, i, batch_query_column_t);
-        add_output(select, column->name, batch_check_column(checker, form, column, at), at);
-    }
-    for (i = 0; checker->schema->members && i < names->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(names, i, batch_query_name_use_t).name;
-
-        if (!batch_query_schema_column(checker->schema, name) &&
-            batch_check_has(checker, form, name)) {
-            add_output(select, name, batch_check_member(checker, form, name, at), at);
-        }
-    }
-}
-
-static void add_source(const batch_checker_t *checker, batch_select_t *select,
-                       batch_source_t *source, int at)
-{
-    int i;
-
-    if (source->type == BATCH_SOURCE_FORM) {
-        add_form(checker, select, source, at);
-        return;
-    }
-    for (i = 0; i < source->select->outputs->nelts; i++) {
-        batch_node_t *node = batch_check_output(checker, source, i, at);
-
-        if (source->renames && i < source->renames->nelts) {
-            node->name = APR_ARRAY_IDX(source->renames, i, const batch_token_t *)->text;
-        }
-        add_output(select, node->name, node, at);
-    }
-}
-
-static int add_star(const batch_checker_t *checker, batch_select_t *select,
-                    const batch_select_item_t *item)
-{
-    int found = 0, i;
-
-    for (i = 0; i < checker->scope->sources->nelts; i++) {
-        batch_source_t *source = APR_ARRAY_IDX(checker->scope->sources, i, batch_source_t *);
-        const char *name = batch_check_source_name(source);
-
-        if (!item->qualifier || !strcmp(item->qualifier, name) ||
-            (source->type == BATCH_SOURCE_FORM && !source->alias &&
-             !strcasecmp(item->qualifier, name))) {
-            add_source(checker, select, source, item->at);
-            found = 1;
-        }
-    }
-    if (found) {
-        return 1;
-    }
-    return item->qualifier ? batch_query_fault(checker->text, item->at,
-                                               "\"%s\" is no form of this query", item->qualifier)
-                           : batch_query_fault(checker->text, item->at,
-                                               "found \"*\", but this SELECT has no FROM");
-}
-
-static int check_items(batch_checker_t *checker, batch_select_t *select)
-{
-    int i;
-
-    if (!select->items->nelts && select->from) { /* a predicate alone */
-        const batch_query_column_t *key =
-            APR_ARRAY_IDX(select->from->columns, 0, const batch_query_column_t *);
-        add_output(select, "id", batch_check_column(checker, select->from, key, select->at),
-                   select->at);
-        return 1;
-    }
-    for (i = 0; i < select->items->nelts; i++) {
-        batch_select_item_t *item = &APR_ARRAY_IDX(select->items, i, batch_select_item_t);
-        const char *name = item->alias;
-
-        if (!item->node) {
-            if (!add_star(checker, select, item)) {
-                return 0;
-            }
-            continue;
-        }
-        name = name ? name : usual_name(item->node);
-        if (!batch_check(checker, item->node)) {
-            return 0;
-        }
-        add_output(select, name, item->node, item->at);
-    }
-    return 1;
-}
-
-/* A string is a text where nothing around it has said otherwise. */
-static int settle_outputs(const batch_checker_t *checker, batch_select_t *select)
-{
-    int i;
-
-    for (i = 0; i < select->outputs->nelts; i++) {
-        batch_output_t *output = &APR_ARRAY_IDX(select->outputs, i, batch_output_t);
-
-        if (output->kind == BATCH_QUERY_INTERVAL) {
-            return batch_query_fault(checker->text, output->at,
-                                     "an interval cannot be selected: only a time with it added");
-        }
-        if (output->kind != BATCH_QUERY_LITERAL && output->kind != BATCH_QUERY_NULL) {
-            continue;
-        }
-        if (output->node && !batch_check_require(checker, &output->node, BATCH_QUERY_TEXT)) {
-            return 0;
-        }
-        output->kind = BATCH_QUERY_TEXT;
-    }
-    return 1;
-}
-
-/* Makes an output give values of a kind, on all sides of set operations. */
-static int require_output(const batch_checker_t *checker, const batch_select_t *select, int i,
-                          batch_query_kind_e kind)
-{
-    batch_output_t *output = &APR_ARRAY_IDX(select->outputs, i, batch_output_t);
-
-    output->kind = kind;
-    return select->set ? require_output(checker, select->left, i, kind) &&
-                             require_output(checker, select->right, i, kind)
-                       : batch_check_require(checker, &output->node, kind);
-}
-
-/* Brings two of a query's values to one kind: each is an output, or *place where select is NULL. */
-static int unify_output(const batch_checker_t *checker, batch_query_kind_e *kind,
-                        const batch_select_t *select, const batch_node_t *other, int i)
-{
-    const batch_output_t *output = &APR_ARRAY_IDX(select->outputs, i, batch_output_t);
-    batch_node_t mine = {.type = BATCH_NODE_OUTPUT, .kind = output->kind, .at = output->at};
-    batch_node_t theirs = *other;
-    batch_node_t *first = &mine, *second = &theirs;
-    batch_node_t **places[] = {&first, &second};
-
-    if (output->node) {
-        mine.type = output->node->type;
-        mine.value = output->node->value;
-    }
-    return batch_check_unify_places(checker, places, 2, output->at, kind);
-}
-
 /* ---- Set operations ---------------------------------------------------------------------------
  */
 
@@ -213,34 +28,54 @@ static int join_outputs(batch_checker_t *checker, batch_select_t *select)
             side.type = left->node->type;
             side.value = left->node->value;
         }
-        if (!unify_output(checker, &output->kind, select->right, &side, i) ||
-            !require_output(checker, select->left, i, output->kind) ||
-            !require_output(checker, select->right, i, output->kind)) {
+        if (!batch_check_unify_output(checker, &output->kind, select->right, &side, i) ||
+            !batch_check_require_output(checker, select->left, i, output->kind) ||
+            !batch_check_require_output(checker, select->right, i, output->kind)) {
             return 0;
         }
     }
     return 1;
 }
 
+static int check_side(batch_checker_t *checker, batch_select_t *select, batch_scope_t *scope);
+
+/* What a string or NULL is on one side the other one decides. */
 static int check_set(batch_checker_t *checker, batch_select_t *select, batch_scope_t *scope)
 {
-    return batch_check_select(checker, select->left, scope) &&
-           batch_check_select(checker, select->right, scope) && join_outputs(checker, select);
+    return check_side(checker, select->left, scope) && check_side(checker, select->right, scope) &&
+           join_outputs(checker, select);
 }
 
 /* ---- ORDER BY and GROUP BY --------------------------------------------------------------------
  */
 
-static int find_name(const batch_select_t *select, const char *name)
+/* 1 if two outputs are the same, so that it does not matter which of them a name means. */
+static int is_either(const batch_output_t *a, const batch_output_t *b)
 {
-    int i;
+    return a->node && b->node && batch_check_same(a->node, b->node);
+}
+
+/* The output of that name. -1: none, -2 with a fault. */
+static int find_name(const batch_checker_t *checker, const batch_select_t *select,
+                     const batch_node_t *node)
+{
+    const batch_output_t *outputs = (const batch_output_t *)select->outputs->elts;
+    int found = -1, i;
 
     for (i = 0; i < select->outputs->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(select->outputs, i, batch_output_t).name, name)) {
-            return i;
+        if (strcmp(outputs[i].name, node->name) != 0) {
+            continue;
         }
+        if (found >= 0 && !is_either(&outputs[found], &outputs[i])) {
+            batch_query_fault(checker->text, node->at,
+                              "\"%s\" is ambiguous: several of the columns that are selected have "
+                              "that name, say the number of one of them",
+                              node->name);
+            return -2;
+        }
+        found = found < 0 ? i : found;
     }
-    return -1;
+    return found;
 }
 
 /* ORDER BY 2 and ORDER BY alias mean what is selected. -1: an expression, -2 with a fault. */
@@ -248,7 +83,7 @@ static int find_output(const batch_checker_t *checker, const batch_select_t *sel
                        const batch_node_t *node)
 {
     if (node->type == BATCH_NODE_NAME && !node->qualifier) {
-        return find_name(select, node->name);
+        return find_name(checker, select, node);
     }
     if (node->type != BATCH_NODE_VALUE || node->kind == BATCH_QUERY_NULL) {
         return -1;
@@ -321,28 +156,51 @@ static int check_order(batch_checker_t *checker, const batch_select_t *select)
     return 1;
 }
 
+static int has_alias(const apr_array_header_t *items, const char *name)
+{
+    int i;
+
+    for (i = 0; i < items->nelts; i++) {
+        const char *alias = APR_ARRAY_IDX(items, i, batch_select_item_t).alias;
+
+        if (alias && !strcmp(alias, name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* The expression of the item that a GROUP BY means by its number or its name; NULL: none. */
 static batch_node_t *grouped_item(const batch_checker_t *checker, const batch_select_t *select,
                                   const batch_node_t *node)
 {
     const apr_array_header_t *items = select->items;
+    batch_node_t *found = NULL;
     int i;
 
     if (node->type == BATCH_NODE_VALUE && node->kind == BATCH_QUERY_INTEGER &&
         node->value.integer >= 1 && node->value.integer <= items->nelts) {
         return APR_ARRAY_IDX(items, node->value.integer - 1, batch_select_item_t).node;
     }
-    if (node->type != BATCH_NODE_NAME || node->qualifier) {
+    if (node->type != BATCH_NODE_NAME || node->qualifier || !has_alias(items, node->name) ||
+        batch_check_sees(checker, node->name)) {
         return NULL;
     }
     for (i = 0; i < items->nelts; i++) {
         const batch_select_item_t *item = &APR_ARRAY_IDX(items, i, batch_select_item_t);
 
-        if (item->node && item->alias && !strcmp(item->alias, node->name)) {
-            return batch_check_sees(checker, node->name) ? NULL : item->node;
+        if (!item->node || !item->alias || strcmp(item->alias, node->name) != 0) {
+            continue;
         }
+        if (found) {
+            batch_query_fault(checker->text, node->at,
+                              "\"%s\" is ambiguous: several of the columns that are selected have "
+                              "that name, say the number of one of them",
+                              node->name);
+        }
+        found = item->node;
     }
-    return NULL;
+    return found;
 }
 
 static int check_group_by(batch_checker_t *checker, const batch_select_t *select)
@@ -353,6 +211,9 @@ static int check_group_by(batch_checker_t *checker, const batch_select_t *select
         batch_node_t **place = &APR_ARRAY_IDX(select->groups, i, batch_node_t *);
         batch_node_t *item = grouped_item(checker, select, *place);
 
+        if (checker->text->fault) {
+            return 0;
+        }
         if (item) {
             *place = item;
         } else if ((*place)->type == BATCH_NODE_VALUE && (*place)->kind != BATCH_QUERY_NULL) {
@@ -394,7 +255,7 @@ static int check_core(batch_checker_t *checker, batch_select_t *select)
         return 0;
     }
     scope->clause = BATCH_CLAUSE_ITEMS;
-    if (!check_items(checker, select) ||
+    if (!batch_check_items(checker, select) ||
         !check_condition(checker, &select->having, BATCH_CLAUSE_HAVING)) {
         return 0;
     }
@@ -403,11 +264,10 @@ static int check_core(batch_checker_t *checker, batch_select_t *select)
         return 0;
     }
     select->is_grouped = select->groups->nelts || select->having || scope->aggregates;
-    return (!select->is_grouped || batch_check_groups(checker, select)) &&
-           settle_outputs(checker, select);
+    return !select->is_grouped || batch_check_groups(checker, select);
 }
 
-int batch_check_select(batch_checker_t *checker, batch_select_t *select, batch_scope_t *scope)
+static int check_side(batch_checker_t *checker, batch_select_t *select, batch_scope_t *scope)
 {
     batch_scope_t *around = checker->scope;
     batch_scope_t own = {.parent = scope};
@@ -423,12 +283,17 @@ int batch_check_select(batch_checker_t *checker, batch_select_t *select, batch_s
     return good;
 }
 
+int batch_check_select(batch_checker_t *checker, batch_select_t *select, batch_scope_t *scope)
+{
+    return check_side(checker, select, scope) && batch_check_settle_outputs(checker, select);
+}
+
 /* ---- SELECTs in expressions -------------------------------------------------------------------
  */
 
 int batch_check_subquery(batch_checker_t *checker, batch_node_t *node)
 {
-    const batch_select_t *select = node->select;
+    batch_select_t *select = node->select;
     batch_query_kind_e kind;
 
     if (!batch_check_select(checker, node->select, checker->scope)) {
@@ -447,8 +312,8 @@ int batch_check_subquery(batch_checker_t *checker, batch_node_t *node)
         node->kind = APR_ARRAY_IDX(select->outputs, 0, batch_output_t).kind;
         return 1;
     }
-    return unify_output(checker, &kind, select, node->children[0], 0) &&
-           require_output(checker, select, 0, kind) &&
+    return batch_check_unify_output(checker, &kind, select, node->children[0], 0) &&
+           batch_check_require_output(checker, select, 0, kind) &&
            batch_check_require(checker, &node->children[0], kind);
 }
 

@@ -70,11 +70,14 @@ static int is_total(const batch_select_t *select)
     return select->is_grouped && !select->groups->nelts;
 }
 
-/* All rows are one group for SQLite only if it sees an aggregate in what is selected. */
+/*
+ * All rows are one group for SQLite only if it sees an aggregate in what is selected, not if there
+ * is one in HAVING or ORDER BY.
+ */
 static void output(batch_compiler_t *compiler, const batch_select_t *select,
                    const batch_output_t *output)
 {
-    if (!is_total(select) || !select->having) {
+    if (!is_total(select) || (!select->having && !select->order->nelts)) {
         batch_compile_node(compiler, output->node, BATCH_USE_VALUE);
         return;
     }
@@ -116,6 +119,20 @@ static void having(batch_compiler_t *compiler, const batch_select_t *select)
     batch_compile_leave(compiler, BATCH_STACK_OPERAND);
 }
 
+/* 1 if the same stands before it: GROUP BY 1, 1, 1 is of one expression, however large. */
+static int is_repeated(const apr_array_header_t *groups, int group)
+{
+    const batch_node_t *const *nodes = (const batch_node_t *const *)groups->elts;
+    int i;
+
+    for (i = 0; i < group; i++) {
+        if (nodes[i] == nodes[group]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void groups(batch_compiler_t *compiler, const batch_select_t *select)
 {
     int i;
@@ -127,6 +144,9 @@ static void groups(batch_compiler_t *compiler, const batch_select_t *select)
     for (i = 0; i < select->groups->nelts; i++) {
         const batch_node_t *group = APR_ARRAY_IDX(select->groups, i, const batch_node_t *);
 
+        if (is_repeated(select->groups, i)) {
+            continue;
+        }
         batch_emit(compiler, i ? "," : " GROUP BY ");
         switch (batch_compile_term(compiler, group)) {
         case BATCH_TERM_OWN:

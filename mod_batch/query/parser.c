@@ -187,6 +187,7 @@ static batch_node_t *parse_matching(batch_parser_t *parser)
 
 static batch_node_t *parse_comparison(batch_parser_t *parser)
 {
+    apr_int64_t before = parser->size;
     batch_node_t *node = parse_matching(parser);
     batch_node_t *comparison;
     int at = parser->next->at, op;
@@ -195,7 +196,9 @@ static batch_node_t *parse_comparison(batch_parser_t *parser)
         return node;
     }
     if (batch_parser_is_quantifier(parser)) {
-        node = batch_parse_quantified(parser, node, op, at);
+        batch_quantified_t what = {node, parser->size - before, op, at};
+
+        node = batch_parse_quantified(parser, &what);
     } else {
         comparison = batch_parser_make(parser, BATCH_NODE_COMPARE, at);
         comparison->op = op;

@@ -10,6 +10,7 @@ typedef struct batch_parser {
     batch_statement_t *statement;
     apr_hash_t *names; /* of the statement: which are in its list already */
     int nesting;       /* of parentheses, prefixes and SELECTs that are open */
+    apr_int64_t size;  /* nodes made so far; each as often as it stands in the tree */
     batch_zone_e zone; /* of the type that was read last */
 } batch_parser_t;
 
@@ -71,8 +72,16 @@ batch_node_t *batch_parse_time_string(batch_parser_t *parser, const batch_token_
 /** 1 if ANY, SOME or ALL is next, with its parenthesis. */
 int batch_parser_is_quantifier(const batch_parser_t *parser);
 
+/** What stands before ANY or ALL. */
+typedef struct batch_quantified {
+    batch_node_t *left;
+    apr_int64_t size; /* of left, in nodes */
+    int op;
+    int at; /* where op stands */
+} batch_quantified_t;
+
 /** left op ANY(ARRAY[…]) or ANY (SELECT …): the comparison op is taken, the word is next. */
-batch_node_t *batch_parse_quantified(batch_parser_t *parser, batch_node_t *left, int op, int at);
+batch_node_t *batch_parse_quantified(batch_parser_t *parser, const batch_quantified_t *what);
 
 /* parser.c */
 

@@ -66,6 +66,21 @@ static int find_with(const batch_parser_t *parser, const batch_token_t *token)
     return i;
 }
 
+/* WITH w(a, b) and FROM w AS v(c): the columns are c and b. */
+static batch_source_t *keep_names(batch_source_t *source, const apr_array_header_t *names)
+{
+    int i;
+
+    if (!source || !names) {
+        return source;
+    }
+    for (i = source->renames->nelts; i < names->nelts; i++) {
+        APR_ARRAY_PUSH(source->renames, const batch_token_t *) =
+            APR_ARRAY_IDX(names, i, const batch_token_t *);
+    }
+    return source;
+}
+
 /* A form, or a name of WITH. */
 static batch_source_t *parse_form(batch_parser_t *parser)
 {
@@ -84,7 +99,7 @@ static batch_source_t *parse_form(batch_parser_t *parser)
         source->alias = named->name;
         source->renames = named->columns;
         parser->next++;
-        return parse_alias(parser, source);
+        return keep_names(parse_alias(parser, source), named->columns);
     }
     source->form = parser->next++;
     APR_ARRAY_PUSH(parser->statement->forms, batch_source_t *) = source;

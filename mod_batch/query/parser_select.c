@@ -416,7 +416,9 @@ static int is_text(const batch_parser_t *parser, const char *name)
 
 static int parse_with(batch_parser_t *parser)
 {
+    const apr_array_header_t *withs = parser->statement->withs;
     batch_with_t with = {.name = parser->next->text, .at = parser->next->at};
+    int i;
 
     if (is_text(parser, "recursive") && !batch_token_is(parser->next + 1, "(")) {
         batch_parser_expected(parser, "a name: RECURSIVE is not part of this language");
@@ -425,6 +427,14 @@ static int parse_with(batch_parser_t *parser)
     if (!batch_token_is_name(parser->next)) {
         batch_parser_expected(parser, "a name behind WITH");
         return 0;
+    }
+    for (i = 0; i < withs->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(withs, i, batch_with_t).name, with.name)) {
+            return batch_query_fault(parser->text, with.at,
+                                     "\"%s\" stands behind WITH twice: give one of them another "
+                                     "name",
+                                     with.name);
+        }
     }
     parser->next++;
     if (batch_parser_take_symbol(parser, "(") && !batch_parse_names(parser, &with.columns)) {

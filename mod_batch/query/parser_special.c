@@ -6,6 +6,9 @@
 
 #include <apr_strings.h>
 
+/* Nodes of a tree in which some stand more than once. */
+#define MOST_NODES 65536
+
 static int is_word(const batch_token_t *token, const char *word)
 {
     return token->kind == BATCH_TOKEN_NAME && !strcmp(token->text, word);
@@ -257,6 +260,21 @@ static batch_node_t *parse_array(batch_parser_t *parser, batch_node_t *node)
     return node;
 }
 
+/*
+ * What stands before ANY is in the tree once for each value, and so is all that this has been said
+ * of inside of it: ten such lists in one another would be a tree without end.
+ */
+static int note_repeated(batch_parser_t *parser, apr_int64_t size, apr_int64_t times, int at)
+{
+    parser->size += size * (times - 1);
+    return parser->size <= MOST_NODES ||
+           batch_query_fault(parser->text, at,
+                             "what stands before ANY and ALL counts once for each value behind it, "
+                             "and these are more than %d words and symbols then: use IN, or a "
+                             "shorter list",
+                             MOST_NODES);
+}
+
 /* x < ANY(ARRAY[a, b]) is x < a OR x < b. */
 static batch_node_t *as_chain(batch_parser_t *parser, const batch_node_t *values, int op, int all)
 {
@@ -293,11 +311,11 @@ static batch_node_t *quantified_select(batch_parser_t *parser, batch_node_t *nod
     return batch_parse_subquery(parser, node);
 }
 
-batch_node_t *batch_parse_quantified(batch_parser_t *parser, batch_node_t *left, int op, int at)
+batch_node_t *batch_parse_quantified(batch_parser_t *parser, const batch_quantified_t *what)
 {
     batch_node_t *node =
-        batch_parser_with(parser, batch_parser_make(parser, BATCH_NODE_IN, at), left);
-    int all = is_word(parser->next, "all");
+        batch_parser_with(parser, batch_parser_make(parser, BATCH_NODE_IN, what->at), what->left);
+    int all = is_word(parser->next, "all"), op = what->op;
 
     parser->next += 2;
     if (batch_parser_is_query(parser)) {
@@ -311,5 +329,7 @@ batch_node_t *batch_parse_quantified(batch_parser_t *parser, batch_node_t *left,
         node->negated = 1;
         return node;
     }
-    return as_chain(parser, node, op, all);
+    return note_repeated(parser, what->size, node->count - 1, what->at)
+               ? as_chain(parser, node, op, all)
+               : NULL;
 }

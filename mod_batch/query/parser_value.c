@@ -49,6 +49,7 @@ batch_node_t *batch_parser_make(batch_parser_t *parser, batch_node_type_e type, 
 {
     batch_node_t *node = apr_pcalloc(parser->text->p, sizeof(*node));
 
+    parser->size++;
     node->type = type;
     node->at = at;
     node->slot = -1;

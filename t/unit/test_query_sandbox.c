@@ -489,6 +489,70 @@ static const struct {
      "t1 t3"},
     {"SELECT _record_id AS id FROM Trees WHERE EXISTS (SELECT 1) LIMIT -1",
      "line 1, column 66: found \"-\", expected a whole number"},
+    /* Names */
+    {"SELECT a._record_id AS id FROM Trees a JOIN Streets b USING (street) JOIN Streets c USING "
+     "(street) WHERE street = 'a'",
+     "t1 t2"},
+    {"SELECT coalesce(a._record_id, c._record_id) AS id FROM Trees a FULL JOIN Streets b USING "
+     "(street) FULL JOIN Streets c USING (street) WHERE street IN ('a', 'd')",
+     "s3 t1 t2"},
+    {"SELECT street AS id FROM (Trees a JOIN Streets b USING (street)) JOIN (Streets c JOIN Trees "
+     "d "
+     "USING (street)) USING (street)",
+     "a b"},
+    {"SELECT street AS id FROM (Trees a JOIN Streets b USING (street)) CROSS JOIN (Streets c JOIN "
+     "Trees d USING (street))",
+     "line 1, column 8: \"street\" is ambiguous: several of the forms have it, write the form's "
+     "name or alias and a dot before it"},
+    {"SELECT q.street AS id FROM (SELECT * FROM Trees a JOIN Streets b USING (street)) q", "a b"},
+    {"SELECT q.street AS id FROM (SELECT b.* FROM Trees a JOIN Streets b USING (street)) q", "a b"},
+    {"SELECT q.street AS id FROM (SELECT * FROM (SELECT street FROM Trees) a FULL JOIN (SELECT "
+     "street FROM Streets) b USING (street)) q",
+     "a b c d"},
+    {"WITH w(x, y) AS (SELECT _record_id, _status FROM Trees) SELECT a AS id FROM w AS t(a) WHERE "
+     "y = 'good'",
+     "t1 t3"},
+    {"WITH w AS (SELECT _record_id FROM Trees), w AS (SELECT 1) SELECT _record_id AS id FROM w",
+     "line 1, column 43: \"w\" stands behind WITH twice: give one of them another name"},
+    {"SELECT _record_id AS id, CASE WHEN _version > 5 THEN 0 ELSE _version END FROM Trees ORDER BY "
+     "_version LIMIT 1",
+     "=t7"},
+    {"SELECT _record_id AS id, (SELECT s._version FROM Streets s WHERE s._record_id = 's1') FROM "
+     "Trees ORDER BY _version DESC LIMIT 1",
+     "=t1"},
+    {"SELECT _record_id AS id, street AS x, height AS x FROM Trees ORDER BY x LIMIT 1",
+     "line 1, column 71: \"x\" is ambiguous: several of the columns that are selected have that "
+     "name, say the number of one of them"},
+    {"SELECT street AS id, street AS x, street AS x FROM Trees ORDER BY x LIMIT 3", "=a b"},
+    {"SELECT max(_record_id) AS id, street AS x, height AS x FROM Trees GROUP BY x",
+     "line 1, column 76: \"x\" is ambiguous: several of the columns that are selected have that "
+     "name, say the number of one of them"},
+    /* What is ordered by, and what a side of a set operation is */
+    {"SELECT 'x' AS id FROM Trees ORDER BY count(*)", "x"},
+    {"SELECT _record_id AS id FROM Streets WHERE '200' IN (SELECT length FROM Streets ORDER BY "
+     "length DESC NULLS LAST LIMIT 1)",
+     "s1 s2 s3 s4"},
+    {"SELECT _record_id AS id FROM Streets WHERE '50.5' IN (SELECT DISTINCT length FROM Streets "
+     "ORDER BY length LIMIT 1)",
+     "s1 s2 s3 s4"},
+    {"(SELECT length AS id FROM Streets ORDER BY 1 LIMIT 1) UNION SELECT 'x'", "50.5 x"},
+    {"SELECT _record_id AS id FROM Trees WHERE '1' IN (SELECT tag FROM Trees EXCEPT SELECT '1' || "
+     "'' FROM Trees)",
+     ""},
+    {"SELECT _record_id AS id FROM Streets WHERE '7' IN (SELECT tag FROM Trees INTERSECT (SELECT "
+     "tag FROM Streets WHERE tag = '7'))",
+     "s1 s2 s3 s4"},
+    {"SELECT _record_id AS id FROM Streets WHERE '1' IN (SELECT tag FROM Trees EXCEPT SELECT "
+     "tag FROM Streets WHERE tag = '7')",
+     "s1 s2 s3 s4"},
+    {"SELECT 'n' || n AS id FROM (SELECT NULL AS n UNION SELECT 1) t", "n1"},
+    {"SELECT 'n' || n AS id FROM (SELECT '4' AS n UNION SELECT _version FROM Trees) t",
+     "n1 n2 n3 n4 n9"},
+    {"SELECT 'x' AS id UNION SELECT _version FROM Trees",
+     "line 1, column 8: found 'x', expected an integer in it"},
+    {"SELECT 'n' || n AS id FROM (SELECT NULL AS n UNION SELECT NULL UNION SELECT 1) t",
+     "line 1, column 36: a value of type text cannot be compared with one of type integer here: "
+     "CAST(… AS …) can make them the same"},
 };
 
 static void test_cases(apr_pool_t *p)
@@ -506,6 +570,32 @@ static void test_cases(apr_pool_t *p)
         got = ids_of(cases[i].query, 1, p);
         ok(!*got || !strcmp(got, wanted) || strstr(got, "more than one row"), "checked: %s", got);
     }
+}
+
+/* Short texts of which trees without end could be made. */
+static void test_repeated(apr_pool_t *p)
+{
+    const char *condition = "_version < 3", *select = "SELECT _record_id FROM Trees";
+    const char *got;
+    int i;
+
+    for (i = 0; i < 16; i++) {
+        condition = apr_psprintf(p, "(%s) < ANY(ARRAY[true, false, true, false])", condition);
+    }
+    got = ids_of(apr_psprintf(p,
+                              "SELECT _record_id AS id FROM Trees WHERE %s IS NULL AND EXISTS "
+                              "(SELECT 1)",
+                              condition),
+                 0, p);
+    ok(strstr(got, "what stands before ANY and ALL counts once for each value"), "ANY in ANY: %s",
+       got);
+    for (i = 0; i < 8; i++) {
+        select = apr_psprintf(p, "SELECT *, *, *, *, *, *, *, *, *, * FROM (%s) q%d", select, i);
+    }
+    got = ids_of(apr_psprintf(p, "SELECT 'x' AS id FROM (%s) q", select), 0, p);
+    ok(strstr(got, "a SELECT can have 1000 columns by * only"), "stars of stars: %s", got);
+    got = ids_of("SELECT street || 1 AS id FROM Trees GROUP BY 1, 1, 1, 1", 0, p);
+    is_string(sorted(got, p), "a1 b1 c1", "GROUP BY the same");
 }
 
 static void answer_lines(apr_pool_t *pool)
@@ -541,6 +631,7 @@ int main(int argc, const char *const *argv)
     } else {
         test_meaning(p);
         test_cases(p);
+        test_repeated(p);
     }
     batch_store_destroy(engine.store);
     return end_database(p);
