@@ -84,10 +84,13 @@ static void *unknown_function(batch_parser_t *parser, const batch_token_t *token
 static batch_node_t *wrong_count(batch_parser_t *parser, const batch_token_t *token,
                                  const char *name, int least, int most, int found)
 {
-    batch_query_fault(parser->text, token->at,
-                      least == most ? "%s takes %d argument(s), found %d"
-                                    : "%s takes at least %d argument(s), found %d, or too many",
-                      name, least, found);
+    if (least == most) {
+        batch_query_fault(parser->text, token->at, "%s takes %d argument(s), found %d", name, least,
+                          found);
+    } else {
+        batch_query_fault(parser->text, token->at, "%s takes %d to %d arguments, found %d", name,
+                          least, most, found);
+    }
     return NULL;
 }
 

@@ -350,7 +350,10 @@ static batch_node_t *parse_primary(batch_parser_t *parser)
     node = batch_parse_expression(parser);
     return !node || batch_parser_take_symbol(parser, ")")
                ? node
-               : batch_parser_expected(parser, ") or an operator");
+               : batch_parser_expected(parser, batch_token_is(parser->next, ",")
+                                                   ? ") or an operator: there are no rows as "
+                                                     "values, compare each column with AND between"
+                                                   : ") or an operator");
 }
 
 batch_node_t *batch_parse_unary(batch_parser_t *parser)

@@ -72,6 +72,10 @@ static const struct {
      "line 1, column 15: found \"_status\", expected FROM, a comma or )"},
     {"floor('x') = 1", "line 1, column 7: found 'x', expected a number in it"},
     {"mod(1) = 1", "line 1, column 1: mod takes 2 argument(s), found 1"},
+    {"substr('abc', 1, 2, 3) = 'a'", "line 1, column 1: substr takes 2 to 3 arguments, found 4"},
+    {"(_status, _project_id) = ('a', 'b')", "line 1, column 9: found \",\", expected ) or an "
+                                            "operator: there are no rows as values, compare "
+                                            "each column with AND between"},
     {"greatest(1, 'a') = 1", "line 1, column 13: found 'a', expected an integer in it"},
     {"repeat('x', 1000000) = 'x'", "line 1, column 1: there is no function \"repeat\""},
     /* Lists. */
