@@ -132,27 +132,48 @@ static void hide_merged(const batch_checker_t *checker, int count, const char *n
     }
 }
 
+/* A name of USING stands there once. */
+static int is_new(const batch_checker_t *checker, const batch_source_t *join, int number)
+{
+    const batch_token_t *name = APR_ARRAY_IDX(join->using, number, const batch_token_t *);
+    int i;
+
+    for (i = 0; i < number; i++) {
+        if (!strcmp(APR_ARRAY_IDX(join->using, i, const batch_token_t *)->text, name->text)) {
+            return batch_query_fault(checker->text, name->at, "\"%s\" stands in USING twice",
+                                     name->text);
+        }
+    }
+    return 1;
+}
+
 static int check_using(batch_checker_t *checker, batch_source_t *join, const batch_scope_t *left,
                        const batch_scope_t *right)
 {
+    batch_node_t *conditions = make(checker, BATCH_NODE_AND, 0, join->at, NULL, NULL);
     int inner = left->merged->nelts + right->merged->nelts, i;
+
+    conditions->count = 0;
+    conditions->children = apr_palloc(checker->text->p, (apr_size_t)join->using->nelts *
+                                                            sizeof(*conditions->children));
 
     for (i = 0; i < join->using->nelts; i++) {
         const batch_token_t *name = APR_ARRAY_IDX(join->using, i, const batch_token_t *);
         batch_node_t *a = side_of(checker, left, name), *b, *equal;
 
-        b = a ? side_of(checker, right, name) : NULL;
+        b = a && is_new(checker, join, i) ? side_of(checker, right, name) : NULL;
         if (!b) {
             return 0;
         }
         equal = make(checker, BATCH_NODE_COMPARE, BATCH_COMPARE_EQUAL, name->at, a, b);
-        join->on = join->on ? make(checker, BATCH_NODE_AND, 0, name->at, join->on, equal) : equal;
+        conditions->children[conditions->count++] = equal;
         hide_merged(checker, inner++, name->text);
-        if (!batch_check(checker, join->on) || !merge(checker, join, name, a, b)) {
+        if (!batch_check(checker, equal) || !merge(checker, join, name, a, b)) {
             return 0;
         }
     }
-    return 1;
+    join->on = conditions->count > 1 ? conditions : conditions->children[0];
+    return batch_check(checker, join->on);
 }
 
 /* ---- Joins ------------------------------------------------------------------------------------

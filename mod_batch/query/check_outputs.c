@@ -156,14 +156,14 @@ static int is_wide(const batch_checker_t *checker, const batch_select_t *select,
 static int add_star(const batch_checker_t *checker, batch_select_t *select,
                     const batch_select_item_t *item)
 {
-    const batch_scope_t *hidden = item->qualifier ? NULL : checker->scope;
+    const batch_scope_t *scope = checker->scope, *hidden = item->qualifier ? NULL : scope;
     int found = 0, i;
 
-    if (hidden) {
+    if (!item->qualifier) {
         add_merged(checker, select, item->at);
     }
-    for (i = 0; i < checker->scope->sources->nelts; i++) {
-        batch_source_t *source = APR_ARRAY_IDX(checker->scope->sources, i, batch_source_t *);
+    for (i = 0; i < scope->sources->nelts; i++) {
+        batch_source_t *source = APR_ARRAY_IDX(scope->sources, i, batch_source_t *);
         const char *name = batch_check_source_name(source);
 
         if (!item->qualifier || !strcmp(item->qualifier, name) ||

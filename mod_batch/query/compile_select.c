@@ -216,19 +216,43 @@ static void side(batch_compiler_t *compiler, const batch_select_t *select, int n
     batch_compile_leave(compiler, BATCH_STACK_SELECT);
 }
 
-static void set(batch_compiler_t *compiler, const batch_select_t *select)
+static int is_numbered(const batch_select_t *select)
+{
+    return select->all && select->set != BATCH_SET_UNION;
+}
+
+/* SQLite has set operations from the left to the right: of these it needs no SELECTs in SELECTs. */
+static int goes_on(const batch_select_t *select)
+{
+    const batch_select_t *left = select->left;
+
+    return left->set && !is_numbered(left) && !is_numbered(select) && !left->order->nelts &&
+           left->limit < 0 && !left->offset;
+}
+
+/* The sides, the leftmost first. */
+static void sides(batch_compiler_t *compiler, const batch_select_t *select)
 {
     static const char *const words[] = {"", " UNION ", " INTERSECT ", " EXCEPT "};
-    int numbered = select->all && select->set != BATCH_SET_UNION;
+    int numbered = is_numbered(select);
 
+    if (goes_on(select)) {
+        sides(compiler, select->left);
+    } else {
+        side(compiler, select->left, numbered);
+    }
+    batch_emit(compiler, words[select->set]);
+    batch_emit(compiler, select->all && !numbered ? "ALL " : "");
+    side(compiler, select->right, numbered);
+}
+
+static void set(batch_compiler_t *compiler, const batch_select_t *select)
+{
     batch_emit(compiler, "SELECT ");
     names(compiler, select);
     batch_emit(compiler, " FROM (");
     batch_compile_enter(compiler, BATCH_STACK_CALL, select->at);
-    side(compiler, select->left, numbered);
-    batch_emit(compiler, words[select->set]);
-    batch_emit(compiler, select->all && !numbered ? "ALL " : "");
-    side(compiler, select->right, numbered);
+    sides(compiler, select);
     batch_compile_leave(compiler, BATCH_STACK_CALL);
     batch_emit(compiler, ")");
 }

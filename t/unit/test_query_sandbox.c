@@ -545,6 +545,23 @@ static const struct {
     {"SELECT _record_id AS id FROM Streets WHERE '1' IN (SELECT tag FROM Trees EXCEPT SELECT "
      "tag FROM Streets WHERE tag = '7')",
      "s1 s2 s3 s4"},
+    {"SELECT '0' AS id FROM Trees UNION SELECT '1' UNION SELECT '2' UNION SELECT '3' UNION SELECT "
+     "'4' UNION "
+     "SELECT '5' UNION SELECT '6' UNION SELECT '7' UNION SELECT '8' UNION SELECT '9' UNION SELECT "
+     "'10' UNION SELECT '11' UNION SELECT '12' UNION SELECT '13' UNION SELECT '14'",
+     "0 1 10 11 12 13 14 2 3 4 5 6 7 8 9"},
+    {"SELECT _record_id AS id FROM Trees WHERE height = 1 UNION SELECT _record_id FROM Trees WHERE "
+     "height = 2.5 UNION ALL SELECT _record_id FROM Streets WHERE _version = 1 EXCEPT SELECT 't4' "
+     "UNION (SELECT 't4' UNION SELECT 't5') INTERSECT SELECT 't5'",
+     "s1 t1 t2 t5 t7"},
+    {"(SELECT _record_id AS id FROM Trees UNION SELECT 'a' ORDER BY id LIMIT 2) UNION SELECT 'b' "
+     "EXCEPT ALL SELECT 'a'",
+     "b t1"},
+    {"SELECT a._record_id AS id FROM Trees a JOIN Trees b USING (street, lit, street)",
+     "line 1, column 73: \"street\" stands in USING twice"},
+    {"SELECT DISTINCT street AS id FROM Trees a JOIN Trees b USING (_record_id, _status, _version, "
+     "_created_at, street, height, lit, tag, t, flag, h)",
+     "a b"},
     {"SELECT 'n' || n AS id FROM (SELECT NULL AS n UNION SELECT 1) t", "n1"},
     {"SELECT 'n' || n AS id FROM (SELECT '4' AS n UNION SELECT _version FROM Trees) t",
      "n1 n2 n3 n4 n9"},
