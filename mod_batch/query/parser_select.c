@@ -50,10 +50,11 @@ int batch_parser_is_query(const batch_parser_t *parser)
     /* (SELECT …) alone may be the beginning of a value, or of a join. */
     for (i = 0; i < count; i++) {
         if (is_set_word(ends[i]) || is_word(ends[i], BATCH_WORD_ORDER) ||
-            is_word(ends[i], BATCH_WORD_LIMIT) || is_word(ends[i], BATCH_WORD_OFFSET)) {
+            is_word(ends[i], BATCH_WORD_LIMIT) || is_word(ends[i], BATCH_WORD_OFFSET) ||
+            is_word(ends[i], BATCH_WORD_FETCH)) {
             return 1;
         }
-        if (!batch_token_is(ends[i], ")")) {
+        if (!batch_token_is(ends[i], ")") && ends[i]->kind != BATCH_TOKEN_END) {
             return 0;
         }
     }

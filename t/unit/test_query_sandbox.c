@@ -562,6 +562,15 @@ static const struct {
     {"SELECT DISTINCT street AS id FROM Trees a JOIN Trees b USING (_record_id, _status, _version, "
      "_created_at, street, height, lit, tag, t, flag, h)",
      "a b"},
+    {"(SELECT _record_id AS id FROM Trees ORDER BY 1 LIMIT 1)", "t1"},
+    {"((SELECT _record_id AS id FROM Trees ORDER BY 1 LIMIT 1))", "t1"},
+    {"((SELECT _record_id AS id FROM Trees) EXCEPT SELECT 't1') FETCH FIRST 1 ROW ONLY", "t2"},
+    {"SELECT _record_id AS id FROM Trees WHERE _record_id IN ((SELECT _record_id FROM Trees) FETCH "
+     "FIRST ROW ONLY)",
+     "t1"},
+    {"(lit OR height = 4) AND (EXISTS (SELECT 1))", "t2 t3 t7"},
+    {"(EXISTS (SELECT 1 FROM Streets WHERE Streets.street = 'zz'))", ""},
+    {"((SELECT count(*) FROM Streets) = 4)", "t1 t2 t3 t4 t5 t6 t7"},
     {"SELECT 'n' || n AS id FROM (SELECT NULL AS n UNION SELECT 1) t", "n1"},
     {"SELECT 'n' || n AS id FROM (SELECT '4' AS n UNION SELECT _version FROM Trees) t",
      "n1 n2 n3 n4 n9"},
