@@ -101,14 +101,16 @@ static batch_node_t *copy_parts(call_builder_t *builder, const batch_node_t *nod
 {
     apr_pool_t *p = builder->compiler->text->p;
     batch_node_t *made = apr_pmemdup(p, node, sizeof(*made));
-    int from = node->type == BATCH_NODE_IN, i;
+    int from = node->type == BATCH_NODE_IN, size = MANY_ARGUMENTS - from, i;
 
+    if (size < node->count / MANY_ARGUMENTS + 1) { /* its parts have parts again */
+        size = node->count / MANY_ARGUMENTS + 1;
+    }
     made->children = apr_palloc(p, (apr_size_t)node->count * sizeof(*made->children));
     made->count = 0;
-    for (i = from; i < node->count; i += MANY_ARGUMENTS - from) {
+    for (i = from; i < node->count; i += size) {
         batch_node_t *part = apr_pmemdup(p, node, sizeof(*part));
-        int count =
-            node->count - i < MANY_ARGUMENTS - from ? node->count - i : MANY_ARGUMENTS - from;
+        int count = node->count - i < size ? node->count - i : size;
 
         part->children = apr_palloc(p, ((apr_size_t)count + 1) * sizeof(*part->children));
         part->children[0] = node->children[0];

@@ -290,9 +290,10 @@ void batch_compile_select(batch_compiler_t *compiler, const batch_select_t *sele
         need = BATCH_NEED_ALL;
     }
     if (++compiler->selects > BATCH_COMPILE_SELECTS) {
-        batch_query_fault(compiler->text, select->at,
-                          "this SELECT would have to run too often: it stands in GROUP BY or ORDER "
-                          "BY of others that do as well");
+        batch_query_fault(
+            compiler->text, select->at,
+            "this SELECT would have to run too often: it stands before ANY or ALL, or in "
+            "GROUP BY or ORDER BY of others that do as well");
         return;
     }
     compiler->select = select;

@@ -602,7 +602,7 @@ static void test_cases(apr_pool_t *p)
 static void test_repeated(apr_pool_t *p)
 {
     const char *condition = "_version < 3", *select = "SELECT _record_id FROM Trees";
-    const char *got;
+    const char *got, *list = "";
     int i;
 
     for (i = 0; i < 16; i++) {
@@ -620,6 +620,17 @@ static void test_repeated(apr_pool_t *p)
     }
     got = ids_of(apr_psprintf(p, "SELECT 'x' AS id FROM (%s) q", select), 0, p);
     ok(strstr(got, "a SELECT can have 1000 columns by * only"), "stars of stars: %s", got);
+    condition = "0";
+    for (i = 1; i < 6000; i++) {
+        condition = apr_psprintf(p, "%s,%d", i % 100 ? condition : "7", i);
+        list = i % 100 == 99 ? apr_pstrcat(p, list, ",", condition, NULL) : list;
+    }
+    got = ids_of(apr_psprintf(p,
+                              "SELECT _record_id AS id FROM Trees WHERE _version < ANY(ARRAY[%s]) "
+                              "AND EXISTS (SELECT 1)",
+                              list + 1),
+                 0, p);
+    is_string(sorted(got, p), "t1 t2 t3 t4 t6 t7", "ANY of 6000 values");
     got = ids_of("SELECT street || 1 AS id FROM Trees GROUP BY 1, 1, 1, 1", 0, p);
     is_string(sorted(got, p), "a1 b1 c1", "GROUP BY the same");
 }
