@@ -136,8 +136,9 @@ batch_query_value_t batch_query_trunc_time(batch_query_field_e field, apr_int64_
 /* A count of microseconds as a number of so many of them. */
 static batch_query_value_t fraction(apr_int64_t micro, apr_int64_t unit)
 {
-    return micro % unit ? batch_query_number_value((double)((long double)micro / (long double)unit))
-                        : batch_query_integer_value(micro / unit);
+    return micro % unit
+               ? batch_query_number_value((double)((batch_wide_t)micro / (batch_wide_t)unit))
+               : batch_query_integer_value(micro / unit);
 }
 
 static apr_int64_t whole_part(batch_query_field_e field, const batch_query_moment_t *moment)

@@ -283,10 +283,10 @@ static int whole_arithmetic(apr_int64_t *result, char op, apr_int64_t a, apr_int
     }
 }
 
-static long double exact(const batch_query_value_t *value)
+static batch_wide_t exact(const batch_query_value_t *value)
 {
-    return value->kind == BATCH_QUERY_INTEGER ? (long double)value->integer
-                                              : (long double)value->number;
+    return value->kind == BATCH_QUERY_INTEGER ? (batch_wide_t)value->integer
+                                              : (batch_wide_t)value->number;
 }
 
 /* A whole number of which a double would be another. */
@@ -297,16 +297,16 @@ static int is_long(const batch_query_value_t *value)
 }
 
 /* What is computed of whole numbers and is within 64 bits has not been rounded. */
-static batch_query_value_t long_value(long double number, int whole)
+static batch_query_value_t long_value(batch_wide_t number, int whole)
 {
-    return whole && number >= -(long double)BEYOND && number < (long double)BEYOND
+    return whole && number >= -(batch_wide_t)BEYOND && number < (batch_wide_t)BEYOND
                ? batch_query_integer_value((apr_int64_t)number)
                : batch_query_number_value((double)number);
 }
 
-static batch_query_value_t long_arithmetic(char op, long double a, long double b)
+static batch_query_value_t long_arithmetic(char op, batch_wide_t a, batch_wide_t b)
 {
-    int whole = a == truncl(a) && b == truncl(b);
+    int whole = a == batch_wide_trunc(a) && b == batch_wide_trunc(b);
 
     switch (op) {
     case '+':
@@ -318,7 +318,7 @@ static batch_query_value_t long_arithmetic(char op, long double a, long double b
     case '/':
         return b == 0 ? nothing : long_value(a / b, 0);
     default:
-        return b == 0 ? nothing : long_value(fmodl(a, b), whole);
+        return b == 0 ? nothing : long_value(batch_wide_rest(a, b), whole);
     }
 }
 

@@ -146,11 +146,11 @@ batch_query_value_t batch_sum_mean(batch_sum_t *sum)
     if (value.kind == BATCH_QUERY_INTEGER) {
         return value.integer % sum->count
                    ? batch_query_number_value(
-                         (double)((long double)value.integer / (long double)sum->count))
+                         (double)((batch_wide_t)value.integer / (batch_wide_t)sum->count))
                    : batch_query_integer_value(value.integer / sum->count);
     }
     return value.kind == BATCH_QUERY_NULL
                ? value
                : batch_query_number_value(
-                     (double)((long double)value.number / (long double)sum->count));
+                     (double)((batch_wide_t)value.number / (batch_wide_t)sum->count));
 }

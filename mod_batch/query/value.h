@@ -7,7 +7,23 @@
 #ifndef BATCH_QUERY_VALUE_H
 #define BATCH_QUERY_VALUE_H
 
+#include <math.h>
+
 #include "batch.h"
+
+/**
+ * For what is computed of whole numbers of 64 bits and doubles: 113 bits where the C library has
+ * them, which do not depend on the processor.
+ */
+#if defined(__HAVE_FLOAT128) && __HAVE_FLOAT128
+typedef _Float128 batch_wide_t;
+#define batch_wide_trunc(number) truncf128(number)
+#define batch_wide_rest(a, b)    fmodf128(a, b)
+#else
+typedef long double batch_wide_t;
+#define batch_wide_trunc(number) truncl(number)
+#define batch_wide_rest(a, b)    fmodl(a, b)
+#endif
 
 /**
  * What a value is; also what an expression is known to give before it runs. An expression of kind
