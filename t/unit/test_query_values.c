@@ -126,7 +126,7 @@ static const char *as_iso(const char *text, apr_pool_t *p)
         *zone = '\0';
     }
     point = strchr(iso, '.');
-    return apr_pstrcat(p, iso, point ? "000000" + strlen(point + 1) : "", "Z", NULL);
+    return apr_pstrcat(p, iso, point ? &"000000"[strlen(point + 1)] : "", "Z", NULL);
 }
 
 static int is_near(const char *a, const char *b)
