@@ -325,6 +325,21 @@ static void subquery(batch_compiler_t *compiler, const batch_node_t *node, const
     batch_emit(compiler, behind);
 }
 
+/*
+ * SQLite forgets a DISTINCT behind EXISTS, where an OFFSET counts what it leaves: that is a SELECT
+ * of its own.
+ */
+static void exists(batch_compiler_t *compiler, const batch_node_t *node)
+{
+    const batch_select_t *select = node->select;
+    int counts = (select->distinct || select->set) && (select->limit >= 0 || select->offset > 0);
+
+    compiler->terms++;
+    batch_emit(compiler, node->negated ? "(NOT " : "(");
+    subquery(compiler, node, counts ? "EXISTS (SELECT 1 FROM (" : "EXISTS (", BATCH_NEED_ROWS,
+             BATCH_MOST_ALL, counts ? ") AS q))" : "))");
+}
+
 /* A second row is an error: one() says so. */
 static void scalar(batch_compiler_t *compiler, const batch_node_t *node)
 {
@@ -437,9 +452,7 @@ void batch_compile_node(batch_compiler_t *compiler, const batch_node_t *node, ba
         batch_compile_aggregate(compiler, node);
         break;
     case BATCH_NODE_EXISTS:
-        compiler->terms++;
-        subquery(compiler, node, node->negated ? "(NOT EXISTS (" : "(EXISTS (", BATCH_NEED_ROWS,
-                 BATCH_MOST_ALL, "))");
+        exists(compiler, node);
         break;
     case BATCH_NODE_SCALAR:
         scalar(compiler, node);

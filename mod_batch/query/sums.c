@@ -139,9 +139,27 @@ batch_query_value_t batch_sum_value(batch_sum_t *sum)
     return batch_query_number_value(negative ? -nearest(&magnitude) : nearest(&magnitude));
 }
 
+/* The mean where the sum is beyond the doubles: of a sum without its last digit. */
+static batch_query_value_t large_mean(batch_sum_t *sum)
+{
+    batch_sum_t magnitude;
+    int negative = magnitude_of(&magnitude, sum);
+    double mean;
+
+    memmove(magnitude.digits, magnitude.digits + 1,
+            (BATCH_SUM_DIGITS - 1) * sizeof(*magnitude.digits));
+    magnitude.digits[BATCH_SUM_DIGITS - 1] = 0;
+    mean = ldexp(nearest(&magnitude) / (double)sum->count, DIGIT_BITS);
+    return batch_query_number_value(negative ? -mean : mean);
+}
+
 batch_query_value_t batch_sum_mean(batch_sum_t *sum)
 {
     batch_query_value_t value = batch_sum_value(sum);
+
+    if (value.kind == BATCH_QUERY_NULL && sum->count) {
+        return large_mean(sum);
+    }
 
     if (value.kind == BATCH_QUERY_INTEGER) {
         return value.integer % sum->count

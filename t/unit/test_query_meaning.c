@@ -89,6 +89,14 @@ static const struct {
     {"SELECT DISTINCT _status AS id FROM \"form-1\" LIMIT 2 OFFSET 2", "z"},
     {"SELECT DISTINCT _status AS id FROM \"form-1\" ORDER BY id LIMIT 2", "x y"},
     {"SELECT DISTINCT _status AS id FROM \"form-1\" ORDER BY id DESC LIMIT 2", "z"},
+    /* The OFFSET counts what DISTINCT leaves, behind EXISTS as well. */
+    {"EXISTS (SELECT DISTINCT _status FROM \"form-1\" OFFSET 3)", "a b c d e f"},
+    {"EXISTS (SELECT DISTINCT _status FROM \"form-1\" OFFSET 4)", ""},
+    {"NOT EXISTS (SELECT DISTINCT 1 FROM \"form-1\" LIMIT 1 OFFSET 1)", "a b c d e f"},
+    {"EXISTS (SELECT _status FROM \"form-1\" UNION SELECT 'x' ORDER BY 1 OFFSET 4)", ""},
+    /* The sum is more than a double can be. */
+    {"(SELECT avg(1e308) FROM \"form-1\") = 1e308", "a b c d e f"},
+    {"(SELECT avg(-1e308) FROM \"form-1\") = -1e308", "a b c d e f"},
     /* Numbers, then texts, then truths. */
     {"n IS NOT NULL ORDER BY n LIMIT 4", "a b d f"},
     {"n IS NOT NULL ORDER BY n DESC LIMIT 2", "c e"},
