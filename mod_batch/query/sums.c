@@ -139,36 +139,37 @@ batch_query_value_t batch_sum_value(batch_sum_t *sum)
     return batch_query_number_value(negative ? -nearest(&magnitude) : nearest(&magnitude));
 }
 
-/* The mean where the sum is beyond the doubles: of a sum without its last digit. */
-static batch_query_value_t large_mean(batch_sum_t *sum)
+/* Divides by a count of less than 2^32; 1 if there is a rest. */
+static int divide(batch_sum_t *magnitude, apr_uint64_t count)
 {
-    batch_sum_t magnitude;
-    int negative = magnitude_of(&magnitude, sum);
-    double mean;
+    apr_uint64_t rest = 0;
+    int i;
 
-    memmove(magnitude.digits, magnitude.digits + 1,
-            (BATCH_SUM_DIGITS - 1) * sizeof(*magnitude.digits));
-    magnitude.digits[BATCH_SUM_DIGITS - 1] = 0;
-    mean = ldexp(nearest(&magnitude) / (double)sum->count, DIGIT_BITS);
-    return batch_query_number_value(negative ? -mean : mean);
+    for (i = BATCH_SUM_DIGITS - 1; i >= 0; i--) {
+        rest = rest << DIGIT_BITS | (apr_uint64_t)magnitude->digits[i];
+        magnitude->digits[i] = (apr_int64_t)(rest / count);
+        rest %= count;
+    }
+    return rest != 0;
 }
 
 batch_query_value_t batch_sum_mean(batch_sum_t *sum)
 {
-    batch_query_value_t value = batch_sum_value(sum);
+    batch_query_value_t value = {.kind = BATCH_QUERY_NULL};
+    apr_int64_t integer;
+    batch_sum_t mean;
+    int negative, has_rest;
+    double number;
 
-    if (value.kind == BATCH_QUERY_NULL && sum->count) {
-        return large_mean(sum);
+    if (sum->count <= 0 || sum->count >> DIGIT_BITS) {
+        return value; /* of so many rows nobody waits for the end */
     }
-
-    if (value.kind == BATCH_QUERY_INTEGER) {
-        return value.integer % sum->count
-                   ? batch_query_number_value(
-                         (double)((batch_wide_t)value.integer / (batch_wide_t)sum->count))
-                   : batch_query_integer_value(value.integer / sum->count);
+    negative = magnitude_of(&mean, sum);
+    has_rest = divide(&mean, (apr_uint64_t)sum->count);
+    if (!has_rest && whole(&integer, &mean, negative)) {
+        return batch_query_integer_value(integer);
     }
-    return value.kind == BATCH_QUERY_NULL
-               ? value
-               : batch_query_number_value(
-                     (double)((batch_wide_t)value.number / (batch_wide_t)sum->count));
+    mean.digits[0] |= has_rest;
+    number = nearest(&mean);
+    return batch_query_number_value(negative ? -number : number);
 }

@@ -96,6 +96,7 @@ static const struct {
     {"EXISTS (SELECT _status FROM \"form-1\" UNION SELECT 'x' ORDER BY 1 OFFSET 4)", ""},
     /* The sum is more than a double can be. */
     {"(SELECT avg(1e308) FROM \"form-1\") = 1e308", "a b c d e f"},
+    {"(SELECT avg(9223372036854775807) FROM \"form-1\") = 9223372036854775807", "a b c d e f"},
     {"(SELECT avg(-1e308) FROM \"form-1\") = -1e308", "a b c d e f"},
     /* Numbers, then texts, then truths. */
     {"n IS NOT NULL ORDER BY n LIMIT 4", "a b d f"},

@@ -78,7 +78,7 @@ static void test_whole(void)
     ok(value.kind == BATCH_QUERY_NUMBER && value.number == 18446744073709551616.0,
        "past 64 bits it is a double");
     value = batch_sum_mean(&sum);
-    ok(as_double(value) == 9223372036854775808.0, "whose mean is one, too");
+    ok(value.kind == BATCH_QUERY_INTEGER && value.integer == APR_INT64_MAX, "whose mean is exact");
     batch_sum_add(&sum, &most, -1);
     value = batch_sum_value(&sum);
     ok(value.kind == BATCH_QUERY_INTEGER && value.integer == APR_INT64_MAX,
