@@ -183,7 +183,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Limits of the language, which PostgreSQL does not have. */
+/* Limits of the language, which PostgreSQL does not have, and what it refuses to guess. */
 static int is_over(const char *problem)
 {
     static const char *const words[] = {"nested too deeply here",
@@ -192,7 +192,8 @@ static int is_over(const char *problem)
                                         "a query can have 16 SELECTs only",
                                         "a query can have 10 windows only",
                                         "makes a LIKE pattern of more than 1000 bytes",
-                                        "makes a text of more than 1 MiB"};
+                                        "makes a text of more than 1 MiB",
+                                        "whether this time has a zone already is not known here"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
         if (strstr(problem, words[i])) {
