@@ -116,8 +116,12 @@ static phrase_t like(maker_t *m, int fuel)
     } else {
         phrase_t part = phrase_column(m, BATCH_QUERY_TEXT);
 
-        for (; strstr(part.ours, "notes");) { /* patterns must not be that long */
+        /* Patterns must not be that long; there may be no other column. */
+        for (int tries = 0; tries < 20 && strstr(part.ours, "notes"); tries++) {
             part = phrase_column(m, BATCH_QUERY_TEXT);
+        }
+        if (strstr(part.ours, "notes")) {
+            part = phrase_constant(m, BATCH_QUERY_TEXT);
         }
         b = part;
         b.ours = SAY("%s || '%%'", phrase_in(m, &part, LEVEL_CONCAT));
