@@ -18,20 +18,15 @@ static const struct {
     {"lcase", "lower"},      {"iif", "CASE"},        {"to_number", "CAST(… AS numeric)"},
 };
 
-static int is_word(const batch_token_t *token, const char *word)
-{
-    return token->kind == BATCH_TOKEN_NAME && !strcmp(token->text, word);
-}
-
 /* 1 if the tokens begin a statement that changes something: DELETE FROM, UPDATE "form". */
 static int is_change(const batch_token_t *token)
 {
     size_t i;
 
     for (i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
-        if (is_word(token, statements[i])) {
+        if (batch_token_is_word(token, statements[i])) {
             return batch_token_is_name(token + 1) || token[1].word == BATCH_WORD_FROM ||
-                   token[1].word == BATCH_WORD_ONLY || is_word(token + 1, "into");
+                   token[1].word == BATCH_WORD_ONLY || batch_token_is_word(token + 1, "into");
         }
     }
     return 0;
@@ -42,7 +37,7 @@ static int advise_function(batch_query_text_t *text, const batch_token_t *token)
     size_t i;
 
     for (i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
-        if (is_word(token, functions[i].name) && batch_token_is(token + 1, "(")) {
+        if (batch_token_is_word(token, functions[i].name) && batch_token_is(token + 1, "(")) {
             return batch_query_fault(text, token->at, "there is no function \"%s\": use %s",
                                      batch_query_found(text, token), functions[i].instead);
         }
@@ -59,18 +54,20 @@ static int advise_token(batch_query_text_t *text, const batch_token_t *token)
         return batch_query_fault(text, token->at,
                                  "found \";\", but a query is one SELECT or one condition only");
     }
-    if (batch_token_is(token, "[") && (token == text->tokens || !is_word(token - 1, "array"))) {
+    if (batch_token_is(token, "[") &&
+        (token == text->tokens || !batch_token_is_word(token - 1, "array"))) {
         return batch_query_fault(text, token->at,
                                  "found \"[\": a name is quoted by \", as in \"Testing App\", and "
                                  "brackets stand behind ARRAY only");
     }
-    if (is_word(token, "similar") && is_word(token + 1, "to")) {
+    if (batch_token_is_word(token, "similar") && batch_token_is_word(token + 1, "to")) {
         return batch_query_fault(text, token->at,
                                  "found \"%s\": there are no regular expressions in this language: "
                                  "use LIKE, or ILIKE for any case",
                                  found);
     }
-    if ((is_word(token, "regexp") || is_word(token, "rlike") || is_word(token, "glob")) &&
+    if ((batch_token_is_word(token, "regexp") || batch_token_is_word(token, "rlike") ||
+         batch_token_is_word(token, "glob")) &&
         token[1].kind == BATCH_TOKEN_STRING) {
         return batch_query_fault(text, token->at, "found \"%s\": use LIKE, or ILIKE for any case",
                                  found);
@@ -97,7 +94,7 @@ static int advise_start(batch_query_text_t *text, const batch_query_schema_t *sc
                                  "found \"%s\": a condition alone stands here without WHERE",
                                  batch_query_found(text, first));
     }
-    if (first->word == BATCH_WORD_SELECT && is_word(first + 1, "top") &&
+    if (first->word == BATCH_WORD_SELECT && batch_token_is_word(first + 1, "top") &&
         first[2].kind == BATCH_TOKEN_INTEGER) {
         return batch_query_fault(text, first[1].at,
                                  "found \"%s\": write LIMIT %s at the end instead",

@@ -80,6 +80,11 @@ int batch_token_is(const batch_token_t *token, const char *symbol)
     return token->kind == BATCH_TOKEN_SYMBOL && !strcmp(token->text, symbol);
 }
 
+int batch_token_is_word(const batch_token_t *token, const char *word)
+{
+    return token->kind == BATCH_TOKEN_NAME && !strcmp(token->text, word);
+}
+
 int batch_token_is_name(const batch_token_t *token)
 {
     return token->kind == BATCH_TOKEN_QUOTED ||

@@ -140,6 +140,9 @@ const char *batch_query_found(const batch_query_text_t *query, const batch_token
 /** 1 if the token is that symbol. */
 int batch_token_is(const batch_token_t *token, const char *symbol);
 
+/** 1 if the token is that word, which is without quotes and in any case. */
+int batch_token_is_word(const batch_token_t *token, const char *word);
+
 /** 1 if the token can be a name: one in quotes, or a word that is not reserved. */
 int batch_token_is_name(const batch_token_t *token);
 

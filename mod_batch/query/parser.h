@@ -35,6 +35,10 @@ batch_node_t *batch_parser_with(batch_parser_t *parser, batch_node_t *node, batc
 batch_node_t *batch_parser_with_two(batch_parser_t *parser, batch_node_t *node, batch_node_t *first,
                                     batch_node_t *second);
 
+/** A value that the query says itself. */
+batch_node_t *batch_parser_constant(batch_parser_t *parser, batch_query_value_t value,
+                                    batch_query_kind_e kind, int at);
+
 /** Notes a name that may mean a column or a member, for the copies of records. */
 void batch_parser_note(batch_parser_t *parser, const char *name, int at);
 

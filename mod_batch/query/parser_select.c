@@ -410,18 +410,13 @@ int batch_parse_names(batch_parser_t *parser, apr_array_header_t **names)
     return 1;
 }
 
-static int is_text(const batch_parser_t *parser, const char *name)
-{
-    return parser->next->kind == BATCH_TOKEN_NAME && !strcmp(parser->next->text, name);
-}
-
 static int parse_with(batch_parser_t *parser)
 {
     const apr_array_header_t *withs = parser->statement->withs;
     batch_with_t with = {.name = parser->next->text, .at = parser->next->at};
     int i;
 
-    if (is_text(parser, "recursive") && !batch_token_is(parser->next + 1, "(")) {
+    if (batch_token_is_word(parser->next, "recursive") && !batch_token_is(parser->next + 1, "(")) {
         batch_parser_expected(parser, "a name: RECURSIVE is not part of this language");
         return 0;
     }
@@ -446,7 +441,7 @@ static int parse_with(batch_parser_t *parser)
         return 0;
     }
     (void)batch_parser_take(parser, BATCH_WORD_NOT);
-    parser->next += is_text(parser, "materialized");
+    parser->next += batch_token_is_word(parser->next, "materialized");
     if (!batch_parser_take_symbol(parser, "(")) {
         batch_parser_expected(parser, "a SELECT in parentheses");
         return 0;

@@ -9,14 +9,9 @@
 /* Nodes of a tree in which some stand more than once. */
 #define MOST_NODES 65536
 
-static int is_word(const batch_token_t *token, const char *word)
-{
-    return token->kind == BATCH_TOKEN_NAME && !strcmp(token->text, word);
-}
-
 static int take_word(batch_parser_t *parser, const char *word)
 {
-    int taken = is_word(parser->next, word);
+    int taken = batch_token_is_word(parser->next, word);
 
     parser->next += taken;
     return taken;
@@ -27,16 +22,6 @@ static batch_node_t *make_call(batch_parser_t *parser, batch_function_e function
     batch_node_t *node = batch_parser_make(parser, BATCH_NODE_CALL, at);
 
     node->op = function;
-    return node;
-}
-
-static batch_node_t *make_value(batch_parser_t *parser, batch_query_value_t value,
-                                batch_query_kind_e kind, int at)
-{
-    batch_node_t *node = batch_parser_make(parser, BATCH_NODE_VALUE, at);
-
-    node->value = value;
-    node->kind = kind;
     return node;
 }
 
@@ -63,8 +48,8 @@ static batch_node_t *parse_extract(batch_parser_t *parser, int at)
     }
     node = batch_parser_with_two(
         parser, node,
-        make_value(parser, batch_query_text_value(field->text, strlen(field->text)),
-                   BATCH_QUERY_LITERAL, field->at),
+        batch_parser_constant(parser, batch_query_text_value(field->text, strlen(field->text)),
+                              BATCH_QUERY_LITERAL, field->at),
         batch_parse_expression(parser));
     return close_call(parser, node, ") or an operator");
 }
@@ -145,7 +130,8 @@ static batch_node_t *parse_substring(batch_parser_t *parser, int at)
                                      "where it starts, as in substring(street FROM 1 FOR 3)");
     }
     if (!start) {
-        start = make_value(parser, batch_query_integer_value(1), BATCH_QUERY_INTEGER, at);
+        start =
+            batch_parser_constant(parser, batch_query_integer_value(1), BATCH_QUERY_INTEGER, at);
     }
     node = batch_parser_with(parser, node, start);
     node = count ? batch_parser_with(parser, node, count) : node;
@@ -164,7 +150,7 @@ int batch_parse_special(batch_node_t **node, batch_parser_t *parser, const batch
     size_t i;
 
     for (i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
-        if (is_word(token, calls[i].name)) {
+        if (batch_token_is_word(token, calls[i].name)) {
             parser->next++;
             *node = calls[i].parse(parser, token->at);
             return 1;
@@ -185,7 +171,8 @@ batch_node_t *batch_parse_zoned(batch_parser_t *parser)
 {
     batch_node_t *node = batch_parse_unary(parser);
 
-    while (node && is_word(parser->next, "at") && is_word(parser->next + 1, "time")) {
+    while (node && batch_token_is_word(parser->next, "at") &&
+           batch_token_is_word(parser->next + 1, "time")) {
         int at = parser->next->at;
 
         parser->next += 2;
@@ -201,18 +188,18 @@ batch_node_t *batch_parse_zoned(batch_parser_t *parser)
 batch_node_t *batch_parse_time_string(batch_parser_t *parser, const batch_token_t *type)
 {
     const batch_token_t *token = parser->next;
-    int zoned = is_word(type, "timestamptz"), words = 0;
+    int zoned = batch_token_is_word(type, "timestamptz"), words = 0;
     batch_query_value_t value = {.kind = BATCH_QUERY_TIMESTAMP};
     apr_int64_t offset;
     batch_node_t *node;
 
-    if ((is_word(token, "with") || is_word(token, "without")) && is_word(token + 1, "time") &&
-        is_word(token + 2, "zone")) {
-        zoned = is_word(token, "with");
+    if ((batch_token_is_word(token, "with") || batch_token_is_word(token, "without")) &&
+        batch_token_is_word(token + 1, "time") && batch_token_is_word(token + 2, "zone")) {
+        zoned = batch_token_is_word(token, "with");
         words = 3;
     }
     token += words;
-    if (token->kind != BATCH_TOKEN_STRING || (!zoned && !is_word(type, "timestamp"))) {
+    if (token->kind != BATCH_TOKEN_STRING || (!zoned && !batch_token_is_word(type, "timestamp"))) {
         return NULL;
     }
     parser->next = token + 1;
@@ -227,7 +214,7 @@ batch_node_t *batch_parse_time_string(batch_parser_t *parser, const batch_token_
                           batch_query_found(parser->text, token));
     }
     value.integer -= offset;
-    node = make_value(parser, value, BATCH_QUERY_TIMESTAMP, token->at);
+    node = batch_parser_constant(parser, value, BATCH_QUERY_TIMESTAMP, token->at);
     node->zone = zoned ? BATCH_ZONE_WITH : BATCH_ZONE_WITHOUT;
     return node;
 }
@@ -239,7 +226,8 @@ int batch_parser_is_quantifier(const batch_parser_t *parser)
     const batch_token_t *token = parser->next;
 
     return batch_token_is(token + 1, "(") &&
-           (is_word(token, "any") || is_word(token, "some") || is_word(token, "all"));
+           (batch_token_is_word(token, "any") || batch_token_is_word(token, "some") ||
+            batch_token_is_word(token, "all"));
 }
 
 /* ARRAY[…], and perhaps ::text[]: its values become children of node behind left. */
@@ -315,7 +303,7 @@ batch_node_t *batch_parse_quantified(batch_parser_t *parser, const batch_quantif
 {
     batch_node_t *node =
         batch_parser_with(parser, batch_parser_make(parser, BATCH_NODE_IN, what->at), what->left);
-    int all = is_word(parser->next, "all"), op = what->op;
+    int all = batch_token_is_word(parser->next, "all"), op = what->op;
 
     parser->next += 2;
     if (batch_parser_is_query(parser)) {

@@ -89,8 +89,8 @@ batch_node_t *batch_parser_with_two(batch_parser_t *parser, batch_node_t *node, 
     return batch_parser_with(parser, batch_parser_with(parser, node, first), second);
 }
 
-static batch_node_t *constant(batch_parser_t *parser, batch_query_value_t value,
-                              batch_query_kind_e kind, int at)
+batch_node_t *batch_parser_constant(batch_parser_t *parser, batch_query_value_t value,
+                                    batch_query_kind_e kind, int at)
 {
     batch_node_t *node = batch_parser_make(parser, BATCH_NODE_VALUE, at);
 
@@ -130,19 +130,14 @@ static const struct {
     {"timestamptz", BATCH_QUERY_TIMESTAMP},
 };
 
-static int is_text(const batch_parser_t *parser, const char *name)
-{
-    return parser->next->kind == BATCH_TOKEN_NAME && !strcmp(parser->next->text, name);
-}
-
 /* WITH TIME ZONE and WITHOUT TIME ZONE behind timestamp. */
 static void parse_zone(batch_parser_t *parser, int zoned)
 {
     int with = batch_parser_is(parser, BATCH_WORD_WITH);
 
-    if ((with || is_text(parser, "without")) && parser->next[1].kind == BATCH_TOKEN_NAME &&
-        !strcmp(parser->next[1].text, "time") && parser->next[2].kind == BATCH_TOKEN_NAME &&
-        !strcmp(parser->next[2].text, "zone")) {
+    if ((with || batch_token_is_word(parser->next, "without")) &&
+        parser->next[1].kind == BATCH_TOKEN_NAME && !strcmp(parser->next[1].text, "time") &&
+        parser->next[2].kind == BATCH_TOKEN_NAME && !strcmp(parser->next[2].text, "zone")) {
         parser->next += 3;
         zoned = with;
     }
@@ -154,7 +149,7 @@ static int parse_type(batch_parser_t *parser, batch_query_kind_e *kind)
     size_t i, found = sizeof(types) / sizeof(*types);
 
     for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
-        found = is_text(parser, types[i].name) ? i : found;
+        found = batch_token_is_word(parser->next, types[i].name) ? i : found;
     }
     if (found == sizeof(types) / sizeof(*types)) {
         batch_parser_expected(parser, "a type: text, integer, numeric, boolean, date or timestamp");
@@ -162,8 +157,8 @@ static int parse_type(batch_parser_t *parser, batch_query_kind_e *kind)
     }
     parser->next++;
     *kind = types[found].kind;
-    if ((!strcmp(types[found].name, "double") && is_text(parser, "precision")) ||
-        (!strcmp(types[found].name, "character") && is_text(parser, "varying"))) {
+    if ((!strcmp(types[found].name, "double") && batch_token_is_word(parser->next, "precision")) ||
+        (!strcmp(types[found].name, "character") && batch_token_is_word(parser->next, "varying"))) {
         parser->next++;
     } else if (*kind == BATCH_QUERY_TIMESTAMP) {
         parse_zone(parser, !strcmp(types[found].name, "timestamptz"));
@@ -190,9 +185,9 @@ static batch_node_t *parse_number(batch_parser_t *parser)
     const batch_token_t *token = parser->next++;
     batch_query_value_t text = batch_query_text_value(token->text, strlen(token->text));
 
-    return constant(parser, batch_query_number_parse(&text, BATCH_QUERY_NUMBER),
-                    token->kind == BATCH_TOKEN_INTEGER ? BATCH_QUERY_INTEGER : BATCH_QUERY_NUMBER,
-                    token->at);
+    return batch_parser_constant(
+        parser, batch_query_number_parse(&text, BATCH_QUERY_NUMBER),
+        token->kind == BATCH_TOKEN_INTEGER ? BATCH_QUERY_INTEGER : BATCH_QUERY_NUMBER, token->at);
 }
 
 /* DATE '…', INTERVAL '…': the word is taken, the string is next. */
@@ -212,7 +207,7 @@ static batch_node_t *parse_typed_string(batch_parser_t *parser, batch_query_word
                               : "a time as '2023-10-06' or '2023-10-06T02:56:34Z'");
         return NULL;
     }
-    return constant(parser, value, value.kind, token->at);
+    return batch_parser_constant(parser, value, value.kind, token->at);
 }
 
 static batch_node_t *parse_cast(batch_parser_t *parser, int at)
@@ -287,12 +282,13 @@ static batch_node_t *parse_word_value(batch_parser_t *parser)
     switch (token->word) {
     case BATCH_WORD_NULL:
         parser->next++;
-        return constant(parser, null, BATCH_QUERY_NULL, token->at);
+        return batch_parser_constant(parser, null, BATCH_QUERY_NULL, token->at);
     case BATCH_WORD_TRUE:
     case BATCH_WORD_FALSE:
         parser->next++;
-        return constant(parser, batch_query_boolean_value(token->word == BATCH_WORD_TRUE),
-                        BATCH_QUERY_BOOLEAN, token->at);
+        return batch_parser_constant(parser,
+                                     batch_query_boolean_value(token->word == BATCH_WORD_TRUE),
+                                     BATCH_QUERY_BOOLEAN, token->at);
     case BATCH_WORD_CURRENT_DATE:
     case BATCH_WORD_CURRENT_TIMESTAMP: {
         batch_node_t *now = batch_parser_make(parser, BATCH_NODE_CALL, token->at);
@@ -324,8 +320,9 @@ static batch_node_t *parse_primary(batch_parser_t *parser)
         return parse_number(parser);
     case BATCH_TOKEN_STRING:
         parser->next++;
-        return constant(parser, batch_query_text_value(token->text, strlen(token->text)),
-                        BATCH_QUERY_LITERAL, token->at);
+        return batch_parser_constant(parser,
+                                     batch_query_text_value(token->text, strlen(token->text)),
+                                     BATCH_QUERY_LITERAL, token->at);
     case BATCH_TOKEN_NAME:
     case BATCH_TOKEN_QUOTED:
         if (token->word == BATCH_WORD_EXISTS && token->kind == BATCH_TOKEN_NAME &&

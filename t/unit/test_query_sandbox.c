@@ -5,6 +5,7 @@
  * With - as argument: the queries of the standard input, and what each selects.
  */
 #include "engine_fixture.h"
+#include "query_words.h"
 
 #include "query/query.h"
 
@@ -33,25 +34,6 @@ static const char *ids_of(const char *text, int check_only, apr_pool_t *p)
         ids = apr_pstrcat(p, ids, *ids ? " " : "", APR_ARRAY_IDX(items, i, batch_item_t).key, NULL);
     }
     return ids;
-}
-
-static int compare_words(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Words in order: rows come in any. */
-static const char *sorted(const char *words, apr_pool_t *p)
-{
-    apr_array_header_t *list = apr_array_make(p, 16, sizeof(const char *));
-    char *last = NULL, *copy = apr_pstrdup(p, words);
-    char *word;
-
-    for (word = apr_strtok(copy, " ", &last); word; word = apr_strtok(NULL, " ", &last)) {
-        APR_ARRAY_PUSH(list, const char *) = word;
-    }
-    qsort(list->elts, (size_t)list->nelts, sizeof(const char *), compare_words);
-    return apr_array_pstrcat(p, list, ' ');
 }
 
 /* ---- The records ----------------------------------------------------------------------------- */
