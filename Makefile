@@ -57,8 +57,11 @@ link_flags  := $(LDFLAGS) -Wl,--as-needed
 
 # ---- What is built from what ---------------------------------------------------------------------
 
+# The database drivers that are compiled in: folders of mod_batch/store/, each with what only it knows.
+drivers     := sqlite3 pgsql
 # The core knows no httpd: it is compiled without httpd's headers, and links into programs of its own.
-core        := mod_batch/batch.c $(wildcard $(addprefix mod_batch/,engine/*.c payload/*.c query/*.c store/*.c text/*.c))
+core        := mod_batch/batch.c $(wildcard $(addprefix mod_batch/,engine/*.c payload/*.c query/*.c store/*.c \
+                 $(drivers:%=store/%/*.c) text/*.c))
 glue        := mod_batch/mod_batch.c $(wildcard $(addprefix mod_batch/,config/*.c http/*.c))
 unit_tests  := $(patsubst t/unit/%.c,%,$(wildcard t/unit/test_*.c))
 unit_common := $(filter-out t/unit/test_%,$(wildcard t/unit/*.c))
@@ -143,7 +146,7 @@ $(out)/fuzz/replay_%: $(out)/t/fuzz/fuzz_%.o $(out)/t/fuzz/replay.o $(core_archi
 fuzz_flags := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -O1 -g
 fuzzers: $(fuzzers:%=build/fuzz/%)
 
-build/fuzz/%: t/fuzz/%.c $(core) $(wildcard mod_batch/*.h mod_batch/*/*.h) Makefile
+build/fuzz/%: t/fuzz/%.c $(core) $(wildcard mod_batch/*.h mod_batch/*/*.h mod_batch/*/*/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"
 	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch -I t/fuzz $(apr_flags) $(json_flags) $(pq_flags) \

@@ -101,7 +101,7 @@
     "settings, operations, owner_host, owner_pid, owner_start_time, seq"
 #define BATCH_JOB_FORMATS BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s, %s, %lld, %lld, %lld"
 
-/* The database's clock in SQL, in microseconds since the epoch. batch_clock: driver_sqlite3.c */
+/* The database's clock in SQL, in microseconds since the epoch. batch_clock: sqlite3/driver.c */
 #define BATCH_CLOCK_SQLITE3 "batch_clock()"
 #define BATCH_CLOCK_PGSQL   "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 

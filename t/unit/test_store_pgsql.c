@@ -7,7 +7,7 @@
 
 #include <apr_thread_proc.h>
 
-#include "store/pipeline_pgsql.h"
+#include "store/pgsql/pipeline.h"
 #include "store/tx.h"
 
 static char server[600]; /* its folder */

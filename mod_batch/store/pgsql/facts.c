@@ -1,0 +1,275 @@
+/* PostgreSQL: what start-up, and statements on rows, want to know of a resource's table. */
+#include <apr_strings.h>
+
+#include "store/connection.h"
+#include "store/pgsql/rows.h"
+#include "store/pgsql/types.h"
+
+static const char needed_sql[] =
+    "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0"
+    " AND NOT attisdropped AND attnotnull AND NOT atthasdef AND attidentity = '' ORDER BY attnum";
+
+/* Is there a unique index over all rows of which $2 has all columns? */
+static const char unique_sql[] =
+    "SELECT 1 FROM pg_index WHERE indrelid = to_regclass(quote_ident($1)) AND indisunique"
+    " AND indisvalid AND indpred IS NULL AND indexprs IS NULL AND (SELECT"
+    " bool_and(attname::text = ANY ($2::text[])) FROM unnest((indkey::int2[])[0:indnkeyatts - 1])"
+    " AS place JOIN pg_attribute ON attrelid = indrelid AND attnum = place)";
+
+/*
+ * Of the key $2 and the scope $3: has a unique index the key alone, in whatever way, and has one of
+ * these columns alone, which compares as they do, the scope?
+ */
+static const char scoped_sql[] =
+    "WITH found AS (SELECT indpred IS NULL AND indisvalid AND NOT EXISTS (SELECT"
+    " FROM unnest((indkey::int2[])[0:indnkeyatts - 1], (indcollation::oid[])[0:indnkeyatts - 1])"
+    " AS place (attribute, sorting) JOIN pg_attribute ON attrelid = indrelid AND attnum = attribute"
+    " WHERE sorting <> attcollation) AS whole, ARRAY(SELECT attname::text"
+    " FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) AS place"
+    " JOIN pg_attribute ON attrelid = indrelid AND attnum = place) AS keys FROM pg_index"
+    " WHERE indrelid = to_regclass(quote_ident($1)) AND indisunique AND indexprs IS NULL)"
+    " SELECT coalesce(bool_or(keys = ARRAY[$2]), false),"
+    " coalesce(bool_or(whole AND $3 = ANY (keys) AND keys <@ ARRAY[$2, $3]), false) FROM found";
+
+static batch_failure_e ask(batch_connection_t *connection, PGresult **result, const char *sql,
+                           const char *const *values, int count)
+{
+    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
+    batch_failure_e failure = batch_pgsql_queue(
+        connection, batch_pgsql_statement(connection, sql, types, count), values, BATCH_PGSQL_OWN);
+
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(connection, result) : failure;
+}
+
+/* 1 in *unique if one row at most has some values of those columns and the scope. */
+static batch_failure_e ask_unique(batch_connection_t *connection, int *unique,
+                                  const batch_resource_t *resource, const char *const *columns,
+                                  int count, apr_pool_t *p)
+{
+    const char **names = apr_palloc(p, (apr_size_t)(count + 1) * sizeof(*names));
+    const char *values[2] = {resource->table, NULL};
+    PGresult *result = NULL;
+    batch_failure_e failure;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        names[i] = columns[i];
+    }
+    names[count] = resource->scope;
+    values[1] = batch_pgsql_array(names, count + (resource->scope != NULL), p);
+    failure = ask(connection, &result, unique_sql, values, 2);
+    *unique = failure == BATCH_FAILURE_NONE && PQntuples(result) > 0;
+    return failure;
+}
+
+static int is_true(const PGresult *result, int column)
+{
+    return *PQgetvalue(result, 0, column) == 't';
+}
+
+/* What keeps the keys of one scope apart from those of another. */
+static batch_failure_e ask_scoped(batch_connection_t *connection, batch_table_facts_t *facts,
+                                  const batch_resource_t *resource)
+{
+    const char *values[] = {resource->table, resource->key, resource->scope};
+    PGresult *result = NULL;
+    batch_failure_e failure = ask(connection, &result, scoped_sql, values, 3);
+
+    if (failure == BATCH_FAILURE_NONE) {
+        facts->key_unique_alone = is_true(result, 0);
+        facts->key_unique_in_scope = is_true(result, 1);
+    }
+    return failure;
+}
+
+batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_facts_t *facts,
+                                  const batch_resource_t *resource, apr_pool_t *p)
+{
+    batch_pgsql_table_t *table = NULL;
+    PGresult *result = NULL;
+    batch_failure_e failure = batch_pgsql_table(connection, &table, resource->table, 1);
+    int i;
+
+    facts->match_unique = 0;
+    facts->needed = apr_array_make(p, 4, sizeof(const char *));
+    if (failure == BATCH_FAILURE_NONE) {
+        facts->key_takes_uuid = !batch_pgsql_column(table, resource->key)->is_number;
+        failure = ask_unique(connection, &facts->key_unique, resource, &resource->key, 1, p);
+    }
+    if (failure == BATCH_FAILURE_NONE && resource->match && resource->match->nelts) {
+        failure = ask_unique(connection, &facts->match_unique, resource,
+                             (const char *const *)resource->match->elts, resource->match->nelts, p);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = ask_scoped(connection, facts, resource);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = ask(connection, &result, needed_sql, &resource->table, 1);
+    }
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
+        APR_ARRAY_PUSH(facts->needed, const char *) = apr_pstrdup(p, PQgetvalue(result, i, 0));
+    }
+    return failure;
+}
+
+/* ---- Rules -------------------------------------------------------------------------------------
+ */
+
+/*
+ * $1: the table, $2: its key, $3: match, $4: the scope. An index counts if it is over all rows, by
+ * columns alone; keys are its columns in their order. It is usual if it takes for equal what the
+ * columns' own = does, and says so at once.
+ */
+#define INDEXES_SQL                                                                                \
+    "batch_index AS (SELECT indisunique AS is_unique, ARRAY(SELECT attname::text"                  \
+    " FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) WITH ORDINALITY AS place (attribute, "      \
+    "number)"                                                                                      \
+    " JOIN pg_attribute ON attrelid = indrelid AND attnum = attribute ORDER BY number) AS keys,"   \
+    " indimmediate AND NOT EXISTS (SELECT FROM unnest((indkey::int2[])[0:indnkeyatts - 1],"        \
+    " (indcollation::oid[])[0:indnkeyatts - 1], (indclass::oid[])[0:indnkeyatts - 1])"             \
+    " AS place (attribute, sorting, class) JOIN pg_attribute ON attrelid = indrelid"               \
+    " AND attnum = attribute JOIN pg_opclass ON pg_opclass.oid = class"                            \
+    " WHERE sorting <> attcollation OR NOT opcdefault) AS is_usual"                                \
+    " FROM pg_index WHERE indrelid = to_regclass(quote_ident($1)) AND indisvalid"                  \
+    " AND indpred IS NULL AND indexprs IS NULL)"
+
+/* A trigger that runs before a row is inserted, or not inserted. */
+#define BEFORE_INSERT_SQL                                                                          \
+    "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1))"                  \
+    " AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 7 = 7)"
+
+/*
+ * Is nothing lost, or done too much, where a row is offered for insertion that turns out to be
+ * there? The table is an ordinary one, and the columns that a batch may leave out have no default
+ * but constants and the time (1299 is now()). What finds a row is stored as it is, not rounded to
+ * the value of another row, nor cut off as a name (19); of texts (1042, 1043) only spaces at the
+ * end can go.
+ */
+#define OFFER_SQL                                                                                  \
+    "EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(quote_ident($1)) AND relkind = 'r'"      \
+    " AND NOT relhassubclass AND NOT relhasrules AND NOT relrowsecurity)"                          \
+    " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"             \
+    " LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"                               \
+    " WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped"           \
+    " AND attname::text <> $2 AND attname::text IS DISTINCT FROM $4 AND (attidentity <> ''"        \
+    " OR typdefaultbin IS NOT NULL OR (attgenerated = '' AND adbin::text"                          \
+    " !~ '^[{](CONST|SQLVALUEFUNCTION|FUNCEXPR :funcid 1299) ')))"                                 \
+    " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"             \
+    " LEFT JOIN pg_type AS base ON base.oid = pg_type.typbasetype"                                 \
+    " WHERE attrelid = to_regclass(quote_ident($1)) AND attname::text = ANY ($3::text[] || $4)"    \
+    " AND (base.typtype = 'd' OR coalesce(base.oid, atttypid) = 19"                                \
+    " OR (greatest(atttypmod, pg_type.typtypmod) <> -1"                                            \
+    " AND coalesce(base.oid, atttypid) NOT IN (1042, 1043))))"
+
+/* What runs beside an insert or an update, on the table or on one that its rows lie in. */
+#define ALTERS_SQL                                                                                 \
+    "(EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(quote_ident($1)) AND relhasrules)"      \
+    " OR EXISTS (WITH RECURSIVE batch_part (relation) AS (SELECT "                                 \
+    "to_regclass(quote_ident($1))::oid"                                                            \
+    " UNION ALL SELECT inhrelid FROM pg_inherits JOIN batch_part ON inhparent = relation)"         \
+    " SELECT FROM pg_trigger JOIN batch_part ON tgrelid = relation WHERE NOT tgisinternal"         \
+    " AND tgenabled <> 'D' AND tgtype & 20 <> 0))"
+
+#define RULES_SQL                                                                                  \
+    "WITH " INDEXES_SQL " SELECT coalesce(bool_or(is_unique AND keys = ARRAY[$2]), false),"        \
+    " coalesce(bool_or(is_unique AND keys <@ ($3::text[] || $4)), false),"                         \
+    " coalesce(bool_or(keys[1] = ANY ($3::text[])"                                                 \
+    " OR (keys[1] = $4 AND keys[2] = ANY ($3::text[]))), false),"                                  \
+    " coalesce(bool_or(keys[1] = $4 AND keys[2] = $2), false), " BEFORE_INSERT_SQL ","             \
+    " coalesce(bool_and(is_usual) FILTER (WHERE is_unique AND keys <@ ($3::text[] || $4)"          \
+    " AND array_remove($3::text[] || $4, NULL) <@ keys), false) AND NOT " BEFORE_INSERT_SQL        \
+    " AND " OFFER_SQL ", " ALTERS_SQL " FROM batch_index"
+
+#define RULES 7
+
+/* Fails unless the rules are still $5: the booleans, as an array. */
+static const char guard_sql[] =
+    "SELECT 1 / count(*) FROM (" RULES_SQL ") AS batch_rules (a, b, c, d, e, f, g)"
+    " WHERE ARRAY[a, b, c, d, e, f, g] = $5::boolean[]";
+
+/* What tells the rules of one resource in a table from those of another. */
+static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)
+{
+    const char *match = resource->match
+                            ? batch_pgsql_array((const char *const *)resource->match->elts,
+                                                resource->match->nelts, p)
+                            : "{}";
+
+    return apr_pstrcat(p, match, batch_pgsql_identifier(resource->key, p),
+                       resource->scope ? resource->scope : "", NULL);
+}
+
+/* Queues a question about the rules; expected: for the guard. */
+static batch_failure_e queue_rules(batch_connection_t *connection, const char *expected,
+                                   const batch_resource_t *resource, apr_pool_t *scratch)
+{
+    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT,
+                                BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
+    const char *match = resource->match
+                            ? batch_pgsql_array((const char *const *)resource->match->elts,
+                                                resource->match->nelts, scratch)
+                            : "{}";
+    const char *values[] = {resource->table, resource->key, match, resource->scope, expected};
+    batch_pgsql_statement_t *statement =
+        expected ? batch_pgsql_statement(connection, guard_sql, types, 5)
+                 : batch_pgsql_statement(connection, RULES_SQL, types, 4);
+
+    return batch_pgsql_queue(connection, statement, values,
+                             expected ? BATCH_PGSQL_ROWS : BATCH_PGSQL_OWN);
+}
+
+batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_rules_t **rules,
+                                  const batch_pgsql_table_t *table,
+                                  const batch_resource_t *resource)
+{
+    const batch_pgsql_state_t *state = connection->state;
+    apr_pool_t *scratch = batch_connection_scratch(connection);
+    const char *name = rules_name(resource, scratch);
+    PGresult *result = NULL;
+    batch_failure_e failure;
+
+    *rules = apr_hash_get(table->rules, name, APR_HASH_KEY_STRING);
+    if (*rules) {
+        return BATCH_FAILURE_NONE;
+    }
+    failure = queue_rules(connection, NULL, resource, scratch);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_flush(connection, &result);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    *rules = apr_pcalloc(table->p, sizeof(**rules));
+    (*rules)->key_unique = is_true(result, 0);
+    (*rules)->match_unique = is_true(result, 1);
+    (*rules)->match_indexed = is_true(result, 2);
+    (*rules)->walk_scope = is_true(result, 3);
+    (*rules)->before_insert = is_true(result, 4);
+    (*rules)->may_offer = is_true(result, 5);
+    (*rules)->alters = is_true(result, 6);
+    (*rules)->transaction = state->transactions;
+    apr_hash_set(table->rules, apr_pstrdup(table->p, name), APR_HASH_KEY_STRING, *rules);
+    return BATCH_FAILURE_NONE;
+}
+
+batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pgsql_rules_t *rules,
+                                        const batch_resource_t *resource)
+{
+    const batch_pgsql_state_t *state = connection->state;
+    const int values[RULES] = {rules->key_unique, rules->match_unique,  rules->match_indexed,
+                               rules->walk_scope, rules->before_insert, rules->may_offer,
+                               rules->alters};
+    char expected[2 * RULES + 2] = "{";
+    int i;
+
+    if (rules->transaction == state->transactions) {
+        return BATCH_FAILURE_NONE;
+    }
+    for (i = 0; i < RULES; i++) {
+        expected[2 * i + 1] = values[i] ? 't' : 'f';
+        expected[2 * i + 2] = i + 1 < RULES ? ',' : '}';
+    }
+    expected[2 * RULES + 1] = '\0';
+    rules->transaction = state->transactions;
+    return queue_rules(connection, expected, resource, batch_connection_scratch(connection));
+}

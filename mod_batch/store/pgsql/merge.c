@@ -1,0 +1,608 @@
+/*
+ * PostgreSQL: merges. The items of a set are put into groups by what finds their rows and by the
+ * columns that they have; a group is one statement. What meets an obstacle there (a row that
+ * somebody else has just made, another item for the same row, a unique index, a trigger that leaves
+ * a row out) is left over: it is tried once more as a group, and then item by item, where the
+ * server says what the obstacle is.
+ */
+#include "store/pgsql/merge.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+/*
+ * The rows of items are to be fetched one by one through an index, however small the table is when
+ * the plan is made: it grows, and the plan stays. Without an index that costs so much in the
+ * planner's eyes that it would compile the statement.
+ */
+#define SETTINGS                                                                                   \
+    "SELECT set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', "     \
+    "true),"                                                                                       \
+    " set_config('jit', 'off', true), set_config('enable_hashjoin', "
+
+static const char settings_indexed[] = SETTINGS "'off', true)";
+static const char settings_unindexed[] = SETTINGS "'on', true)";
+
+static batch_pgsql_merge_t *merge_of(batch_pgsql_sets_t *sets)
+{
+    return (batch_pgsql_merge_t *)sets;
+}
+
+/* ---- The table ---------------------------------------------------------------------------------
+ */
+
+/* 0 if no row of the table can be in the scope. */
+static int is_possible(const batch_pgsql_sets_t *sets)
+{
+    const batch_resource_t *resource = sets->scope->resource;
+    const char *const columns[] = {resource->scope,
+                                   sets->scope->form_id ? resource->form_column : NULL};
+    const char *const values[] = {sets->scope->organization, sets->scope->form_id};
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        if (columns[i] &&
+            (!values[i] ||
+             !batch_pgsql_fits(batch_pgsql_column(sets->table, columns[i]), values[i]))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static batch_failure_e build(batch_pgsql_sets_t *sets, int fresh)
+{
+    batch_pgsql_merge_t *merge = merge_of(sets);
+    const batch_resource_t *resource = sets->scope->resource;
+    batch_failure_e failure =
+        batch_pgsql_table(sets->connection, &sets->table, resource->table, fresh);
+
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_rules(sets->connection, &merge->rules, sets->table, resource);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    sets->key = batch_pgsql_column(sets->table, resource->key);
+    sets->pace = &merge->rules->pace;
+    sets->settings = merge->rules->match_indexed || !resource->match || !resource->match->nelts
+                         ? settings_indexed
+                         : settings_unindexed;
+    merge->hopeless = !is_possible(sets);
+    merge->plain = merge->rules->before_insert;
+    return BATCH_FAILURE_NONE;
+}
+
+/* ---- Items -------------------------------------------------------------------------------------
+ */
+
+/* 1 if the item has a value, not NULL, for each column of match. */
+static int has_match(const batch_resource_t *resource, const batch_item_t *item)
+{
+    int i, j;
+
+    for (i = 0; resource->match && i < resource->match->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(resource->match, i, const char *);
+
+        for (j = 0; j < item->value_count; j++) {
+            if (item->values[j].value && !strcmp(item->values[j].name, name)) {
+                break;
+            }
+        }
+        if (j == item->value_count) {
+            return 0;
+        }
+    }
+    return resource->match && resource->match->nelts;
+}
+
+/* Notes an outcome of the set's item i. */
+static void decide(batch_pgsql_merge_t *merge, int i, batch_row_result_e result,
+                   const char *message)
+{
+    merge->outcomes[i].result = result;
+    merge->outcomes[i].message = message;
+    merge->outcomes[i].refusal = BATCH_REFUSAL_FINAL;
+    merge->decided[i] = 1;
+}
+
+/* What the server need not be asked about. *unfound: there was one that no row can have as key. */
+static void decide_alone(batch_pgsql_merge_t *merge, int i, const apr_uint64_t *columns,
+                         int *unfound)
+{
+    const batch_resource_t *resource = merge->sets.scope->resource;
+    const batch_item_t *item = &merge->items[i];
+
+    if (!columns) {
+        decide(merge, i, BATCH_ROW_REFUSED, "it has a column that no batch may write");
+    } else if (!batch_item_is_live(item) || (item->kind == BATCH_ITEM_KEY && !item->key) ||
+               (item->kind == BATCH_ITEM_MATCH && !has_match(resource, item))) {
+        decide(merge, i, BATCH_ROW_REFUSED, "it does not say which row it is of");
+    } else if (item->kind == BATCH_ITEM_KEY && resource->key_generated &&
+               (merge->hopeless || !batch_pgsql_fits(merge->sets.key, item->key))) {
+        decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
+        *unfound = 1;
+    }
+}
+
+/* ---- Statements --------------------------------------------------------------------------------
+ */
+
+/* Notes that item i was applied to the row with that key, perhaps before an earlier item. */
+static void note_row(batch_pgsql_merge_t *merge, const char *key, int i)
+{
+    int *before = apr_hash_get(merge->rows, key, APR_HASH_KEY_STRING);
+
+    if (!before) {
+        before = apr_palloc(merge->sets.set_pool, sizeof(*before));
+        apr_hash_set(merge->rows, apr_pstrdup(merge->sets.set_pool, key), APR_HASH_KEY_STRING,
+                     before);
+        *before = i;
+    }
+    if (*before > i) {
+        merge->disordered = 1;
+    }
+    *before = i;
+}
+
+/* What the result of a statement has said of its members besides their outcomes. */
+typedef struct findings {
+    apr_int64_t made;
+    int named;                /* of them, by their members */
+    apr_array_header_t *keys; /* of const char *: of those that were made, where they are listed */
+    char *there;              /* by member: its row is there, though nothing became of the item */
+} findings_t;
+
+static void read_row(batch_pgsql_merge_t *merge, findings_t *findings, const int *members,
+                     const PGresult *result, int row)
+{
+    apr_int64_t number = apr_atoi64(PQgetvalue(result, row, 0));
+    char sign = *PQgetvalue(result, row, 1);
+    int i;
+
+    if (sign == '#') {
+        findings->made = number;
+        return;
+    }
+    if (sign == 'K') {
+        APR_ARRAY_PUSH(findings->keys, const char *) = PQgetvalue(result, row, 2);
+        return;
+    }
+    i = members[number - 1];
+    if (sign == 'A') {
+        decide(merge, i, BATCH_ROW_APPLIED, NULL);
+    } else if (sign == 'C') {
+        findings->named++;
+        decide(merge, i, BATCH_ROW_CREATED, NULL);
+    } else if (sign == 'M' && merge->group_of[i]->kind == BATCH_ITEM_MATCH) {
+        decide(merge, i, BATCH_ROW_AMBIGUOUS, NULL);
+    } else {
+        findings->there[number - 1] = 1;
+    }
+    if (!PQgetisnull(result, row, 2)) {
+        batch_pgsql_tell(merge, i, PQgetvalue(result, row, 2));
+        note_row(merge, PQgetvalue(result, row, 2), i);
+    }
+}
+
+/* Who the rows were made for that nobody was named for. 0: it cannot be told. */
+static int name_rest(batch_pgsql_merge_t *merge, const findings_t *findings, const int *members,
+                     int count)
+{
+    int open = 0;
+    int m;
+
+    for (m = 0; m < count; m++) {
+        open += !merge->decided[members[m]] && !findings->there[m];
+    }
+    if (findings->made == findings->named) {
+        return 1;
+    }
+    if (findings->made != findings->named + open) {
+        return 0;
+    }
+    for (m = 0; m < count; m++) {
+        if (!merge->decided[members[m]] && !findings->there[m]) {
+            decide(merge, members[m], BATCH_ROW_CREATED, NULL);
+        }
+    }
+    return 1;
+}
+
+/* Fails, with the statements behind it, if the table's indexes and triggers are others now. */
+static batch_failure_e guard_rules(const batch_pgsql_merge_t *merge)
+{
+    const batch_pgsql_sets_t *sets = &merge->sets;
+
+    return batch_pgsql_sets_old(sets)
+               ? batch_pgsql_rules_guard(sets->connection, merge->rules, sets->scope->resource)
+               : BATCH_FAILURE_NONE;
+}
+
+/* Runs the statement of count members of a group. */
+static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *findings,
+                                     const batch_pgsql_group_t *group, const int *members,
+                                     int count, batch_pgsql_care_e care)
+{
+    batch_pgsql_sets_t *sets = &merge->sets;
+    PGresult *result = NULL;
+    batch_failure_e failure = batch_pgsql_merge_queue(merge, group, members, count, care);
+    int row;
+
+    merge->last = group;
+    memset(findings, 0, sizeof(*findings));
+    findings->there = apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count);
+    findings->keys = apr_array_make(sets->set_pool, 4, sizeof(const char *));
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_flush(sets->connection, &result);
+    }
+    for (row = 0; failure == BATCH_FAILURE_NONE && row < PQntuples(result); row++) {
+        read_row(merge, findings, members, result, row);
+    }
+    if (failure == BATCH_FAILURE_NONE && !name_rest(merge, findings, members, count)) {
+        sets->again = 1;
+        return BATCH_FAILURE_REFUSED;
+    }
+    if (failure == BATCH_FAILURE_NONE && findings->keys->nelts) {
+        batch_pgsql_tell_made(merge, members, count, findings->keys);
+    }
+    return failure;
+}
+
+/* ---- A group -----------------------------------------------------------------------------------
+ */
+
+static int keep_open(const batch_pgsql_merge_t *merge, int *open, const int *members, int count)
+{
+    int left = 0;
+    int m;
+
+    for (m = 0; m < count; m++) {
+        if (!merge->decided[members[m]]) {
+            open[left++] = members[m];
+        }
+    }
+    return left;
+}
+
+/* Applies a group. Its members that are not decided after that are left over. */
+static batch_failure_e run_group(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
+{
+    const batch_resource_t *resource = merge->sets.scope->resource;
+    int *open =
+        apr_palloc(merge->sets.set_pool, (apr_size_t)(unsigned)(group->count + 1) * sizeof(*open));
+    findings_t findings;
+    batch_failure_e failure =
+        run_statement(merge, &findings, group, group->members, group->count, BATCH_PGSQL_QUICK);
+    int left = keep_open(merge, open, group->members, group->count);
+    int m;
+
+    if (failure != BATCH_FAILURE_NONE || !left || group->kind == BATCH_ITEM_NEW) {
+        return failure;
+    }
+    failure = run_statement(merge, &findings, group, open, left, BATCH_PGSQL_CAREFUL);
+    for (m = 0; failure == BATCH_FAILURE_NONE && m < left; m++) {
+        if (!merge->decided[open[m]] && !findings.there[m] &&
+            !batch_pgsql_may_insert(resource, group->kind)) {
+            decide(merge, open[m], BATCH_ROW_NOT_FOUND, NULL);
+        }
+    }
+    return failure;
+}
+
+/* ---- An item -----------------------------------------------------------------------------------
+ */
+
+/* Nothing became of the item, and nothing was said against it. */
+static void decide_silent(batch_pgsql_merge_t *merge, int i, int is_there)
+{
+    if (is_there) {
+        decide(merge, i, BATCH_ROW_REFUSED, batch_row_unchanged);
+    } else if (batch_pgsql_may_insert(merge->sets.scope->resource, merge->items[i].kind)) {
+        decide(merge, i, BATCH_ROW_REFUSED, batch_row_left_out);
+    } else {
+        decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
+    }
+}
+
+/* The item alone was refused, and has been undone. */
+static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const char *words,
+                                      batch_refusal_e refusal, int wrong_value)
+{
+    batch_pgsql_sets_t *sets = &merge->sets;
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    int is_none = 0;
+
+    if (wrong_value && merge->items[i].kind == BATCH_ITEM_KEY &&
+        sets->scope->resource->key_generated && sets->key->kind == BATCH_PGSQL_OTHER) {
+        failure = batch_pgsql_sets_judge_key(sets, &is_none, &merge->items[i]);
+    }
+    decide(merge, i, is_none ? BATCH_ROW_NOT_FOUND : BATCH_ROW_REFUSED, is_none ? NULL : words);
+    merge->outcomes[i].refusal = refusal;
+    return failure;
+}
+
+/* Tries item i alone, under a savepoint that is released, or, after a failure, is still there. */
+static batch_failure_e try_alone(batch_pgsql_merge_t *merge, int i)
+{
+    batch_pgsql_sets_t *sets = &merge->sets;
+    batch_failure_e failure = batch_pgsql_sets_begin(sets, 1);
+    findings_t findings;
+
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = guard_rules(merge);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = run_statement(merge, &findings, merge->group_of[i], &i, 1, BATCH_PGSQL_FINAL);
+    }
+    if (failure == BATCH_FAILURE_NONE && !merge->decided[i] && findings.there[0]) {
+        /* Somebody else has just changed it; now nobody does. */
+        failure = run_statement(merge, &findings, merge->group_of[i], &i, 1, BATCH_PGSQL_FINAL);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    if (!merge->decided[i]) {
+        decide_silent(merge, i, findings.there[0]);
+    }
+    failure = batch_pgsql_check_told(merge, i, 1);
+    if (failure == BATCH_FAILURE_NONE && merge->why) {
+        return BATCH_FAILURE_REFUSED;
+    }
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_end(sets, 1) : failure;
+}
+
+/*
+ * Applies item i alone, and decides on it; but not if the table has to be looked at again, which
+ * leaves the savepoint there unless it is nested in that of a set.
+ */
+static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
+{
+    batch_pgsql_sets_t *sets = &merge->sets;
+    int attempts = merge->items[i].kind == BATCH_ITEM_NEW ? 1 : 2;
+    batch_failure_e failure;
+    const char *words, *index = NULL;
+    batch_refusal_e refusal;
+    int wrong_value, met, unsure;
+
+    do {
+        merge->why = NULL;
+        failure = try_alone(merge, i);
+        if (failure != BATCH_FAILURE_REFUSED) {
+            return failure;
+        }
+        unsure = sets->again || batch_pgsql_sets_old(sets);
+        if (unsure && !nested) {
+            return failure;
+        }
+        if (!unsure && !merge->why && batch_pgsql_is_misfit(sets->connection)) {
+            return BATCH_FAILURE_STATEMENT;
+        }
+        wrong_value = !merge->why && batch_pgsql_sets_failed_by(sets, "22");
+        met = !merge->why && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505");
+        index = met ? apr_pstrdup(sets->p, batch_pgsql_constraint(sets->connection)) : NULL;
+        words = merge->why ? merge->why : apr_pstrdup(sets->p, batch_pgsql_words(sets->connection));
+        refusal = merge->why ? BATCH_REFUSAL_FINAL : batch_pgsql_refusal(sets->connection);
+        failure = batch_pgsql_sets_undo(sets);
+        if (failure == BATCH_FAILURE_NONE && unsure) {
+            return BATCH_FAILURE_REFUSED;
+        }
+        /* Somebody else may have made the row just now: then it is there. */
+    } while (failure == BATCH_FAILURE_NONE && met && --attempts);
+    if (!merge->why) {
+        merge->outcomes[i].key = NULL;
+    }
+    if (failure == BATCH_FAILURE_NONE && met &&
+        batch_pgsql_may_insert(sets->scope->resource, merge->items[i].kind)) {
+        failure = batch_pgsql_doubt(merge, i, index);
+        refusal = merge->outcomes[i].unsure ? BATCH_REFUSAL_FINAL : refusal;
+    }
+    return failure == BATCH_FAILURE_NONE ? decide_refused(merge, i, words, refusal, wrong_value)
+                                         : failure;
+}
+
+/* ---- A set -------------------------------------------------------------------------------------
+ */
+
+/* Prepares for the next count items. Returns how many of them the server has to be asked about. */
+static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
+{
+    batch_pgsql_sets_t *sets = &merge->sets;
+    apr_uint64_t *columns =
+        apr_palloc(sets->set_pool, (apr_size_t)(unsigned)merge->words * sizeof(*columns));
+    int asked = 0;
+    int i;
+
+    merge->items = sets->items + sets->position;
+    merge->outcomes = sets->outcomes + sets->position;
+    merge->decided = apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count);
+    merge->group_of =
+        apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count * sizeof(*merge->group_of));
+    merge->groups = apr_array_make(sets->set_pool, 4, sizeof(batch_pgsql_group_t *));
+    merge->rows = apr_hash_make(sets->set_pool);
+    merge->moves = NULL;
+    merge->disordered = 0;
+    merge->offered = 0;
+    merge->left_out = 0;
+    merge->why = NULL;
+    for (i = 0; i < count; i++) {
+        merge->outcomes[i].key = NULL;
+        merge->outcomes[i].unsure = 0;
+        decide_alone(merge, i,
+                     batch_pgsql_merge_columns(columns, merge, &merge->items[i]) ? columns : NULL,
+                     unfound);
+        asked += !merge->decided[i];
+    }
+    return asked;
+}
+
+static const batch_pgsql_group_t *only_group(const batch_pgsql_merge_t *merge)
+{
+    return APR_ARRAY_IDX(merge->groups, 0, batch_pgsql_group_t *);
+}
+
+/* 1 if all items of the set are of one group. */
+static int is_uniform(const batch_pgsql_merge_t *merge, int count)
+{
+    return merge->groups->nelts == 1 && only_group(merge)->count == count;
+}
+
+/* Applies all groups of the set. */
+static batch_failure_e run_groups(batch_pgsql_merge_t *merge, int count)
+{
+    batch_failure_e failure = batch_pgsql_merge_find_movers(merge, count);
+    int from = 0;
+    int next = 0;
+
+    while (failure == BATCH_FAILURE_NONE && from < count) {
+        from = batch_pgsql_merge_gather(merge, from, count);
+        merge->sets.alike = is_uniform(merge, count) ? count : 0;
+        if (merge->sets.alike && batch_pgsql_may_offer(merge, only_group(merge))) {
+            return batch_pgsql_offer(merge, only_group(merge));
+        }
+        for (; failure == BATCH_FAILURE_NONE && next < merge->groups->nelts; next++) {
+            failure = run_group(merge, APR_ARRAY_IDX(merge->groups, next, batch_pgsql_group_t *));
+        }
+    }
+    return failure;
+}
+
+/* Applies, one by one, what the groups have left over. */
+static batch_failure_e run_rest(batch_pgsql_merge_t *merge, int count)
+{
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    int has_time = 0;
+    int i;
+
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < count; i++) {
+        if (merge->decided[i]) {
+            continue;
+        }
+        if (!has_time) {
+            failure = batch_pgsql_sets_take_time(&merge->sets, count);
+            has_time = 1;
+        }
+        if (failure == BATCH_FAILURE_NONE) {
+            failure = run_alone(merge, i, 1);
+        }
+    }
+    return failure;
+}
+
+static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
+{
+    batch_pgsql_merge_t *merge = merge_of(sets);
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    int unfound = 0;
+    int asked = start_set(merge, count, &unfound);
+
+    sets->alike = 0;
+    if (unfound && batch_pgsql_sets_old(sets)) {
+        /* Nobody is told that a row is not there because of the type that its key once had. */
+        failure = build(sets, 1);
+        if (failure != BATCH_FAILURE_NONE) {
+            return failure;
+        }
+        asked = start_set(merge, count, &unfound);
+    }
+    if (!asked) {
+        return BATCH_FAILURE_NONE;
+    }
+    sets->asked = 1;
+    if (count == 1) {
+        (void)batch_pgsql_merge_gather(merge, 0, 1);
+        return run_alone(merge, 0, 0);
+    }
+    failure = batch_pgsql_sets_begin(sets, count);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = guard_rules(merge);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = run_groups(merge, count);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = run_rest(merge, count);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_check_told(merge, 0, count);
+    }
+    if (failure == BATCH_FAILURE_NONE && (merge->disordered || merge->why)) {
+        sets->again = 1;
+        failure = BATCH_FAILURE_REFUSED;
+    }
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_end(sets, count) : failure;
+}
+
+/* Undoes a set that was refused, and does it once more. */
+static batch_failure_e retry_set(batch_pgsql_sets_t *sets, int count)
+{
+    batch_failure_e failure = batch_pgsql_sets_undo(sets);
+
+    if (failure == BATCH_FAILURE_NONE) {
+        apr_pool_clear(sets->set_pool);
+        failure = try_set(sets, count);
+    }
+    return failure;
+}
+
+/*
+ * A set is offered first, where it can be. What is not is tried without ON CONFLICT until a new row
+ * meets another: one that somebody else has just made, or of another item, or one that a unique
+ * index besides that of match has. Then the set is done once more, with it, and what meets an
+ * obstacle is left over.
+ */
+static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
+{
+    batch_pgsql_merge_t *merge = merge_of(sets);
+    batch_failure_e failure = try_set(sets, count);
+
+    if (failure == BATCH_FAILURE_REFUSED && batch_pgsql_offer_in_vain(merge)) {
+        failure = retry_set(sets, count);
+    }
+    if (failure == BATCH_FAILURE_REFUSED && count > 1 && !merge->offered && !merge->met &&
+        !merge->plain && !sets->again && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505")) {
+        merge->met = 1;
+        failure = retry_set(sets, count);
+    }
+    return failure;
+}
+
+/* A scope, or a stamp, that no row can have is not worth a try with each item. */
+static batch_failure_e probe(batch_pgsql_sets_t *sets, int *for_all)
+{
+    batch_pgsql_merge_t *merge = merge_of(sets);
+    batch_failure_e failure;
+
+    if (merge->probed) {
+        return BATCH_FAILURE_NONE;
+    }
+    merge->probed = 1;
+    failure = batch_pgsql_sets_begin(sets, 1);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_merge_queue(merge, merge->last, NULL, 0, BATCH_PGSQL_QUICK);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_flush(sets->connection, NULL);
+    }
+    *for_all = failure == BATCH_FAILURE_REFUSED;
+    return failure == BATCH_FAILURE_NONE || *for_all ? batch_pgsql_sets_undo(sets) : failure;
+}
+
+apr_status_t batch_pgsql_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                    const batch_row_scope_t *scope, const batch_item_t *items,
+                                    int count, apr_time_t deadline, apr_pool_t *ptemp)
+{
+    batch_pgsql_merge_t merge = {.sets = {.tx = tx,
+                                          .scope = scope,
+                                          .items = items,
+                                          .outcomes = outcomes,
+                                          .p = ptemp,
+                                          .build = build,
+                                          .run = run_set,
+                                          .probe = probe},
+                                 .words = scope->resource->columns->nelts / 64 + 1,
+                                 .now = batch_time_format(batch_tx_now(tx), ptemp)};
+
+    return batch_pgsql_sets_apply(&merge.sets, done, count, deadline);
+}

@@ -1,0 +1,99 @@
+/*
+ * PostgreSQL: a set of items that are all found by match, as one INSERT … ON CONFLICT DO UPDATE,
+ * which spares the look for each row. It checks more than what it replaces does, since the row of
+ * an item need not be there: a partial item may lack a column that a new row must have. Two items
+ * of the set may be for one row, or a row may be in another's way. Then it fails as a whole, and
+ * what is without such surprises is done instead.
+ */
+#include "store/pgsql/merge.h"
+
+#include <string.h>
+
+/* Where it has failed it is not tried again before that time. */
+#define REST apr_time_from_sec(5)
+
+int batch_pgsql_may_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
+{
+    apr_time_t failed = merge->rules->offer_failed;
+
+    return (!failed || batch_pgsql_ticks() - failed >= REST) && batch_pgsql_can_offer(merge, group);
+}
+
+/* Tells the keys of the rows that were there: as many as there are items that have changed one. */
+static void tell_changed(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group,
+                         const PGresult *result)
+{
+    int row, m = 0;
+
+    for (row = 0; merge->sets.scope->tell_keys && row < PQntuples(result); row++) {
+        if (!PQgetisnull(result, row, 0)) {
+            continue;
+        }
+        while (merge->outcomes[group->members[m]].result != BATCH_ROW_APPLIED) {
+            m++;
+        }
+        batch_pgsql_tell(merge, group->members[m++], PQgetvalue(result, row, 1));
+    }
+}
+
+/*
+ * An item whose key is that of a new row has made it. All others have changed one: as many rows
+ * were touched as there are items, and none can be touched twice.
+ */
+static void decide_all(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group,
+                       const PGresult *result)
+{
+    apr_hash_t *made = apr_hash_make(merge->sets.set_pool);
+    int row, m;
+
+    for (row = 0; row < PQntuples(result); row++) {
+        if (!PQgetisnull(result, row, 0)) {
+            apr_hash_set(made, PQgetvalue(result, row, 0), APR_HASH_KEY_STRING, group);
+        }
+    }
+    for (m = 0; m < group->count; m++) {
+        int i = group->members[m];
+
+        merge->outcomes[i].result = apr_hash_get(made, merge->items[i].key, APR_HASH_KEY_STRING)
+                                        ? BATCH_ROW_CREATED
+                                        : BATCH_ROW_APPLIED;
+        merge->outcomes[i].message = NULL;
+        merge->decided[i] = 1;
+    }
+    tell_changed(merge, group, result);
+}
+
+batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
+{
+    PGresult *result = NULL;
+    batch_failure_e failure = batch_pgsql_offer_queue(merge, group);
+
+    merge->last = group;
+    merge->offered = 1;
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_flush(merge->sets.connection, &result);
+    }
+    if (failure == BATCH_FAILURE_NONE && PQntuples(result) != group->count) {
+        merge->left_out = 1;
+        return BATCH_FAILURE_REFUSED;
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        decide_all(merge, group, result);
+    }
+    return failure;
+}
+
+int batch_pgsql_offer_in_vain(batch_pgsql_merge_t *merge)
+{
+    const batch_pgsql_sets_t *sets = &merge->sets;
+
+    if (!merge->offered) {
+        return 0;
+    }
+    if (!merge->left_out &&
+        (batch_pgsql_sets_old(sets) || batch_pgsql_sets_failed_by(sets, "57"))) {
+        return 0; /* the table may be another now, and is looked at first; or it took too long */
+    }
+    merge->rules->offer_failed = batch_pgsql_ticks();
+    return 1;
+}

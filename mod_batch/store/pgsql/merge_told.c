@@ -1,0 +1,263 @@
+/*
+ * PostgreSQL: which rows a merge has touched, for whoever must leave them alone later. A statement
+ * returns their keys as they are before triggers and rules have done with them; so where a table
+ * has such, the rows are looked for once more.
+ */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "store/pgsql/merge.h"
+
+static int tells(const batch_pgsql_merge_t *merge)
+{
+    return merge->sets.scope->tell_keys;
+}
+
+int batch_pgsql_lists_made(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
+{
+    return tells(merge) && (merge->rules->alters || !group->has_key);
+}
+
+void batch_pgsql_tell(batch_pgsql_merge_t *merge, int i, const char *key)
+{
+    const char *own = merge->items[i].key;
+
+    if (tells(merge)) {
+        merge->outcomes[i].key = own && !strcmp(own, key) ? NULL : apr_pstrdup(merge->sets.p, key);
+    }
+}
+
+void batch_pgsql_tell_made(batch_pgsql_merge_t *merge, const int *members, int count,
+                           const apr_array_header_t *keys)
+{
+    apr_hash_t *left = apr_hash_make(merge->sets.set_pool);
+    apr_hash_index_t *next;
+    int i, m;
+
+    for (i = 0; i < keys->nelts; i++) {
+        const char *key = APR_ARRAY_IDX(keys, i, const char *);
+
+        apr_hash_set(left, key, APR_HASH_KEY_STRING, key);
+    }
+    for (m = 0; m < count; m++) { /* each has its own, mostly */
+        if (merge->outcomes[members[m]].result == BATCH_ROW_CREATED &&
+            merge->items[members[m]].key) {
+            apr_hash_set(left, merge->items[members[m]].key, APR_HASH_KEY_STRING, NULL);
+        }
+    }
+    next = apr_hash_first(merge->sets.set_pool, left);
+    for (m = 0; next && m < count; m++) {
+        if (merge->outcomes[members[m]].result == BATCH_ROW_CREATED) {
+            batch_pgsql_tell(merge, members[m], apr_hash_this_val(next));
+            next = apr_hash_next(next);
+        }
+    }
+}
+
+/* ---- Checks ------------------------------------------------------------------------------------
+ */
+
+/* The keys of the rows that were touched, or of those of them that were found by match and made. */
+typedef struct touched {
+    const char **keys;
+    int *items; /* of each */
+    int count;
+} touched_t;
+
+static void list_touched(touched_t *touched, const batch_pgsql_merge_t *merge, int from, int count,
+                         int only_made)
+{
+    apr_size_t size = (apr_size_t)(unsigned)count;
+    int i;
+
+    touched->keys = apr_palloc(merge->sets.set_pool, size * sizeof(*touched->keys));
+    touched->items = apr_palloc(merge->sets.set_pool, size * sizeof(*touched->items));
+    touched->count = 0;
+    for (i = from; i < from + count; i++) {
+        const batch_row_outcome_t *outcome = &merge->outcomes[i];
+        const char *key = outcome->key ? outcome->key : merge->items[i].key;
+        int is_made = outcome->result == BATCH_ROW_CREATED;
+
+        if (merge->decided[i] && key && (is_made || outcome->result == BATCH_ROW_APPLIED) &&
+            (!only_made || (is_made && merge->items[i].kind == BATCH_ITEM_MATCH))) {
+            touched->items[touched->count] = i;
+            touched->keys[touched->count++] = key;
+        }
+    }
+}
+
+static void add_of(batch_pgsql_builder_t *builder, const char *word, const char *row,
+                   const char *column)
+{
+    batch_pgsql_add(builder, word);
+    batch_pgsql_add(builder, row);
+    batch_pgsql_add(builder, ".");
+    batch_pgsql_add(builder, batch_pgsql_identifier(column, builder->p));
+}
+
+static void add_scope(batch_pgsql_builder_t *builder, const batch_row_scope_t *scope)
+{
+    const batch_resource_t *resource = scope->resource;
+
+    if (resource->scope) {
+        (void)batch_pgsql_add_condition(builder, " AND ", resource->scope, scope->organization);
+    }
+    if (resource->form_column && scope->form_id) {
+        (void)batch_pgsql_add_condition(builder, " AND ", resource->form_column, scope->form_id);
+    }
+}
+
+/* The keys, as batch_item (k, number). */
+static void add_keys(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *merge,
+                     const touched_t *touched)
+{
+    batch_pgsql_add(builder, " FROM unnest((SELECT ");
+    batch_pgsql_add_array(builder, merge->sets.key, touched->keys, touched->count);
+    batch_pgsql_add(builder, ")) WITH ORDINALITY AS batch_item (k, number)");
+}
+
+/* Which keys no row has. */
+static void build_lost(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *merge,
+                       const touched_t *touched)
+{
+    const batch_row_scope_t *scope = merge->sets.scope;
+
+    batch_pgsql_add(builder, "SELECT number");
+    add_keys(builder, merge, touched);
+    batch_pgsql_add(builder, " WHERE NOT EXISTS (SELECT FROM ");
+    batch_pgsql_add(builder, builder->table_name);
+    batch_pgsql_add_column(builder, " WHERE ", scope->resource->key);
+    batch_pgsql_add(builder, "batch_item.k");
+    add_scope(builder, scope);
+    batch_pgsql_add(builder, ") LIMIT 1");
+}
+
+/* The keys of rows that have the match values of the rows with these keys, as they are stored. */
+static void build_alike(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *merge,
+                        const touched_t *touched)
+{
+    const batch_row_scope_t *scope = merge->sets.scope;
+    const batch_resource_t *resource = scope->resource;
+    int i;
+
+    batch_pgsql_add(builder, "SELECT number, batch_row.key");
+    add_keys(builder, merge, touched);
+    batch_pgsql_add(builder, ", LATERAL (SELECT ");
+    add_of(builder, "", builder->table_name, resource->key);
+    batch_pgsql_add(builder, "::text AS key FROM ");
+    batch_pgsql_add(builder, builder->table_name);
+    batch_pgsql_add(builder, " AS batch_made, ");
+    batch_pgsql_add(builder, builder->table_name);
+    add_of(builder, " WHERE ", "batch_made", resource->key);
+    batch_pgsql_add(builder, " = batch_item.k");
+    for (i = 0; i < resource->match->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(resource->match, i, const char *);
+
+        batch_pgsql_add_column(builder, " AND ", name);
+        add_of(builder, "", "batch_made", name);
+    }
+    if (resource->scope) {
+        batch_pgsql_add_column(builder, " AND ", resource->scope);
+        add_of(builder, "", "batch_made", resource->scope);
+    }
+    add_scope(builder, scope);
+    batch_pgsql_add_column(builder, " AND NOT ", resource->key);
+    add_of(builder, "", "batch_made", resource->key);
+    batch_pgsql_add(builder, " LIMIT 2) AS batch_row LIMIT 2");
+}
+
+typedef void build_fn(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *merge,
+                      const touched_t *touched);
+
+static batch_failure_e ask(const batch_pgsql_merge_t *merge, PGresult **result, build_fn *build,
+                           const touched_t *touched)
+{
+    const batch_pgsql_sets_t *sets = &merge->sets;
+    batch_pgsql_builder_t builder;
+    batch_pgsql_values_t values;
+    batch_failure_e failure;
+
+    batch_pgsql_builder_init(&builder, sets->table, sets->scope->resource->table, sets->set_pool);
+    build(&builder, merge, touched);
+    values = batch_pgsql_values(&builder);
+    failure = batch_pgsql_queue_values(
+        sets->connection, batch_pgsql_built(sets->connection, &builder), &values, BATCH_PGSQL_ROWS);
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(sets->connection, result) : failure;
+}
+
+batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int count)
+{
+    PGresult *result = NULL;
+    touched_t touched;
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+
+    merge->why = NULL;
+    if (!tells(merge) || !merge->rules->alters) {
+        return failure;
+    }
+    list_touched(&touched, merge, from, count, 0);
+    if (touched.count) {
+        failure = ask(merge, &result, build_lost, &touched);
+    }
+    if (failure == BATCH_FAILURE_NONE && result && PQntuples(result) > 0) {
+        merge->why = batch_row_strayed;
+        return failure;
+    }
+    list_touched(&touched, merge, from, count, 1);
+    if (failure != BATCH_FAILURE_NONE || !touched.count || merge->rules->match_unique) {
+        return failure;
+    }
+    failure = ask(merge, &result, build_alike, &touched);
+    if (failure == BATCH_FAILURE_NONE && PQntuples(result) > 0) {
+        merge->why = batch_row_alike;
+        if (count == 1) {
+            merge->outcomes[from].key = apr_pstrdup(merge->sets.p, PQgetvalue(result, 0, 1));
+            merge->outcomes[from].unsure = PQntuples(result) > 1;
+        }
+    }
+    return failure;
+}
+
+/* ---- Doubts ------------------------------------------------------------------------------------
+ */
+
+/* Is it known that the index of that name has a column that finds no rows? */
+static const char other_index[] =
+    "SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid"
+    " WHERE indrelid = to_regclass(quote_ident($1)) AND relname = $2 AND (indexprs IS NOT NULL"
+    " OR EXISTS (SELECT FROM unnest(indkey::int2[]) AS place (attribute) JOIN pg_attribute"
+    " ON attrelid = indrelid AND attnum = attribute WHERE attname::text <> ALL ($3::text[])))";
+
+batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char *index)
+{
+    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
+    const batch_pgsql_sets_t *sets = &merge->sets;
+    const batch_resource_t *resource = sets->scope->resource;
+    int matched = merge->items[i].kind == BATCH_ITEM_MATCH ? resource->match->nelts : 0;
+    const char **names =
+        apr_palloc(sets->set_pool, (apr_size_t)(unsigned)(matched + 2) * sizeof(*names));
+    const char *values[3] = {resource->table, index, NULL};
+    PGresult *result = NULL;
+    batch_failure_e failure;
+
+    if (!tells(merge) || !merge->rules->alters) {
+        return BATCH_FAILURE_NONE;
+    }
+    if (matched) {
+        memcpy(names, resource->match->elts, (apr_size_t)(unsigned)matched * sizeof(*names));
+    }
+    names[matched++] = resource->key;
+    if (resource->scope) {
+        names[matched++] = resource->scope;
+    }
+    values[2] = batch_pgsql_array(names, matched, sets->set_pool);
+    failure = batch_pgsql_queue(sets->connection,
+                                batch_pgsql_statement(sets->connection, other_index, types, 3),
+                                values, BATCH_PGSQL_OWN);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_flush(sets->connection, &result);
+    }
+    merge->outcomes[i].unsure = failure == BATCH_FAILURE_NONE && PQntuples(result) == 0;
+    return failure;
+}

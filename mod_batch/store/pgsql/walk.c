@@ -1,0 +1,229 @@
+/*
+ * PostgreSQL: walks over rows, by a cursor: however many rows there are, no more than about a
+ * MiB of them is here at once.
+ */
+#include "store/pgsql/rows.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "store/pgsql/pipeline.h"
+#include "store/pgsql/types.h"
+
+/* Rows of the first FETCH, the most of one, and the bytes that one should bring. */
+#define FIRST_ROWS  64
+#define MOST_ROWS   4096
+#define WANTED_SIZE (1024 * 1024)
+
+/* PostgreSQL's numbers of types, the same everywhere. */
+#define TYPE_DATE        1082
+#define TYPE_TIMESTAMP   1114
+#define TYPE_TIMESTAMPTZ 1184
+
+/* A statement as it is put together, and its parameters. */
+typedef struct walk_text {
+    apr_array_header_t *pieces; /* of const char * */
+    const char **values;
+    Oid *types;
+    int count;
+    int nothing; /* a condition that no row can meet */
+    apr_pool_t *p;
+} walk_text_t;
+
+static void add(walk_text_t *text, const char *piece)
+{
+    APR_ARRAY_PUSH(text->pieces, const char *) = piece;
+}
+
+/* What is selected: a text, whatever the column's type is. */
+static const char *column_sql(const batch_pgsql_column_t *column, const char *name, apr_pool_t *p)
+{
+    static const char format[] = "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'";
+
+    name = batch_pgsql_identifier(name, p);
+    switch (column->type) {
+    case TYPE_TIMESTAMPTZ:
+        return apr_psprintf(p, "to_char(%s AT TIME ZONE 'UTC', %s)", name, format);
+    case TYPE_TIMESTAMP:
+        return apr_psprintf(p, "to_char(%s, %s)", name, format);
+    case TYPE_DATE:
+        return apr_psprintf(p, "to_char(%s, 'YYYY-MM-DD')", name);
+    default:
+        return apr_psprintf(p, "%s::text", name);
+    }
+}
+
+/* column = ANY (the values that a column of this type can have). */
+static void add_one_of(walk_text_t *text, const batch_pgsql_column_t *column,
+                       const batch_where_t *where)
+{
+    static const batch_pgsql_column_t as_text = {
+        .name = "", .type = BATCH_PGSQL_TEXT, .array = 1009, .kind = BATCH_PGSQL_ANY};
+    const char **fitting = apr_palloc(text->p, (apr_size_t)(where->count + 1) * sizeof(*fitting));
+    const char *name = batch_pgsql_identifier(where->column, text->p);
+    int count = 0, i;
+
+    if (column->kind == BATCH_PGSQL_OTHER) {
+        name = apr_pstrcat(text->p, name, "::text", NULL);
+        column = &as_text;
+    }
+    for (i = 0; i < where->count; i++) {
+        if (batch_pgsql_fits(column, where->values[i])) {
+            fitting[count++] = where->values[i];
+        }
+    }
+    text->nothing |= !count;
+    text->types[text->count] = count == 1 ? column->type : column->array;
+    text->values[text->count++] =
+        count == 1 ? fitting[0] : batch_pgsql_array(fitting, count, text->p);
+    add(text, apr_psprintf(text->p, count == 1 ? "%s = $%d" : "%s = ANY ($%d)", name, text->count));
+}
+
+static void compose(walk_text_t *text, const batch_walk_t *walk, const batch_pgsql_table_t *table)
+{
+    int i;
+
+    for (i = 0; i < walk->column_count; i++) {
+        add(text, i ? ", " : "DECLARE batch_walk NO SCROLL CURSOR FOR SELECT ");
+        add(text,
+            column_sql(batch_pgsql_column(table, walk->columns[i]), walk->columns[i], text->p));
+    }
+    add(text, " FROM ");
+    add(text, batch_pgsql_identifier(walk->table, text->p));
+    for (i = 0; i < walk->where_count; i++) {
+        add(text, i ? " AND " : " WHERE ");
+        add_one_of(text, batch_pgsql_column(table, walk->wheres[i].column), &walk->wheres[i]);
+    }
+}
+
+/* A failure of a statement of the walk: the deadline, or what the transaction makes of it. */
+static apr_status_t fail(batch_tx_t *tx, const batch_walk_t *walk, batch_failure_e failure, int old)
+{
+    const char *code = batch_pgsql_sqlstate(tx->connection);
+
+    if (failure == BATCH_FAILURE_LOCKED && !strcmp(code, "57014") &&
+        apr_time_now() >= walk->deadline) {
+        return APR_TIMEUP;
+    }
+    if (failure != BATCH_FAILURE_LOST && !strncmp(code, "42", 2)) {
+        /* The table may have been made anew, with other columns. */
+        failure = old ? BATCH_FAILURE_OUTDATED : BATCH_FAILURE_STATEMENT;
+    }
+    return batch_tx_fail(tx, failure, "a walk over rows");
+}
+
+static batch_failure_e open_cursor(batch_tx_t *tx, const walk_text_t *text,
+                                   const batch_walk_t *walk)
+{
+    batch_connection_t *connection = tx->connection;
+    const char *sql = apr_array_pstrcat(text->p, text->pieces, 0);
+    apr_int64_t left = apr_time_as_msec(walk->deadline - apr_time_now());
+    batch_failure_e failure;
+
+    /* Of a cursor the server expects that only a part is read, and plans for that. */
+    failure =
+        batch_pgsql_queue_text(connection, "SET LOCAL cursor_tuple_fraction = 1", BATCH_PGSQL_OWN);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_queue_text(
+            connection,
+            apr_psprintf(text->p, "SET LOCAL statement_timeout = %" APR_INT64_T_FMT,
+                         left > 0 ? left + 1 : 1),
+            BATCH_PGSQL_OWN);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_queue(
+            connection, batch_pgsql_statement(connection, sql, text->types, text->count),
+            text->values, BATCH_PGSQL_OWN);
+    }
+    return failure;
+}
+
+static apr_status_t hand_out(const PGresult *result, batch_cell_t *cells, batch_walk_fn *fn,
+                             void *baton)
+{
+    int columns = PQnfields(result), rows = PQntuples(result);
+    apr_status_t rv = APR_SUCCESS;
+    int row, i;
+
+    for (row = 0; rv == APR_SUCCESS && row < rows; row++) {
+        for (i = 0; i < columns; i++) {
+            cells[i].kind = PQgetisnull(result, row, i) ? BATCH_CELL_NULL : BATCH_CELL_TEXT;
+            cells[i].text = PQgetvalue(result, row, i);
+            cells[i].length = (apr_size_t)PQgetlength(result, row, i);
+        }
+        rv = fn(baton, cells);
+    }
+    return rv;
+}
+
+static apr_status_t fetch_all(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+                              void *baton, int old, apr_pool_t *p)
+{
+    batch_connection_t *connection = tx->connection;
+    batch_cell_t *cells = apr_pcalloc(p, (apr_size_t)walk->column_count * sizeof(*cells));
+    apr_int64_t wanted = FIRST_ROWS;
+    apr_status_t rv = APR_SUCCESS;
+    int rows;
+
+    do {
+        char sql[64];
+        PGresult *result = NULL;
+        batch_failure_e failure;
+        apr_size_t size;
+
+        apr_snprintf(sql, sizeof(sql), "FETCH %" APR_INT64_T_FMT " FROM batch_walk", wanted);
+        failure = batch_pgsql_queue_text(connection, sql, BATCH_PGSQL_OWN);
+        if (failure == BATCH_FAILURE_NONE) {
+            failure = batch_pgsql_flush(connection, &result);
+        }
+        if (failure != BATCH_FAILURE_NONE) {
+            return fail(tx, walk, failure, old);
+        }
+        rows = PQntuples(result);
+        rv = hand_out(result, cells, fn, baton);
+        size = PQresultMemorySize(result) / (apr_size_t)(rows + 1) + 1;
+        if (rv == APR_SUCCESS && rows == wanted) {
+            rv = batch_tx_go_on(tx, walk->deadline);
+            wanted = (apr_int64_t)(WANTED_SIZE / size) + 1;
+            wanted = wanted < MOST_ROWS ? wanted : MOST_ROWS;
+        } else {
+            break;
+        }
+    } while (rv == APR_SUCCESS);
+    return rv;
+}
+
+apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+                              void *baton, apr_pool_t *ptemp)
+{
+    apr_size_t most = (apr_size_t)walk->where_count + 1;
+    walk_text_t text = {.p = ptemp,
+                        .pieces = apr_array_make(ptemp, 32, sizeof(const char *)),
+                        .values = apr_palloc(ptemp, most * sizeof(char *)),
+                        .types = apr_palloc(ptemp, most * sizeof(Oid))};
+    const batch_pgsql_state_t *state = tx->connection->state;
+    batch_pgsql_table_t *table = NULL;
+    batch_failure_e failure = batch_pgsql_table(tx->connection, &table, walk->table, 0);
+    apr_status_t rv;
+    int old;
+
+    if (failure != BATCH_FAILURE_NONE) {
+        return batch_tx_fail(tx, failure, "looking at a table");
+    }
+    old = table->transaction != state->transactions;
+    compose(&text, walk, table);
+    if (text.nothing) {
+        return APR_SUCCESS;
+    }
+    failure = open_cursor(tx, &text, walk);
+    if (failure != BATCH_FAILURE_NONE) {
+        return fail(tx, walk, failure, old);
+    }
+    rv = fetch_all(tx, walk, fn, baton, old, ptemp);
+    if (rv == APR_SUCCESS || rv == APR_EOF) { /* there may be another walk behind it */
+        failure = batch_pgsql_queue_text(tx->connection, "CLOSE batch_walk", BATCH_PGSQL_OWN);
+        rv = failure == BATCH_FAILURE_NONE ? rv : fail(tx, walk, failure, old);
+    }
+    return rv;
+}

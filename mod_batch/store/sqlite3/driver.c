@@ -1,0 +1,623 @@
+/*
+ * SQLite.
+ *
+ * Statements run through apr_dbd. What frames them (BEGIN, COMMIT, settings, checkpoints) goes
+ * straight to the library: apr_dbd answers a locked database by sleeping for up to 1.6 s, a tenth
+ * of a second at a time, and holds one mutex of the whole process while a COMMIT waits for the
+ * disk.
+ */
+#include "store/driver.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+
+#include "store/connection.h"
+#include "store/sqlite3/plans.h"
+#include "store/sqlite3/rows.h"
+#include "store/writer.h"
+#include "store/schema.h"
+
+/*
+ * When the write-ahead log is copied into the database (a checkpoint), by its length in pages of
+ * mostly 4 KiB. SQLite does it inside the COMMIT that makes 1,000; a third of the time of a large
+ * delete. Here it is done once there is nothing else to do, from BATCH_LOG_LONG on, ...
+ */
+
+/* ... or if there always is, by whoever wrote last, after the writers' queue was left, ... */
+#define CHECKPOINT_BUSY 32768
+
+/* ... or before it is left, as other writers may have kept that from ever being complete. */
+#define CHECKPOINT_ALONE (2 * CHECKPOINT_BUSY)
+
+/* Of a log that is not to be copied yet: so many pages by a worker that has nothing to do. */
+#define CHECKPOINT_BESIDE 8192
+
+/* Bytes of pages that a connection may keep in memory while it is not in a job. */
+#define IDLE_CACHE (512 * 1024)
+
+/* Behind its last change of rows it is not in a job any more: what is between two chunks is less.
+ */
+#define KEEP_CACHE apr_time_from_sec(1)
+
+static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
+    BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY_SQLITE3)};
+
+static const char *const schema[] = {BATCH_SCHEMA_1_SQLITE3};
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+static batch_failure_e classify_error(batch_connection_t *connection, int own)
+{
+    if (own && strstr(batch_sqlite3_words(connection), "no such table")) {
+        return BATCH_FAILURE_MISSING;
+    }
+    return BATCH_FAILURE_STATEMENT;
+}
+
+/* code says little: statements are prepared the old way, where nearly every failure is a 1. */
+batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own)
+{
+    batch_failure_e failure;
+
+    if (code == SQLITE_OK) {
+        return BATCH_FAILURE_NONE;
+    }
+    switch (sqlite3_extended_errcode(connection->native) & 0xff) {
+    case SQLITE_SCHEMA:
+        return BATCH_FAILURE_OUTDATED;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return BATCH_FAILURE_LOCKED;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        failure = BATCH_FAILURE_REFUSED;
+        break;
+    case SQLITE_ERROR:
+        failure = classify_error(connection, own);
+        break;
+    case SQLITE_OK: /* apr_dbd's own complaint */
+    case SQLITE_RANGE:
+    case SQLITE_AUTH:
+        return BATCH_FAILURE_STATEMENT;
+    case SQLITE_READONLY:
+        return BATCH_FAILURE_READ_ONLY;
+    default: /* full, corrupt, an I/O error, out of memory, … */
+        return BATCH_FAILURE_LOST;
+    }
+    return failure;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+static const char *sqlite_check_params(const char *params, apr_pool_t *p)
+{
+    (void)p;
+    if (!params || !*params) {
+        return "it needs the path of a database file";
+    }
+    if (!strcmp(params, ":memory:") || strstr(params, "mode=memory")) {
+        return "a database in memory is another one for each connection, and gone with it";
+    }
+    if (sqlite3_libversion_number() < 3035000) {
+        return "SQLite 3.35 or newer is needed";
+    }
+    if (!sqlite3_threadsafe()) {
+        return "this SQLite library was built for a single thread";
+    }
+    return NULL;
+}
+
+/* The SQL function batch_clock(). */
+static void tell_time(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    (void)values;
+    sqlite3_result_int64(context, apr_time_now());
+}
+
+/* Notes how long the log has become: instead of SQLite's own checkpoint inside the COMMIT. */
+static int note_log(void *baton, sqlite3 *native, const char *database, int pages)
+{
+    batch_connection_t *connection = baton;
+    batch_sqlite3_state_t *state = connection->state;
+
+    (void)native;
+    (void)database;
+    state->log_pages = pages;
+    if ((apr_uint32_t)pages < apr_atomic_read32(&connection->writers->log_pages)) {
+        apr_atomic_set32(&connection->writers->log_copied, 0); /* it has begun anew */
+    }
+    apr_atomic_set32(&connection->writers->log_pages, (apr_uint32_t)pages);
+    return SQLITE_OK;
+}
+
+static int keep_word(void *baton, int columns, char **values, char **names)
+{
+    (void)names;
+    if (columns > 0 && values[0]) {
+        apr_cpystrn(baton, values[0], BATCH_SQLITE3_WORD);
+    }
+    return 0;
+}
+
+static int run(sqlite3 *native, const char *sql)
+{
+    return sqlite3_exec(native, sql, NULL, NULL, NULL);
+}
+
+static int set_up(batch_connection_t *connection)
+{
+    sqlite3 *native = connection->native;
+    batch_sqlite3_state_t *state = connection->state;
+    int code;
+
+    /* With these two a COMMIT that has returned survives the loss of power. */
+    code = sqlite3_exec(native, "PRAGMA journal_mode = WAL", keep_word, state->journal, NULL);
+    if (code == SQLITE_OK) {
+        code = run(native, "PRAGMA synchronous = FULL");
+    }
+    if (code == SQLITE_OK) {
+        code = run(native, "PRAGMA foreign_keys = ON");
+    }
+    if (code == SQLITE_OK) {
+        code = sqlite3_create_function(native, "batch_clock", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                       NULL, tell_time, NULL, NULL);
+    }
+    sqlite3_wal_hook(native, note_log, connection);
+    return code;
+}
+
+/* Durable as well, but readers and writers wait for each other. */
+static void warn_of_journal(const batch_connection_t *connection)
+{
+    const batch_sqlite3_state_t *state = connection->state;
+
+    if (strcmp(state->journal, "wal") != 0) {
+        batch_log(connection->logger, BATCH_LOG_WARNING, "MB0108", APR_SUCCESS, NULL,
+                  "the database has journal mode \"%s\", WAL could not be set: readers and writers "
+                  "will wait for each other",
+                  state->journal);
+    }
+}
+
+/* 1 if the database's file is there, or may be made by opening it. */
+static int find_file(const batch_connection_t *connection)
+{
+    const char *params = connection->params;
+    struct stat status;
+
+    if (!strncmp(params, "file:", 5)) {
+        return 1; /* a URI, which says itself with mode= what is wanted */
+    }
+    if (connection->may_create) {
+        /*
+         * A database that we make is nobody else's to read. Made without opening it: closing a
+         * descriptor of a database file would let go of all locks that this process has on it.
+         */
+        (void)mknod(params, S_IFREG | S_IRUSR | S_IWUSR, 0);
+        return 1;
+    }
+    return stat(params, &status) == 0 || errno != ENOENT;
+}
+
+static batch_failure_e sqlite_open(batch_connection_t *connection, const char **words,
+                                   apr_pool_t *p)
+{
+    const char *params = connection->params;
+    const char *reason = NULL;
+    batch_failure_e failure;
+
+    if (!find_file(connection)) {
+        *words = batch_sqlite3_place(connection, "there is no such file", p);
+        return BATCH_FAILURE_LOST;
+    }
+    if (apr_dbd_open_ex(connection->dbd, connection->p, params, &connection->handle, &reason) !=
+        APR_SUCCESS) {
+        connection->handle = NULL;
+        *words = batch_sqlite3_place(connection, reason ? reason : "no reason given", p);
+        return BATCH_FAILURE_LOST;
+    }
+    connection->native = apr_dbd_native_handle(connection->dbd, connection->handle);
+    connection->state = apr_pcalloc(connection->p, sizeof(batch_sqlite3_state_t));
+    failure = batch_sqlite3_classify(connection, set_up(connection), 0);
+    if (failure != BATCH_FAILURE_NONE) {
+        *words = apr_pstrdup(p, batch_sqlite3_words(connection));
+        return failure;
+    }
+    warn_of_journal(connection);
+    return BATCH_FAILURE_NONE;
+}
+
+/* ---- Transactions ---------------------------------------------------------------------------- */
+
+static batch_failure_e sqlite_rollback(batch_connection_t *connection)
+{
+    if (!sqlite3_get_autocommit(connection->native)) {
+        run(connection->native, "ROLLBACK");
+    }
+    return sqlite3_get_autocommit(connection->native) ? BATCH_FAILURE_NONE : BATCH_FAILURE_LOST;
+}
+
+static batch_failure_e read_version(batch_connection_t *connection, apr_int64_t *version)
+{
+    apr_pool_t *scratch = batch_connection_scratch(connection);
+    batch_prepared_t *prepared;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    batch_failure_e failure;
+
+    *version = 0;
+    failure = batch_connection_own(connection, &prepared, BATCH_SQL_VERSION);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_select(connection, &results, prepared, NULL, 1, scratch);
+    }
+    if (failure == BATCH_FAILURE_NONE && batch_connection_row(connection, &row, results, scratch)) {
+        *version = batch_row_number(connection, row, 0);
+    }
+    return failure == BATCH_FAILURE_MISSING ? BATCH_FAILURE_NONE : failure;
+}
+
+/*
+ * With synchronous = NORMAL a COMMIT in the write-ahead log does not wait for the disk; the next
+ * one with FULL takes all of the log there. Other journals may be left damaged by NORMAL.
+ */
+static int set_async(batch_connection_t *connection, int async)
+{
+    batch_sqlite3_state_t *state = connection->state;
+    int code = SQLITE_OK;
+
+    async = async && !strcmp(state->journal, "wal");
+    if (async != state->async) {
+        code = run(connection->native,
+                   async ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+        /* It is set before it can fail: then nobody knows, and the next one says it again. */
+        state->async = code == SQLITE_OK ? async : -1;
+    }
+    return code;
+}
+
+static batch_failure_e begin(batch_connection_t *connection, batch_begin_e kind)
+{
+    int moved = 0;
+    int code;
+
+    /* A file that was removed or replaced would take our commits with it. */
+    sqlite3_file_control(connection->native, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (moved) {
+        return BATCH_FAILURE_OUTDATED;
+    }
+    if (kind == BATCH_BEGIN_READ) {
+        return batch_sqlite3_classify(connection, run(connection->native, "BEGIN"), 0);
+    }
+    code = set_async(connection, kind == BATCH_BEGIN_WRITE_ASYNC);
+    if (code == SQLITE_OK) {
+        code = run(connection->native, "BEGIN IMMEDIATE");
+    }
+    return batch_sqlite3_classify(connection, code, 0);
+}
+
+static batch_failure_e sqlite_begin(batch_connection_t *connection, batch_begin_e kind, int own)
+{
+    apr_int64_t version = 0;
+    batch_failure_e failure = begin(connection, kind);
+
+    if (failure != BATCH_FAILURE_NONE || !own) {
+        return failure;
+    }
+    failure = read_version(connection, &version);
+    return failure == BATCH_FAILURE_NONE ? batch_version_failure(version) : failure;
+}
+
+static batch_failure_e sqlite_begin_schema(batch_connection_t *connection, apr_int64_t *version)
+{
+    batch_failure_e failure = begin(connection, BATCH_BEGIN_WRITE);
+
+    return failure == BATCH_FAILURE_NONE ? read_version(connection, version) : failure;
+}
+
+static void copy_log(batch_connection_t *connection, int mode)
+{
+    batch_sqlite3_state_t *state = connection->state;
+    batch_writers_t *writers = connection->writers;
+
+    state->log_pages = 0;
+    apr_atomic_set32(&writers->log_pages, 0);
+    apr_atomic_set32(&writers->log_copied, 0);
+    apr_atomic_set32(&writers->log_asked, 0);
+    /* Busy: another process is at it. Any other failure will show in the next transaction. */
+    (void)sqlite3_wal_checkpoint_v2(connection->native, NULL, mode, NULL, NULL);
+}
+
+/*
+ * Not while a worker is at a job: its next chunks would make the log as long again, and have to
+ * wait meanwhile.
+ *
+ * While nobody waits a large file is cut as well: it would keep its greatest length. A small one
+ * stays, to be written from its beginning again: a COMMIT is much faster if it does not make the
+ * file longer.
+ */
+static void copy_log_quietly(batch_connection_t *connection)
+{
+    apr_uint32_t pages = apr_atomic_read32(&connection->writers->log_pages);
+
+    if (pages >= BATCH_LOG_LONG && !batch_writers_at_job(connection->writers)) {
+        copy_log(connection,
+                 pages >= BATCH_LOG_HUGE ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
+    }
+}
+
+/*
+ * Of a log that goes on growing: what is copied now, beside its writer, is not to be copied later
+ * while it waits.
+ */
+static void copy_log_beside(batch_connection_t *connection)
+{
+    batch_writers_t *writers = connection->writers;
+    apr_uint32_t pages = apr_atomic_read32(&writers->log_pages);
+    apr_uint32_t copied = apr_atomic_read32(&writers->log_copied);
+    int done = 0;
+
+    if (pages > copied && pages - copied >= CHECKPOINT_BESIDE &&
+        sqlite3_wal_checkpoint_v2(connection->native, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                  &done) == SQLITE_OK &&
+        done > 0) {
+        apr_atomic_set32(&writers->log_copied, (apr_uint32_t)done);
+    }
+}
+
+static batch_failure_e sqlite_commit(batch_connection_t *connection)
+{
+    int code;
+
+    if (sqlite3_get_autocommit(connection->native)) {
+        return BATCH_FAILURE_ENDED; /* never report as committed what ended some other way */
+    }
+    code = run(connection->native, "COMMIT");
+    if ((code & 0xff) == SQLITE_IOERR) {
+        return BATCH_FAILURE_IN_DOUBT; /* it may be in the log, for whoever opens the file next */
+    }
+    if (code != SQLITE_OK) {
+        return batch_sqlite3_classify(connection, code, 0);
+    }
+    if (((batch_sqlite3_state_t *)connection->state)->log_pages >= CHECKPOINT_ALONE) {
+        copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
+    }
+    return BATCH_FAILURE_NONE;
+}
+
+/*
+ * Gives the pages back that the connection has in memory, if they are many: a child has several
+ * connections, and each would come to hold as much as the largest job needed. Between the chunks of
+ * a job they stay, since the next chunk needs the same ones.
+ */
+static void give_pages_back(batch_connection_t *connection)
+{
+    int bytes = 0, most = 0;
+
+    if (sqlite3_db_status(connection->native, SQLITE_DBSTATUS_CACHE_USED, &bytes, &most, 0) ==
+            SQLITE_OK &&
+        bytes > IDLE_CACHE) {
+        (void)sqlite3_db_release_memory(connection->native);
+    }
+}
+
+static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
+{
+    batch_sqlite3_state_t *state = connection->state;
+
+    if (when == BATCH_IDLE_BESIDE) {
+        copy_log_beside(connection);
+    } else if (when == BATCH_IDLE_QUIET) {
+        copy_log_quietly(connection);
+    } else if (state->log_pages >= CHECKPOINT_BUSY) {
+        copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
+    }
+    if (state->rows_used) {
+        state->rows_used_at = apr_time_now();
+        state->rows_used = 0;
+    } else if (when != BATCH_IDLE_USED || apr_time_now() - state->rows_used_at > KEEP_CACHE) {
+        give_pages_back(connection);
+    }
+}
+
+static batch_failure_e run_all(batch_connection_t *connection, const char *sql)
+{
+    return batch_sqlite3_classify(connection, run(connection->native, sql), 0);
+}
+
+static batch_failure_e sqlite_step_begin(batch_connection_t *connection)
+{
+    return run_all(connection, "SAVEPOINT batch_step");
+}
+
+static batch_failure_e sqlite_step_undo(batch_connection_t *connection)
+{
+    return run_all(connection, "ROLLBACK TO batch_step; RELEASE batch_step");
+}
+
+/* Only foreign keys can be put off. */
+static batch_failure_e sqlite_step_end(batch_connection_t *connection, const char **words,
+                                       apr_pool_t *p)
+{
+    int open = 0, most = 0;
+    int code = sqlite3_db_status(connection->native, SQLITE_DBSTATUS_DEFERRED_FKS, &open, &most, 0);
+
+    (void)p;
+    if (code == SQLITE_OK && open) {
+        *words = "FOREIGN KEY constraint failed";
+        return sqlite_step_undo(connection);
+    }
+    return run_all(connection, "RELEASE batch_step");
+}
+
+static apr_time_t sqlite_now(batch_connection_t *connection)
+{
+    (void)connection;
+    return apr_time_now();
+}
+
+/* ---- Statements, through apr_dbd
+ * ------------------------------------------------------------------ */
+
+static batch_failure_e sqlite_run(batch_connection_t *connection, const char *sql)
+{
+    return batch_sqlite3_classify(connection, run(connection->native, sql), 0);
+}
+
+static batch_failure_e sqlite_prepare(batch_connection_t *connection, batch_prepared_t **prepared,
+                                      const char *sql, const char *label, int own)
+{
+    apr_dbd_prepared_t *statement = NULL;
+    int code =
+        apr_dbd_prepare(connection->dbd, connection->p, connection->handle, sql, label, &statement);
+
+    if (code) {
+        return batch_sqlite3_classify(connection, code, own);
+    }
+    *prepared = (batch_prepared_t *)statement;
+    return BATCH_FAILURE_NONE;
+}
+
+static batch_failure_e sqlite_execute(batch_connection_t *connection, int *rows,
+                                      batch_prepared_t *prepared, const void **values, int own,
+                                      apr_pool_t *p)
+{
+    int code = apr_dbd_pbquery(connection->dbd, p, connection->handle, rows,
+                               (apr_dbd_prepared_t *)prepared, values);
+
+    return code ? batch_sqlite3_classify(connection, code, own) : BATCH_FAILURE_NONE;
+}
+
+static batch_failure_e sqlite_select(batch_connection_t *connection, batch_results_t **results,
+                                     batch_prepared_t *prepared, const void **values, int own,
+                                     apr_pool_t *p)
+{
+    apr_dbd_results_t *found = NULL;
+    int code = apr_dbd_pbselect(connection->dbd, p, connection->handle, &found,
+                                (apr_dbd_prepared_t *)prepared, 1, values);
+
+    *results = (batch_results_t *)found;
+    return code ? batch_sqlite3_classify(connection, code, own) : BATCH_FAILURE_NONE;
+}
+
+static int sqlite_row(batch_connection_t *connection, batch_row_t **row, batch_results_t *results,
+                      apr_pool_t *p)
+{
+    apr_dbd_row_t *next = (apr_dbd_row_t *)*row;
+    int found = apr_dbd_get_row(connection->dbd, p, (apr_dbd_results_t *)results, &next, -1) == 0;
+
+    *row = (batch_row_t *)next;
+    return found;
+}
+
+static apr_int64_t sqlite_number(const batch_connection_t *connection, batch_row_t *row, int column)
+{
+    apr_int64_t number;
+
+    if (apr_dbd_datum_get(connection->dbd, (apr_dbd_row_t *)row, column, APR_DBD_TYPE_LONGLONG,
+                          &number) != APR_SUCCESS) {
+        return 0;
+    }
+    return number;
+}
+
+static const char *sqlite_text(const batch_connection_t *connection, batch_row_t *row, int column)
+{
+    const char *text = NULL;
+
+    if (apr_dbd_datum_get(connection->dbd, (apr_dbd_row_t *)row, column, APR_DBD_TYPE_STRING,
+                          &text) != APR_SUCCESS) {
+        return NULL;
+    }
+    return text;
+}
+
+static batch_failure_e sqlite_add_column(batch_connection_t *connection, const char *table,
+                                         const char *column, const char *definition)
+{
+    char sql[256];
+
+    if (sqlite3_table_column_metadata(connection->native, NULL, table, column, NULL, NULL, NULL,
+                                      NULL, NULL) == SQLITE_OK) {
+        return BATCH_FAILURE_NONE;
+    }
+    apr_snprintf(sql, sizeof(sql), "ALTER TABLE %s ADD COLUMN %s %s", table, column, definition);
+    return sqlite_run(connection, sql);
+}
+
+/* ---- The administrator's tables ---------------------------------------------------------------
+ */
+
+static batch_failure_e sqlite_columns(batch_connection_t *connection, apr_array_header_t **names,
+                                      int *ignore_case, const char *table, apr_pool_t *p)
+{
+    const void *values[] = {table, table}; /* a view would not say which rows it changed */
+    batch_prepared_t *prepared;
+    batch_results_t *results;
+    batch_row_t *row = NULL;
+    batch_failure_e failure;
+
+    *ignore_case = 1;
+    *names = apr_array_make(p, 16, sizeof(const char *));
+    failure = batch_connection_prepare(connection, &prepared,
+                                       "SELECT name FROM pragma_table_xinfo(%s)"
+                                       " WHERE EXISTS (SELECT 1 FROM pragma_table_list"
+                                       " WHERE name = %s COLLATE NOCASE AND type <> 'view')");
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_connection_select(connection, &results, prepared, values, 0, p);
+    }
+    while (failure == BATCH_FAILURE_NONE && batch_connection_row(connection, &row, results, p)) {
+        APR_ARRAY_PUSH(*names, const char *) = batch_row_text(connection, row, 0, p);
+    }
+    return failure;
+}
+
+const batch_driver_t batch_driver_sqlite3 = {
+    .name = "sqlite3",
+    .statements = statements,
+    .schema = schema,
+    .async = 1,
+    .one_writer = 1,
+    .commit_again = 1,
+    .check_params = sqlite_check_params,
+    .open = sqlite_open,
+    .close = batch_sqlite3_plans_close,
+    .begin = sqlite_begin,
+    .begin_schema = sqlite_begin_schema,
+    .add_column = sqlite_add_column,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .idle = sqlite_idle,
+    .step_begin = sqlite_step_begin,
+    .step_end = sqlite_step_end,
+    .step_undo = sqlite_step_undo,
+    .words = batch_sqlite3_words,
+    .now = sqlite_now,
+    .run = sqlite_run,
+    .prepare = sqlite_prepare,
+    .execute = sqlite_execute,
+    .select = sqlite_select,
+    .row = sqlite_row,
+    .number = sqlite_number,
+    .text = sqlite_text,
+    .columns = sqlite_columns,
+    .facts = batch_sqlite3_facts,
+    .scope_check = batch_sqlite3_scope_check,
+    .form_check = batch_sqlite3_form_check,
+    .walk = batch_sqlite3_walk,
+    .errors_insert = batch_sqlite3_errors_insert,
+    .rows_delete = batch_sqlite3_rows_delete,
+    .rows_update = batch_sqlite3_rows_update,
+    .rows_merge = batch_sqlite3_rows_merge,
+    .rows_look = batch_sqlite3_rows_look,
+    .keys_walk = batch_sqlite3_keys_walk,
+    .keys_quick = batch_sqlite3_keys_quick,
+};

@@ -1,0 +1,421 @@
+#include "store/sqlite3/facts.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include <sqlite3.h>
+
+#include <apr_strings.h>
+
+#include "store/sqlite3/rows.h"
+
+/* An index as far as it can be told by the names of columns. */
+typedef struct index {
+    const char *name;
+    int unique;                  /* for all rows */
+    int whole;                   /* it has all rows */
+    apr_array_header_t *columns; /* of const char *; "" for one that is none of ours */
+    const char *alone; /* its only column if it is unique, be it for some rows, or in its own way */
+} index_t;
+
+/* All that can be unique in a table. */
+typedef struct indexes {
+    apr_array_header_t *list; /* of index_t */
+    const char *rowid;        /* the column that is the rowid's other name, NULL = none */
+} indexes_t;
+
+static const char *column_text(sqlite3_stmt *statement, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+
+    return text ? text : "";
+}
+
+/* 1 if SQLite leaves a text as it is in a column that is declared so: TEXT, BLOB, or nothing. */
+static int is_textual(const char *type)
+{
+    static const char *const signs[] = {"CHAR", "CLOB", "TEXT", "BLOB"};
+    char upper[64];
+    apr_size_t i;
+
+    if (!type || !*type) {
+        return 1;
+    }
+    for (i = 0; i < sizeof(upper) - 1 && type[i]; i++) {
+        upper[i] = (char)toupper((unsigned char)type[i]);
+    }
+    upper[i] = '\0';
+    if (strstr(upper, "INT")) {
+        return 0;
+    }
+    for (i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+        if (strstr(upper, signs[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* 1 if the column is compared in the index as it is in a condition. */
+static int same_collation(batch_connection_t *connection, const char *table, const char *column,
+                          const char *collation)
+{
+    const char *own = NULL;
+
+    return sqlite3_table_column_metadata(connection->native, NULL, table, column, NULL, &own, NULL,
+                                         NULL, NULL) == SQLITE_OK &&
+           own && !strcasecmp(own, collation);
+}
+
+static int is_column(const char *a, const char *b)
+{
+    return a && b && !strcasecmp(a, b);
+}
+
+static int is_among(const apr_array_header_t *names, const char *name)
+{
+    int i;
+
+    for (i = 0; i < names->nelts; i++) {
+        if (is_column(APR_ARRAY_IDX(names, i, const char *), name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static batch_failure_e prepare(batch_connection_t *connection, sqlite3_stmt **statement,
+                               const char *sql, const char *table)
+{
+    int code = sqlite3_prepare_v2(connection->native, sql, -1, statement, NULL);
+
+    if (code == SQLITE_OK) {
+        code = sqlite3_bind_text(*statement, 1, table, -1, SQLITE_STATIC);
+    }
+    return batch_sqlite3_classify(connection, code, 0);
+}
+
+/* Ends a statement that has been stepped to its end. */
+static batch_failure_e finish(batch_connection_t *connection, sqlite3_stmt *statement, int code)
+{
+    batch_failure_e failure =
+        code == SQLITE_DONE ? BATCH_FAILURE_NONE : batch_sqlite3_classify(connection, code, 0);
+
+    sqlite3_finalize(statement);
+    return failure;
+}
+
+static batch_failure_e read_indexes(batch_connection_t *connection, indexes_t *indexes,
+                                    const char *table, apr_pool_t *p)
+{
+    sqlite3_stmt *statement = NULL;
+    index_t *index = NULL;
+    batch_failure_e failure;
+    int code;
+
+    failure = prepare(connection, &statement,
+                      "SELECT l.name, l.\"unique\", l.partial, x.name, x.coll"
+                      " FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x"
+                      " WHERE x.key ORDER BY l.seq, x.seqno",
+                      table);
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *column = column_text(statement, 3);
+
+        if (!index || strcmp(index->name, column_text(statement, 0)) != 0) {
+            index = apr_array_push(indexes->list);
+            index->name = apr_pstrdup(p, column_text(statement, 0));
+            index->whole = !sqlite3_column_int(statement, 2);
+            index->unique = index->whole && sqlite3_column_int(statement, 1);
+            index->columns = apr_array_make(p, 4, sizeof(const char *));
+            index->alone = sqlite3_column_int(statement, 1) ? apr_pstrdup(p, column) : NULL;
+        } else {
+            index->alone = NULL;
+        }
+        column = same_collation(connection, table, column, column_text(statement, 4)) ? column : "";
+        APR_ARRAY_PUSH(index->columns, const char *) = apr_pstrdup(p, column);
+    }
+    return finish(connection, statement, code);
+}
+
+/* A lone INTEGER PRIMARY KEY has no index: it is the table's own order. */
+static batch_failure_e read_rowid(batch_connection_t *connection, indexes_t *indexes,
+                                  const char *table, apr_pool_t *p)
+{
+    sqlite3_stmt *statement = NULL;
+    batch_failure_e failure;
+    int code;
+
+    failure =
+        prepare(connection, &statement,
+                "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 AND type = 'INTEGER'"
+                " COLLATE NOCASE AND (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)"
+                " = 1 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1)"
+                " WHERE origin = 'pk')",
+                table);
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        indexes->rowid = apr_pstrdup(p, column_text(statement, 0));
+    }
+    return finish(connection, statement, code);
+}
+
+/* 1 if the index has no other columns than these. */
+static int is_of(const index_t *index, const apr_array_header_t *names)
+{
+    int i;
+
+    for (i = 0; i < index->columns->nelts; i++) {
+        if (!is_among(names, APR_ARRAY_IDX(index->columns, i, const char *))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* 1 if no two rows are the same in all of these columns. */
+static int is_unique(const indexes_t *indexes, const apr_array_header_t *names)
+{
+    int i;
+
+    if (indexes->rowid && is_among(names, indexes->rowid)) {
+        return 1;
+    }
+    for (i = 0; i < indexes->list->nelts; i++) {
+        const index_t *index = &APR_ARRAY_IDX(indexes->list, i, index_t);
+
+        if (index->unique && is_of(index, names)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* 1 if a unique index has that column and no other. */
+static int is_unique_alone(const indexes_t *indexes, const char *column)
+{
+    int i;
+
+    for (i = 0; i < indexes->list->nelts; i++) {
+        if (is_column(APR_ARRAY_IDX(indexes->list, i, index_t).alone, column)) {
+            return 1;
+        }
+    }
+    return is_column(indexes->rowid, column);
+}
+
+/* 1 if a unique index has some of these columns, and that one. */
+static int is_unique_with(const indexes_t *indexes, const apr_array_header_t *names,
+                          const char *column)
+{
+    int i;
+
+    for (i = 0; i < indexes->list->nelts; i++) {
+        const index_t *index = &APR_ARRAY_IDX(indexes->list, i, index_t);
+
+        if (index->unique && is_of(index, names) && is_among(index->columns, column)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The name of an index over all rows that begins with these columns; second may be NULL. */
+static const char *index_on(const indexes_t *indexes, const char *first, const char *second)
+{
+    int i;
+
+    for (i = 0; i < indexes->list->nelts; i++) {
+        const index_t *index = &APR_ARRAY_IDX(indexes->list, i, index_t);
+        const apr_array_header_t *columns = index->columns;
+
+        if (index->whole && is_column(APR_ARRAY_IDX(columns, 0, const char *), first) &&
+            (!second ||
+             (columns->nelts > 1 && is_column(APR_ARRAY_IDX(columns, 1, const char *), second)))) {
+            return index->name;
+        }
+    }
+    return NULL;
+}
+
+static void plan_walk(batch_sqlite3_table_t *table, const indexes_t *indexes,
+                      const batch_resource_t *resource)
+{
+    const char *index = resource->scope ? index_on(indexes, resource->scope, resource->key) : NULL;
+
+    if (index) {
+        table->walk_index = index;
+        table->walk_scope = 1;
+    } else {
+        /* Where keys are no one's alone, the rows of others must not stand between equal ones. */
+        table->walk_scope = !table->key_unique;
+        table->walk_index = table->walk_scope || is_column(indexes->rowid, resource->key)
+                                ? NULL
+                                : index_on(indexes, resource->key, NULL);
+    }
+}
+
+/* 1 in *found if a question about the table has an answer. */
+static batch_failure_e ask(batch_connection_t *connection, int *found, const char *sql,
+                           const char *table)
+{
+    sqlite3_stmt *statement = NULL;
+    batch_failure_e failure = prepare(connection, &statement, sql, table);
+    int code;
+
+    *found = 0;
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        *found = 1;
+    }
+    return finish(connection, statement, code);
+}
+
+/* The table says REPLACE, in a constraint or elsewhere. */
+static batch_failure_e read_replaces(batch_connection_t *connection, int *replaces,
+                                     const char *table)
+{
+    return ask(connection, replaces,
+               "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE"
+               " AND upper(sql) LIKE '%REPLACE%'",
+               table);
+}
+
+/* What can make another row of one than was sent. */
+static batch_failure_e read_changes(batch_connection_t *connection, batch_sqlite3_table_t *table,
+                                    const batch_resource_t *resource)
+{
+    const char *type = NULL, *collation = NULL;
+
+    table->has_rowid =
+        sqlite3_table_column_metadata(connection->native, NULL, resource->table, "_rowid_", NULL,
+                                      NULL, NULL, NULL, NULL) == SQLITE_OK;
+    table->key_exact =
+        sqlite3_table_column_metadata(connection->native, NULL, resource->table, resource->key,
+                                      &type, &collation, NULL, NULL, NULL) == SQLITE_OK &&
+        is_textual(type) && collation && !strcasecmp(collation, "BINARY");
+    return ask(connection, &table->triggers,
+               "SELECT 1 FROM sqlite_master WHERE type = 'trigger'"
+               " AND tbl_name = ?1 COLLATE NOCASE",
+               resource->table);
+}
+
+batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite3_table_t *table,
+                                    const batch_resource_t *resource, apr_pool_t *p)
+{
+    indexes_t indexes = {apr_array_make(p, 4, sizeof(index_t)), NULL};
+    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
+    batch_failure_e failure = read_indexes(connection, &indexes, resource->table, p);
+
+    memset(table, 0, sizeof(*table));
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = read_rowid(connection, &indexes, resource->table, p);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = read_replaces(connection, &table->replaces, resource->table);
+    }
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = read_changes(connection, table, resource);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    APR_ARRAY_PUSH(names, const char *) = resource->key;
+    table->key_unique = is_unique(&indexes, names);
+    plan_walk(table, &indexes, resource);
+    if (resource->scope) {
+        APR_ARRAY_PUSH(names, const char *) = resource->scope;
+        table->key_alone = is_unique_alone(&indexes, resource->key);
+        table->key_with_scope = is_unique_with(&indexes, names, resource->scope);
+    }
+    table->key_unique_in_scope = is_unique(&indexes, names);
+    if (resource->match && resource->match->nelts) {
+        APR_ARRAY_IDX(names, 0, const char *) = APR_ARRAY_IDX(resource->match, 0, const char *);
+        apr_array_cat(names, resource->match);
+        table->match_unique = is_unique(&indexes, names);
+    }
+    return BATCH_FAILURE_NONE;
+}
+
+/* ---- What start-up wants to know ---------------------------------------------------------------
+ */
+
+/* 1 if SQLite takes a column that is declared so for one of numbers. */
+static int is_numeric(const char *type)
+{
+    static const char *const signs[] = {"INT", "REAL", "FLOA", "DOUB"};
+    char upper[64];
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(upper) - 1 && type[i]; i++) {
+        upper[i] = (char)toupper((unsigned char)type[i]);
+    }
+    upper[i] = '\0';
+    for (i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+        if (strstr(upper, signs[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_facts_t *facts,
+                                    const batch_resource_t *resource, apr_pool_t *p)
+{
+    batch_sqlite3_table_t table;
+    sqlite3_stmt *statement = NULL;
+    batch_failure_e failure = batch_sqlite3_table(connection, &table, resource, p);
+    int code;
+
+    facts->key_takes_uuid = 1;
+    facts->needed = apr_array_make(p, 4, sizeof(const char *));
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = prepare(connection, &statement,
+                          "SELECT name, type, \"notnull\" AND dflt_value IS NULL AND hidden = 0"
+                          " FROM pragma_table_xinfo(?1)",
+                          resource->table);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    facts->key_unique = table.key_unique_in_scope;
+    facts->key_unique_alone = table.key_alone;
+    facts->key_unique_in_scope = table.key_with_scope;
+    facts->match_unique = table.match_unique;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *name = apr_pstrdup(p, column_text(statement, 0));
+
+        if (is_column(name, resource->key)) {
+            facts->key_takes_uuid = !is_numeric(column_text(statement, 1));
+        }
+        if (sqlite3_column_int(statement, 2)) {
+            APR_ARRAY_PUSH(facts->needed, const char *) = name;
+        }
+    }
+    return finish(connection, statement, code);
+}
+
+batch_failure_e batch_sqlite3_scope_check(batch_connection_t *connection, const char **inexact,
+                                          int *harmless, const char *table, const char *column,
+                                          apr_pool_t *p)
+{
+    const char *collation = NULL;
+    int code = sqlite3_table_column_metadata(connection->native, NULL, table, column, NULL,
+                                             &collation, NULL, NULL, NULL);
+
+    (void)harmless;
+    if (code != SQLITE_OK) {
+        return batch_sqlite3_classify(connection, code, 0);
+    }
+    if (collation && strcasecmp(collation, "BINARY") != 0) {
+        *inexact = apr_psprintf(p, "its collation is %s, where it has to be BINARY", collation);
+    }
+    return BATCH_FAILURE_NONE;
+}

@@ -1,0 +1,82 @@
+/* SQLite: whole operations on rows; part of the driver. Private to store/. */
+#ifndef BATCH_STORE_SQLITE3_ROWS_H
+#define BATCH_STORE_SQLITE3_ROWS_H
+
+#include "store/tx.h"
+
+#define BATCH_SQLITE3_WORD 16
+
+/* What the driver knows of an open connection. */
+typedef struct batch_sqlite3_state {
+    char journal[BATCH_SQLITE3_WORD];  /* the journal mode that the database has */
+    int async;                         /* a COMMIT does not wait for the disk; -1: who knows */
+    int log_pages;                     /* in the write-ahead log at the last commit */
+    int rows_ready;                    /* the next is known, and the cache is large */
+    int savepoints;                    /* each row needs one: see sqlite3/rows.c */
+    int ignores;                       /* the schema may leave a row out without an error */
+    batch_refusal_e refusal;           /* of the last row that was refused */
+    int rows_used;                     /* this transaction has changed rows */
+    apr_time_t rows_used_at;           /* apr_time_now at the end of the last one that did */
+    struct batch_sqlite3_plans *plans; /* see sqlite3/plans.h; NULL: none yet */
+} batch_sqlite3_state_t;
+
+/**
+ * What code, which SQLite or apr_dbd returned, means. To be asked at once, before another call on
+ * the connection. own: the statement was one of the module's own tables.
+ */
+batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own);
+
+/**
+ * The library's words for the last failure of an open connection; where the file is to blame, with
+ * its name, what may not be done with it, and the user. They live as long as the connection.
+ */
+const char *batch_sqlite3_words(batch_connection_t *connection);
+
+/** Such words with the database's file and our user, in p. */
+const char *batch_sqlite3_place(const batch_connection_t *connection, const char *words,
+                                apr_pool_t *p);
+
+/** Before the first use of a connection for rows, and the first after each change of the schema. */
+void batch_sqlite3_rows_ready(batch_connection_t *connection);
+
+/**
+ * Before the statements on a row. undo: also what has succeeded is undone if the caller refuses it.
+ */
+batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection, int undo);
+
+/**
+ * Behind them, the last of which returned failure. BATCH_FAILURE_REFUSED if the database refused
+ * the row: then nothing is left of it, *message has the words, in p, and the state the kind.
+ * BATCH_FAILURE_STATEMENT if the resource's table, or a column of it, is not there. undo: as it was
+ * begun.
+ */
+batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
+                                      const batch_resource_t *resource, batch_failure_e failure,
+                                      int undo, apr_pool_t *p);
+
+/* As the members of batch_driver_t. */
+apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,
+                                      const char *organization, const char *form_id);
+apr_status_t batch_sqlite3_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+                                void *baton, apr_pool_t *ptemp);
+apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
+                                         const batch_item_error_t *errors, int count);
+apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                       const batch_row_scope_t *scope, const batch_item_t *items,
+                                       int count, apr_time_t deadline, apr_pool_t *ptemp);
+apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                       const batch_row_scope_t *scope, const batch_value_t *values,
+                                       int value_count, const batch_item_t *items, int count,
+                                       apr_time_t deadline, apr_pool_t *ptemp);
+apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
+                                      const batch_row_scope_t *scope, const batch_item_t *items,
+                                      int count, apr_time_t deadline, apr_pool_t *ptemp);
+apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
+                                     const batch_row_scope_t *scope, const batch_item_t *items,
+                                     int count, apr_pool_t *p);
+apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
+                                     const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
+                                     void *baton, apr_pool_t *p);
+apr_status_t batch_sqlite3_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * SQLite: walks over rows. Straight on the library's handle, not through apr_dbd, which would hold
+ * one mutex of the whole process until the last row; the handle is this transaction's alone.
+ */
+#include "store/sqlite3/rows.h"
+
+#include <sqlite3.h>
+
+#include <apr_strings.h>
+
+/* Steps of SQLite's machine between two looks at the clock: some tens of microseconds. */
+#define STEPS 2000
+
+typedef struct walker {
+    batch_tx_t *tx;
+    const batch_walk_t *walk;
+    apr_status_t stopped; /* why the statement was interrupted */
+} walker_t;
+
+static int look_at_clock(void *baton)
+{
+    walker_t *walker = baton;
+
+    walker->stopped = batch_tx_go_on(walker->tx, walker->walk->deadline);
+    return walker->stopped != APR_SUCCESS;
+}
+
+static const char *identifier(const char *name, apr_pool_t *p)
+{
+    return apr_psprintf(p, "\"%s\"", name); /* has no quotes: config/column.c */
+}
+
+static const char *marks(int count, apr_pool_t *p)
+{
+    char *text = apr_palloc(p, 2 * (apr_size_t)count + 1);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        text[2 * i] = '?';
+        text[2 * i + 1] = ',';
+    }
+    text[count ? 2 * count - 1 : 0] = '\0';
+    return text;
+}
+
+/* Columns always with their table: SQLite takes a quoted name that it does not know for a string.
+ */
+static const char *walk_sql(const batch_walk_t *walk, apr_pool_t *p)
+{
+    apr_array_header_t *pieces = apr_array_make(p, 32, sizeof(const char *));
+    const char *table = identifier(walk->table, p);
+    int i;
+
+    for (i = 0; i < walk->column_count; i++) {
+        APR_ARRAY_PUSH(pieces, const char *) =
+            apr_pstrcat(p, i ? ", " : "SELECT ", table, ".", identifier(walk->columns[i], p), NULL);
+    }
+    APR_ARRAY_PUSH(pieces, const char *) = apr_pstrcat(p, " FROM ", table, NULL);
+    for (i = 0; i < walk->where_count; i++) {
+        const batch_where_t *where = &walk->wheres[i];
+        const char *column =
+            apr_pstrcat(p, i ? " AND " : " WHERE ", table, ".", identifier(where->column, p), NULL);
+        const char *condition =
+            where->count == 1 ? " = ?" : apr_pstrcat(p, " IN (", marks(where->count, p), ")", NULL);
+
+        APR_ARRAY_PUSH(pieces, const char *) = apr_pstrcat(p, column, condition, NULL);
+    }
+    return apr_array_pstrcat(p, pieces, 0);
+}
+
+static int bind_values(sqlite3_stmt *statement, const batch_walk_t *walk)
+{
+    int code = SQLITE_OK, number = 0;
+    int i, j;
+
+    for (i = 0; i < walk->where_count; i++) {
+        const batch_where_t *where = &walk->wheres[i];
+
+        for (j = 0; code == SQLITE_OK && j < where->count; j++) {
+            code = sqlite3_bind_text(statement, ++number, where->values[j], -1, SQLITE_STATIC);
+        }
+    }
+    return code;
+}
+
+static void read_cell(batch_cell_t *cell, sqlite3_stmt *statement, int column)
+{
+    switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_INTEGER:
+        cell->kind = BATCH_CELL_INTEGER;
+        cell->integer = sqlite3_column_int64(statement, column);
+        break;
+    case SQLITE_FLOAT:
+        cell->kind = BATCH_CELL_NUMBER;
+        cell->number = sqlite3_column_double(statement, column);
+        break;
+    case SQLITE_TEXT:
+        cell->kind = BATCH_CELL_TEXT;
+        cell->text = (const char *)sqlite3_column_text(statement, column);
+        cell->length = (apr_size_t)sqlite3_column_bytes(statement, column);
+        break;
+    default:
+        cell->kind = BATCH_CELL_NULL; /* a blob is no value of any type of ours */
+        break;
+    }
+}
+
+static int step_all(apr_status_t *rv, sqlite3_stmt *statement, const batch_walk_t *walk,
+                    batch_walk_fn *fn, void *baton, batch_cell_t *cells)
+{
+    int code = SQLITE_DONE, i;
+
+    *rv = APR_SUCCESS;
+    while (*rv == APR_SUCCESS && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        for (i = 0; i < walk->column_count; i++) {
+            read_cell(&cells[i], statement, i);
+        }
+        *rv = fn(baton, cells);
+    }
+    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+apr_status_t batch_sqlite3_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+                                void *baton, apr_pool_t *ptemp)
+{
+    sqlite3 *native = tx->connection->native;
+    batch_cell_t *cells = apr_pcalloc(ptemp, (apr_size_t)walk->column_count * sizeof(*cells));
+    walker_t walker = {tx, walk, APR_SUCCESS};
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    sqlite3_stmt *statement = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    int code;
+
+    for (int i = 0; i < walk->where_count; i++) {
+        if (!walk->wheres[i].count) {
+            return APR_SUCCESS; /* one of none */
+        }
+    }
+    sqlite3_progress_handler(native, STEPS, look_at_clock, &walker);
+    code = sqlite3_prepare_v2(native, walk_sql(walk, ptemp), -1, &statement, NULL);
+    if (code == SQLITE_OK) {
+        code = bind_values(statement, walk);
+    }
+    if (code == SQLITE_OK) {
+        code = step_all(&rv, statement, walk, fn, baton, cells);
+    }
+    if (code != SQLITE_OK && walker.stopped == APR_SUCCESS) {
+        failure = batch_sqlite3_classify(tx->connection, code, 0);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        rv = batch_tx_fail(tx, failure, "a walk over rows"); /* while the words are there */
+    }
+    sqlite3_finalize(statement);
+    sqlite3_progress_handler(native, 0, NULL, NULL);
+    return walker.stopped != APR_SUCCESS ? walker.stopped : rv;
+}

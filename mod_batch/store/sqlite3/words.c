@@ -1,0 +1,76 @@
+/* SQLite: a failure in words that say where to look. */
+#include "store/sqlite3/rows.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include <apr_strings.h>
+#include <apr_user.h>
+
+/* Whose rights count: httpd's children run as another user than whoever reads this in a log. */
+static const char *user_name(apr_pool_t *p)
+{
+    char *name = NULL;
+
+    return apr_uid_name_get(&name, geteuid(), p) == APR_SUCCESS
+               ? name
+               : apr_psprintf(p, "#%ld", (long)geteuid());
+}
+
+/* What the user may not do with the file or its folder; "" where that is not to be seen. */
+static const char *lacking(const char *file, apr_pool_t *p)
+{
+    const char *slash = strrchr(file, '/');
+    const char *folder = slash > file ? apr_pstrmemdup(p, file, (apr_size_t)(slash - file)) : NULL;
+
+    if (!strncmp(file, "file:", 5) || !folder) {
+        return ""; /* a URI says more than a path */
+    }
+    if (faccessat(AT_FDCWD, folder, F_OK, AT_EACCESS)) {
+        return ", whose folder is not there or not to be reached";
+    }
+    if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS)) {
+        return ", in whose folder this user may make no files, as its log has to be";
+    }
+    if (!faccessat(AT_FDCWD, file, F_OK, AT_EACCESS) &&
+        faccessat(AT_FDCWD, file, R_OK | W_OK, AT_EACCESS)) {
+        return ", which this user may not read and write";
+    }
+    return "";
+}
+
+const char *batch_sqlite3_place(const batch_connection_t *connection, const char *words,
+                                apr_pool_t *p)
+{
+    return apr_psprintf(p, "%s (file %s%s; user %s)", words, connection->params,
+                        lacking(connection->params, p), user_name(p));
+}
+
+const char *batch_sqlite3_words(batch_connection_t *connection)
+{
+    const char *words = sqlite3_errmsg(connection->native);
+    int reason = sqlite3_system_errno(connection->native);
+    char text[128];
+
+    switch (sqlite3_errcode(connection->native) & 0xff) {
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        /* SQLite's own words ("disk I/O error") do not say that the disk is full. */
+        if (reason) {
+            words = apr_pstrcat(connection->p, words, ": ",
+                                apr_strerror(reason, text, sizeof(text)), NULL);
+        }
+        return batch_sqlite3_place(connection, words, connection->p);
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_FULL:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return batch_sqlite3_place(connection, words, connection->p);
+    default:
+        return words;
+    }
+}
