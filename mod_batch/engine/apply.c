@@ -296,6 +296,15 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
                                int count, apr_pool_t *ptemp)
 {
     const batch_application_t *application = request->application;
+    batch_rows_t rows = {.scope = &application->scope,
+                         .items = items,
+                         .count = count,
+                         .values = application->settings,
+                         .value_count = application->setting_count,
+                         .deadline = request->deadline,
+                         .outcomes = outcomes,
+                         .p = ptemp};
+    apr_status_t rv;
     int i;
 
     if (request->refused) {
@@ -310,16 +319,17 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
     }
     switch (request->job->action) {
     case BATCH_ACTION_DELETE:
-        return batch_tx_rows_delete(tx, done, outcomes, &application->scope, items, count,
-                                    request->deadline, ptemp);
+        rv = batch_tx_rows_delete(tx, &rows);
+        break;
     case BATCH_ACTION_UPDATE:
-        return batch_tx_rows_update(tx, done, outcomes, &application->scope, application->settings,
-                                    application->setting_count, items, count, request->deadline,
-                                    ptemp);
+        rv = batch_tx_rows_update(tx, &rows);
+        break;
     default:
-        return batch_tx_rows_merge(tx, done, outcomes, &application->scope, items, count,
-                                   request->deadline, ptemp);
+        rv = batch_tx_rows_merge(tx, &rows);
+        break;
     }
+    *done = rows.done;
+    return rv;
 }
 
 /* The items that may do behind others, the last one first; places: of each among all. */

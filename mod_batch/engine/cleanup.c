@@ -218,8 +218,12 @@ static apr_status_t look_and_keep(batch_tx_t *tx, int *left, batch_cleanup_t *cl
                                   batch_item_t *items, int count, apr_pool_t *ptemp)
 {
     batch_row_look_t *looks = apr_pcalloc(ptemp, (apr_size_t)count * sizeof(*looks));
-    apr_status_t rv =
-        batch_tx_rows_look(tx, looks, &cleanup->application->scope, items, count, ptemp);
+    batch_rows_t rows = {.scope = &cleanup->application->scope,
+                         .items = items,
+                         .count = count,
+                         .looks = looks,
+                         .p = ptemp};
+    apr_status_t rv = batch_tx_rows_look(tx, &rows);
     int i;
 
     *left = 0;
@@ -346,15 +350,16 @@ apr_status_t batch_cleanup_count(batch_tx_t *tx, int *more, apr_int64_t *total,
                                  batch_cleanup_t *cleanup, apr_pool_t *ptemp)
 {
     struct count count = {cleanup, apr_array_make(ptemp, 64, sizeof(const char *))};
-    const char *after = cleanup->counted;
-    apr_status_t rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT,
-                                         count_key, &count, ptemp);
+    batch_key_walk_t walk = {
+        &cleanup->application->scope, cleanup->counted, LOOKED_AT, count_key, &count, ptemp};
+    apr_status_t rv = batch_tx_keys_walk(tx, &walk);
+    const char *after;
 
     if (rv == APR_SUCCESS) {
         *total += count.found->nelts;
         remember(cleanup, count.found);
-        *more = after != NULL;
-        after = after ? apr_pstrdup(ptemp, after) : NULL;
+        *more = walk.after != NULL;
+        after = walk.after ? apr_pstrdup(ptemp, walk.after) : NULL;
         apr_pool_clear(cleanup->walk_pool);
         cleanup->counted = after ? apr_pstrdup(cleanup->walk_pool, after) : NULL;
     }
@@ -490,8 +495,16 @@ static apr_status_t remove_round(void *baton, int *done, batch_row_outcome_t *ou
 {
     const struct round *round = baton;
 
-    return batch_tx_rows_delete(round->tx, done, outcomes, round->scope, items, count,
-                                round->deadline, ptemp);
+    batch_rows_t rows = {.scope = round->scope,
+                         .items = items,
+                         .count = count,
+                         .deadline = round->deadline,
+                         .outcomes = outcomes,
+                         .p = ptemp};
+    apr_status_t rv = batch_tx_rows_delete(round->tx, &rows);
+
+    *done = rows.done;
+    return rv;
 }
 
 /* Removes the gathered rows, a parent behind its children; *done: how many were tried. */
@@ -527,14 +540,20 @@ static apr_status_t remove_piece(batch_tx_t *tx, int *more, int *tried, batch_cl
                                  const batch_removal_t *removal, struct gathering *gathering)
 {
     batch_job_t *job = removal->job;
+    batch_key_walk_t walk = {&cleanup->application->scope,
+                             job->cleanup_key,
+                             LOOKED_AT,
+                             gather_key,
+                             gathering,
+                             gathering->p};
     const char *after = job->cleanup_key;
     apr_status_t rv = APR_SUCCESS;
     int done;
 
     gathering->count = 0;
     if (!gather_remembered(gathering, &after, cleanup, job)) {
-        rv = batch_tx_keys_walk(tx, &after, &cleanup->application->scope, LOOKED_AT, gather_key,
-                                gathering, gathering->p);
+        rv = batch_tx_keys_walk(tx, &walk);
+        after = walk.after;
     }
     if (rv != APR_SUCCESS) {
         return rv;

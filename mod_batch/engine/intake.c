@@ -189,6 +189,8 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
         apr_palloc(ptemp, (apr_size_t)(unsigned)(intake->group.count + 1) * sizeof(*results));
     batch_item_t *items = apr_palloc(ptemp, AT_ONCE * sizeof(*items));
     batch_row_look_t *looks = apr_palloc(ptemp, AT_ONCE * sizeof(*looks));
+    batch_rows_t asked = {
+        .scope = &intake->application.scope, .items = items, .looks = looks, .p = ptemp};
     int *places = apr_palloc(ptemp, AT_ONCE * sizeof(*places));
     apr_status_t rv = APR_SUCCESS;
     int waiting = 0;
@@ -210,7 +212,8 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
             continue;
         }
         memset(looks, 0, AT_ONCE * sizeof(*looks));
-        rv = batch_tx_rows_look(tx, looks, &intake->application.scope, items, waiting, ptemp);
+        asked.count = waiting;
+        rv = batch_tx_rows_look(tx, &asked);
         for (j = 0; rv == APR_SUCCESS && j < waiting; j++) {
             batch_judged_t *final = apr_palloc(ptemp, sizeof(*final));
 

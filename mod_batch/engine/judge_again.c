@@ -103,8 +103,13 @@ apr_status_t batch_judge_again(batch_tx_t *tx, const batch_apply_request_t *requ
 
     ask(&asked, &plan, items, count);
     if (asked.count) {
-        rv = batch_tx_rows_look(tx, asked.looks, &request->application->scope, asked.items,
-                                asked.count, ptemp);
+        batch_rows_t rows = {.scope = &request->application->scope,
+                             .items = asked.items,
+                             .count = asked.count,
+                             .looks = asked.looks,
+                             .p = ptemp};
+
+        rv = batch_tx_rows_look(tx, &rows);
     }
     for (i = 0; rv == APR_SUCCESS && i < asked.count; i++) {
         batch_judge_finish(&asked.judged[i], &asked.judged[i], &plan, &asked.looks[i], ptemp);

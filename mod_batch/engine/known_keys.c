@@ -47,22 +47,22 @@ static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct walk *walk = baton;
     apr_time_t end = apr_time_now() + STEP_TIME;
-    const char *after = walk->after;
+    batch_key_walk_t step = {walk->scope, walk->after, STEP_KEYS, add_key, walk, ptemp};
     int quick = 0;
     apr_status_t rv = batch_tx_keys_quick(tx, &quick, walk->scope);
 
     walk->useless = !quick;
     walk->over = walk->useless;
     while (rv == APR_SUCCESS && !walk->over) {
-        rv = batch_tx_keys_walk(tx, &after, walk->scope, STEP_KEYS, add_key, walk, ptemp);
-        walk->over = !after || walk->useless;
+        rv = batch_tx_keys_walk(tx, &step);
+        walk->over = !step.after || walk->useless;
         if (apr_time_now() > end) {
             break;
         }
     }
     if (rv == APR_SUCCESS && !walk->over) {
         apr_pool_clear(walk->step_pool);
-        walk->after = apr_pstrdup(walk->step_pool, after); /* which is in ptemp by now */
+        walk->after = apr_pstrdup(walk->step_pool, step.after); /* which is in ptemp by now */
     }
     return rv;
 }

@@ -556,21 +556,43 @@ typedef struct batch_row_scope {
                              refuses */
 } batch_row_scope_t;
 
-/**
- * Deletes the rows with the keys of count items (each has one), in their order, and says in
- * outcomes (count elements) what became of each. Stops early once deadline (apr_time_now's clock)
- * has passed, but never before the first item; *done is how many outcomes are filled. A row that
- * the database refuses leaves no trace and does not disturb the others.
- */
-apr_status_t batch_tx_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                  const batch_row_scope_t *scope, const batch_item_t *items,
-                                  int count, apr_time_t deadline, apr_pool_t *ptemp);
+/** Rows that a look counts at most. */
+#define BATCH_LOOK_ROWS 100
 
-/** The same for an update that sets the given values (and the stamps) in each of the rows. */
-apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                  const batch_row_scope_t *scope, const batch_value_t *values,
-                                  int value_count, const batch_item_t *items, int count,
-                                  apr_time_t deadline, apr_pool_t *ptemp);
+/** What a look at an item's row has found. */
+typedef struct batch_row_look {
+    int found;             /* rows; BATCH_LOOK_ROWS + 1 where there are more than that */
+    const char *key;       /* of the row, as the database writes it; NULL unless found is 1 */
+    const char *immutable; /* the first immutable column that the item would change; NULL = none */
+    apr_array_header_t *keys; /* of const char *: of several rows; NULL unless found is more */
+} batch_row_look_t;
+
+/**
+ * One call on the rows of some items: the caller fills all but done. What it points to stays the
+ * caller's, and has to be there until the call returns.
+ */
+typedef struct batch_rows {
+    const batch_row_scope_t *scope;
+    const batch_item_t *items;
+    int count;                     /* of them, and of elements of outcomes, or of looks */
+    const batch_value_t *values;   /* what an update sets in each of the rows */
+    int value_count;               /* … */
+    apr_time_t deadline;           /* apr_time_now's clock; APR_INT64_MAX = none. Not of a look */
+    batch_row_outcome_t *outcomes; /* are filled; a look has none */
+    batch_row_look_t *looks;       /* are filled by a look */
+    apr_pool_t *p;                 /* what outcomes and looks point to lives in it */
+    int done;                      /* is set: so many outcomes are filled */
+} batch_rows_t;
+
+/**
+ * Deletes the rows with the keys of the items (each has one), in their order. Stops early once the
+ * deadline has passed, but never before the first item. A row that the database refuses leaves no
+ * trace and does not disturb the others.
+ */
+apr_status_t batch_tx_rows_delete(batch_tx_t *tx, batch_rows_t *rows);
+
+/** The same for an update that sets the call's values (and the stamps) in each of the rows. */
+apr_status_t batch_tx_rows_update(batch_tx_t *tx, batch_rows_t *rows);
 
 /**
  * Merges: changes the rows that the items find, makes the others. An item finds its row as its
@@ -588,9 +610,7 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t
  * with a column that is not declared, readonly or the module's own, or without its key or match.
  * Rest as batch_tx_rows_delete.
  */
-apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                 const batch_row_scope_t *scope, const batch_item_t *items,
-                                 int count, apr_time_t deadline, apr_pool_t *ptemp);
+apr_status_t batch_tx_rows_merge(batch_tx_t *tx, batch_rows_t *rows);
 
 /**
  * A step of a transaction: what is done from here to its end can be undone alone. Steps are not
@@ -605,40 +625,31 @@ apr_status_t batch_tx_step_begin(batch_tx_t *tx);
  */
 apr_status_t batch_tx_step_end(batch_tx_t *tx, int undo, const char **words, apr_pool_t *p);
 
-/** Rows that a look counts at most. */
-#define BATCH_LOOK_ROWS 100
-
-/** What a look at an item's row has found. */
-typedef struct batch_row_look {
-    int found;             /* rows; BATCH_LOOK_ROWS + 1 where there are more than that */
-    const char *key;       /* of the row, as the database writes it; NULL unless found is 1 */
-    const char *immutable; /* the first immutable column that the item would change; NULL = none */
-    apr_array_header_t *keys; /* of const char *: of several rows; NULL unless found is more */
-} batch_row_look_t;
-
 /** Adds a row to what a look has found, for drivers; key is copied into p. */
 void batch_row_look_add(batch_row_look_t *look, const char *key, apr_pool_t *p);
 
 /**
- * Looks for the rows that count items would find, changing nothing: by key where an item has one
+ * Looks for the rows that the items would find, changing nothing: by key where an item has one
  * (whatever its kind), else by its values of resource->match if it has all of them, else none.
- * looks has count elements; its strings live in p.
  */
-apr_status_t batch_tx_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
-                                const batch_row_scope_t *scope, const batch_item_t *items,
-                                int count, apr_pool_t *p);
+apr_status_t batch_tx_rows_look(batch_tx_t *tx, batch_rows_t *rows);
 
 /** Is called for a row, with its key, which is gone after the call. */
 typedef apr_status_t batch_key_fn(void *baton, const char *key);
 
-/**
- * Walks over the rows of a scope in order of their keys, a bounded piece at a time, however many
- * rows of others lie between them: calls fn for each of them behind the key *after (NULL: from the
- * start), at most limit. *after becomes the last key that was looked at (in p), or NULL when the
- * walk is at its end.
- */
-apr_status_t batch_tx_keys_walk(batch_tx_t *tx, const char **after, const batch_row_scope_t *scope,
-                                int limit, batch_key_fn *fn, void *baton, apr_pool_t *p);
+/** A walk over the rows of a scope in order of their keys, of which a call goes a bounded piece. */
+typedef struct batch_key_walk {
+    const batch_row_scope_t *scope;
+    const char *after; /* the piece is behind this key; NULL: from the start. Is set to the last key
+                          that was looked at, in p, or NULL when the walk is at its end */
+    int limit;         /* calls of fn at most */
+    batch_key_fn *fn;
+    void *baton;
+    apr_pool_t *p;
+} batch_key_walk_t;
+
+/** Calls fn for each row of the next piece, however many rows of others lie between them. */
+apr_status_t batch_tx_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk);
 
 /**
  * *quick: to walk over a scope takes a small part of the time that looks at as many rows take, and

@@ -233,29 +233,19 @@ const char batch_row_alike[] =
     "the database stores its match values in another form, which is that of a row that is there: "
     "send them in that form, or the id";
 
-apr_status_t batch_tx_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                  const batch_row_scope_t *scope, const batch_item_t *items,
-                                  int count, apr_time_t deadline, apr_pool_t *ptemp)
+apr_status_t batch_tx_rows_delete(batch_tx_t *tx, batch_rows_t *rows)
 {
-    return tx->connection->driver->rows_delete(tx, done, outcomes, scope, items, count, deadline,
-                                               ptemp);
+    return tx->connection->driver->rows_delete(tx, rows);
 }
 
-apr_status_t batch_tx_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                  const batch_row_scope_t *scope, const batch_value_t *values,
-                                  int value_count, const batch_item_t *items, int count,
-                                  apr_time_t deadline, apr_pool_t *ptemp)
+apr_status_t batch_tx_rows_update(batch_tx_t *tx, batch_rows_t *rows)
 {
-    return tx->connection->driver->rows_update(tx, done, outcomes, scope, values, value_count,
-                                               items, count, deadline, ptemp);
+    return tx->connection->driver->rows_update(tx, rows);
 }
 
-apr_status_t batch_tx_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                 const batch_row_scope_t *scope, const batch_item_t *items,
-                                 int count, apr_time_t deadline, apr_pool_t *ptemp)
+apr_status_t batch_tx_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
 {
-    return tx->connection->driver->rows_merge(tx, done, outcomes, scope, items, count, deadline,
-                                              ptemp);
+    return tx->connection->driver->rows_merge(tx, rows);
 }
 
 apr_status_t batch_tx_step_begin(batch_tx_t *tx)
@@ -290,17 +280,14 @@ void batch_row_look_add(batch_row_look_t *look, const char *key, apr_pool_t *p)
     look->key = look->immutable = NULL;
 }
 
-apr_status_t batch_tx_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
-                                const batch_row_scope_t *scope, const batch_item_t *items,
-                                int count, apr_pool_t *p)
+apr_status_t batch_tx_rows_look(batch_tx_t *tx, batch_rows_t *rows)
 {
-    return tx->connection->driver->rows_look(tx, looks, scope, items, count, p);
+    return tx->connection->driver->rows_look(tx, rows);
 }
 
-apr_status_t batch_tx_keys_walk(batch_tx_t *tx, const char **after, const batch_row_scope_t *scope,
-                                int limit, batch_key_fn *fn, void *baton, apr_pool_t *p)
+apr_status_t batch_tx_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk)
 {
-    return tx->connection->driver->keys_walk(tx, after, scope, limit, fn, baton, p);
+    return tx->connection->driver->keys_walk(tx, walk);
 }
 
 apr_status_t batch_tx_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope)

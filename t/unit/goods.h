@@ -113,12 +113,17 @@ FIXTURE apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_row_scope_t scope = {&resource, organization, NULL, "alice-id", 0};
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
-    apr_time_t deadline = work.patience ? apr_time_now() + work.patience : APR_INT64_MAX;
-    apr_status_t rv = batch_tx_rows_merge(tx, &work.done, outcomes, &scope, work.items, work.count,
-                                          deadline, ptemp);
+    batch_rows_t rows = {.scope = &scope,
+                         .items = work.items,
+                         .count = work.count,
+                         .deadline = work.patience ? apr_time_now() + work.patience : APR_INT64_MAX,
+                         .outcomes = outcomes,
+                         .p = ptemp};
+    apr_status_t rv = batch_tx_rows_merge(tx, &rows);
     int i;
 
     (void)baton;
+    work.done = rows.done;
     work.runs++;
     work.message = "";
     work.prepared = (int)apr_hash_count(tx->connection->by_text);

@@ -135,10 +135,16 @@ FIXTURE apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     work_t *work = baton;
     batch_row_scope_t scope = {&resource, organization, work->form_id, "alice-id", 0};
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
-    apr_status_t rv = batch_tx_rows_merge(tx, &work->done, outcomes, &scope, work->items,
-                                          work->count, work->deadline, ptemp);
+    batch_rows_t rows = {.scope = &scope,
+                         .items = work->items,
+                         .count = work->count,
+                         .deadline = work->deadline,
+                         .outcomes = outcomes,
+                         .p = ptemp};
+    apr_status_t rv = batch_tx_rows_merge(tx, &rows);
     int i;
 
+    work->done = rows.done;
     for (i = 0; rv == APR_SUCCESS && i < work->done; i++) {
         work->results[i] = outcomes[i].result;
         work->messages[i] = outcomes[i].message ? apr_pstrdup(pool, outcomes[i].message) : "";

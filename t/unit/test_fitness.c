@@ -155,12 +155,16 @@ static apr_status_t row_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     row_work_t *work = baton;
     batch_row_scope_t scope = {&resource, organization, NULL, "alice-id", 0};
-    int done;
+    batch_rows_t rows = {.scope = &scope,
+                         .items = &work->item,
+                         .count = 1,
+                         .values = work->value,
+                         .value_count = 1,
+                         .deadline = APR_INT64_MAX,
+                         .outcomes = &work->outcome,
+                         .p = ptemp};
 
-    return work->value ? batch_tx_rows_update(tx, &done, &work->outcome, &scope, work->value, 1,
-                                              &work->item, 1, APR_INT64_MAX, ptemp)
-                       : batch_tx_rows_delete(tx, &done, &work->outcome, &scope, &work->item, 1,
-                                              APR_INT64_MAX, ptemp);
+    return work->value ? batch_tx_rows_update(tx, &rows) : batch_tx_rows_delete(tx, &rows);
 }
 
 static apr_status_t touch(const char *key, batch_value_t *value, batch_row_result_e *result)

@@ -59,7 +59,9 @@ static apr_status_t look_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     const char *organization = baton;
     batch_row_scope_t scope = {&resource, organization, NULL, NULL, 0};
     batch_row_look_t looks[MOST];
-    apr_status_t rv = batch_tx_rows_look(tx, looks, &scope, items, item_count, ptemp);
+    batch_rows_t rows = {
+        .scope = &scope, .items = items, .count = item_count, .looks = looks, .p = ptemp};
+    apr_status_t rv = batch_tx_rows_look(tx, &rows);
     int i;
 
     seen[0] = '\0';
@@ -154,9 +156,13 @@ static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_row_scope_t scope = {&resource, "7", NULL, NULL, 0};
     walk_t *walk = baton;
+    batch_key_walk_t step = {&scope, walk->after, walk->limit, note_key, walk, pool};
+    apr_status_t rv;
 
     (void)ptemp;
-    return batch_tx_keys_walk(tx, &walk->after, &scope, walk->limit, note_key, walk, pool);
+    rv = batch_tx_keys_walk(tx, &step);
+    walk->after = step.after;
+    return rv;
 }
 
 static const char *walk_all(int *calls, int limit)

@@ -383,17 +383,21 @@ static apr_status_t update_part(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     apr_size_t count = (apr_size_t)updating->count;
     batch_item_t *items = apr_pcalloc(ptemp, sizeof(*items) * count);
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(*outcomes) * count);
+    batch_rows_t rows = {
+        .scope = &scope, .values = &value, .value_count = 1, .outcomes = outcomes, .p = ptemp};
     apr_status_t rv = APR_SUCCESS;
-    int done = 0, all = 0, i;
+    int all = 0, i;
 
     for (i = 0; i < updating->count; i++) {
         items[i].key = apr_psprintf(ptemp, "k%06d", updating->first + i);
         items[i].key_length = strlen(items[i].key);
     }
     while (rv == APR_SUCCESS && all < updating->count) {
-        rv = batch_tx_rows_update(tx, &done, outcomes, &scope, &value, 1, items + all,
-                                  updating->count - all, apr_time_now() + 2000, ptemp);
-        all += done;
+        rows.items = items + all;
+        rows.count = updating->count - all;
+        rows.deadline = apr_time_now() + 2000;
+        rv = batch_tx_rows_update(tx, &rows);
+        all += rows.done;
     }
     return rv;
 }

@@ -108,6 +108,14 @@ static apr_status_t work_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
                                0};
     batch_item_t *items = apr_pcalloc(ptemp, sizeof(batch_item_t) * MOST_KEYS);
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST_KEYS);
+    batch_rows_t rows = {.scope = &scope,
+                         .items = items,
+                         .count = work->count,
+                         .values = work->values,
+                         .value_count = work->value_count,
+                         .deadline = work->deadline,
+                         .outcomes = outcomes,
+                         .p = ptemp};
     apr_status_t rv;
     int i;
 
@@ -117,13 +125,8 @@ static apr_status_t work_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         items[i].key = work->keys[i];
         items[i].key_length = strlen(work->keys[i]);
     }
-    if (work->values) {
-        rv = batch_tx_rows_update(tx, &work->done, outcomes, &scope, work->values,
-                                  work->value_count, items, work->count, work->deadline, ptemp);
-    } else {
-        rv = batch_tx_rows_delete(tx, &work->done, outcomes, &scope, items, work->count,
-                                  work->deadline, ptemp);
-    }
+    rv = work->values ? batch_tx_rows_update(tx, &rows) : batch_tx_rows_delete(tx, &rows);
+    work->done = rows.done;
     for (i = 0; rv == APR_SUCCESS && i < work->done; i++) {
         work->results[i] = outcomes[i].result;
         if (outcomes[i].message) {

@@ -16,8 +16,12 @@ static apr_status_t look_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     looking_t *looking = baton;
     batch_row_scope_t scope = {&resource, organization, NULL, NULL, 0};
     batch_row_look_t *looks = apr_pcalloc(ptemp, sizeof(*looks) * MOST);
-    apr_status_t rv =
-        batch_tx_rows_look(tx, looks, &scope, looking->work->items, looking->work->count, ptemp);
+    batch_rows_t rows = {.scope = &scope,
+                         .items = looking->work->items,
+                         .count = looking->work->count,
+                         .looks = looks,
+                         .p = ptemp};
+    apr_status_t rv = batch_tx_rows_look(tx, &rows);
     int i;
 
     looking->text[0] = '\0';
@@ -107,10 +111,14 @@ static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     walk_t *walk = baton;
     batch_row_scope_t scope = {&resource, organization, walk->form_id, NULL, 0};
+    batch_key_walk_t step = {&scope, walk->after, walk->limit, note_key, walk, pool};
+    apr_status_t rv;
 
     (void)ptemp;
     walk->seen = 0;
-    return batch_tx_keys_walk(tx, &walk->after, &scope, walk->limit, note_key, walk, pool);
+    rv = batch_tx_keys_walk(tx, &step);
+    walk->after = step.after;
+    return rv;
 }
 
 /* Walks to the end: the keys, in their order. *calls: how many it took; -1 if one went wrong. */
@@ -206,9 +214,16 @@ static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     work_t *work = baton;
     batch_row_scope_t scope = {&resource, organization, work->form_id, "alice-id", 0};
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
+    batch_rows_t rows = {.scope = &scope,
+                         .items = work->items,
+                         .count = work->count,
+                         .deadline = apr_time_now() + apr_time_from_sec(600),
+                         .outcomes = outcomes,
+                         .p = ptemp};
+    apr_status_t rv = batch_tx_rows_delete(tx, &rows);
 
-    return batch_tx_rows_delete(tx, &work->done, outcomes, &scope, work->items, work->count,
-                                apr_time_now() + apr_time_from_sec(600), ptemp);
+    work->done = rows.done;
+    return rv;
 }
 
 static void test_any_form(void)

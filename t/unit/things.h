@@ -35,7 +35,15 @@ FIXTURE apr_status_t work_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     batch_row_scope_t scope = {&resource, "7", NULL, "alice-id", 0};
     batch_item_t *items = apr_pcalloc(ptemp, sizeof(batch_item_t) * MOST_KEYS);
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST_KEYS);
-    apr_time_t deadline = work->patience ? apr_time_now() + work->patience : APR_INT64_MAX;
+    batch_rows_t rows = {.scope = &scope,
+                         .items = items,
+                         .count = work->count,
+                         .values = work->values,
+                         .value_count = work->value_count,
+                         .deadline =
+                             work->patience ? apr_time_now() + work->patience : APR_INT64_MAX,
+                         .outcomes = outcomes,
+                         .p = ptemp};
     apr_status_t rv;
     int i;
 
@@ -49,10 +57,8 @@ FIXTURE apr_status_t work_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (work->before) {
         work->before(tx);
     }
-    rv = work->values ? batch_tx_rows_update(tx, &work->done, outcomes, &scope, work->values,
-                                             work->value_count, items, work->count, deadline, ptemp)
-                      : batch_tx_rows_delete(tx, &work->done, outcomes, &scope, items, work->count,
-                                             deadline, ptemp);
+    rv = work->values ? batch_tx_rows_update(tx, &rows) : batch_tx_rows_delete(tx, &rows);
+    work->done = rows.done;
     for (i = 0; rv == APR_SUCCESS && i < work->done; i++) {
         work->results[i] = "ANR"[outcomes[i].result];
         if (outcomes[i].message) {

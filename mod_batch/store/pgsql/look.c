@@ -455,21 +455,19 @@ static batch_failure_e look(look_run_t *run, int count)
     return failure;
 }
 
-apr_status_t batch_pgsql_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
-                                   const batch_row_scope_t *scope, const batch_item_t *items,
-                                   int count, apr_pool_t *p)
+apr_status_t batch_pgsql_rows_look(batch_tx_t *tx, batch_rows_t *rows)
 {
     look_run_t run;
-    batch_failure_e failure = start(&run, tx, scope, p);
+    batch_failure_e failure = start(&run, tx, rows->scope, rows->p);
 
-    memset(looks, 0, (apr_size_t)(unsigned)count * sizeof(*looks));
-    if (apr_pool_create(&run.piece, p) != APR_SUCCESS) {
+    memset(rows->looks, 0, (apr_size_t)(unsigned)rows->count * sizeof(*rows->looks));
+    if (apr_pool_create(&run.piece, rows->p) != APR_SUCCESS) {
         return APR_ENOMEM;
     }
-    run.items = items;
-    run.looks = looks;
+    run.items = rows->items;
+    run.looks = rows->looks;
     if (failure == BATCH_FAILURE_NONE) {
-        failure = look(&run, count);
+        failure = look(&run, rows->count);
     }
     apr_pool_destroy(run.piece);
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
@@ -569,22 +567,20 @@ static batch_failure_e read_keys(look_run_t *run, PGresult **result, const char 
     return failure == BATCH_FAILURE_REFUSED ? misfit(run) : failure;
 }
 
-apr_status_t batch_pgsql_keys_walk(batch_tx_t *tx, const char **after,
-                                   const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
-                                   void *baton, apr_pool_t *p)
+apr_status_t batch_pgsql_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk)
 {
     look_run_t run;
     PGresult *result = NULL;
-    batch_failure_e failure = start(&run, tx, scope, p);
-    apr_status_t rv = apr_pool_create(&run.piece, p);
+    batch_failure_e failure = start(&run, tx, walk->scope, walk->p);
+    apr_status_t rv = apr_pool_create(&run.piece, walk->p);
+    int limit = walk->limit > 0 ? walk->limit : 1;
     int rows = 0, given = 0, count, i;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    limit = limit > 0 ? limit : 1;
     if (failure == BATCH_FAILURE_NONE) {
-        failure = read_keys(&run, &result, *after, limit, &rows);
+        failure = read_keys(&run, &result, walk->after, limit, &rows);
     }
     if (failure != BATCH_FAILURE_NONE) {
         rv = batch_tx_fail(tx, failure, "walking over rows");
@@ -596,12 +592,13 @@ apr_status_t batch_pgsql_keys_walk(batch_tx_t *tx, const char **after,
     for (i = 0; rv == APR_SUCCESS && i < count && given < limit; i++) {
         if (*PQgetvalue(result, i, 1) == 't') {
             given++;
-            rv = fn(baton, PQgetvalue(result, i, 0));
+            rv = walk->fn(walk->baton, PQgetvalue(result, i, 0));
         }
     }
     if (rv == APR_SUCCESS) {
-        *after =
-            i && (i < count || count == rows) ? apr_pstrdup(p, PQgetvalue(result, i - 1, 0)) : NULL;
+        walk->after = i && (i < count || count == rows)
+                          ? apr_pstrdup(walk->p, PQgetvalue(result, i - 1, 0))
+                          : NULL;
     }
     apr_pool_destroy(run.piece);
     return rv;

@@ -381,8 +381,9 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         }
         wrong_value = !merge->why && batch_pgsql_sets_failed_by(sets, "22");
         met = !merge->why && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505");
-        index = met ? apr_pstrdup(sets->p, batch_pgsql_constraint(sets->connection)) : NULL;
-        words = merge->why ? merge->why : apr_pstrdup(sets->p, batch_pgsql_words(sets->connection));
+        index = met ? apr_pstrdup(sets->rows->p, batch_pgsql_constraint(sets->connection)) : NULL;
+        words = merge->why ? merge->why
+                           : apr_pstrdup(sets->rows->p, batch_pgsql_words(sets->connection));
         refusal = merge->why ? BATCH_REFUSAL_FINAL : batch_pgsql_refusal(sets->connection);
         failure = batch_pgsql_sets_undo(sets);
         if (failure == BATCH_FAILURE_NONE && unsure) {
@@ -414,8 +415,8 @@ static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
     int asked = 0;
     int i;
 
-    merge->items = sets->items + sets->position;
-    merge->outcomes = sets->outcomes + sets->position;
+    merge->items = sets->rows->items + sets->position;
+    merge->outcomes = sets->rows->outcomes + sets->position;
     merge->decided = apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count);
     merge->group_of =
         apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count * sizeof(*merge->group_of));
@@ -589,20 +590,12 @@ static batch_failure_e probe(batch_pgsql_sets_t *sets, int *for_all)
     return failure == BATCH_FAILURE_NONE || *for_all ? batch_pgsql_sets_undo(sets) : failure;
 }
 
-apr_status_t batch_pgsql_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                    const batch_row_scope_t *scope, const batch_item_t *items,
-                                    int count, apr_time_t deadline, apr_pool_t *ptemp)
+apr_status_t batch_pgsql_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
 {
-    batch_pgsql_merge_t merge = {.sets = {.tx = tx,
-                                          .scope = scope,
-                                          .items = items,
-                                          .outcomes = outcomes,
-                                          .p = ptemp,
-                                          .build = build,
-                                          .run = run_set,
-                                          .probe = probe},
-                                 .words = scope->resource->columns->nelts / 64 + 1,
-                                 .now = batch_time_format(batch_tx_now(tx), ptemp)};
+    batch_pgsql_merge_t merge = {
+        .sets = {.tx = tx, .rows = rows, .build = build, .run = run_set, .probe = probe},
+        .words = rows->scope->resource->columns->nelts / 64 + 1,
+        .now = batch_time_format(batch_tx_now(tx), rows->p)};
 
-    return batch_pgsql_sets_apply(&merge.sets, done, count, deadline);
+    return batch_pgsql_sets_apply(&merge.sets);
 }

@@ -495,7 +495,7 @@ static batch_failure_e queue(merge_sql_t *sql, int count)
     const batch_pgsql_builder_t *builder = &sql->builder;
     const char *text = apr_array_pstrcat(builder->p, builder->pieces, 0);
     const batch_pgsql_values_t values = batch_pgsql_values(builder);
-    int is_usual = count >= FEW || sql->merge->sets.count < FEW;
+    int is_usual = count >= FEW || sql->merge->sets.rows->count < FEW;
 
     if (apr_hash_get(connection->by_text, text, APR_HASH_KEY_STRING) ||
         (is_usual && apr_hash_count(connection->by_text) < KEPT_STATEMENTS)) {

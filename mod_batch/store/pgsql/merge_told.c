@@ -24,7 +24,8 @@ void batch_pgsql_tell(batch_pgsql_merge_t *merge, int i, const char *key)
     const char *own = merge->items[i].key;
 
     if (tells(merge)) {
-        merge->outcomes[i].key = own && !strcmp(own, key) ? NULL : apr_pstrdup(merge->sets.p, key);
+        merge->outcomes[i].key =
+            own && !strcmp(own, key) ? NULL : apr_pstrdup(merge->sets.rows->p, key);
     }
 }
 
@@ -212,7 +213,7 @@ batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int
     if (failure == BATCH_FAILURE_NONE && PQntuples(result) > 0) {
         merge->why = batch_row_alike;
         if (count == 1) {
-            merge->outcomes[from].key = apr_pstrdup(merge->sets.p, PQgetvalue(result, 0, 1));
+            merge->outcomes[from].key = apr_pstrdup(merge->sets.rows->p, PQgetvalue(result, 0, 1));
             merge->outcomes[from].unsure = PQntuples(result) > 1;
         }
     }

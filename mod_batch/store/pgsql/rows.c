@@ -39,8 +39,6 @@ typedef struct rows_statement {
 typedef struct rows_run {
     batch_pgsql_sets_t sets;
     int is_update;
-    const batch_value_t *values;
-    int value_count;
     rows_statement_t any;   /* says of each item what became of it */
     rows_statement_t quick; /* says which keys the rows had: a tenth to a fifth quicker */
     rows_statement_t there; /* says which items have a row */
@@ -150,8 +148,8 @@ static void add_assignments(batch_pgsql_builder_t *builder, const rows_run_t *ru
     int assignments = 0;
     int i;
 
-    for (i = 0; i < run->value_count; i++) {
-        const batch_value_t *value = &run->values[i];
+    for (i = 0; i < run->sets.rows->value_count; i++) {
+        const batch_value_t *value = &run->sets.rows->values[i];
         const batch_pgsql_column_t *column = batch_pgsql_column(run->sets.table, value->name);
         add_assignment(builder, &assignments, value->name);
         batch_pgsql_add_value(builder, column->type,
@@ -216,16 +214,16 @@ static batch_failure_e build(batch_pgsql_sets_t *sets, int fresh)
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->p);
+    batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->rows->p);
     sets->key = batch_pgsql_column(sets->table, resource->key);
     run->hopeless = !(run->is_update ? build_update : build_delete)(&builder, run);
     finish(&run->any, sets, &builder);
-    batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->p);
+    batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->rows->p);
     build_there(&builder, run);
     finish(&run->there, sets, &builder);
     run->quick.prepared = NULL;
     if (!run->is_update && sets->key->indexed) {
-        batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->p);
+        batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->rows->p);
         build_quick_delete(&builder, run);
         finish(&run->quick, sets, &builder);
     }
@@ -248,7 +246,7 @@ typedef struct rows_keys {
 /* Lists the keys of the next count items that can be keys, and their places. */
 static void list_keys(const rows_run_t *run, rows_keys_t *keys, int count)
 {
-    const batch_item_t *items = run->sets.items + run->sets.position;
+    const batch_item_t *items = run->sets.rows->items + run->sets.position;
     int i;
 
     keys->listed = 0;
@@ -277,7 +275,7 @@ static batch_failure_e run_keys(PGresult **result, const batch_pgsql_sets_t *set
 /* The next count items, of which nothing is known yet. */
 static void clear_outcomes(const batch_pgsql_sets_t *sets, int count)
 {
-    batch_row_outcome_t *outcomes = sets->outcomes + sets->position;
+    batch_row_outcome_t *outcomes = sets->rows->outcomes + sets->position;
     int i;
 
     for (i = 0; i < count; i++) {
@@ -345,7 +343,7 @@ static batch_failure_e run_quick(rows_run_t *run, int *known, const rows_keys_t 
 
     *known = 1;
     if (failure == BATCH_FAILURE_NONE &&
-        !match_rows(sets->outcomes + sets->position, &finder, keys->places, result)) {
+        !match_rows(sets->rows->outcomes + sets->position, &finder, keys->places, result)) {
         *known = 0;
         run->ambiguous = 1;
         clear_outcomes(sets, count);
@@ -358,7 +356,7 @@ static batch_failure_e run_quick(rows_run_t *run, int *known, const rows_keys_t 
 static batch_failure_e run_numbered(rows_run_t *run, const rows_keys_t *keys, int count)
 {
     batch_pgsql_sets_t *sets = &run->sets;
-    batch_row_outcome_t *outcomes = sets->outcomes + sets->position;
+    batch_row_outcome_t *outcomes = sets->rows->outcomes + sets->position;
     PGresult *result = NULL;
     batch_failure_e failure = run_keys(&result, sets, &run->any, keys->array, count);
     int i;
@@ -377,7 +375,7 @@ static batch_failure_e run_numbered(rows_run_t *run, const rows_keys_t *keys, in
 static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
 {
     batch_pgsql_sets_t *sets = &run->sets;
-    batch_row_outcome_t *outcomes = sets->outcomes + sets->position;
+    batch_row_outcome_t *outcomes = sets->rows->outcomes + sets->position;
     rows_keys_t left = {apr_palloc(sets->set_pool, (apr_size_t)keys->listed * sizeof(char *)),
                         apr_palloc(sets->set_pool, (apr_size_t)keys->listed * sizeof(int)), 0,
                         NULL};
@@ -415,7 +413,7 @@ static batch_failure_e excuse_key(batch_pgsql_sets_t *sets, int *is_none)
 {
     *is_none = 0;
     return sets->key->kind == BATCH_PGSQL_OTHER
-               ? batch_pgsql_sets_judge_key(sets, is_none, &sets->items[sets->position])
+               ? batch_pgsql_sets_judge_key(sets, is_none, &sets->rows->items[sets->position])
                : BATCH_FAILURE_NONE;
 }
 
@@ -443,7 +441,7 @@ static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
         return BATCH_FAILURE_NONE;
     }
     sets->asked = 1;
-    sets->alike = sets->count - sets->position;
+    sets->alike = sets->rows->count - sets->position;
     keys.array = batch_pgsql_array(keys.texts, keys.listed, sets->set_pool);
     if (run->quick.prepared && !run->ambiguous) {
         failure = run_quick(run, &known, &keys, count);
@@ -470,40 +468,25 @@ static batch_failure_e probe(batch_pgsql_sets_t *sets, int *for_all)
     return batch_pgsql_sets_try(sets, for_all, run->any.prepared, run->any.parameters);
 }
 
-apr_status_t batch_pgsql_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                     const batch_row_scope_t *scope, const batch_item_t *items,
-                                     int count, apr_time_t deadline, apr_pool_t *ptemp)
+static apr_status_t apply(batch_tx_t *tx, batch_rows_t *rows, int is_update)
 {
     rows_run_t run = {.sets = {.tx = tx,
-                               .scope = scope,
-                               .items = items,
-                               .outcomes = outcomes,
-                               .p = ptemp,
-                               .build = build,
-                               .run = run_set,
-                               .probe = probe,
-                               .excuse = excuse_key}};
-
-    return batch_pgsql_sets_apply(&run.sets, done, count, deadline);
-}
-
-apr_status_t batch_pgsql_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                     const batch_row_scope_t *scope, const batch_value_t *values,
-                                     int value_count, const batch_item_t *items, int count,
-                                     apr_time_t deadline, apr_pool_t *ptemp)
-{
-    rows_run_t run = {.sets = {.tx = tx,
-                               .scope = scope,
-                               .items = items,
-                               .outcomes = outcomes,
-                               .p = ptemp,
+                               .rows = rows,
                                .build = build,
                                .run = run_set,
                                .probe = probe,
                                .excuse = excuse_key},
-                      .is_update = 1,
-                      .values = values,
-                      .value_count = value_count};
+                      .is_update = is_update};
 
-    return batch_pgsql_sets_apply(&run.sets, done, count, deadline);
+    return batch_pgsql_sets_apply(&run.sets);
+}
+
+apr_status_t batch_pgsql_rows_delete(batch_tx_t *tx, batch_rows_t *rows)
+{
+    return apply(tx, rows, 0);
+}
+
+apr_status_t batch_pgsql_rows_update(batch_tx_t *tx, batch_rows_t *rows)
+{
+    return apply(tx, rows, 1);
 }

@@ -141,9 +141,9 @@ static void refuse_next(batch_pgsql_sets_t *sets, int count, const char *words,
                         batch_refusal_e refusal)
 {
     for (; count > 0; count--, sets->position++) {
-        sets->outcomes[sets->position].result = BATCH_ROW_REFUSED;
-        sets->outcomes[sets->position].message = words;
-        sets->outcomes[sets->position].refusal = refusal;
+        sets->rows->outcomes[sets->position].result = BATCH_ROW_REFUSED;
+        sets->rows->outcomes[sets->position].message = words;
+        sets->rows->outcomes[sets->position].refusal = refusal;
     }
     sets->suspect = 0;
 }
@@ -160,8 +160,8 @@ static batch_failure_e refuse_one(batch_pgsql_sets_t *sets, const char *words,
     }
     refuse_next(sets, 1, words, refusal);
     if (is_none) {
-        sets->outcomes[sets->position - 1].result = BATCH_ROW_NOT_FOUND;
-        sets->outcomes[sets->position - 1].message = NULL;
+        sets->rows->outcomes[sets->position - 1].result = BATCH_ROW_NOT_FOUND;
+        sets->rows->outcomes[sets->position - 1].message = NULL;
     }
     return failure;
 }
@@ -179,7 +179,7 @@ static void halve(batch_pgsql_sets_t *sets, int count)
 static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
 {
     const batch_pgsql_state_t *state = sets->connection->state;
-    const char *words = apr_pstrdup(sets->p, batch_pgsql_words(sets->connection));
+    const char *words = apr_pstrdup(sets->rows->p, batch_pgsql_words(sets->connection));
     batch_refusal_e refusal = batch_pgsql_refusal(sets->connection);
     int wrong_value = batch_pgsql_sets_failed_by(sets, "22");
     int too_long = took_too_long(sets);
@@ -279,25 +279,25 @@ static double size_for(const batch_pgsql_pace_t *pace, double left)
 static int can_finish(const batch_pgsql_sets_t *sets, apr_time_t now)
 {
     const batch_pgsql_pace_t *pace = sets->pace;
-    int rest = sets->count - sets->position;
+    int rest = sets->rows->count - sets->position;
     double each;
 
     if (!sets->last || rest / GROWTH > sets->last || rest > sets->most || sets->suspect ||
-        now >= sets->deadline) {
+        now >= sets->rows->deadline) {
         return 0;
     }
     each = (pace->took - pace->fixed) / (double)pace->rows;
     /* The deadline may be APR_INT64_MAX: there is none. */
     return pace->fixed + each * (double)rest <=
-           (double)(sets->deadline - sets->begun) + (double)(sets->deadline - now);
+           (double)(sets->rows->deadline - sets->begun) + (double)(sets->rows->deadline - now);
 }
 
 static int next_size(const batch_pgsql_sets_t *sets)
 {
     apr_time_t now = apr_time_now();
-    apr_interval_time_t left = sets->deadline - now;
+    apr_interval_time_t left = sets->rows->deadline - now;
     double size = size_for(sets->pace, (double)left);
-    int rest = sets->count - sets->position;
+    int rest = sets->rows->count - sets->position;
 
     if (sets->suspect) {
         return sets->suspect > 1 ? sets->suspect / 2 : 1;
@@ -333,8 +333,8 @@ static int is_enough(const batch_pgsql_sets_t *sets)
     apr_time_t now = apr_time_now();
 
     return sets->position > 0 &&
-           (now >= sets->deadline ||
-            (!sets->suspect && now - sets->begun > (sets->deadline - sets->begun) / 2 &&
+           (now >= sets->rows->deadline ||
+            (!sets->suspect && now - sets->begun > (sets->rows->deadline - sets->begun) / 2 &&
              !can_finish(sets, now)));
 }
 
@@ -370,25 +370,24 @@ static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
     return failure;
 }
 
-apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets, int *done, int count,
-                                    apr_time_t deadline)
+apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets)
 {
     batch_failure_e failure;
 
     sets->connection = sets->tx->connection;
-    sets->count = count;
+    sets->scope = sets->rows->scope;
     sets->begun = apr_time_now();
-    sets->deadline = deadline;
     sets->most = APR_INT32_MAX;
-    *done = 0;
-    if (apr_pool_create(&sets->set_pool, sets->p) != APR_SUCCESS) {
+    sets->rows->done = 0;
+    if (apr_pool_create(&sets->set_pool, sets->rows->p) != APR_SUCCESS) {
         return APR_ENOMEM;
     }
     failure = sets->build(sets, 0);
     if (failure == BATCH_FAILURE_NONE) {
         failure = queue_text(sets, sets->settings);
     }
-    while (failure == BATCH_FAILURE_NONE && sets->position < count && !is_enough(sets)) {
+    while (failure == BATCH_FAILURE_NONE && sets->position < sets->rows->count &&
+           !is_enough(sets)) {
         int size = next_size(sets);
 
         failure = run_set(sets, size);
@@ -398,7 +397,7 @@ apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets, int *done, int cou
             failure = refused(sets, size);
         }
     }
-    *done = sets->position;
+    sets->rows->done = sets->position;
     apr_pool_destroy(sets->set_pool);
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(sets->tx, failure, "rows");
 }

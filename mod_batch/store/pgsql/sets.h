@@ -17,10 +17,7 @@ typedef struct batch_pgsql_sets batch_pgsql_sets_t;
 struct batch_pgsql_sets {
     /* Filled by who makes it: */
     batch_tx_t *tx;
-    const batch_row_scope_t *scope;
-    const batch_item_t *items;
-    batch_row_outcome_t *outcomes;
-    apr_pool_t *p;
+    batch_rows_t *rows;
 
     /** Makes what belongs to the table, and key, pace and settings: as it is known, or, if fresh,
      * as it is.
@@ -55,9 +52,8 @@ struct batch_pgsql_sets {
 
     /* The rest is the machine's own. */
     batch_connection_t *connection;
-    int count;
+    const batch_row_scope_t *scope;
     apr_time_t begun;
-    apr_time_t deadline;
     apr_pool_t *set_pool; /* of the set under way */
     int position;         /* items that are done */
     int last;             /* items of the last set that succeeded */
@@ -66,8 +62,7 @@ struct batch_pgsql_sets {
 };
 
 /** Works on all items, until the deadline. */
-apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets, int *done, int count,
-                                    apr_time_t deadline);
+apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets);
 
 /** Queues a savepoint, and for more than one row a time limit of its own. */
 batch_failure_e batch_pgsql_sets_begin(const batch_pgsql_sets_t *sets, int count);

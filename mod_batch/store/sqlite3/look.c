@@ -73,19 +73,17 @@ static batch_failure_e look_at(batch_sqlite3_run_t *run, batch_row_look_t *look)
     return batch_sqlite3_run_end(run, statement, code);
 }
 
-apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
-                                     const batch_row_scope_t *scope, const batch_item_t *items,
-                                     int count, apr_pool_t *p)
+apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_rows_t *rows)
 {
     batch_sqlite3_run_t run;
-    batch_failure_e failure = batch_sqlite3_run_start(&run, tx, scope, p);
+    batch_failure_e failure = batch_sqlite3_run_start(&run, tx, rows->scope, rows->p);
     int i;
 
-    memset(looks, 0, (apr_size_t)count * sizeof(*looks));
+    memset(rows->looks, 0, (apr_size_t)(unsigned)rows->count * sizeof(*rows->looks));
     ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
-    for (i = 0; failure == BATCH_FAILURE_NONE && i < count; i++) {
-        batch_sqlite3_run_take(&run, &items[i]);
-        failure = look_at(&run, &looks[i]);
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < rows->count; i++) {
+        batch_sqlite3_run_take(&run, &rows->items[i]);
+        failure = look_at(&run, &rows->looks[i]);
     }
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
                                          : batch_tx_fail(tx, failure, "looking at rows");
@@ -130,16 +128,14 @@ static batch_failure_e read_keys(batch_sqlite3_run_t *run, apr_array_header_t *k
     return batch_sqlite3_run_end(run, statement, code);
 }
 
-apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
-                                     const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
-                                     void *baton, apr_pool_t *p)
+apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk)
 {
     apr_array_header_t *keys;
     const char *last = NULL;
     apr_pool_t *ptemp;
     batch_sqlite3_run_t run;
     batch_failure_e failure;
-    apr_status_t rv = apr_pool_create(&ptemp, p);
+    apr_status_t rv = apr_pool_create(&ptemp, walk->p);
     int i;
 
     if (rv != APR_SUCCESS) {
@@ -147,19 +143,19 @@ apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
     }
     keys = apr_array_make(ptemp, 64, sizeof(const char *));
     ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
-    failure = batch_sqlite3_run_start(&run, tx, scope, ptemp);
+    failure = batch_sqlite3_run_start(&run, tx, walk->scope, ptemp);
     if (failure == BATCH_FAILURE_NONE) {
-        failure = read_keys(&run, keys, &last, *after, limit > 0 ? limit : 1);
+        failure = read_keys(&run, keys, &last, walk->after, walk->limit > 0 ? walk->limit : 1);
     }
     if (failure != BATCH_FAILURE_NONE) {
         rv = batch_tx_fail(tx, failure, "walking over rows");
     }
     /* Only now: fn may use the connection. */
     for (i = 0; rv == APR_SUCCESS && i < keys->nelts; i++) {
-        rv = fn(baton, APR_ARRAY_IDX(keys, i, const char *));
+        rv = walk->fn(walk->baton, APR_ARRAY_IDX(keys, i, const char *));
     }
     if (rv == APR_SUCCESS) {
-        *after = last ? apr_pstrdup(p, last) : NULL;
+        walk->after = last ? apr_pstrdup(walk->p, last) : NULL;
     }
     apr_pool_destroy(ptemp);
     return rv;

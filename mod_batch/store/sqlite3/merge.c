@@ -514,30 +514,29 @@ static batch_failure_e merge_item(batch_sqlite3_run_t *run, batch_row_outcome_t 
     return failure;
 }
 
-apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                      const batch_row_scope_t *scope, const batch_item_t *items,
-                                      int count, apr_time_t deadline, apr_pool_t *ptemp)
+apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
 {
+    batch_row_outcome_t *outcomes = rows->outcomes;
     batch_sqlite3_run_t run;
-    batch_failure_e failure = batch_sqlite3_run_start(&run, tx, scope, ptemp);
+    batch_failure_e failure = batch_sqlite3_run_start(&run, tx, rows->scope, rows->p);
     int i;
 
-    *done = 0;
-    run.now = batch_time_format(batch_tx_now(tx), ptemp);
+    rows->done = 0;
+    run.now = batch_time_format(batch_tx_now(tx), rows->p);
     ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
-    for (i = 0; failure == BATCH_FAILURE_NONE && i < count; i++) {
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < rows->count; i++) {
         const char *message = NULL;
 
-        if (i && apr_time_now() > deadline) {
+        if (i && apr_time_now() > rows->deadline) {
             break;
         }
         memset(&outcomes[i], 0, sizeof(outcomes[i]));
-        batch_sqlite3_run_take(&run, &items[i]);
+        batch_sqlite3_run_take(&run, &rows->items[i]);
         failure = batch_sqlite3_row_begin(tx->connection, is_watched(&run));
         if (failure == BATCH_FAILURE_NONE) {
             failure =
-                batch_sqlite3_row_end(tx->connection, &message, scope->resource,
-                                      merge_item(&run, &outcomes[i]), is_watched(&run), ptemp);
+                batch_sqlite3_row_end(tx->connection, &message, run.resource,
+                                      merge_item(&run, &outcomes[i]), is_watched(&run), rows->p);
         }
         if (failure == BATCH_FAILURE_REFUSED) {
             failure = BATCH_FAILURE_NONE;
@@ -548,6 +547,6 @@ apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outco
                                       : ((batch_sqlite3_state_t *)tx->connection->state)->refusal;
         }
     }
-    *done = i;
+    rows->done = i;
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "merging rows");
 }

@@ -317,18 +317,18 @@ static batch_failure_e judge_silence(rows_call_t *call, batch_row_outcome_t *out
 }
 
 /* Runs the built statement for one item after the other, the item's key being value number key. */
-static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                          rows_call_t *call, const sql_builder_t *builder,
-                          const batch_item_t *items, int count, apr_time_t deadline)
+static apr_status_t apply(batch_tx_t *tx, batch_rows_t *asked, rows_call_t *call,
+                          const sql_builder_t *builder)
 {
     batch_connection_t *connection = tx->connection;
     const void **values = (const void **)builder->values->elts;
     const char *sql = apr_array_pstrcat(builder->p, builder->pieces, 0);
+    batch_row_outcome_t *outcomes = asked->outcomes;
     batch_prepared_t *prepared;
     batch_failure_e failure;
     int i, rows;
 
-    *done = 0;
+    asked->done = 0;
     call->connection = connection;
     call->values = values;
     call->p = builder->p;
@@ -341,17 +341,17 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
         if (!fits(connection, builder->resource)) {
             return batch_tx_fail(tx, failure, "rows");
         }
-        refuse_all(outcomes, count, words); /* a trigger needs what is not there */
-        *done = count;
+        refuse_all(outcomes, asked->count, words); /* a trigger needs what is not there */
+        asked->done = asked->count;
         return APR_SUCCESS;
     }
-    for (i = 0; failure == BATCH_FAILURE_NONE && i < count; i++) {
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < asked->count; i++) {
         const char *message = NULL;
 
-        if (i && apr_time_now() > deadline) {
+        if (i && apr_time_now() > asked->deadline) {
             break;
         }
-        values[call->key] = items[i].key;
+        values[call->key] = asked->items[i].key;
         memset(&outcomes[i], 0, sizeof(outcomes[i]));
         failure = apply_item(connection, &rows, &message, builder, prepared);
         if (failure == BATCH_FAILURE_REFUSED) {
@@ -365,22 +365,21 @@ static apr_status_t apply(batch_tx_t *tx, int *done, batch_row_outcome_t *outcom
             failure = judge_silence(call, &outcomes[i]);
         }
     }
-    *done = i;
+    asked->done = i;
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "rows");
 }
 
-apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                       const batch_row_scope_t *scope, const batch_item_t *items,
-                                       int count, apr_time_t deadline, apr_pool_t *ptemp)
+apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, batch_rows_t *rows)
 {
+    const batch_row_scope_t *scope = rows->scope;
     rows_call_t call = {.scope = scope, .kept = batch_row_still_there};
     sql_builder_t builder;
 
-    builder_init(&builder, scope->resource, ptemp);
+    builder_init(&builder, scope->resource, rows->p);
     add(&builder, "DELETE FROM ");
     add_identifier(&builder, scope->resource->table);
     call.key = add_where(&builder, scope);
-    return apply(tx, done, outcomes, &call, &builder, items, count, deadline);
+    return apply(tx, rows, &call, &builder);
 }
 
 /* column = the parameter that the caller adds next. */
@@ -391,27 +390,25 @@ static void add_assignment(sql_builder_t *builder, int *assignments, const char 
     add(builder, " = ");
 }
 
-apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                       const batch_row_scope_t *scope, const batch_value_t *values,
-                                       int value_count, const batch_item_t *items, int count,
-                                       apr_time_t deadline, apr_pool_t *ptemp)
+apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, batch_rows_t *rows)
 {
+    const batch_row_scope_t *scope = rows->scope;
     const batch_resource_t *resource = scope->resource;
     rows_call_t call = {.scope = scope, .kept = batch_row_unchanged};
     sql_builder_t builder;
     int assignments = 0;
     int i;
 
-    builder_init(&builder, resource, ptemp);
+    builder_init(&builder, resource, rows->p);
     add(&builder, "UPDATE ");
     add_identifier(&builder, resource->table);
-    for (i = 0; i < value_count; i++) {
-        add_assignment(&builder, &assignments, values[i].name);
-        add_typed(&builder, resource, &values[i]);
+    for (i = 0; i < rows->value_count; i++) {
+        add_assignment(&builder, &assignments, rows->values[i].name);
+        add_typed(&builder, resource, &rows->values[i]);
     }
     if (resource->updated_at) {
         add_assignment(&builder, &assignments, resource->updated_at);
-        add_value(&builder, "%s", batch_time_format(batch_tx_now(tx), ptemp));
+        add_value(&builder, "%s", batch_time_format(batch_tx_now(tx), rows->p));
     }
     if (resource->updated_by_id) {
         add_assignment(&builder, &assignments, resource->updated_by_id);
@@ -423,7 +420,7 @@ apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outc
         add_identifier(&builder, resource->key);
     }
     call.key = add_where(&builder, scope);
-    return apply(tx, done, outcomes, &call, &builder, items, count, deadline);
+    return apply(tx, rows, &call, &builder);
 }
 
 apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,

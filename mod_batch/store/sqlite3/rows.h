@@ -61,22 +61,11 @@ apr_status_t batch_sqlite3_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_
                                 void *baton, apr_pool_t *ptemp);
 apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                          const batch_item_error_t *errors, int count);
-apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                       const batch_row_scope_t *scope, const batch_item_t *items,
-                                       int count, apr_time_t deadline, apr_pool_t *ptemp);
-apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                       const batch_row_scope_t *scope, const batch_value_t *values,
-                                       int value_count, const batch_item_t *items, int count,
-                                       apr_time_t deadline, apr_pool_t *ptemp);
-apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, int *done, batch_row_outcome_t *outcomes,
-                                      const batch_row_scope_t *scope, const batch_item_t *items,
-                                      int count, apr_time_t deadline, apr_pool_t *ptemp);
-apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_row_look_t *looks,
-                                     const batch_row_scope_t *scope, const batch_item_t *items,
-                                     int count, apr_pool_t *p);
-apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, const char **after,
-                                     const batch_row_scope_t *scope, int limit, batch_key_fn *fn,
-                                     void *baton, apr_pool_t *p);
+apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, batch_rows_t *rows);
+apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, batch_rows_t *rows);
+apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, batch_rows_t *rows);
+apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_rows_t *rows);
+apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk);
 apr_status_t batch_sqlite3_keys_quick(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
 
 #endif
