@@ -52,7 +52,7 @@ my $database = "BatchDBDriver $driver\nBatchDBDParams \"$params\"\n";
 sub resource
 {
     my (@lines) = @_;
-    return join "\n", '<BatchResource thing>', @lines, '</BatchResource>', '';
+    return join "\n", '<BatchResource tested>', @lines, '</BatchResource>', '';
 }
 
 # ---- What works ----------------------------------------------------------------------------------
@@ -153,13 +153,13 @@ my @wrong = (
     ],
     [
         'a section in a Location',
-        "<Location /x>\n<BatchResource thing>\n</BatchResource>\n</Location>\n",
+        "<Location /x>\n<BatchResource tested>\n</BatchResource>\n</Location>\n",
         2, qr/BatchResource/
     ],
     [
         'two resources of one name',
         resource(@good, 'BatchActions delete') . resource(@good, 'BatchActions delete'),
-        6, qr/thing/
+        6, qr/tested/
     ],
     ['workers below zero', "BatchWorkers -1\n", 1, qr/BatchWorkers/],
     ['workers that are no number', "BatchWorkers many\n", 1, qr/BatchWorkers/],
@@ -185,7 +185,7 @@ my @wrong = (
         resource(
             @good, 'BatchForm form_id forms', 'BatchColumn status text', 'BatchActions merge'
         ),
-        1, qr/thing.*BatchForm/
+        1, qr/tested.*BatchForm/
     ],
     ['a wrong expression for the user', "BatchUserId \"%{\"\n", 1, qr/BatchUserId/],
     [
@@ -331,7 +331,7 @@ sub startup
 }
 
 my $sample = <<"END";
-${database}<BatchResource thing>
+${database}<BatchResource tested>
 BatchTable records
 BatchKey id client
 BatchScope organization_id

@@ -310,7 +310,7 @@ sql($is_pgsql ? 'CREATE TABLE batchless_keys (id uuid PRIMARY KEY, code text UNI
     'CREATE TABLE batchless_names (id varchar(40) PRIMARY KEY, label varchar(40))');
 END { eval { sql('DROP TABLE IF EXISTS batchless_keys', 'DROP TABLE IF EXISTS batchless_names') } }
 configure(
-    '<BatchResource part>', 'BatchTable batchless_keys', 'BatchKey id generated', 'BatchMatch code', 'BatchColumn code text max=3',
+    '<BatchResource matched>', 'BatchTable batchless_keys', 'BatchKey id generated', 'BatchMatch code', 'BatchColumn code text max=3',
     'BatchColumn label text max=5', 'BatchActions merge overwrite delete', '</BatchResource>',
     '<BatchResource word>', 'BatchTable batchless_names', 'BatchKey id client', 'BatchColumn label text max=5',
     'BatchActions merge overwrite delete', '</BatchResource>'
@@ -318,7 +318,7 @@ configure(
 server_stop();
 ok(server_start(), 'resources of an administrator');
 
-sub parts { return join ' ', map { $_->{code} // '-' } rows('SELECT code FROM batchless_keys ORDER BY code') }
+sub codes { return join ' ', map { $_->{code} // '-' } rows('SELECT code FROM batchless_keys ORDER BY code') }
 sub words { return join ' ', map { $_->{id} } rows('SELECT id FROM batchless_names ORDER BY id') }
 
 sub some_rows
@@ -331,19 +331,19 @@ sub some_rows
 
 foreach my $how (qw(mixed sync)) {
     some_rows();
-    is($_->{status}, 'failed', "$how: a match value that is too long") for run_body($how, 'object', 'part', '[{"code":"a"},{"code":"bbbb"}]');
-    is(parts(), 'a b', "$how: changes nothing");
+    is($_->{status}, 'failed', "$how: a match value that is too long") for run_body($how, 'object', 'matched', '[{"code":"a"},{"code":"bbbb"}]');
+    is(codes(), 'a b', "$how: changes nothing");
     # A match value that need not be there.
     some_rows();
-    is($_->{status}, 'failed', "$how: a wrong item without its match value") for run_body($how, 'object', 'part', '[{"code":"c"},{"label":"too long"}]');
-    is(parts(), 'a b', "$how: changes nothing");
-    my $batch = run_body($how, 'object', 'part', '[{"code":"a"},{"label":"new"},{"label":"new"}]');
+    is($_->{status}, 'failed', "$how: a wrong item without its match value") for run_body($how, 'object', 'matched', '[{"code":"c"},{"label":"too long"}]');
+    is(codes(), 'a b', "$how: changes nothing");
+    my $batch = run_body($how, 'object', 'matched', '[{"code":"a"},{"label":"new"},{"label":"new"}]');
     is_result($batch, 'completed', {updated => 1, created => 1, duplicates => 1, overwritten => 1}, "$how: right ones without it are new rows, duplicates too");
     # The keys of a type that knows capitals.
     some_rows();
-    $batch = run_body($how, 'object', 'part', "[{\"code\":\"c\"},{\"id\":\"\U$sued\E\",\"label\":\"x\"}]");
+    $batch = run_body($how, 'object', 'matched', "[{\"code\":\"c\"},{\"id\":\"\U$sued\E\",\"label\":\"x\"}]");
     is($batch->{status}, $is_pgsql ? 'completed' : 'failed', "$how: a UUID in capitals") or diag($batch->{reason} // '');
-    is(parts(), $is_pgsql ? 'b c' : 'a b', "$how: is the key of a column of that type");
+    is(codes(), $is_pgsql ? 'b c' : 'a b', "$how: is the key of a column of that type");
     # Keys that clients make: an unknown one makes a row.
     some_rows();
     $batch = run_body($how, 'object', 'word', '[{"id":"c"},{"id":"b","label":"too long"},{"id":"d","label":"too long"}]');

@@ -264,12 +264,12 @@ is(value("SELECT count(DISTINCT id) FROM shipments"), 3006, 'with an id of its o
 
 # ---- Keys that the client makes ------------------------------------------------------------------
 
-sql('CREATE TABLE batchless_parts (id VARCHAR(80) NOT NULL, organization_id TEXT NOT NULL, label TEXT,'
+sql('CREATE TABLE batchless_keyed (id VARCHAR(80) NOT NULL, organization_id TEXT NOT NULL, label TEXT,'
         . ' size INTEGER, weight DOUBLE PRECISION, ok ' . (driver() eq 'pgsql' ? 'BOOLEAN' : 'INTEGER')
         . ', bought ' . (driver() eq 'pgsql' ? 'DATE' : 'TEXT') . ', PRIMARY KEY (organization_id, id))');
-END { eval { sql('DROP TABLE IF EXISTS batchless_parts') } }
+END { eval { sql('DROP TABLE IF EXISTS batchless_keyed') } }
 configure(
-    '<BatchResource part>', 'BatchTable batchless_parts', 'BatchKey id client',
+    '<BatchResource keyed>', 'BatchTable batchless_keyed', 'BatchKey id client',
     'BatchScope organization_id', 'BatchColumn label text', 'BatchColumn size integer',
     'BatchColumn weight number', 'BatchColumn ok boolean', 'BatchColumn bought date',
     'BatchActions merge overwrite delete', '</BatchResource>'
@@ -277,14 +277,14 @@ configure(
 server_stop();
 ok(server_start(), 'a resource with keys of the client');
 foreach my $mode (qw(mixed sync)) {
-    sql('DELETE FROM batchless_parts', "INSERT INTO batchless_parts (id, organization_id, label) VALUES"
+    sql('DELETE FROM batchless_keyed', "INSERT INTO batchless_keyed (id, organization_id, label) VALUES"
             . " ('there', 'acme', 'old'), ('theirs', 'globex', 'globex')");
     # The table's own type is what PostgreSQL can hold.
     my $least = driver() eq 'pgsql' ? -2147483648 : -9007199254740993;
     my $batch = run_in(
         $mode,
         merge(
-            'part',
+            'keyed',
             [
                 {id => 'there', size => 5},
                 {id => 'new', label => 'n', size => $least, weight => 1.25, ok => TRUE,
@@ -294,32 +294,32 @@ foreach my $mode (qw(mixed sync)) {
         )
     );
     is_result($batch, 'completed', {created => 2, updated => 1}, "$mode: an unknown id creates");
-    my %part = map { $_->{id} => $_ } rows("SELECT * FROM batchless_parts WHERE organization_id = 'acme'");
-    is_deeply([sort keys %part], [sort 'there', 'new', "strange 'id\" \x{e9}"], "$mode: with it");
+    my %row = map { $_->{id} => $_ } rows("SELECT * FROM batchless_keyed WHERE organization_id = 'acme'");
+    is_deeply([sort keys %row], [sort 'there', 'new', "strange 'id\" \x{e9}"], "$mode: with it");
     is_deeply(
-        [@{$part{new}}{qw(organization_id label size weight)}],
+        [@{$row{new}}{qw(organization_id label size weight)}],
         ['acme', 'n', $least, 1.25],
         "$mode: numbers are exact"
     );
-    is($part{new}{ok} ? 1 : 0, 1, "$mode: true");
-    is($part{"strange 'id\" \x{e9}"}{ok} ? 1 : 0, 0, "$mode: false");
-    is($part{"strange 'id\" \x{e9}"}{weight} + 0, -1e-7, "$mode: a small number");
-    is($part{new}{bought}, '2024-02-29', "$mode: a date");
-    is($part{there}{label}, 'old', "$mode: what is there is updated");
+    is($row{new}{ok} ? 1 : 0, 1, "$mode: true");
+    is($row{"strange 'id\" \x{e9}"}{ok} ? 1 : 0, 0, "$mode: false");
+    is($row{"strange 'id\" \x{e9}"}{weight} + 0, -1e-7, "$mode: a small number");
+    is($row{new}{bought}, '2024-02-29', "$mode: a date");
+    is($row{there}{label}, 'old', "$mode: what is there is updated");
     # Another organization's id is free for us: nobody hears that it has it.
-    $batch = run_in($mode, merge('part', [{id => 'theirs', label => 'mine'}, {id => 'own', label => 'o'}],
+    $batch = run_in($mode, merge('keyed', [{id => 'theirs', label => 'mine'}, {id => 'own', label => 'o'}],
             atomic => FALSE));
     is_result($batch, 'completed', {created => 2}, "$mode: an id that another organization has, too");
-    is(join(' ', map {"$_->{organization_id}=$_->{label}"} rows("SELECT organization_id, label FROM batchless_parts WHERE id = 'theirs' ORDER BY 1")),
+    is(join(' ', map {"$_->{organization_id}=$_->{label}"} rows("SELECT organization_id, label FROM batchless_keyed WHERE id = 'theirs' ORDER BY 1")),
         'acme=mine globex=globex', "$mode: its row is as it was");
     # Without an id there is nothing to call the row.
-    $batch = run_in($mode, merge('part', [{label => 'nameless'}, {id => 'own', size => 1}], atomic => FALSE));
+    $batch = run_in($mode, merge('keyed', [{label => 'nameless'}, {id => 'own', size => 1}], atomic => FALSE));
     is_result($batch, 'completed', {updated => 1, errors => 1}, "$mode: an item without an id is wrong");
-    is(value("SELECT count(*) FROM batchless_parts WHERE label = 'nameless'"), 0, "$mode: and makes no row");
+    is(value("SELECT count(*) FROM batchless_keyed WHERE label = 'nameless'"), 0, "$mode: and makes no row");
 }
 unconfigure();
 server_stop();
-sql('DROP TABLE batchless_parts');
+sql('DROP TABLE batchless_keyed');
 ok(server_start(), 'as before');
 
 finish();

@@ -8,11 +8,11 @@ use warnings;
 
 use BatchTest;
 
-END { eval { sql('DROP TABLE IF EXISTS batchless_parts') } }
+END { eval { sql('DROP TABLE IF EXISTS batchless_edited') } }
 
-sql('CREATE TABLE batchless_parts (id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, name TEXT NOT NULL, size INTEGER)');
+sql('CREATE TABLE batchless_edited (id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, name TEXT NOT NULL, size INTEGER)');
 
-my @section = ('BatchTable batchless_parts', 'BatchKey id generated', 'BatchMatch name', 'BatchScope organization_id',
+my @section = ('BatchTable batchless_edited', 'BatchKey id generated', 'BatchMatch name', 'BatchScope organization_id',
     'BatchColumn name text required', 'BatchColumn size integer', 'BatchActions merge overwrite delete');
 
 # The section with other lines instead of those that begin as they do; '' takes one away.
@@ -20,12 +20,12 @@ sub section
 {
     my (%other) = @_;
     my @lines = map { my ($word) = /^(\S+(?: size)?)/; exists $other{$word} ? $other{$word} || () : $_ } @section;
-    return ('<BatchResource part>', @lines, '</BatchResource>');
+    return ('<BatchResource edited>', @lines, '</BatchResource>');
 }
 
-sub parts { return map { {name => sprintf('part %04d', $_), size => $_} } 1 .. $_[0] }
+sub items { return map { {name => sprintf('row %04d', $_), size => $_} } 1 .. $_[0] }
 
-tolerate_log(qr/batchless_parts/);
+tolerate_log(qr/batchless_edited/);
 tolerate_log(qr/MB0404: |MB0424: /);
 # Connections that are ended while they are opened: slow_trigger.
 tolerate_log(qr/MB0101: cannot look into the queue/);
@@ -37,17 +37,17 @@ sub set_up
     configure(section());
     server_stop();
     ok(server_start(), "$name: a resource of our own") or BAIL_OUT('the server does not start');
-    sql('DELETE FROM batchless_parts', "INSERT INTO batchless_parts (id, organization_id, name) VALUES ('hers', 'globex', 'Hers')",
-        "INSERT INTO batchless_parts (id, organization_id, name) VALUES ('ours', 'acme', 'Ours')");
-    on_table('batchless_parts', sub { slow_trigger('INSERT', 900) });
+    sql('DELETE FROM batchless_edited', "INSERT INTO batchless_edited (id, organization_id, name) VALUES ('hers', 'globex', 'Hers')",
+        "INSERT INTO batchless_edited (id, organization_id, name) VALUES ('ours', 'acme', 'Ours')");
+    on_table('batchless_edited', sub { slow_trigger('INSERT', 900) });
     return;
 }
 
 # A batch that has applied something, and one that waits behind it.
 sub under_way
 {
-    my $batch = accepted(overwrite('part', [parts(300)]));
-    my $behind = accepted(merge('part', [{name => 'Behind', size => 1}]));
+    my $batch = accepted(overwrite('edited', [items(300)]));
+    my $behind = accepted(merge('edited', [{name => 'Behind', size => 1}]));
     wait_for('some of its rows', sub { resource_batch($batch)->{stats}{created} > 0 });
     return ($batch, $behind);
 }
@@ -76,14 +76,14 @@ foreach my $change (
     my ($batch, $behind) = under_way();
     configure(section(@lines));
     server_graceful();
-    my $end = has_failed($batch, qr/the configuration of the resource part was changed/, $name);
+    my $end = has_failed($batch, qr/the configuration of the resource edited was changed/, $name);
     my $created = $end->{stats}{created};
     ok($created > 0 && $created < 300, "$name: a part of it was applied");
-    is(value("SELECT count(*) FROM batchless_parts WHERE name LIKE 'part %'"), $created, "$name: which is counted");
+    is(value("SELECT count(*) FROM batchless_edited WHERE name LIKE 'row %'"), $created, "$name: which is counted");
     is($end->{stats}{overwritten}, 0, "$name: nothing was removed");
-    is(value("SELECT count(*) FROM batchless_parts WHERE id IN ('hers', 'ours')"), 2, "$name: hers is there, and ours");
+    is(value("SELECT count(*) FROM batchless_edited WHERE id IN ('hers', 'ours')"), 2, "$name: hers is there, and ours");
     has_failed($behind, qr/was changed/, "$name: one that waited behind it");
-    is(value("SELECT count(*) FROM batchless_parts WHERE name = 'Behind'"), 0, "$name: which has done nothing");
+    is(value("SELECT count(*) FROM batchless_edited WHERE name = 'Behind'"), 0, "$name: which has done nothing");
 }
 
 # ---- What is no change ---------------------------------------------------------------------------
@@ -102,8 +102,8 @@ set_up('gone');
 ($batch, $behind) = under_way();
 unconfigure();
 server_graceful();
-my $end = has_failed($batch, qr/the resource part is not configured any more/, 'gone');
-is(value("SELECT count(*) FROM batchless_parts WHERE name LIKE 'part %'"), $end->{stats}{created}, 'gone: what was applied is counted');
+my $end = has_failed($batch, qr/the resource edited is not configured any more/, 'gone');
+is(value("SELECT count(*) FROM batchless_edited WHERE name LIKE 'row %'"), $end->{stats}{created}, 'gone: what was applied is counted');
 has_failed($behind, qr/not configured any more/, 'gone: one that waited behind it');
 is(value("SELECT count(*) FROM batch_jobs WHERE status IN ('queued', 'processing')"), 0, 'nothing is left in the queue');
 

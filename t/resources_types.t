@@ -31,7 +31,7 @@ sql(
 END { eval { sql('DROP TABLE IF EXISTS batchless_types') } }
 my $columns = columns();
 configure(
-    '<BatchResource thing>', 'BatchTable batchless_types', 'BatchKey id generated', 'BatchMatch code',
+    '<BatchResource typed>', 'BatchTable batchless_types', 'BatchKey id generated', 'BatchMatch code',
     'BatchColumn code text required max=20', 'BatchColumn label text enum=one,two', 'BatchColumn count integer min=-5',
     'BatchColumn size number min=-1.5', 'BatchColumn ok boolean', 'BatchColumn at timestamp', 'BatchColumn day date',
     'BatchColumn extra json', 'BatchStamp made changed', 'BatchActions merge overwrite delete', '</BatchResource>'
@@ -97,7 +97,7 @@ foreach my $mode (qw(mixed sync)) {
         my $letter = substr($mode, 0, 1) . substr $format, 0, 1;
         foreach my $time ('created', 'updated') {
             my $name = "$mode, $format, $time";
-            my $answer = request('POST', "/batches?action=merge&resource=thing&mode=$mode", body => body_of($format, $letter), type => $type{$format});
+            my $answer = request('POST', "/batches?action=merge&resource=typed&mode=$mode", body => body_of($format, $letter), type => $type{$format});
             my $batch = $answer->json->{data} ? resource_final($answer->json->{data}) : {};
             is_result($batch, 'completed', {$time => scalar @values}, $name) or diag($answer->body);
             is(row("$letter$_"), $values[$_][2], "$name: the row of $values[$_][0]") for 0 .. $#values;
@@ -134,7 +134,7 @@ my @wrong = (
 my @items = map { $_->[0] eq 'code' ? qq({"code":$_->[1]}) : qq({"code":"w","$_->[0]":$_->[1]}) } grep { defined $_->[1] } @wrong;
 my $n = 0;
 $_ =~ s/"code":"w"/'"code":"w' . $n++ . '"'/e for @items;
-my $batch = resource_final(request('POST', '/batches?action=merge&resource=thing', body => '[' . join(',', @items) . ']', type => 'application/json')->json->{data});
+my $batch = resource_final(request('POST', '/batches?action=merge&resource=typed', body => '[' . join(',', @items) . ']', type => 'application/json')->json->{data});
 my @json = grep { defined $_->[1] } @wrong;
 is_result($batch, 'failed', {errors => scalar @items}, 'JSON: values that are wrong');
 is_item_errors([stored_errors($batch)], [map { [$_, $json[$_][0], $json[$_][3] // 'wrong_type'] } 0 .. $#json], 'JSON: each names its column, and its kind');
@@ -144,19 +144,19 @@ foreach my $i (0 .. $#cells) {
     my ($field, undef, $cell) = @{$cells[$i]};
     $csv .= join(',', map { $_ eq $field ? '"' . $cell =~ s/"/""/gr . '"' : $_ eq 'code' ? "w$i" : '' } qw(code label count size ok at day extra)) . "\n";
 }
-$batch = resource_final(request('POST', '/batches?action=merge&resource=thing', body => $csv, type => 'text/csv')->json->{data});
+$batch = resource_final(request('POST', '/batches?action=merge&resource=typed', body => $csv, type => 'text/csv')->json->{data});
 is_result($batch, 'failed', {errors => scalar @cells}, 'CSV: cells that are wrong');
 is_item_errors([stored_errors($batch)], [map { [$_, $cells[$_][0], $cells[$_][3] // 'malformed'] } 0 .. $#cells], 'CSV: each names its column, and its kind');
 is(value('SELECT count(*) FROM batchless_types'), $all, 'no row of them is there');
 
 # ---- Everybody's rows ----------------------------------------------------------------------------
 
-is_result(run_batch(merge('thing', [{code => 'ma0', label => 'two'}, {code => 'carol'}]), as => 'carol'), 'completed',
+is_result(run_batch(merge('typed', [{code => 'ma0', label => 'two'}, {code => 'carol'}]), as => 'carol'), 'completed',
     {created => 1, updated => 1}, 'without a scope another organization finds the row');
 like(row('ma0'), qr/^two 9007199254740993 /, 'and changes what it says, and no more');
 my ($row) = rows("SELECT id FROM batchless_types WHERE code = 'carol'");
-is_result(run_batch(removal('thing', [{id => $row->{id}}])), 'completed', {deleted => 1}, 'and the other way round');
-is_result(run_batch(overwrite('thing', [{code => 'ma0'}, {code => 'last'}]), as => 'carol'), 'completed',
+is_result(run_batch(removal('typed', [{id => $row->{id}}])), 'completed', {deleted => 1}, 'and the other way round');
+is_result(run_batch(overwrite('typed', [{code => 'ma0'}, {code => 'last'}]), as => 'carol'), 'completed',
     {created => 1, updated => 1, overwritten => $all - 1}, 'an overwrite is of all rows');
 is(join(' ', map { $_->{code} } rows('SELECT code FROM batchless_types ORDER BY code')), 'last ma0', 'what it named is there');
 is(request('GET', "/batches/$batch->{id}", as => 'carol')->status, 404, 'but a batch is seen by its organization only');

@@ -61,9 +61,9 @@ sub final_of
 
 # ---- One table, scoped by one of them ------------------------------------------------------------
 
-set_up('one table', [section('part', $tables[0], @scope)], [section('whole', $tables[0])]);
+set_up('one table', [section('scoped', $tables[0], @scope)], [section('whole', $tables[0])]);
 on_table($tables[0], sub { slow_trigger('INSERT', 900) });
-my $slow = accepted(merge('part', [made('part', 40)]));
+my $slow = accepted(merge('scoped', [made('scoped', 40)]));
 wait_for('it to begin', sub { resource_batch($slow)->{status} eq 'processing' });
 my $answer = post_batches(overwrite('whole', [{name => 'whole'}]), headers => {@other});
 is($answer->status, 202, 'the other server has the table without its scope') or diag($answer->body);
@@ -77,11 +77,11 @@ drop_triggers();
 
 # What another server's resources are called does not matter where that has another database.
 my @elsewhere = ('BatchDBDriver sqlite3', 'BatchDBDParams ' . work_folder() . '/elsewhere.db');
-set_up('one name', [section('part', $tables[0], @scope)], [@elsewhere, section('part', $tables[0], @scope)]);
+set_up('one name', [section('scoped', $tables[0], @scope)], [@elsewhere, section('scoped', $tables[0], @scope)]);
 on_table($tables[0], sub { slow_trigger('INSERT', 900) });
-my $gone = accepted(merge('part', [made('gone', 300)]));
+my $gone = accepted(merge('scoped', [made('gone', 300)]));
 wait_for('it to begin', sub { resource_batch($gone)->{stats}{created} > 0 });
-servers([], [@elsewhere, section('part', $tables[0], @scope)]);
+servers([], [@elsewhere, section('scoped', $tables[0], @scope)]);
 server_graceful();
 like(final_of($gone), qr/^failed .*not configured any more/, 'a batch whose resource is gone ends, though another database has one of its name');
 drop_triggers();
@@ -89,11 +89,11 @@ drop_triggers();
 # ---- A request that ends behind a restart --------------------------------------------------------
 
 # Not under prefork: a process that is at a request still has its workers, who carry the batch out.
-foreach my $change (['changed', [section('part', $tables[1], @scope)], qr/was changed/], ['gone', [], qr/not configured any more/]) {
+foreach my $change (['changed', [section('scoped', $tables[1], @scope)], qr/was changed/], ['gone', [], qr/not configured any more/]) {
     my ($name, $lines, $reason) = @$change;
     next if mpm() eq 'prefork';
-    set_up($name, [section('part', $tables[0], @scope)], []);
-    my $text = request_text('POST', '/batches', json => merge('part', [made('late', 3)]));
+    set_up($name, [section('scoped', $tables[0], @scope)], []);
+    my $text = request_text('POST', '/batches', json => merge('scoped', [made('late', 3)]));
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port')) or die "no connection: $!\n";
     syswrite $socket, substr($text, 0, -5);
     wait_for('its child to read it', sub { sleep 1; 1 });

@@ -19,7 +19,7 @@ static void make_resource(apr_pool_t *p)
     static const char *const names[] = {"name", "city"};
     int i;
 
-    resource.name = "place";
+    resource.name = "named";
     resource.key = "id";
     resource.key_generated = 1;
     resource.match = apr_array_make(p, 2, sizeof(const char *));

@@ -1,6 +1,6 @@
 /* Resources that do not fit the database: what is found, and what is out of service meanwhile. */
 #include "misfits.h"
-#include "store_parts.h"
+#include "store_full_resource.h"
 
 #include "store/fitness.h"
 
@@ -39,33 +39,36 @@ static void test_client_keys(void)
     resource.actions =
         1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE;
     make_table("TEXT PRIMARY KEY", ", UNIQUE (org, code)");
-    is_string(misfits(),
-              "BatchKey: a unique index of table \"parts\" has \"id\" alone, so that a client who "
-              "makes an id learns whether another organization has it: merge and overwrite need a "
-              "unique index, or primary key, on (\"org\", \"id\") in its place",
-              "keys that are unique over all organizations");
+    is_string(
+        misfits(),
+        "BatchKey: a unique index of table \"full_rows\" has \"id\" alone, so that a client who "
+        "makes an id learns whether another organization has it: merge and overwrite need a "
+        "unique index, or primary key, on (\"org\", \"id\") in its place",
+        "keys that are unique over all organizations");
     is_string(ruled_out(), "merge, overwrite", "rule out what makes rows");
     make_table("TEXT PRIMARY KEY", ", UNIQUE (org, code), UNIQUE (org, id)");
     is_string(ruled_out(), "merge, overwrite", "whatever other index there is");
     make_table("TEXT NOT NULL", ", UNIQUE (org, code)");
-    is_string(misfits(),
-              "BatchKey: clients make the keys of table \"parts\", which has no unique index with "
-              "the column of BatchScope for them: merge and overwrite need one, or a primary key, "
-              "on (\"org\", \"id\")",
-              "no unique index");
+    is_string(
+        misfits(),
+        "BatchKey: clients make the keys of table \"full_rows\", which has no unique index with "
+        "the column of BatchScope for them: merge and overwrite need one, or a primary key, "
+        "on (\"org\", \"id\")",
+        "no unique index");
     is_string(ruled_out(), "merge, overwrite", "rules out the same");
     make_table("TEXT NOT NULL", ", UNIQUE (org, code), PRIMARY KEY (org, id)");
     is_string(misfits(), "", "one with the scope's column will do");
     make_table("TEXT NOT NULL", ", UNIQUE (org, code), UNIQUE (id, org)");
     is_string(misfits(), "", "in any order");
-    native(path, "CREATE UNIQUE INDEX parts_some ON parts (id) WHERE kind = 'x'");
+    native(path, "CREATE UNIQUE INDEX full_rows_some ON full_rows (id) WHERE kind = 'x'");
     is_string(ruled_out(), "merge, overwrite",
               "but not beside one of the key alone over some rows");
-    native(path, "DROP INDEX parts_some");
+    native(path, "DROP INDEX full_rows_some");
     is_string(misfits(), "", "without that it will");
     make_table("TEXT NOT NULL", "");
-    native(path, by_driver("CREATE UNIQUE INDEX parts_all ON parts (org COLLATE NOCASE, id)",
-                           "CREATE UNIQUE INDEX parts_all ON parts (org COLLATE blurred, id)"));
+    native(path,
+           by_driver("CREATE UNIQUE INDEX full_rows_all ON full_rows (org COLLATE NOCASE, id)",
+                     "CREATE UNIQUE INDEX full_rows_all ON full_rows (org COLLATE blurred, id)"));
     is_string(ruled_out(), "merge, overwrite", "nor if it takes two organizations for one");
     make_table("TEXT PRIMARY KEY", ", UNIQUE (org, code)");
     resource.scope = NULL;
@@ -80,20 +83,21 @@ static void test_client_keys(void)
 /* ---- A scope that is not exact -----------------------------------------------------------------
  */
 
-/* parts with that sort of column for the scope. */
+/* full_rows with that sort of column for the scope. */
 static void make_scope(const char *type)
 {
-    native(path, apr_psprintf(pool,
-                              "DROP TABLE IF EXISTS parts; CREATE TABLE parts (id TEXT PRIMARY "
-                              "KEY, org %s, code TEXT, name TEXT, kind TEXT, quantity INTEGER, "
-                              "size REAL, checked BOOLEAN, secret TEXT, created_at TEXT, "
-                              "updated_at TEXT, created_by TEXT, updated_by TEXT)",
-                              type));
+    native(path,
+           apr_psprintf(pool,
+                        "DROP TABLE IF EXISTS full_rows; CREATE TABLE full_rows (id TEXT PRIMARY "
+                        "KEY, org %s, code TEXT, name TEXT, kind TEXT, quantity INTEGER, "
+                        "size REAL, checked BOOLEAN, secret TEXT, created_at TEXT, "
+                        "updated_at TEXT, created_by TEXT, updated_by TEXT)",
+                        type));
 }
 
 static void is_inexact(const char *type, const char *why)
 {
-    const char *prefix = "BatchScope: column \"org\" of table \"parts\" takes different "
+    const char *prefix = "BatchScope: column \"org\" of table \"full_rows\" takes different "
                          "organizations for one: ";
 
     make_scope(type);
@@ -127,16 +131,16 @@ static void test_scope(void)
     make_scope("character(8)");
     is_string(misfits(), "", "character(n)");
     ok(strstr(doubts(), "to which spaces at the end are nothing"), "leaves a doubt");
-    native(path, "DROP TABLE parts; DROP DOMAIN owner; DROP COLLATION blurred");
+    native(path, "DROP TABLE full_rows; DROP DOMAIN owner; DROP COLLATION blurred");
 }
 
 /* ---- Privileges --------------------------------------------------------------------------------
  */
 
-/* Runs sql as the owner of parts; its store is one of a role that has nothing of it. */
+/* Runs sql as the owner of full_rows; its store is one of a role that has nothing of it. */
 static void grant(const char *what)
 {
-    native(path, apr_psprintf(pool, "REVOKE ALL ON parts FROM batch_limited; %s", what));
+    native(path, apr_psprintf(pool, "REVOKE ALL ON full_rows FROM batch_limited; %s", what));
 }
 
 static const char *work_as_role(work_t *work, batch_action_e action)
@@ -178,7 +182,7 @@ static apr_status_t touch(const char *key, batch_value_t *value, batch_row_resul
 
 #define WRITTEN     "code, name, kind, quantity, size, checked"
 #define CHANGED     "code, name, quantity, size, checked"
-#define MERGE_GRANT "GRANT SELECT ON parts TO batch_limited; "
+#define MERGE_GRANT "GRANT SELECT ON full_rows TO batch_limited; "
 
 /* What is granted is all that is needed, and all that is needed is asked for. */
 static void test_merge_privileges(void)
@@ -187,25 +191,27 @@ static void test_merge_privileges(void)
 
     grant(MERGE_GRANT "GRANT INSERT (id, org, " WRITTEN ", created_at, updated_at, created_by, "
                       "updated_by), UPDATE (" CHANGED ", updated_at, updated_by) "
-                      "ON parts TO batch_limited");
+                      "ON full_rows TO batch_limited");
     add_item(&work, BATCH_ITEM_MATCH, "n1", "code=c1", "name=new", NULL);
     add_item(&work, BATCH_ITEM_MATCH, "n2", "code=c9", "name=new", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=other", "quantity=3", NULL);
     is_string(work_as_role(&work, BATCH_ACTION_MERGE), "ACA", "a merge with grants on columns");
     resource.actions = 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_MERGE;
     is_string(ruled_out(), "overwrite", "an overwrite needs more");
-    is_string(misfits(),
-              "BatchActions: role \"batch_limited\" lacks the privilege DELETE on table \"parts\"",
-              "DELETE");
-    grant("GRANT SELECT, UPDATE, DELETE ON parts TO batch_limited");
+    is_string(
+        misfits(),
+        "BatchActions: role \"batch_limited\" lacks the privilege DELETE on table \"full_rows\"",
+        "DELETE");
+    grant("GRANT SELECT, UPDATE, DELETE ON full_rows TO batch_limited");
     is_string(ruled_out(), "merge, overwrite", "rows cannot be made");
-    ok(strstr(misfits(), "lacks the privilege INSERT on table \"parts\" (columns \"id\", \"org\""),
+    ok(strstr(misfits(),
+              "lacks the privilege INSERT on table \"full_rows\" (columns \"id\", \"org\""),
        "without INSERT");
     is_number(merge(&work), BATCH_EUNFIT, "and no item is blamed for it");
     ok(strstr(err.message, "permission denied"), "but the database's reason told: %s", err.message);
-    grant("GRANT SELECT, INSERT ON parts TO batch_limited");
+    grant("GRANT SELECT, INSERT ON full_rows TO batch_limited");
     ok(strstr(misfits(), "lacks the privilege UPDATE"), "nor without UPDATE");
-    grant("GRANT INSERT, UPDATE, SELECT (id, org, code, kind) ON parts TO batch_limited");
+    grant("GRANT INSERT, UPDATE, SELECT (id, org, code, kind) ON full_rows TO batch_limited");
     ok(strstr(misfits(), "lacks the privilege SELECT"), "nor with SELECT on columns alone");
 }
 
@@ -215,18 +221,18 @@ static void test_row_privileges(void)
     batch_row_result_e result;
 
     resource.actions = 1u << BATCH_ACTION_DELETE | 1u << BATCH_ACTION_UPDATE;
-    grant("GRANT SELECT (id, org), UPDATE (" WRITTEN ", updated_at, updated_by) ON parts "
+    grant("GRANT SELECT (id, org), UPDATE (" WRITTEN ", updated_at, updated_by) ON full_rows "
           "TO batch_limited");
     is_string(ruled_out(), "delete", "an update with grants on columns; no delete");
     is_number(touch("a1", &value, &result), APR_SUCCESS, "works");
     is_number(result, BATCH_ROW_APPLIED, "and changes the row");
     is_number(touch("a1", NULL, &result), BATCH_EUNFIT, "a delete does not");
-    grant("GRANT SELECT (id, org), DELETE ON parts TO batch_limited");
+    grant("GRANT SELECT (id, org), DELETE ON full_rows TO batch_limited");
     is_string(ruled_out(), "update", "a delete with SELECT on columns; no update");
     is_number(touch("a1", NULL, &result), APR_SUCCESS, "works");
     is_number(result, BATCH_ROW_APPLIED, "and removes the row");
     is_number(touch("a2", &value, &result), BATCH_EUNFIT, "an update does not");
-    grant("GRANT DELETE, UPDATE ON parts TO batch_limited");
+    grant("GRANT DELETE, UPDATE ON full_rows TO batch_limited");
     is_string(ruled_out(), "delete, update", "neither without SELECT");
 }
 
@@ -236,7 +242,7 @@ static void test_trigger_privileges(void)
     work_t work = {.count = 0};
 
     make_resource();
-    grant("GRANT ALL ON parts TO batch_limited");
+    grant("GRANT ALL ON full_rows TO batch_limited");
     guard("INSERT", "true", "INSERT INTO log VALUES ('x')");
     add_item(&work, BATCH_ITEM_NEW, "n5", "code=c5", NULL);
     is_string(misfits(), "", "a trigger's privileges are not to be seen");
@@ -245,25 +251,27 @@ static void test_trigger_privileges(void)
     guard("INSERT", "true", "RAISE insufficient_privilege");
     is_string(letters(&work), "R", "what it says of the row is");
     drop_guard();
-    native(path, "ALTER TABLE parts ENABLE ROW LEVEL SECURITY; CREATE POLICY not_five ON parts "
-                 "USING (code <> 'c5')");
+    native(path,
+           "ALTER TABLE full_rows ENABLE ROW LEVEL SECURITY; CREATE POLICY not_five ON full_rows "
+           "USING (code <> 'c5')");
     is_string(letters(&work), "R", "so is a policy that the row does not meet");
-    ok(strstr(doubts(), "row-level security is in force on table \"parts\""),
+    ok(strstr(doubts(), "row-level security is in force on table \"full_rows\""),
        "policies leave a doubt");
-    native(path, "ALTER TABLE parts DISABLE ROW LEVEL SECURITY; DROP POLICY not_five ON parts");
+    native(path,
+           "ALTER TABLE full_rows DISABLE ROW LEVEL SECURITY; DROP POLICY not_five ON full_rows");
 }
 
 static void test_sequences(void)
 {
     make_resource();
-    native(path, "ALTER TABLE parts ADD number serial");
+    native(path, "ALTER TABLE full_rows ADD number serial");
     is_string(misfits(),
               "BatchTable: role \"batch_limited\" lacks the privilege USAGE on sequence "
-              "\"parts_number_seq\" of table \"parts\"",
+              "\"full_rows_number_seq\" of table \"full_rows\"",
               "a sequence that new rows need");
-    native(path, "GRANT USAGE ON SEQUENCE parts_number_seq TO batch_limited");
+    native(path, "GRANT USAGE ON SEQUENCE full_rows_number_seq TO batch_limited");
     is_string(misfits(), "", "USAGE will do");
-    native(path, "ALTER TABLE parts ADD other INTEGER GENERATED ALWAYS AS IDENTITY");
+    native(path, "ALTER TABLE full_rows ADD other INTEGER GENERATED ALWAYS AS IDENTITY");
     is_string(misfits(), "", "an identity needs none");
 }
 
@@ -289,7 +297,7 @@ static void test_privileges(void)
 {
     batch_store_t *owners = store;
 
-    make_parts();
+    make_full_rows();
     native(path, "DROP ROLE IF EXISTS batch_limited");
     native(path, apr_psprintf(pool,
                               "CREATE ROLE batch_limited LOGIN; GRANT USAGE, CREATE ON SCHEMA "
@@ -344,7 +352,7 @@ static void test_looks(void)
     batch_fitness_t *fitness = make_fitness();
     batch_resource_t stranger = resource;
 
-    make_parts();
+    make_full_rows();
     resource.actions = 1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_DELETE;
     stranger.name = "stranger";
     ok(!serves(fitness, BATCH_ACTION_MERGE), "of what nobody has looked at nothing is in service");
@@ -353,25 +361,26 @@ static void test_looks(void)
     is_number(ask(fitness, BATCH_ACTION_MERGE), APR_SUCCESS, "who asks looks");
     ok(serves(fitness, BATCH_ACTION_MERGE) && serves(fitness, BATCH_ACTION_DELETE), "for all");
     is_number(log_lines, 0, "and says nothing");
-    native(path, "ALTER TABLE parts RENAME TO elsewhere");
+    native(path, "ALTER TABLE full_rows RENAME TO elsewhere");
     ok(serves(fitness, BATCH_ACTION_MERGE), "nobody looks again while all is well");
     is_number(batch_fitness_doubt(fitness, store, &resource, BATCH_ACTION_MERGE,
                                   &(batch_error_t){.message = "a statement failed"}, pool),
               APR_SUCCESS, "until a statement fails");
     ok(!serves(fitness, BATCH_ACTION_MERGE) && !serves(fitness, BATCH_ACTION_DELETE),
        "then it is out of service");
-    is_string(last_log,
-              "MB0111: batch.conf:7: <BatchResource part> is out of service (merge, delete) until "
-              "it fits the database: BatchTable: there is no table \"parts\" (a view will not do)",
-              "with the reason");
+    is_string(
+        last_log,
+        "MB0111: batch.conf:7: <BatchResource full> is out of service (merge, delete) until "
+        "it fits the database: BatchTable: there is no table \"full_rows\" (a view will not do)",
+        "with the reason");
     is_number(ask(fitness, BATCH_ACTION_DELETE), BATCH_EUNFIT, "and stays so");
     apr_sleep(apr_time_from_msec(1100));
     is_number(ask(fitness, BATCH_ACTION_DELETE), BATCH_EUNFIT, "looked at again or not");
     is_number(log_lines, 1, "what is known is logged once");
-    native(path, "ALTER TABLE elsewhere RENAME TO parts");
+    native(path, "ALTER TABLE elsewhere RENAME TO full_rows");
     apr_sleep(apr_time_from_msec(1100));
     is_number(ask(fitness, BATCH_ACTION_DELETE), APR_SUCCESS, "until it fits");
-    is_string(last_log, "MB0112: <BatchResource part> fits the database again and is in service",
+    is_string(last_log, "MB0112: <BatchResource full> fits the database again and is in service",
               "which is logged");
 }
 
@@ -380,7 +389,7 @@ static void test_tending(void)
     batch_fitness_t *fitness = make_fitness();
     batch_store_t *none = open_store(by_driver("/nowhere/at/all.db", "host=/nowhere"), 100);
 
-    make_parts();
+    make_full_rows();
     is_number(batch_fitness_tend(fitness, none, pool), 0, "a database that cannot be asked");
     ok(!serves(fitness, BATCH_ACTION_MERGE), "tells nothing");
     batch_store_destroy(none);
@@ -395,7 +404,7 @@ static void test_suspension(void)
     batch_fitness_t *fitness = make_fitness();
     const batch_error_t cause = {.message = "permission denied for table log"};
 
-    make_parts();
+    make_full_rows();
     resource.actions = 1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_DELETE;
     is_number(ask(fitness, BATCH_ACTION_MERGE), APR_SUCCESS, "a resource that fits");
     log_lines = 0;
@@ -404,7 +413,7 @@ static void test_suspension(void)
     ok(!serves(fitness, BATCH_ACTION_MERGE), "the action is suspended");
     ok(serves(fitness, BATCH_ACTION_DELETE), "no other is");
     is_string(last_log,
-              "MB0113: batch.conf:7: <BatchResource part> is out of service (merge) and tried "
+              "MB0113: batch.conf:7: <BatchResource full> is out of service (merge) and tried "
               "again every 5 seconds: permission denied for table log",
               "with the database's reason");
     batch_fitness_doubt(fitness, store, &resource, BATCH_ACTION_MERGE, &cause, pool);

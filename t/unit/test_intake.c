@@ -7,7 +7,7 @@
 #include <apr_allocator.h>
 #include <apr_portable.h>
 
-#include "places.h"
+#include "intake_fixture.h"
 
 static apr_array_header_t *errors;
 static batch_problems_t *problems;
@@ -69,19 +69,19 @@ static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *r
 static batch_resources_request_t asking(const char *action, const char *mode)
 {
     batch_resources_request_t made = {
-        .mode = mode, .action = action, .resource = "place", .save_upload = 1, .atomic = 1};
+        .mode = mode, .action = action, .resource = "named", .save_upload = 1, .atomic = 1};
 
     return made;
 }
 
 static const char *acme(apr_pool_t *p)
 {
-    return sql(p,
-               by_driver("SELECT group_concat(name || ':' || coalesce(size, '-'), ' ') FROM "
-                         "(SELECT name, size FROM places WHERE organization_id = 'acme' ORDER BY "
-                         "name)",
-                         "SELECT string_agg(name || ':' || coalesce(size::text, '-'), ' ' ORDER "
-                         "BY name COLLATE \"C\") FROM places WHERE organization_id = 'acme'"));
+    return sql(
+        p, by_driver("SELECT group_concat(name || ':' || coalesce(size, '-'), ' ') FROM "
+                     "(SELECT name, size FROM named_rows WHERE organization_id = 'acme' ORDER BY "
+                     "name)",
+                     "SELECT string_agg(name || ':' || coalesce(size::text, '-'), ' ' ORDER "
+                     "BY name COLLATE \"C\") FROM named_rows WHERE organization_id = 'acme'"));
 }
 
 static void run_to_end(batch_job_t *job, apr_pool_t *p)
@@ -115,7 +115,7 @@ static void test_merge(apr_pool_t *p)
     is_string(counts_of(&ran, p), "1/1/0/0/1/4", "the counts are exact");
     is_string(acme(p), "new:- one:1 three:3 two:20",
               "an item without a kind would have made a row, which the table refuses");
-    is_string(sql(p, "SELECT size FROM places WHERE id = 'g1'"), "1",
+    is_string(sql(p, "SELECT size FROM named_rows WHERE id = 'g1'"), "1",
               "the other organization's is left");
     is_string(
         errors_of(&ran, p),
@@ -135,7 +135,7 @@ static void test_overwrite(apr_pool_t *p)
     is_number(ran.status, BATCH_STATUS_COMPLETED, "to its end");
     is_string(counts_of(&ran, p), "1/1/0/1/0/1", "one row is removed");
     is_string(acme(p), "new:- one:9 three:3", "not the one that an invalid item names");
-    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'globex'"), "1",
+    is_string(sql(p, "SELECT count(*) FROM named_rows WHERE organization_id = 'globex'"), "1",
               "nor one of another organization");
     is_number(ran.cleanup_total, 1, "the rows to be removed were counted");
     take_in(&job, &request, ITEMS("id=nobody size=3"), p);
@@ -147,7 +147,7 @@ static void test_overwrite(apr_pool_t *p)
     request.allow_empty = 1;
     is_number(take_in(&job, &request, NULL, 0, p), APR_SUCCESS, "one of nothing can be allowed");
     run_to_end(&ran, p);
-    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "0",
+    is_string(sql(p, "SELECT count(*) FROM named_rows WHERE organization_id = 'acme'"), "0",
               "and removes everything");
 }
 
@@ -215,7 +215,7 @@ static void test_many(apr_pool_t *p)
     is_number(ran.status, BATCH_STATUS_COMPLETED, "it ends, whoever goes on with it");
     ok(runs > 1, "several workers had their hands in it");
     is_string(counts_of(&ran, p), "5000/0/0/0/0/0", "each item is counted once");
-    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "5003",
+    is_string(sql(p, "SELECT count(*) FROM named_rows WHERE organization_id = 'acme'"), "5003",
               "and made once");
     request = asking("overwrite", "mixed");
     request.duplicate_handling = "use_last";
@@ -227,7 +227,7 @@ static void test_many(apr_pool_t *p)
              runs < 200);
     is_string(counts_of(&ran, p), "0/2500/0/2503/0/0", "so is each row that a cleanup removes");
     ok(runs > 1, "by several workers");
-    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "2500",
+    is_string(sql(p, "SELECT count(*) FROM named_rows WHERE organization_id = 'acme'"), "2500",
               "the named ones stay");
     is_number(ran.cleanup_total, 2503, "and all were foreseen");
     engine.limits.chunk_time = apr_time_from_sec(10);
@@ -284,7 +284,7 @@ static void test_ahead(apr_pool_t *p)
     is_number(threads_in_the_end(threads), threads, "nor at the end");
     run_to_end(&ran, p);
     is_string(counts_of(&ran, p), "0/5000/0/0/0/0", "with and without a thread it is the same");
-    is_string(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'"), "5003",
+    is_string(sql(p, "SELECT count(*) FROM named_rows WHERE organization_id = 'acme'"), "5003",
               "each row is there once");
     ok(read_beside > 0 && !read_in_shared, "the thread has memory of its own");
     take_in(&job, &request, NULL, 2000, p);
@@ -336,7 +336,7 @@ static void test_cancel(apr_pool_t *p)
     cancelled = again(&job, p);
     is_number(cancelled.status, BATCH_STATUS_FAILED, "it has failed");
     is_string(cancelled.reason, "cancelled by Alice", "and says by whom");
-    is_number(atoi(sql(p, "SELECT count(*) FROM places WHERE organization_id = 'acme'")),
+    is_number(atoi(sql(p, "SELECT count(*) FROM named_rows WHERE organization_id = 'acme'")),
               3 + cancelled.counts.created, "what was committed stays and is counted");
     ok(cancelled.counts.created > 0 && cancelled.counts.created < 3000, "that is a part");
     is_number(run_next(&ran, -1, p), BATCH_ENOTFOUND, "nobody goes on with it");
@@ -355,11 +355,12 @@ static void test_kept_by_database(apr_pool_t *p)
     sql(p, "DELETE FROM batch_jobs");
     for (steps = 1; steps < 6; steps++) {
         empty(p);
-        sql(p, by_driver("CREATE TRIGGER stay BEFORE DELETE ON places BEGIN SELECT RAISE(ABORT, "
-                         "'stays'); END",
-                         "CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                         "RAISE 'stays'; END $$; CREATE TRIGGER stay BEFORE DELETE ON places FOR "
-                         "EACH ROW EXECUTE FUNCTION stay()"));
+        sql(p,
+            by_driver("CREATE TRIGGER stay BEFORE DELETE ON named_rows BEGIN SELECT RAISE(ABORT, "
+                      "'stays'); END",
+                      "CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                      "RAISE 'stays'; END $$; CREATE TRIGGER stay BEFORE DELETE ON named_rows FOR "
+                      "EACH ROW EXECUTE FUNCTION stay()"));
         take_in(&job, &request, ITEMS("name=only kind=shop"), p);
         run_next(&ran, steps, p);
         run_next(&ran, -1, p);
@@ -367,7 +368,8 @@ static void test_kept_by_database(apr_pool_t *p)
         is_string(
             counts_of(&ran, p), "1/0/0/0/0/3",
             apr_psprintf(p, "rows that stay, in another worker's hands after step %d", steps));
-        sql(p, by_driver("DROP TRIGGER stay", "DROP TRIGGER stay ON places; DROP FUNCTION stay()"));
+        sql(p, by_driver("DROP TRIGGER stay",
+                         "DROP TRIGGER stay ON named_rows; DROP FUNCTION stay()"));
     }
 }
 
@@ -379,7 +381,7 @@ static void test_hand_over(apr_pool_t *p)
     int claims;
 
     empty(p);
-    sql(p, "CREATE UNIQUE INDEX one_size ON places (organization_id, size)");
+    sql(p, "CREATE UNIQUE INDEX one_size ON named_rows (organization_id, size)");
     engine.limits.chunk_time = 0;
     take_in(&job, &request,
             ITEMS("name=a kind=shop size=3", "name=b kind=shop size=2", "name=two kind=shop size=7",
@@ -417,7 +419,7 @@ static void test_chain(apr_pool_t *p)
     int claims;
 
     empty(p);
-    sql(p, "CREATE UNIQUE INDEX one_size ON places (organization_id, size)");
+    sql(p, "CREATE UNIQUE INDEX one_size ON named_rows (organization_id, size)");
     take_in(&job, &request,
             ITEMS("name=a kind=shop size=11", "name=b kind=shop size=12",
                   "name=c kind=shop size=13", "name=d kind=shop size=14"),
@@ -445,28 +447,30 @@ static void test_exchange(apr_pool_t *p)
     batch_job_t job, ran;
 
     empty(p);
-    sql(p, "CREATE UNIQUE INDEX one_size ON places (organization_id, size)");
+    sql(p, "CREATE UNIQUE INDEX one_size ON named_rows (organization_id, size)");
     take_in(&job, &request, ITEMS("name=a kind=shop size=1", "name=b kind=shop size=2"), p);
     run_to_end(&ran, p);
     ran = again(&job, p);
     is_string(counts_of(&ran, p), "2/0/0/3/0/0", "rows with the values of those that go");
     is_string(acme(p), "a:1 b:2", "are in their place");
-    sql(p, by_driver("CREATE TRIGGER never BEFORE INSERT ON places WHEN new.name LIKE 'x%' AND NOT "
-                     "EXISTS (SELECT 1 FROM places WHERE organization_id = 'acme' AND size = "
-                     "new.size) BEGIN SELECT "
-                     "RAISE(ABORT, 'never'); END",
-                     "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
-                     "new.name LIKE 'x%' AND NOT EXISTS (SELECT 1 FROM places WHERE "
-                     "organization_id = 'acme' AND size = "
-                     "new.size) THEN RAISE 'never'; END IF; RETURN new; END $$; CREATE TRIGGER "
-                     "never BEFORE INSERT ON places FOR EACH ROW EXECUTE FUNCTION never()"));
+    sql(p, by_driver(
+               "CREATE TRIGGER never BEFORE INSERT ON named_rows WHEN new.name LIKE 'x%' AND NOT "
+               "EXISTS (SELECT 1 FROM named_rows WHERE organization_id = 'acme' AND size = "
+               "new.size) BEGIN SELECT "
+               "RAISE(ABORT, 'never'); END",
+               "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+               "new.name LIKE 'x%' AND NOT EXISTS (SELECT 1 FROM named_rows WHERE "
+               "organization_id = 'acme' AND size = "
+               "new.size) THEN RAISE 'never'; END IF; RETURN new; END $$; CREATE TRIGGER "
+               "never BEFORE INSERT ON named_rows FOR EACH ROW EXECUTE FUNCTION never()"));
     take_in(&job, &request, ITEMS("name=x kind=shop size=1", "name=x2 kind=shop size=2"), p);
     run_to_end(&ran, p);
     ran = again(&job, p);
     is_number(ran.status, BATCH_STATUS_FAILED, "where they are refused then, too, it fails");
     is_string(counts_of(&ran, p), "0/0/0/0/0/2", "with an error each");
     is_string(acme(p), "a:1 b:2", "and nothing is removed");
-    sql(p, by_driver("DROP TRIGGER never", "DROP TRIGGER never ON places; DROP FUNCTION never()"));
+    sql(p,
+        by_driver("DROP TRIGGER never", "DROP TRIGGER never ON named_rows; DROP FUNCTION never()"));
     sql(p, "DROP INDEX one_size");
 }
 
@@ -478,16 +482,16 @@ static void test_refused(apr_pool_t *p)
     is_number(take_in(&job, &request, NULL, 0, p), BATCH_EINVALID, "no item at all is refused");
     is_number(take_in(&job, &request, NULL, 1001, p), BATCH_EINVALID, "so are too many for sync");
     request = asking("update", "later");
-    request.resource = "place";
+    request.resource = "named";
     is_number(take_in(&job, &request, NULL, 1, p), BATCH_EINVALID, "and words that are none");
     is_number(problems->nelts, 2, "all of them are named");
     is_string(APR_ARRAY_IDX(problems, 0, batch_problem_t).message,
-              "the resource place takes merge, overwrite or delete", "with what is allowed");
+              "the resource named takes merge, overwrite or delete", "with what is allowed");
 }
 
 int main(void)
 {
-    apr_pool_t *p = begin_places("intake");
+    apr_pool_t *p = begin_intake("intake");
 
     test_merge(p);
     test_overwrite(p);
@@ -502,5 +506,5 @@ int main(void)
     test_chain(p);
     test_exchange(p);
     test_refused(p);
-    return end_places(p);
+    return end_intake(p);
 }

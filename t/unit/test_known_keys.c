@@ -4,7 +4,7 @@
  */
 #include "engine/known_keys.h"
 
-#include "places.h"
+#include "intake_fixture.h"
 
 #define ITEMS 5000
 
@@ -44,7 +44,7 @@ static void take_in(batch_job_t *job, const char *action, int count, apr_pool_t 
     struct source source = {{next_by_id, rewind_items, NULL, count, NULL}, NULL, 0, 0};
     batch_resources_request_t sent = {.mode = "mixed",
                                       .action = action,
-                                      .resource = "place",
+                                      .resource = "named",
                                       .save_upload = 1,
                                       .has_data = 1,
                                       .count = count};
@@ -63,16 +63,17 @@ static void take_in(batch_job_t *job, const char *action, int count, apr_pool_t 
 /* So many rows, with keys of a prefix and five digits. */
 static void insert_places(const char *prefix, int count, const char *kind, apr_pool_t *p)
 {
-    sql(p, is_pgsql()
-               ? apr_psprintf(p,
-                              "INSERT INTO places SELECT '%s' || lpad(i::text, 5, '0'), 'acme', "
-                              "'n' || i, '%s', 1, NULL FROM generate_series(0, %d - 1) AS n (i)",
-                              prefix, kind, count)
-               : apr_psprintf(p,
-                              "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n "
-                              "WHERE i + 1 < %d) INSERT INTO places SELECT '%s' || printf('%%05d',"
-                              " i), 'acme', 'n' || i, '%s', 1, NULL FROM n",
-                              count, prefix, kind));
+    sql(p,
+        is_pgsql()
+            ? apr_psprintf(p,
+                           "INSERT INTO named_rows SELECT '%s' || lpad(i::text, 5, '0'), 'acme', "
+                           "'n' || i, '%s', 1, NULL FROM generate_series(0, %d - 1) AS n (i)",
+                           prefix, kind, count)
+            : apr_psprintf(p,
+                           "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n "
+                           "WHERE i + 1 < %d) INSERT INTO named_rows SELECT '%s' || printf('%%05d',"
+                           " i), 'acme', 'n' || i, '%s', 1, NULL FROM n",
+                           count, prefix, kind));
 }
 
 /* Rows i00000 and on, and more that no item of a test names, with keys of so many bytes. */
@@ -81,8 +82,8 @@ static void fill_places(int count, int more, int bytes, apr_pool_t *p)
     char *prefix = apr_pcalloc(p, (apr_size_t)bytes + 1);
 
     memset(prefix, 'x', (apr_size_t)bytes);
-    sql(p, "DELETE FROM places;"
-           "INSERT INTO places VALUES ('g1', 'globex', 'one', 'shop', 1, NULL)");
+    sql(p, "DELETE FROM named_rows;"
+           "INSERT INTO named_rows VALUES ('g1', 'globex', 'one', 'shop', 1, NULL)");
     insert_places("i", count, "shop", p);
     if (more) {
         insert_places(prefix, more, "bar", p);
@@ -91,7 +92,7 @@ static void fill_places(int count, int more, int bytes, apr_pool_t *p)
 
 static const char *rows(const char *condition, apr_pool_t *p)
 {
-    return sql(p, apr_psprintf(p, "SELECT count(*) FROM places WHERE %s", condition));
+    return sql(p, apr_psprintf(p, "SELECT count(*) FROM named_rows WHERE %s", condition));
 }
 
 /* ---- Tests --------------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ static const char *rows(const char *condition, apr_pool_t *p)
 
 static batch_known_keys_t *known_of(const char *organization, int limit, apr_pool_t *p)
 {
-    batch_row_scope_t scope = {.resource = &place, .organization = organization};
+    batch_row_scope_t scope = {.resource = &named, .organization = organization};
     batch_known_keys_t *known = NULL;
 
     is_number(batch_known_keys_make(&known, engine.store, &scope, limit, p), APR_SUCCESS,
@@ -113,7 +114,7 @@ static void test_set(apr_pool_t *p)
 
     fill_places(ITEMS, 0, 0, p);
     ok(!known_of("acme", ITEMS, p), "without an index for it there is no set");
-    sql(p, "CREATE INDEX places_by_scope ON places (organization_id, id)");
+    sql(p, "CREATE INDEX named_rows_by_scope ON named_rows (organization_id, id)");
     known = known_of("acme", ITEMS, p);
     if (is_pgsql()) {
         ok(!known, "PostgreSQL looks for many rows at once");
@@ -136,8 +137,9 @@ static void test_changes_meanwhile(apr_pool_t *p)
     batch_job_t job, ran;
 
     fill_places(ITEMS - 10, 0, 0, p);
-    meanwhile = "DELETE FROM places WHERE id = 'i04500'; INSERT INTO places VALUES ('i04995', "
-                "'acme', 'late', 'shop', 1, NULL)";
+    meanwhile =
+        "DELETE FROM named_rows WHERE id = 'i04500'; INSERT INTO named_rows VALUES ('i04995', "
+        "'acme', 'late', 'shop', 1, NULL)";
     meanwhile_at = 4400;
     odd_id = "g1";
     take_in(&job, "merge", ITEMS, p);
@@ -203,7 +205,7 @@ static void test_kept_rows(apr_pool_t *p)
 {
     batch_job_t job, ran;
 
-    sql(p, "CREATE TABLE visits (place TEXT REFERENCES places (id) DEFERRABLE INITIALLY "
+    sql(p, "CREATE TABLE visits (row_id TEXT REFERENCES named_rows (id) DEFERRABLE INITIALLY "
            "DEFERRED)");
     fill_places(ITEMS, 1200, 3, p);
     sql(p, "INSERT INTO visits VALUES ('xxx00000'), ('xxx00700'), ('xxx01199')");
@@ -221,12 +223,12 @@ static void test_kept_rows(apr_pool_t *p)
 
 int main(void)
 {
-    apr_pool_t *p = begin_places("known");
+    apr_pool_t *p = begin_intake("known");
 
     test_set(p);
     test_changes_meanwhile(p);
     test_delete(p);
     test_cleanup(p);
     test_kept_rows(p);
-    return end_places(p);
+    return end_intake(p);
 }

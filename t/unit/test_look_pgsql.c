@@ -9,8 +9,8 @@ static void add_immutable(const char *name, batch_type_e type)
 static void make_resource(void)
 {
     memset(&resource, 0, sizeof(resource));
-    resource.name = "good";
-    resource.table = "Goods";
+    resource.name = "typed";
+    resource.table = "Typed";
     resource.key = "Id";
     resource.scope = "org";
     resource.match = apr_array_make(pool, 2, sizeof(const char *));
@@ -26,10 +26,10 @@ static void make_resource(void)
     add_immutable("name", BATCH_TYPE_TEXT);
 }
 
-static void make_goods(const char *id, const char *more)
+static void make_typed(const char *id, const char *more)
 {
     native(path, apr_psprintf(pool,
-                              "DROP TABLE IF EXISTS \"Goods\"; CREATE TABLE \"Goods\" (\"Id\" %s, "
+                              "DROP TABLE IF EXISTS \"Typed\"; CREATE TABLE \"Typed\" (\"Id\" %s, "
                               "org bigint, code integer, count integer, size numeric, flag "
                               "smallint, at timestamptz, extra jsonb, plain json, name char(5)%s)",
                               id, more));
@@ -87,10 +87,10 @@ static const char *look(const char *organization)
 
 static void test_look(void)
 {
-    make_goods("uuid PRIMARY KEY", "");
+    make_typed("uuid PRIMARY KEY", "");
     native(path,
-           "INSERT INTO \"Goods\" VALUES ('" ID1 "', 7, 1, 5, 1.50, 1, '2024-02-29 12:00+00', "
-           "'{\"a\": [1, 2], \"b\": null}', '{\"a\":1}', 'x'); INSERT INTO \"Goods\" (\"Id\", org, "
+           "INSERT INTO \"Typed\" VALUES ('" ID1 "', 7, 1, 5, 1.50, 1, '2024-02-29 12:00+00', "
+           "'{\"a\": [1, 2], \"b\": null}', '{\"a\":1}', 'x'); INSERT INTO \"Typed\" (\"Id\", org, "
            "code) VALUES (gen_random_uuid(), 7, 2), "
            "(gen_random_uuid(), 7, 2), (gen_random_uuid(), 8, 3)");
     add_item(UPPER, "count=5", "size=1.5", "flag=true", "at=2024-02-29T13:00:00+01:00",
@@ -123,13 +123,13 @@ static void test_look(void)
     is_string(look("9"), "0 - -", "another organization");
     add_item(UPPER, NULL);
     is_string(look("acme"), "0 - -", "one that no row can be of");
-    make_goods("bigint PRIMARY KEY", "");
-    native(path, "INSERT INTO \"Goods\" (\"Id\", org, code) VALUES (12, 7, 1)");
+    make_typed("bigint PRIMARY KEY", "");
+    native(path, "INSERT INTO \"Typed\" (\"Id\", org, code) VALUES (12, 7, 1)");
     add_item("12", NULL);
     add_item("012", NULL);
     add_item(NULL, "code=1", NULL);
     is_string(look("7"), "1 12 -; 1 12 -; 1 12 -", "a table made anew with keys of another type");
-    is_number(number("SELECT count(*) FROM \"Goods\""), 1, "nothing is changed");
+    is_number(number("SELECT count(*) FROM \"Typed\""), 1, "nothing is changed");
 }
 
 /* ---- Walks -------------------------------------------------------------------------------------
@@ -197,9 +197,9 @@ static void test_walk_types(void)
     int calls;
 
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        make_goods(apr_pstrcat(pool, kinds[i].type, " PRIMARY KEY", NULL), "");
+        make_typed(apr_pstrcat(pool, kinds[i].type, " PRIMARY KEY", NULL), "");
         native(path, apr_psprintf(pool,
-                                  "INSERT INTO \"Goods\" (\"Id\") VALUES %s; UPDATE \"Goods\" SET "
+                                  "INSERT INTO \"Typed\" (\"Id\") VALUES %s; UPDATE \"Typed\" SET "
                                   "org = 7",
                                   kinds[i].keys));
         is_string(walk_all(&calls, 1), kinds[i].expected,
@@ -212,16 +212,16 @@ static void test_walk_far(void)
 {
     int calls;
 
-    make_goods("bigint PRIMARY KEY", "");
+    make_typed("bigint PRIMARY KEY", "");
     native(path,
-           "INSERT INTO \"Goods\" (\"Id\", org) SELECT i, CASE WHEN i % 7000 = 0 THEN 7 ELSE 8 "
+           "INSERT INTO \"Typed\" (\"Id\", org) SELECT i, CASE WHEN i % 7000 = 0 THEN 7 ELSE 8 "
            "END FROM generate_series(1, 21000) AS n (i)");
     is_string(walk_all(&calls, 10), "7000,14000,21000", "few rows among many of others");
     ok(calls >= 21 && calls <= 23, "are found in pieces of the table: %d", calls);
-    native(path, "CREATE INDEX ON \"Goods\" (org, \"Id\")");
+    native(path, "CREATE INDEX ON \"Typed\" (org, \"Id\")");
     is_string(walk_all(&calls, 10), "7000,14000,21000", "with an index that has them together");
     is_number(calls, 1, "there is only one piece");
-    native(path, "DROP INDEX \"Goods_org_Id_idx\"");
+    native(path, "DROP INDEX \"Typed_org_Id_idx\"");
     is_string(walk_all(&calls, 10), "7000,14000,21000", "and without it again");
     ok(calls >= 21, "there are many: %d", calls);
 }

@@ -2,7 +2,7 @@
  * PostgreSQL: merges of large sets, of columns of all types, beside other sessions; what they cost
  * is counted by a trigger for each statement.
  */
-#include "goods.h"
+#include "pgsql_matched.h"
 
 static void test_types(void)
 {
@@ -17,17 +17,17 @@ static void test_types(void)
                  "day=2024-02-29", "extra={\"a\":[1,\"x\"]}", "mood=sad", NULL);
         add_item(BATCH_ITEM_MATCH, id_of(2), "code=c2", "name", NULL);
         is_string(letters(), round ? "AA" : "CC", "columns of all types");
-        is_string(good("c1", columns),
+        is_string(matched("c1", columns),
                   "\xc3\xbc%s'\\{\"|7|12.35|t|1|2024-02-29 12:00:00|2024-02-29|{\"a\": [1, "
                   "\"x\"]}|sad",
                   "each as it should be");
-        is_string(good("c2", columns), "5", "defaults, where a column is left out");
+        is_string(matched("c2", columns), "5", "defaults, where a column is left out");
     }
     add_item(BATCH_ITEM_KEY, "0A000000-0000-4000-8000-000000000001", "name=upper", NULL);
     add_item(BATCH_ITEM_KEY, "no uuid", "name=x", NULL);
     add_item(BATCH_ITEM_KEY, id_of(9), "name=x", NULL);
     is_string(letters(), "ANN", "keys of the column's type");
-    is_string(good("c1", "name"), "upper", "find their rows");
+    is_string(matched("c1", "name"), "upper", "find their rows");
     organization = "no number";
     add_item(BATCH_ITEM_KEY, id_of(1), "name=x", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(3), "code=c1", NULL);
@@ -73,23 +73,23 @@ static void test_large(void)
 
     make_usual();
     native(path,
-           "INSERT INTO \"Goods\" (\"Id\", org, code, count) SELECT gen_random_uuid(), o, 'm' "
+           "INSERT INTO \"Matched\" (\"Id\", org, code, count) SELECT gen_random_uuid(), o, 'm' "
            "|| lpad(i::text, 5, '0'), 9 FROM generate_series(0, 1998, 2) AS n (i), "
            "generate_series(7, 8) AS m (o)");
     add_many(2000, -1);
     is_string(tally(), "A1000 N0 R0 C1000 M0", "2,000 items, half of them there");
     ok(statements() <= 20, "in %lld statements", statements());
-    is_number(number("SELECT count(*) FROM \"Goods\" WHERE org = 7 AND count = 1"), 2000,
+    is_number(number("SELECT count(*) FROM \"Matched\" WHERE org = 7 AND count = 1"), 2000,
               "all of "
               "them as they were sent");
-    is_number(number("SELECT count(*) FROM \"Goods\" WHERE org = 8 AND count = 9"), 1000,
+    is_number(number("SELECT count(*) FROM \"Matched\" WHERE org = 8 AND count = 9"), 1000,
               "the other organization's as they were");
     before = statements();
     add_many(2000, 777);
     is_string(tally(), "A1999 N0 R1 C0 M0", "one of them is refused");
     ok(strstr(work.message, "check constraint"), "with a reason: %s", work.message);
     ok(statements() - before <= 120, "found in %lld statements", statements() - before);
-    native(path, "DELETE FROM \"Goods\" WHERE org = 7");
+    native(path, "DELETE FROM \"Matched\" WHERE org = 7");
     add_many(2000, 1234);
     is_string(tally(), "A0 N0 R1 C1999 M0", "the same with new rows");
 }
@@ -102,7 +102,7 @@ static void test_order(void)
     is_string(tally(), "A0 N0 R0 C500 M0", "rows in no order");
     native(path, "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO "
                  "log (entry) VALUES (NEW.code); RETURN NEW; END $$; CREATE TRIGGER note BEFORE "
-                 "UPDATE ON \"Goods\" FOR EACH ROW EXECUTE FUNCTION note()");
+                 "UPDATE ON \"Matched\" FOR EACH ROW EXECUTE FUNCTION note()");
     add_many(500, -1);
     work.count = 16; /* so many are in the first set of a connection, or more */
     is_string(tally(), "A16 N0 R0 C0 M0", "are changed");
@@ -128,7 +128,7 @@ static void test_many_sets(void)
     make_usual();
     add_item(BATCH_ITEM_NEW, id_of(999), "mood=sad", NULL);
     is_string(letters(), "C", "a first item, after which the table is known");
-    native(path, "DELETE FROM \"Goods\"; ALTER SEQUENCE statements RESTART");
+    native(path, "DELETE FROM \"Matched\"; ALTER SEQUENCE statements RESTART");
     for (set = 0; set < 128; set++) {
         batch_item_t *item = &work.items[work.count];
 
@@ -147,7 +147,7 @@ static void test_many_sets(void)
     ok(statements() <= 2 * 128, "at worst a statement for each: %lld", statements());
     ok(work.prepared < BATCH_CONNECTION_STATEMENTS, "of which the connection keeps few: %d",
        work.prepared);
-    is_number(number("SELECT count(*) FROM \"Goods\" WHERE coalesce(count, 0) = CASE WHEN "
+    is_number(number("SELECT count(*) FROM \"Matched\" WHERE coalesce(count, 0) = CASE WHEN "
                      "substr(code, 2)::integer & 2 > 0 THEN 1 ELSE 5 END AND (name IS NOT NULL) = "
                      "(substr(code, 2)::integer & 1 > 0) AND (day IS NOT NULL) = (substr(code, "
                      "2)::integer & 64 > 0)"),
@@ -174,7 +174,7 @@ static void test_kinds(void)
     is_string(tally(), "A200 N0 R0 C0 M0", "keys and match in turns");
     ok(statements() - before <= 40, "in few statements: %lld", statements() - before);
     is_number(
-        number("SELECT count(*) FROM \"Goods\" WHERE name = CASE WHEN substr(code, 2)::integer "
+        number("SELECT count(*) FROM \"Matched\" WHERE name = CASE WHEN substr(code, 2)::integer "
                "% 2 = 0 THEN 'key' ELSE 'match' END"),
         200, "each as it was sent");
     add_item(BATCH_ITEM_MATCH, id_of(1), "code=m00000", "name=first", NULL);
@@ -184,9 +184,9 @@ static void test_kinds(void)
     add_item(BATCH_ITEM_MATCH, id_of(3), "code=x2", "name=third", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(4), "code=x1", "count=3", NULL);
     is_string(letters(), "AACAAA", "one that changes what others are matched by");
-    is_string(good("x1", "name || count"), "first3", "keeps its place");
-    is_string(good("m00000", "name"), "second", "before those behind it");
-    is_string(good("x2", "name"), "third", "and behind those before it");
+    is_string(matched("x1", "name || count"), "first3", "keeps its place");
+    is_string(matched("m00000", "name"), "second", "before those behind it");
+    is_string(matched("x2", "name"), "third", "and behind those before it");
 }
 
 /* ---- The same row twice ------------------------------------------------------------------------
@@ -197,7 +197,7 @@ static void test_equal_texts(void)
     int unique;
 
     for (unique = 0; unique < 2; unique++) {
-        make_goods("uuid PRIMARY KEY", "numeric", unique ? ", UNIQUE (org, code)" : "");
+        make_matched("uuid PRIMARY KEY", "numeric", unique ? ", UNIQUE (org, code)" : "");
         add_item(BATCH_ITEM_MATCH, id_of(1), "code=1.0", "name=a", NULL);
         add_item(BATCH_ITEM_MATCH, id_of(2), "code=2", "name=b", "count=1", NULL);
         add_item(BATCH_ITEM_MATCH, id_of(3), "code=1.00", "name=c", "count=2", NULL);
@@ -205,17 +205,17 @@ static void test_equal_texts(void)
         add_item(BATCH_ITEM_MATCH, id_of(5), "code=1", "name=e", NULL);
         add_item(BATCH_ITEM_MATCH, id_of(6), "code=x", "name=f", NULL);
         is_string(letters(), "CCAAAR", "texts that are the same value make one row");
-        is_string(good("1", "name || count"), "e2", "that has what came last");
-        is_number(number("SELECT count(*) FROM \"Goods\""), 2, "no more");
+        is_string(matched("1", "name || count"), "e2", "that has what came last");
+        is_number(number("SELECT count(*) FROM \"Matched\""), 2, "no more");
     }
-    make_goods("numeric PRIMARY KEY", "text", "");
+    make_matched("numeric PRIMARY KEY", "text", "");
     resource.key_generated = 0;
     add_item(BATCH_ITEM_KEY, "1.0", "code=c1", "name=a", NULL);
     add_item(BATCH_ITEM_KEY, "1.00", "name=b", NULL);
     add_item(BATCH_ITEM_KEY, "2", "code=c2", NULL);
     add_item(BATCH_ITEM_KEY, "01", "name=c", NULL);
     is_string(letters(), "CACA", "the same with keys of the client");
-    is_string(good("c1", "name"), "c", "in their order");
+    is_string(matched("c1", "name"), "c", "in their order");
     make_resource();
 }
 
@@ -228,22 +228,22 @@ static void test_beside(void)
     add_item(BATCH_ITEM_MATCH, id_of(1), "code=c1", "name=a", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(2), "code=c2", "name=b", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(3), "code=c3", "name=c", NULL);
-    is_string(merge_beside("INSERT INTO \"Goods\" (\"Id\", org, code, count) VALUES "
+    is_string(merge_beside("INSERT INTO \"Matched\" (\"Id\", org, code, count) VALUES "
                            "(gen_random_uuid(), 7, 'c2', 9)"),
               "CAC", "a row that somebody else makes just now");
-    is_string(good("c2", "name || count"), "b9", "is changed, not made again");
+    is_string(matched("c2", "name || count"), "b9", "is changed, not made again");
     add_item(BATCH_ITEM_MATCH, id_of(4), "code=c4", "name=d", NULL);
-    is_string(merge_beside("INSERT INTO \"Goods\" (\"Id\", org, code, count) VALUES "
+    is_string(merge_beside("INSERT INTO \"Matched\" (\"Id\", org, code, count) VALUES "
                            "(gen_random_uuid(), 7, 'c4', 9)"),
               "A", "so by an item alone");
-    is_string(good("c4", "name || count"), "d9", "too");
+    is_string(matched("c4", "name || count"), "d9", "too");
     add_item(BATCH_ITEM_MATCH, id_of(5), "code=c1", "name=e", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(6), "code=c2", "name=f", NULL);
-    is_string(merge_beside("DELETE FROM \"Goods\" WHERE code = 'c2'"), "AC",
+    is_string(merge_beside("DELETE FROM \"Matched\" WHERE code = 'c2'"), "AC",
               "a row that somebody else removes just now is made");
     add_item(BATCH_ITEM_KEY, id_of(1), "name=g", NULL);
     add_item(BATCH_ITEM_KEY, id_of(6), "name=h", NULL);
-    is_string(merge_beside("DELETE FROM \"Goods\" WHERE code = 'c2'"), "AN",
+    is_string(merge_beside("DELETE FROM \"Matched\" WHERE code = 'c2'"), "AN",
               "or, by a key, not found");
 }
 
@@ -254,22 +254,22 @@ static void test_met(void)
     batch_store_t *all = store;
     int i;
 
-    make_goods("uuid PRIMARY KEY", "text",
-               ", UNIQUE (org, code), serial bigint GENERATED ALWAYS AS IDENTITY");
+    make_matched("uuid PRIMARY KEY", "text",
+                 ", UNIQUE (org, code), serial bigint GENERATED ALWAYS AS IDENTITY");
     store = open_store(path, 3000); /* it has not seen the table: that explains no refusal */
     for (i = 0; i < 16; i++) {
         add_item(BATCH_ITEM_MATCH, id_of(i), apr_psprintf(pool, "code=c%02d", i), "name=new", NULL);
     }
-    is_string(merge_beside("INSERT INTO \"Goods\" (\"Id\", org, code, count) VALUES "
+    is_string(merge_beside("INSERT INTO \"Matched\" (\"Id\", org, code, count) VALUES "
                            "(gen_random_uuid(), 7, 'c05', 9)"),
               "CCCCCACCCCCCCCCC", "a row that somebody else makes meanwhile");
-    is_string(good("c05", "name || count"), "new9", "is changed, not made again");
+    is_string(matched("c05", "name || count"), "new9", "is changed, not made again");
     is_number(statements(), 5, "by their INSERT, and two UPDATEs and INSERTs of all");
     for (i = 0; i < 16; i++) {
         add_item(BATCH_ITEM_MATCH, id_of(16 + i), apr_psprintf(pool, "code=d%02d", i), "name=new",
                  NULL);
     }
-    is_string(merge_beside("DELETE FROM \"Goods\" WHERE code = 'c05'; INSERT INTO \"Goods\" "
+    is_string(merge_beside("DELETE FROM \"Matched\" WHERE code = 'c05'; INSERT INTO \"Matched\" "
                            "(\"Id\", org, code, name) SELECT gen_random_uuid(), 7, 'd' || i, 'old' "
                            "FROM generate_series(10, 15) AS n (i)"),
               "CCCCCCCCCCAAAAAA", "so are several");
@@ -286,7 +286,7 @@ static void test_rest(void)
     make_usual();
     native(path, "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
                  "pg_sleep(0.05); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON "
-                 "\"Goods\" FOR EACH ROW EXECUTE FUNCTION slow()");
+                 "\"Matched\" FOR EACH ROW EXECUTE FUNCTION slow()");
     store = open_store(path, 3000); /* it knows nothing of the table's speed, and begins with 16 */
     work.patience = apr_time_from_msec(1200);
     for (i = 0; i < 26; i++) {
@@ -308,9 +308,9 @@ static void test_rest(void)
 /* What the words of a refusal must not say: what another organization's row is like. */
 static void test_words(void)
 {
-    make_goods("uuid PRIMARY KEY", "text", ", UNIQUE (name)");
+    make_matched("uuid PRIMARY KEY", "text", ", UNIQUE (name)");
     native(path, apr_psprintf(pool,
-                              "INSERT INTO \"Goods\" (\"Id\", org, code, name) VALUES ('%s', 8, "
+                              "INSERT INTO \"Matched\" (\"Id\", org, code, name) VALUES ('%s', 8, "
                               "'secret', 'hidden')",
                               id_of(1)));
     add_item(BATCH_ITEM_MATCH, id_of(2), "code=c1", "name=hidden", NULL);
@@ -320,7 +320,7 @@ static void test_words(void)
     ok(strstr(work.message, "unique constraint") && !strstr(work.message, "hidden") &&
            !strstr(work.message, "secret") && !strchr(work.message, '\n'),
        "says no more than: %s", work.message);
-    is_string(native(path, "SELECT code || name FROM \"Goods\" WHERE org = 8"), "secrethidden",
+    is_string(native(path, "SELECT code || name FROM \"Matched\" WHERE org = 8"), "secrethidden",
               "the other organization's row is as it was");
 }
 
@@ -329,16 +329,16 @@ static void test_words(void)
 
 static void test_triggers(void)
 {
-    make_goods("uuid PRIMARY KEY", "text",
-               ", UNIQUE (org, code), serial bigint GENERATED ALWAYS AS IDENTITY, twice integer "
-               "GENERATED ALWAYS AS (count * 2) STORED");
+    make_matched("uuid PRIMARY KEY", "text",
+                 ", UNIQUE (org, code), serial bigint GENERATED ALWAYS AS IDENTITY, twice integer "
+                 "GENERATED ALWAYS AS (count * 2) STORED");
     add_many(100, -1);
     is_string(tally(), "A0 N0 R0 C100 M0", "identity and generated columns");
     native(path,
            "CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
            "NEW.name = 'out' THEN RETURN NULL; END IF; IF TG_OP = 'INSERT' THEN INSERT INTO "
            "log (entry) VALUES (NEW.code); NEW.\"Id\" := gen_random_uuid(); END IF; RETURN "
-           "NEW; END $$; CREATE TRIGGER own BEFORE INSERT OR UPDATE ON \"Goods\" FOR EACH ROW "
+           "NEW; END $$; CREATE TRIGGER own BEFORE INSERT OR UPDATE ON \"Matched\" FOR EACH ROW "
            "EXECUTE FUNCTION own()");
     add_item(BATCH_ITEM_MATCH, id_of(1), "code=t1", "name=a", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(2), "code=m00001", "name=out", NULL);
@@ -349,7 +349,7 @@ static void test_triggers(void)
     add_item(BATCH_ITEM_NEW, id_of(6), "name=c", NULL);
     is_string(letters(), "CRRARRC", "a trigger that gives keys, and leaves rows out");
     ok(strstr(work.message, "without an error"), "which is said: %s", work.message);
-    is_number(number("SELECT count(*) FROM \"Goods\""), 102, "so many there are");
+    is_number(number("SELECT count(*) FROM \"Matched\""), 102, "so many there are");
     is_number(number("SELECT count(*) FROM log"), 2, "what a trigger did for no row is undone");
     native(path, "DROP FUNCTION own() CASCADE");
 }
@@ -360,22 +360,23 @@ static void test_row_security(void)
     batch_store_t *all = store;
 
     make_usual();
-    native(path, apr_psprintf(
-                     pool,
-                     "CREATE ROLE %s LOGIN; GRANT ALL ON SCHEMA unit_%ld TO %s; GRANT ALL ON ALL "
-                     "TABLES IN SCHEMA unit_%ld TO %s; GRANT ALL ON ALL SEQUENCES IN SCHEMA "
-                     "unit_%ld TO %s; ALTER TABLE \"Goods\" ENABLE ROW LEVEL SECURITY; CREATE "
-                     "POLICY mine ON \"Goods\" USING (count IS DISTINCT FROM 42) WITH CHECK (name "
-                     "IS DISTINCT FROM 'no'); INSERT INTO \"Goods\" (\"Id\", org, code, count) "
-                     "VALUES (gen_random_uuid(), 7, 'c1', 1), (gen_random_uuid(), 7, 'c2', 42)",
-                     role, (long)getpid(), role, (long)getpid(), role, (long)getpid(), role));
+    native(path,
+           apr_psprintf(
+               pool,
+               "CREATE ROLE %s LOGIN; GRANT ALL ON SCHEMA unit_%ld TO %s; GRANT ALL ON ALL "
+               "TABLES IN SCHEMA unit_%ld TO %s; GRANT ALL ON ALL SEQUENCES IN SCHEMA "
+               "unit_%ld TO %s; ALTER TABLE \"Matched\" ENABLE ROW LEVEL SECURITY; CREATE "
+               "POLICY mine ON \"Matched\" USING (count IS DISTINCT FROM 42) WITH CHECK (name "
+               "IS DISTINCT FROM 'no'); INSERT INTO \"Matched\" (\"Id\", org, code, count) "
+               "VALUES (gen_random_uuid(), 7, 'c1', 1), (gen_random_uuid(), 7, 'c2', 42)",
+               role, (long)getpid(), role, (long)getpid(), role, (long)getpid(), role));
     store = open_store(apr_pstrcat(pool, path, " user=", role, NULL), 3000);
     add_item(BATCH_ITEM_MATCH, id_of(1), "code=c1", "name=a", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(2), "code=c2", "name=b", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(3), "code=c3", "name=no", NULL);
     add_item(BATCH_ITEM_MATCH, id_of(4), "code=c4", "name=d", NULL);
     is_string(letters(), "ARRC", "policies of row security: rows that cannot be seen, or made");
-    is_string(good("c2", "count"), "42", "are as they were");
+    is_string(matched("c2", "count"), "42", "are as they were");
     batch_store_destroy(store);
     store = all;
     native(path, apr_psprintf(pool, "DROP OWNED BY %s; DROP ROLE %s", role, role));
@@ -387,18 +388,18 @@ static void test_changes(void)
     make_usual();
     add_many(50, -1);
     is_string(tally(), "A0 N0 R0 C50 M0", "a table with a unique index");
-    native(path, "ALTER TABLE \"Goods\" DROP CONSTRAINT \"Goods_org_code_key\"; INSERT INTO "
-                 "\"Goods\" (\"Id\", org, code) VALUES (gen_random_uuid(), 7, 'm00003')");
+    native(path, "ALTER TABLE \"Matched\" DROP CONSTRAINT \"Matched_org_code_key\"; INSERT INTO "
+                 "\"Matched\" (\"Id\", org, code) VALUES (gen_random_uuid(), 7, 'm00003')");
     add_many(50, -1);
     is_string(tally(), "A49 N0 R0 C0 M1", "without it");
-    make_goods("text PRIMARY KEY", "integer", "");
+    make_matched("text PRIMARY KEY", "integer", "");
     add_item(BATCH_ITEM_MATCH, "k1", "code=1", "name=a", NULL);
     add_item(BATCH_ITEM_KEY, "k1", "name=b", NULL);
     is_string(letters(), "CA", "made anew with other types");
-    native(path, "ALTER TABLE \"Goods\" DROP COLUMN count");
+    native(path, "ALTER TABLE \"Matched\" DROP COLUMN count");
     add_item(BATCH_ITEM_MATCH, "k1", "code=1", "name=a", NULL);
     add_item(BATCH_ITEM_MATCH, "k2", "code=2", "count=1", NULL);
-    ok(strstr(letters(), "column \"count\" of relation \"Goods\" does not exist"),
+    ok(strstr(letters(), "column \"count\" of relation \"Matched\" does not exist"),
        "without a column that an item has: nobody's fault");
 }
 
@@ -406,7 +407,7 @@ int main(int argc, char **argv)
 {
     int code;
 
-    if (!begin_goods(&code, argc, argv)) {
+    if (!begin_matched(&code, argc, argv)) {
         return code;
     }
     test_types();

@@ -1,11 +1,11 @@
 /* The administrator's tables: rows that are merged. */
-#include "store_parts.h"
+#include "store_full_resource.h"
 
 static void test_by_key(void)
 {
     work_t work = {.count = 0};
 
-    make_parts();
+    make_full_rows();
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=ONE", "quantity=12", "size=1.5", "checked=true",
              NULL);
     add_item(&work, BATCH_ITEM_KEY, "a2", "name", "kind=z", NULL);
@@ -13,29 +13,30 @@ static void test_by_key(void)
     add_item(&work, BATCH_ITEM_KEY, "g1", "name=mine", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a3", NULL);
     is_string(letters(&work), "AANNA", "by generated keys: what is there, of this organization");
-    is_string(part("a1", "name || code || kind || created_at"), "ONEc1xthen",
+    is_string(full_row("a1", "name || code || kind || created_at"), "ONEc1xthen",
               "what the item has is set, the rest stays");
-    is_string(part("a1", by_driver("typeof(quantity) || quantity || typeof(size) || size || "
-                                   "typeof(checked) || checked",
-                                   "'integer' || quantity || 'real' || size || 'integer' || "
-                                   "checked::integer")),
+    is_string(full_row("a1", by_driver("typeof(quantity) || quantity || typeof(size) || size || "
+                                       "typeof(checked) || checked",
+                                       "'integer' || quantity || 'real' || size || 'integer' || "
+                                       "checked::integer")),
               "integer12real1.5integer1", "numbers are numbers");
-    is_string(part("a1", "updated_by"), "alice-id", "the stamps of an update");
-    ok(number("SELECT count(*) FROM parts WHERE id = 'a1' AND updated_at LIKE "
+    is_string(full_row("a1", "updated_by"), "alice-id", "the stamps of an update");
+    ok(number("SELECT count(*) FROM full_rows WHERE id = 'a1' AND updated_at LIKE "
               "'20__-__-__T__:__:__Z' AND created_by IS NULL"),
        "and only those");
-    is_string(part("a2", "name"), "NULL", "NULL is set");
-    is_string(part("a2", "kind"), "x", "what is immutable stays");
-    is_string(part("a3", "name || updated_by"), "threealice-id", "nothing to set but the stamps");
+    is_string(full_row("a2", "name"), "NULL", "NULL is set");
+    is_string(full_row("a2", "kind"), "x", "what is immutable stays");
+    is_string(full_row("a3", "name || updated_by"), "threealice-id",
+              "nothing to set but the stamps");
     ok(theirs_are_untouched(), "the other organization's rows are as they were");
-    is_number(number("SELECT count(*) FROM parts"), 5, "no row is new");
+    is_number(number("SELECT count(*) FROM full_rows"), 5, "no row is new");
     resource.updated_at = resource.updated_by_id = NULL;
     work.count = 0;
     add_item(&work, BATCH_ITEM_KEY, "a3", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a4", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a3", "kind=q", NULL);
     is_string(letters(&work), "ANA", "without anything to set an item still finds its row");
-    is_string(part("a3", "kind"), "y", "and changes nothing of it");
+    is_string(full_row("a3", "kind"), "y", "and changes nothing of it");
     make_resource();
 }
 
@@ -43,7 +44,7 @@ static void test_client_keys(void)
 {
     work_t work = {.count = 0};
 
-    make_parts();
+    make_full_rows();
     resource.key_generated = 0;
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=ONE", NULL);
     add_item(&work, BATCH_ITEM_KEY, "b1", "code=k1", "name=new", "kind=w", NULL);
@@ -51,10 +52,10 @@ static void test_client_keys(void)
     add_item(&work, BATCH_ITEM_KEY, "g1", "code=k2", "name=mine", NULL);
     add_item(&work, BATCH_ITEM_KEY, "b2", NULL);
     is_string(letters(&work), "ACARC", "keys of the client: what is not there is made");
-    is_string(part("b1", "org || code || name || kind || quantity"), "acmek1newerw5",
+    is_string(full_row("b1", "org || code || name || kind || quantity"), "acmek1newerw5",
               "with scope, values, defaults; immutable once it is there");
-    is_string(part("b1", "created_by || updated_by"), "alice-idalice-id", "and all stamps");
-    ok(number("SELECT count(*) FROM parts WHERE id = 'b1' AND created_at LIKE "
+    is_string(full_row("b1", "created_by || updated_by"), "alice-idalice-id", "and all stamps");
+    ok(number("SELECT count(*) FROM full_rows WHERE id = 'b1' AND created_at LIKE "
               "'20__-__-__T__:__:__Z' AND updated_at LIKE '20__-__-__T__:__:__Z'"),
        "of both sorts");
     ok(*work.messages[3] && !strstr(work.messages[3], "g1") && !strstr(work.messages[3], "globex"),
@@ -67,7 +68,7 @@ static void test_by_match(void)
 {
     work_t work = {.count = 0};
 
-    make_parts();
+    make_full_rows();
     add_item(&work, BATCH_ITEM_MATCH, "n1", "code=c1", "name=ONE", "kind=w", NULL);
     add_item(&work, BATCH_ITEM_MATCH, "n2", "name=new", "code=c9", NULL);
     add_item(&work, BATCH_ITEM_MATCH, "n3", "code=c9", "name=newer", NULL);
@@ -76,11 +77,11 @@ static void test_by_match(void)
     add_item(&work, BATCH_ITEM_MATCH, "n5", "code", "name=no", NULL);
     add_item(&work, BATCH_ITEM_MATCH, "n6", "name=no", NULL);
     is_string(letters(&work), "ACAACRR", "by match");
-    is_string(part("a1", "code || name || kind"), "c1ONEx", "changes the row that is there");
-    is_string(part("n2", "org || code || name"), "acmec9newer", "makes one, once");
-    is_number(number("SELECT count(*) FROM parts WHERE id IN ('n1', 'n3', 'n5', 'n6')"), 0,
+    is_string(full_row("a1", "code || name || kind"), "c1ONEx", "changes the row that is there");
+    is_string(full_row("n2", "org || code || name"), "acmec9newer", "makes one, once");
+    is_number(number("SELECT count(*) FROM full_rows WHERE id IN ('n1', 'n3', 'n5', 'n6')"), 0,
               "no other");
-    is_string(part("a3", "code"), "c4", "an item with a key can change what others match by");
+    is_string(full_row("a3", "code"), "c4", "an item with a key can change what others match by");
     ok(theirs_are_untouched(), "the same match of the other organization is another row");
     make_resource();
 }
@@ -89,7 +90,7 @@ static void test_new(void)
 {
     work_t work = {.count = 0};
 
-    make_parts();
+    make_full_rows();
     add_item(&work, BATCH_ITEM_NEW, "n1", "name=new", NULL);
     add_item(&work, BATCH_ITEM_NEW, "n2", "code=c1", NULL);
     add_item(&work, BATCH_ITEM_NEW, "a1", "code=c7", NULL);
@@ -98,8 +99,9 @@ static void test_new(void)
     is_string(letters(&work), "CRRRC", "new ones: what a constraint refuses fails alone");
     ok(strstr(work.messages[3], "CHECK") || strstr(work.messages[3], "check constraint"),
        "in the database's words");
-    is_string(part("n1", "org || quantity"), "acme5", "a column that is left out has its default");
-    is_string(part("n4", "quantity"), "NULL", "one that is NULL has not");
+    is_string(full_row("n1", "org || quantity"), "acme5",
+              "a column that is left out has its default");
+    is_string(full_row("n4", "quantity"), "NULL", "one that is NULL has not");
     make_resource();
 }
 
@@ -107,7 +109,7 @@ static void test_unfit_items(void)
 {
     work_t work = {.count = 0};
 
-    make_parts();
+    make_full_rows();
     resource.key_generated = 0;
     add_item(&work, BATCH_ITEM_KEY, "a1", "secret=x", "name=q", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "org=globex", NULL);
@@ -116,7 +118,7 @@ static void test_unfit_items(void)
     add_item(&work, BATCH_ITEM_DROPPED, "a1", "name=x", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=y", NULL);
     is_string(letters(&work), "RRRRRA", "columns that no batch may write, items without a row");
-    is_string(part("a1", "org || name"), "acmey", "change nothing");
+    is_string(full_row("a1", "org || name"), "acmey", "change nothing");
     make_resource();
 }
 
@@ -126,22 +128,24 @@ static void test_ambiguous(void)
 
     make_table("TEXT PRIMARY KEY", "");
     add_rows();
-    native(path, "INSERT INTO parts (id, org, code) VALUES ('a4', 'acme', 'c1')");
+    native(path, "INSERT INTO full_rows (id, org, code) VALUES ('a4', 'acme', 'c1')");
     add_item(&work, BATCH_ITEM_MATCH, "n1", "code=c1", "name=ONE", NULL);
     add_item(&work, BATCH_ITEM_MATCH, "n2", "code=c2", "name=TWO", NULL);
     add_item(&work, BATCH_ITEM_MATCH, "n3", "code=c5", "name=FIVE", NULL);
     add_item(&work, BATCH_ITEM_MATCH, "n4", "code=c5", "name=five", NULL);
     is_string(letters(&work), "MACA", "a match of several rows");
-    is_number(number("SELECT count(*) FROM parts WHERE name = 'ONE' OR updated_by = 'alice-id' AND "
-                     "code = 'c1'"),
-              0, "changes none of them");
-    is_string(part("n3", "name"), "five", "without an index too a row is made once");
-    native(path, "CREATE UNIQUE INDEX parts_partly ON parts (org, code) WHERE code <> 'c1'");
+    is_number(
+        number("SELECT count(*) FROM full_rows WHERE name = 'ONE' OR updated_by = 'alice-id' AND "
+               "code = 'c1'"),
+        0, "changes none of them");
+    is_string(full_row("n3", "name"), "five", "without an index too a row is made once");
+    native(path,
+           "CREATE UNIQUE INDEX full_rows_partly ON full_rows (org, code) WHERE code <> 'c1'");
     work.count = 1;
     is_string(letters(&work), "M", "an index over some rows promises nothing");
-    native(path,
-           "DELETE FROM parts WHERE id = 'a4'; CREATE UNIQUE INDEX parts_code ON parts (code, "
-           "org)");
+    native(path, "DELETE FROM full_rows WHERE id = 'a4'; CREATE UNIQUE INDEX full_rows_code ON "
+                 "full_rows (code, "
+                 "org)");
     is_string(letters(&work), "A", "one over all does");
     ok(theirs_are_untouched(), "the other organization's rows are as they were");
     make_resource();
@@ -151,7 +155,7 @@ static void test_triggers(void)
 {
     work_t work = {.count = 0};
 
-    make_parts();
+    make_full_rows();
     resource.key_generated = 0;
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=stop", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a2", "name=go", NULL);
@@ -166,7 +170,8 @@ static void test_triggers(void)
     guard("UPDATE", "new.name = 'stop'", by_driver("SELECT RAISE(IGNORE)", "RETURN NULL"));
     is_string(letters(&work), "RAR", "a trigger that leaves a row as it is");
     ok(strstr(work.messages[0], "without an error"), "is told of");
-    is_number(number("SELECT count(*) FROM parts WHERE org = 'acme'"), 3, "it makes no new row");
+    is_number(number("SELECT count(*) FROM full_rows WHERE org = 'acme'"), 3,
+              "it makes no new row");
     drop_guard();
     work.count = 0;
     add_item(&work, BATCH_ITEM_KEY, "n1", "code=k1", "name=stop", NULL);
@@ -176,7 +181,7 @@ static void test_triggers(void)
     is_string(letters(&work), "RCR", "a trigger that leaves new rows out");
     ok(strstr(work.messages[0], "without an error"), "is told of too");
     drop_guard();
-    native(path, "DELETE FROM parts WHERE id = 'n2'");
+    native(path, "DELETE FROM full_rows WHERE id = 'n2'");
     guard("INSERT", "new.name = 'stop'",
           by_driver("INSERT INTO log VALUES ('tried'); SELECT RAISE(ABORT, 'not new')",
                     "INSERT INTO log VALUES ('tried'); RAISE EXCEPTION 'not new'"));
@@ -191,28 +196,29 @@ static void test_conflict_words(void)
 {
     work_t work = {.count = 0};
 
-    make_parts();
+    make_full_rows();
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=stop", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a2", "name=go", NULL);
-    native(path, "CREATE TRIGGER guard BEFORE UPDATE ON parts WHEN new.name = 'stop' BEGIN "
+    native(path, "CREATE TRIGGER guard BEFORE UPDATE ON full_rows WHEN new.name = 'stop' BEGIN "
                  "INSERT INTO log VALUES ('tried'); SELECT RAISE(FAIL, 'not so'); END");
     is_string(letters(&work), "RA", "a trigger that fails");
     is_number(number("SELECT count(*) FROM log"), 0, "leaves nothing behind");
-    native(path, "DROP TRIGGER guard; CREATE TRIGGER guard BEFORE UPDATE ON parts WHEN new.name = "
-                 "'stop' BEGIN SELECT RAISE(ROLLBACK, 'all stop'); END");
+    native(path,
+           "DROP TRIGGER guard; CREATE TRIGGER guard BEFORE UPDATE ON full_rows WHEN new.name = "
+           "'stop' BEGIN SELECT RAISE(ROLLBACK, 'all stop'); END");
     is_number(merge(&work), BATCH_EREFUSED, "one that rolls back");
     is_string(err.message, "all stop", "ends the transaction, in its own words");
     native(path, "DROP TRIGGER guard");
     resource.key_generated = 0;
     make_table("TEXT PRIMARY KEY ON CONFLICT REPLACE", ", UNIQUE (code) ON CONFLICT IGNORE");
     add_rows(); /* the one of globex with c1 is left out */
-    native(path, "INSERT INTO parts (id, org, code) VALUES ('g1', 'globex', 'g1')");
+    native(path, "INSERT INTO full_rows (id, org, code) VALUES ('g1', 'globex', 'g1')");
     work.count = 0;
     add_item(&work, BATCH_ITEM_KEY, "g1", "code=k1", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "code=c2", NULL);
     add_item(&work, BATCH_ITEM_KEY, "n1", "code=c9", NULL);
     is_string(letters(&work), "RRR", "a constraint that would put a row in the other's place");
-    is_number(number("SELECT count(*) FROM parts WHERE org = 'globex'"), 2, "does not");
+    is_number(number("SELECT count(*) FROM full_rows WHERE org = 'globex'"), 2, "does not");
     make_resource();
 }
 
@@ -220,7 +226,7 @@ static void test_deadline(void)
 {
     work_t work = {.deadline = 1};
 
-    make_parts();
+    make_full_rows();
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=q", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a2", "name=q", NULL);
     is_string(letters(&work), "A", "past the deadline one item is done, and no more");
@@ -235,7 +241,7 @@ static void test_many_sets(void)
     work_t work = {.count = 1};
     int round, set, i, good = 1;
 
-    make_parts();
+    make_full_rows();
     for (round = 0; round < 3; round++) {
         for (set = 0; set < 64; set++) {
             const char *key = apr_psprintf(pool, "s%d-%d", round, set);
@@ -257,20 +263,20 @@ static void test_many_sets(void)
             work.items[0].values = values;
             work.items[0].value_count = count;
             good = good && !strcmp(letters(&work), "C");
-            good =
-                good && number(apr_psprintf(
-                            pool,
-                            "SELECT count(*) FROM parts WHERE id = '%s' AND coalesce(code, '') = "
-                            "'%s' AND coalesce(name, '') = '%s' AND coalesce(kind, '') = '%s' "
-                            "AND quantity = %s AND coalesce(size, 0) = %s AND checked %s",
-                            key, set & 1 ? key : "", set & 2 ? key : "", set & 4 ? key : "",
-                            set & 8 ? "7" : "5", set & 16 ? "7" : "0",
-                            set & 32 ? "IS NOT NULL" : "IS NULL")) == 1;
+            good = good &&
+                   number(apr_psprintf(
+                       pool,
+                       "SELECT count(*) FROM full_rows WHERE id = '%s' AND coalesce(code, '') = "
+                       "'%s' AND coalesce(name, '') = '%s' AND coalesce(kind, '') = '%s' "
+                       "AND quantity = %s AND coalesce(size, 0) = %s AND checked %s",
+                       key, set & 1 ? key : "", set & 2 ? key : "", set & 4 ? key : "",
+                       set & 8 ? "7" : "5", set & 16 ? "7" : "0",
+                       set & 32 ? "IS NOT NULL" : "IS NULL")) == 1;
             work.items[0].kind = BATCH_ITEM_KEY;
             good = good && !strcmp(letters(&work), "A");
         }
         if (round == 1) {
-            good = good && elsewhere("ALTER TABLE parts ADD COLUMN extra TEXT");
+            good = good && elsewhere("ALTER TABLE full_rows ADD COLUMN extra TEXT");
         }
     }
     ok(good, "192 items of 64 sets of columns, each as it was sent");
@@ -280,7 +286,7 @@ static void test_missing_table(void)
 {
     work_t work = {.count = 0};
 
-    make_parts();
+    make_full_rows();
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=q", NULL);
     add_item(&work, BATCH_ITEM_NEW, "n1", "name=q", NULL);
     resource.table = "nowhere";

@@ -3,7 +3,7 @@
  * server of its own, which is stopped and started.
  */
 #include "claims.h"
-#include "things.h"
+#include "pgsql_keyed.h"
 
 #include <apr_thread_proc.h>
 
@@ -247,7 +247,7 @@ static void test_terminated(void)
     work_t work = {.keys = {"1", "2", "3"}, .count = 3};
     int i, failed = 0;
 
-    make_things("bigint", "1", "2", "3", "4");
+    make_keyed("bigint", "1", "2", "3", "4");
     put_one();
     work.before = terminate_all;
     is_number(run(&work), APR_SUCCESS, "a backend is terminated in mid-chunk");
@@ -299,10 +299,10 @@ static void test_locks(void)
     apr_time_t begun;
     holder_t holder = {0};
 
-    make_things("bigint", "1", "2", "3", "4");
+    make_keyed("bigint", "1", "2", "3", "4");
     batch_store_destroy(store);
     store = open_store(path, 300);
-    ok(hold(&holder, "BEGIN; DELETE FROM \"Things\" WHERE \"Key\" = 2"), "somebody locks a row");
+    ok(hold(&holder, "BEGIN; DELETE FROM \"Keyed\" WHERE \"Key\" = 2"), "somebody locks a row");
     begun = apr_time_now();
     is_number(run(&work), BATCH_EUNAVAILABLE, "its chunk is given up");
     ok(says("MB0103", "locked"), "which is said");
@@ -427,10 +427,10 @@ static void test_lock_order(void)
     long long before;
     int i, failed = 0;
 
-    make_things("text", "x", "y", "z", "w");
-    native(path, "INSERT INTO \"Things\" (\"Key\", organization) SELECT 'k' || lpad(i::text, 6, "
+    make_keyed("text", "x", "y", "z", "w");
+    native(path, "INSERT INTO \"Keyed\" (\"Key\", organization) SELECT 'k' || lpad(i::text, 6, "
                  "'0'), 7 FROM generate_series(1, 2000) AS n (i) ORDER BY md5(i::text)");
-    native(path, "ANALYZE \"Things\"");
+    native(path, "ANALYZE \"Keyed\"");
     batch_store_destroy(store);
     store = open_store(path, 60000);
     before = number("SELECT deadlocks FROM pg_stat_database WHERE datname = 'batch'");

@@ -1,7 +1,7 @@
 /* The administrator's tables: rows that are looked for and walked over; what start-up says of one.
  */
 #include "misfits.h"
-#include "store_parts.h"
+#include "store_full_resource.h"
 
 /* ---- Looks -------------------------------------------------------------------------------------
  */
@@ -51,7 +51,7 @@ static void test_look(void)
 
     make_table("TEXT PRIMARY KEY", "");
     add_rows();
-    native(path, "INSERT INTO parts (id, org, code) VALUES ('a4', 'acme', 'c2')");
+    native(path, "INSERT INTO full_rows (id, org, code) VALUES ('a4', 'acme', 'c2')");
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=q", "kind=x", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=q", "kind=z", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "kind", NULL);
@@ -68,8 +68,8 @@ static void test_look(void)
     add_item(&work, BATCH_ITEM_MATCH, "a3", "code=c1", "kind=y", NULL);
     is_string(look(&work), "1 a1 kind; 2 - -; 0 - -; 0 - -; 0 - -; 1 a3 -; 1 a3 -",
               "by match, where there is no key");
-    ok(theirs_are_untouched() && number("SELECT count(*) FROM parts") == 6, "changes nothing");
-    native(path, "UPDATE parts SET kind = NULL WHERE id = 'a1'");
+    ok(theirs_are_untouched() && number("SELECT count(*) FROM full_rows") == 6, "changes nothing");
+    native(path, "UPDATE full_rows SET kind = NULL WHERE id = 'a1'");
     work.count = 0;
     add_item(&work, BATCH_ITEM_KEY, "a1", "kind", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "kind=", NULL);
@@ -144,7 +144,7 @@ static void test_walk(void)
     int calls;
     walk_t walk = {.limit = 10, .stop_at = 2, .after = "a1"};
 
-    make_parts();
+    make_full_rows();
     is_string(walk_all(&calls, 100, NULL), "a1,a2,a3", "a walk over an organization's rows");
     is_string(walk_all(&calls, 1, NULL), "a1,a2,a3", "one at a time");
     is_string(walk_all(&calls, 2, NULL), "a1,a2,a3", "two at a time");
@@ -162,7 +162,7 @@ static void test_walk(void)
     is_string(walk_all(&calls, 100, "x"), "a1,a2", "of one form");
     is_string(walk_all(&calls, 100, NULL), "a1,a2,a3", "of any form");
     make_resource();
-    native(path, "DELETE FROM parts");
+    native(path, "DELETE FROM full_rows");
     is_string(walk_all(&calls, 100, NULL), "", "an empty table");
 }
 
@@ -172,35 +172,40 @@ static void fill(const char *key)
         by_driver("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)",
                   "WITH n(i) AS (SELECT generate_series(1, 9000))");
 
-    native(path, apr_psprintf(pool,
-                              "DELETE FROM parts; INSERT INTO parts (id, org, kind) %s SELECT %s, "
-                              "CASE WHEN i %% 3000 = 0 THEN 'acme' ELSE 'globex' END, 'f1' FROM n",
-                              numbers, key));
+    native(path, apr_psprintf(
+                     pool,
+                     "DELETE FROM full_rows; INSERT INTO full_rows (id, org, kind) %s SELECT %s, "
+                     "CASE WHEN i %% 3000 = 0 THEN 'acme' ELSE 'globex' END, 'f1' FROM n",
+                     numbers, key));
 }
 
 static void test_walk_far(void)
 {
     int calls;
 
-    make_parts();
+    make_full_rows();
     fill(by_driver("printf('k%05d', i)", "'k' || lpad(i::text, 5, '0')"));
     is_string(walk_all(&calls, 10, NULL), "k03000,k06000,k09000", "few rows among many of others");
     ok(calls > 2, "take several calls, of bounded work");
     make_table("INTEGER PRIMARY KEY", "");
     fill("i");
     is_string(walk_all(&calls, 2, NULL), "3000,6000,9000", "keys that are numbers, in their order");
-    native(path, "DELETE FROM parts WHERE org = 'globex'; INSERT INTO parts (id, org) VALUES (20, "
-                 "'acme'), (100, 'acme'), (3, 'acme')");
+    native(
+        path,
+        "DELETE FROM full_rows WHERE org = 'globex'; INSERT INTO full_rows (id, org) VALUES (20, "
+        "'acme'), (100, 'acme'), (3, 'acme')");
     is_string(walk_all(&calls, 1, NULL), "3,20,100,3000,6000,9000", "which is not that of texts");
     make_table("TEXT", ", PRIMARY KEY (org, id)");
     add_rows();
-    native(path, "INSERT INTO parts (id, org) VALUES ('a1', 'globex'), ('a2', 'globex'), ('g1', "
-                 "'acme')");
+    native(path,
+           "INSERT INTO full_rows (id, org) VALUES ('a1', 'globex'), ('a2', 'globex'), ('g1', "
+           "'acme')");
     is_string(walk_all(&calls, 1, NULL), "a1,a2,a3,g1", "keys that others have too");
     make_table("TEXT NOT NULL", "");
     add_rows();
-    native(path, "INSERT INTO parts (id, org) VALUES ('a1', 'globex'), ('a2', 'globex'), ('g1', "
-                 "'acme')");
+    native(path,
+           "INSERT INTO full_rows (id, org) VALUES ('a1', 'globex'), ('a2', 'globex'), ('g1', "
+           "'acme')");
     is_string(walk_all(&calls, 1, NULL), "a1,a2,a3,g1", "without an index either");
     fill("'z'");
     is_string(walk_all(&calls, 10, NULL), "z,z,z", "however many others have that one");
@@ -230,16 +235,16 @@ static void test_any_form(void)
 {
     work_t work = {.form_id = "y"};
 
-    make_parts();
+    make_full_rows();
     resource.form_column = "kind";
     add_item(&work, BATCH_ITEM_KEY, "a1", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a3", NULL);
     add_item(&work, BATCH_ITEM_KEY, "g1", NULL);
     batch_store_write(store, delete_body, &work, &err, pool);
-    is_number(number("SELECT count(*) FROM parts"), 4, "a delete in one form");
+    is_number(number("SELECT count(*) FROM full_rows"), 4, "a delete in one form");
     work.form_id = NULL;
     batch_store_write(store, delete_body, &work, &err, pool);
-    is_number(number("SELECT count(*) FROM parts"), 3, "a delete in any form");
+    is_number(number("SELECT count(*) FROM full_rows"), 3, "a delete in any form");
     ok(theirs_are_untouched(), "of the organization");
     make_resource();
 }
@@ -259,14 +264,14 @@ static const char *doubts(void)
 
 static void test_start_up(void)
 {
-    make_parts();
+    make_full_rows();
     is_string(problems(), "", "a table that fits");
     is_string(doubts(), "", "and leaves nothing to doubt");
     make_table(by_driver("INTEGER PRIMARY KEY", "bigint PRIMARY KEY"), ", UNIQUE (org, code)");
-    ok(strstr(problems(), "BatchKey: column \"id\" of table \"parts\" is one of numbers"),
+    ok(strstr(problems(), "BatchKey: column \"id\" of table \"full_rows\" is one of numbers"),
        "a key that cannot hold a UUID");
     resource.key_generated = 0;
-    ok(strstr(problems(), "BatchKey: a unique index of table \"parts\" has \"id\" alone"),
+    ok(strstr(problems(), "BatchKey: a unique index of table \"full_rows\" has \"id\" alone"),
        "which the client's need not be, but apart for each organization");
     make_table(by_driver("INTEGER NOT NULL", "bigint NOT NULL"),
                ", UNIQUE (org, code), PRIMARY KEY (org, id)");
@@ -276,10 +281,11 @@ static void test_start_up(void)
     is_string(problems(), "", "nor where no row is made");
     make_resource();
     make_table("TEXT NOT NULL", ", owner TEXT NOT NULL, colour TEXT NOT NULL DEFAULT 'red'");
-    ok(strstr(doubts(), "BatchKey: table \"parts\" has no unique index on \"id\"") &&
+    ok(strstr(doubts(), "BatchKey: table \"full_rows\" has no unique index on \"id\"") &&
            strstr(doubts(),
-                  "BatchMatch: table \"parts\" has no unique index on these columns and") &&
-           strstr(doubts(), "BatchTable: column \"owner\" of table \"parts\" must not be NULL") &&
+                  "BatchMatch: table \"full_rows\" has no unique index on these columns and") &&
+           strstr(doubts(),
+                  "BatchTable: column \"owner\" of table \"full_rows\" must not be NULL") &&
            !strstr(doubts(), "colour") && !strstr(doubts(), "column \"id\""),
        "what may surprise");
     is_string(problems(), "", "is no reason not to start");
@@ -288,9 +294,9 @@ static void test_start_up(void)
            !strstr(doubts(), "BatchTable"),
        "where no row is made only the key matters");
     make_resource();
-    native(path,
-           "CREATE UNIQUE INDEX parts_id ON parts (org, id); CREATE UNIQUE INDEX parts_code ON "
-           "parts (code); ALTER TABLE parts DROP COLUMN owner");
+    native(path, "CREATE UNIQUE INDEX full_rows_id ON full_rows (org, id); CREATE UNIQUE INDEX "
+                 "full_rows_code ON "
+                 "full_rows (code); ALTER TABLE full_rows DROP COLUMN owner");
     is_string(doubts(), "", "indexes over fewer or more columns do");
 }
 

@@ -1,7 +1,7 @@
 /* Batches that wait for their upload, on a real database: who may send one, and what is left. */
 #include "engine/upload.h"
 
-#include "places.h"
+#include "intake_fixture.h"
 
 static batch_problems_t *problems;
 static batch_error_t err;
@@ -9,7 +9,7 @@ static batch_error_t err;
 static apr_status_t ask(batch_job_t *job, const char *action, apr_pool_t *p)
 {
     batch_resources_request_t request = {
-        .action = action, .resource = "place", .save_upload = 1, .atomic = 1};
+        .action = action, .resource = "named", .save_upload = 1, .atomic = 1};
     batch_plan_t plan;
     int known;
 
@@ -266,7 +266,7 @@ static void test_secret(apr_pool_t *p)
 
 int main(void)
 {
-    apr_pool_t *p = begin_places("upload");
+    apr_pool_t *p = begin_intake("upload");
 
     engine.limits.lease = apr_time_from_sec(30);
     engine.limits.url_ttl = apr_time_from_sec(900);
@@ -276,5 +276,5 @@ int main(void)
     test_pieces(p);
     test_expiry(p);
     test_secret(p);
-    return end_places(p);
+    return end_intake(p);
 }

@@ -1,6 +1,7 @@
-/* A table of things whose columns are of many types, on PostgreSQL, and work on its rows. */
-#ifndef BATCH_THINGS_H
-#define BATCH_THINGS_H
+/* A table whose rows are found by key and whose columns are of many types, on PostgreSQL, and work
+ * on its rows. */
+#ifndef BATCH_PGSQL_KEYED_H
+#define BATCH_PGSQL_KEYED_H
 
 #include "store_resource.h"
 
@@ -83,8 +84,8 @@ FIXTURE apr_status_t run(work_t *work)
 FIXTURE void make_resource(void)
 {
     memset(&resource, 0, sizeof(resource));
-    resource.name = "thing";
-    resource.table = "Things";
+    resource.name = "keyed";
+    resource.table = "Keyed";
     resource.key = "Key";
     resource.scope = "organization";
     resource.columns = apr_array_make(pool, 16, sizeof(batch_column_t));
@@ -106,20 +107,20 @@ FIXTURE void make_resource(void)
 #define ID3 "0a000000-0000-4000-8000-000000000003"
 #define ID4 "0a000000-0000-4000-8000-000000000004"
 
-/* Things whose columns are of other types than texts; of organization 7, the last one of 8. */
-FIXTURE void make_things(const char *key_type, const char *key1, const char *key2, const char *key3,
-                         const char *key4)
+/* Rows with columns of other types than texts; of organization 7, the last one of 8. */
+FIXTURE void make_keyed(const char *key_type, const char *key1, const char *key2, const char *key3,
+                        const char *key4)
 {
     native(path,
            apr_psprintf(
                pool,
-               "DROP TABLE IF EXISTS \"Things\"; DROP TYPE IF EXISTS mood; DROP DOMAIN IF EXISTS "
+               "DROP TABLE IF EXISTS \"Keyed\"; DROP TYPE IF EXISTS mood; DROP DOMAIN IF EXISTS "
                "grade; CREATE TYPE mood AS ENUM ('calm', 'sad'); CREATE DOMAIN grade AS smallint "
                "CHECK (VALUE < 10);"
-               "CREATE TABLE \"Things\" (\"Key\" %s PRIMARY KEY, organization bigint, name "
+               "CREATE TABLE \"Keyed\" (\"Key\" %s PRIMARY KEY, organization bigint, name "
                "varchar(5), count bigint, size numeric(6, 2), open boolean, flag smallint, at "
                "timestamptz, day date, extra jsonb, mood mood, grade grade, changed timestamptz);"
-               "INSERT INTO \"Things\" (\"Key\", organization) VALUES ('%s', 7), ('%s', 7), "
+               "INSERT INTO \"Keyed\" (\"Key\", organization) VALUES ('%s', 7), ('%s', 7), "
                "('%s', 7), ('%s', 8)",
                key_type, key1, key2, key3, key4));
 }

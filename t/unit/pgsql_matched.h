@@ -1,6 +1,7 @@
-/* A table of goods whose columns are of many types, on PostgreSQL, and merges into it. */
-#ifndef BATCH_GOODS_H
-#define BATCH_GOODS_H
+/* A table whose rows are found by match and whose columns are of many types, on PostgreSQL, and
+ * merges into it. */
+#ifndef BATCH_PGSQL_MATCHED_H
+#define BATCH_PGSQL_MATCHED_H
 
 #include "store_resource.h"
 
@@ -16,8 +17,8 @@ static const char *organization = "7";
 FIXTURE void make_resource(void)
 {
     memset(&resource, 0, sizeof(resource));
-    resource.name = "good";
-    resource.table = "Goods";
+    resource.name = "matched";
+    resource.table = "Matched";
     resource.key = "Id";
     resource.key_generated = 1;
     resource.scope = "org";
@@ -39,27 +40,28 @@ FIXTURE void make_resource(void)
 }
 
 /* A table with the key and code of these types, and a sequence that counts statements on it. */
-FIXTURE void make_goods(const char *id, const char *code, const char *more)
+FIXTURE void make_matched(const char *id, const char *code, const char *more)
 {
-    native(path,
-           apr_psprintf(
-               pool,
-               "SET client_min_messages = error; DROP TABLE IF EXISTS \"Goods\"; DROP TYPE IF "
-               "EXISTS mood; DROP TABLE IF EXISTS log; DROP SEQUENCE IF EXISTS statements; CREATE "
-               "SEQUENCE statements; CREATE TABLE log (number bigserial, entry text); CREATE TYPE "
-               "mood AS ENUM ('calm', 'sad'); CREATE TABLE \"Goods\" (\"Id\" %s, org bigint, code "
-               "%s, name varchar(20), count integer DEFAULT 5 CHECK (count >= 0), size numeric(6, "
-               "2), open boolean, flag smallint, at timestamptz, day date, extra jsonb, mood mood, "
-               "made_at timestamptz, changed_at timestamptz%s); CREATE OR REPLACE FUNCTION tell() "
-               "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('statements'); RETURN "
-               "NULL; END $$; CREATE TRIGGER tell BEFORE UPDATE OR INSERT ON \"Goods\" FOR EACH "
-               "STATEMENT EXECUTE FUNCTION tell()",
-               id, code, more));
+    native(
+        path,
+        apr_psprintf(
+            pool,
+            "SET client_min_messages = error; DROP TABLE IF EXISTS \"Matched\"; DROP TYPE IF "
+            "EXISTS mood; DROP TABLE IF EXISTS log; DROP SEQUENCE IF EXISTS statements; CREATE "
+            "SEQUENCE statements; CREATE TABLE log (number bigserial, entry text); CREATE TYPE "
+            "mood AS ENUM ('calm', 'sad'); CREATE TABLE \"Matched\" (\"Id\" %s, org bigint, code "
+            "%s, name varchar(20), count integer DEFAULT 5 CHECK (count >= 0), size numeric(6, "
+            "2), open boolean, flag smallint, at timestamptz, day date, extra jsonb, mood mood, "
+            "made_at timestamptz, changed_at timestamptz%s); CREATE OR REPLACE FUNCTION tell() "
+            "RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('statements'); RETURN "
+            "NULL; END $$; CREATE TRIGGER tell BEFORE UPDATE OR INSERT ON \"Matched\" FOR EACH "
+            "STATEMENT EXECUTE FUNCTION tell()",
+            id, code, more));
 }
 
 FIXTURE void make_usual(void)
 {
-    make_goods("uuid PRIMARY KEY", "text", ", UNIQUE (org, code)");
+    make_matched("uuid PRIMARY KEY", "text", ", UNIQUE (org, code)");
 }
 
 /* UPDATEs and INSERTs since the table was made; a merge's statement has one of each. */
@@ -73,11 +75,11 @@ FIXTURE const char *id_of(int i)
     return apr_psprintf(pool, "0a000000-0000-4000-8000-%012d", i);
 }
 
-FIXTURE const char *good(const char *code, const char *columns)
+FIXTURE const char *matched(const char *code, const char *columns)
 {
     return apr_pstrdup(
         pool,
-        native(path, apr_psprintf(pool, "SELECT %s FROM \"Goods\" WHERE org = 7 AND code = '%s'",
+        native(path, apr_psprintf(pool, "SELECT %s FROM \"Matched\" WHERE org = 7 AND code = '%s'",
                                   columns, code)));
 }
 
@@ -225,7 +227,7 @@ FIXTURE const char *merge_beside(const char *sql)
  */
 
 /* As fixture_begin_on_pgsql, with the resource and a store. */
-FIXTURE int begin_goods(int *code, int argc, char **argv)
+FIXTURE int begin_matched(int *code, int argc, char **argv)
 {
     if (!fixture_begin_on_pgsql(code, argc, argv)) {
         return 0;

@@ -1,43 +1,45 @@
-/* A table of places, items for it, and a look at what has become of a job. */
-#ifndef BATCH_PLACES_H
-#define BATCH_PLACES_H
+/* A table whose rows are found by name and kind, items for it, and a look at what has become of a
+ * job. */
+#ifndef BATCH_INTAKE_FIXTURE_H
+#define BATCH_INTAKE_FIXTURE_H
 
 #include "columns.h"
 #include "engine/intake.h"
 #include "engine_fixture.h"
 #include "source_items.h"
 
-ENGINE batch_resource_t place;
+ENGINE batch_resource_t named;
 
 /* ---- Tables, items, requests --------------------------------------------------------------------
  */
 
 ENGINE batch_column_t *declare(const char *name, batch_type_e type)
 {
-    return push_column(place.columns, name, type);
+    return push_column(named.columns, name, type);
 }
 
-ENGINE void make_places(apr_pool_t *p)
+ENGINE void make_named_rows(apr_pool_t *p)
 {
-    sql(p, "CREATE TABLE places (id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, name TEXT NOT "
+    sql(p, "CREATE TABLE named_rows (id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, name TEXT "
+           "NOT "
            "NULL, kind TEXT NOT NULL DEFAULT 'shop', size INTEGER CHECK (size < 100), updated_at "
            "TEXT, UNIQUE (organization_id, name, kind));");
-    place.name = "place";
-    place.table = "places";
-    place.key = "id";
-    place.key_generated = 1;
-    place.scope = "organization_id";
-    place.updated_at = "updated_at";
-    place.actions =
+    named.name = "named";
+    named.table = "named_rows";
+    named.key = "id";
+    named.key_generated = 1;
+    named.scope = "organization_id";
+    named.updated_at = "updated_at";
+    named.actions =
         1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE;
-    place.match = apr_array_make(p, 2, sizeof(const char *));
-    APR_ARRAY_PUSH(place.match, const char *) = "name";
-    APR_ARRAY_PUSH(place.match, const char *) = "kind";
-    place.columns = apr_array_make(p, 3, sizeof(batch_column_t));
+    named.match = apr_array_make(p, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(named.match, const char *) = "name";
+    APR_ARRAY_PUSH(named.match, const char *) = "kind";
+    named.columns = apr_array_make(p, 3, sizeof(batch_column_t));
     declare("name", BATCH_TYPE_TEXT)->required = 1;
     declare("kind", BATCH_TYPE_TEXT)->immutable = 1;
     declare("size", BATCH_TYPE_INTEGER);
-    apr_hash_set(engine.resources, "place", APR_HASH_KEY_STRING, &place);
+    apr_hash_set(engine.resources, "named", APR_HASH_KEY_STRING, &named);
     engine.limits.max_items = 100000;
     engine.limits.max_item_size = 1024 * 1024;
     engine.limits.sync_max_items = 1000;
@@ -45,7 +47,8 @@ ENGINE void make_places(apr_pool_t *p)
 
 ENGINE void empty(apr_pool_t *p)
 {
-    sql(p, "DELETE FROM places; INSERT INTO places VALUES ('p1', 'acme', 'one', 'shop', 1, NULL), "
+    sql(p, "DELETE FROM named_rows; INSERT INTO named_rows VALUES ('p1', 'acme', 'one', 'shop', 1, "
+           "NULL), "
            "('p2', 'acme', 'two', 'shop', 2, NULL), ('p3', 'acme', 'three', 'shop', 3, NULL), "
            "('g1', 'globex', 'one', 'shop', 1, NULL)");
 }
@@ -108,18 +111,18 @@ ENGINE batch_job_t again(const batch_job_t *job, apr_pool_t *p)
 /* ---- The program --------------------------------------------------------------------------------
  */
 
-/* As begin_database, with an engine and the places. */
-ENGINE apr_pool_t *begin_places(const char *program)
+/* As begin_database, with an engine and the table. */
+ENGINE apr_pool_t *begin_intake(const char *program)
 {
     apr_pool_t *p = begin_database(program);
 
     make_engine(database, p);
-    make_places(p);
+    make_named_rows(p);
     return p;
 }
 
 /* As end_database. */
-ENGINE int end_places(apr_pool_t *p)
+ENGINE int end_intake(apr_pool_t *p)
 {
     batch_store_destroy(engine.store);
     return end_database(p);

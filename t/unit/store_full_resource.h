@@ -1,9 +1,9 @@
 /*
- * A resource with everything that can be said of one, its table parts with rows of two
+ * A resource with everything that can be said of one, its table full_rows with rows of two
  * organizations, and merges into it, for the tests of the store.
  */
-#ifndef BATCH_STORE_PARTS_H
-#define BATCH_STORE_PARTS_H
+#ifndef BATCH_STORE_FULL_RESOURCE_H
+#define BATCH_STORE_FULL_RESOURCE_H
 
 #include "store_resource.h"
 
@@ -26,8 +26,8 @@ FIXTURE void match_by(const char *first, const char *second)
 FIXTURE void make_resource(void)
 {
     memset(&resource, 0, sizeof(resource));
-    resource.name = "part";
-    resource.table = "parts";
+    resource.name = "full";
+    resource.table = "full_rows";
     resource.key = "id";
     resource.key_generated = 1;
     resource.scope = "org";
@@ -52,8 +52,8 @@ FIXTURE void make_table(const char *id, const char *constraint)
     native(path,
            apr_psprintf(
                pool,
-               "DROP TABLE IF EXISTS parts; DROP TABLE IF EXISTS log; CREATE TABLE log (entry "
-               "TEXT); CREATE TABLE parts (id %s, org TEXT, code TEXT, name TEXT, kind TEXT, "
+               "DROP TABLE IF EXISTS full_rows; DROP TABLE IF EXISTS log; CREATE TABLE log (entry "
+               "TEXT); CREATE TABLE full_rows (id %s, org TEXT, code TEXT, name TEXT, kind TEXT, "
                "quantity INTEGER DEFAULT 5, size %s, checked %s, secret TEXT, created_at TEXT, "
                "updated_at TEXT, created_by TEXT, updated_by TEXT%s, CHECK (quantity >= 0))",
                id, by_driver("REAL", "double precision"), by_driver("BOOLEAN", "boolean"),
@@ -62,7 +62,7 @@ FIXTURE void make_table(const char *id, const char *constraint)
 
 FIXTURE void add_rows(void)
 {
-    native(path, "INSERT INTO parts (id, org, code, name, kind, created_at, updated_at) VALUES "
+    native(path, "INSERT INTO full_rows (id, org, code, name, kind, created_at, updated_at) VALUES "
                  "('a1', 'acme', 'c1', 'one', 'x', 'then', 'then'), "
                  "('a2', 'acme', 'c2', 'two', 'x', 'then', 'then'), "
                  "('a3', 'acme', 'c3', 'three', 'y', 'then', 'then'), "
@@ -70,7 +70,7 @@ FIXTURE void add_rows(void)
                  "('g2', 'globex', 'c9', 'theirs', 'x', 'then', 'then')");
 }
 
-FIXTURE void make_parts(void)
+FIXTURE void make_full_rows(void)
 {
     make_table("TEXT PRIMARY KEY", ", UNIQUE (org, code)");
     add_rows();
@@ -78,31 +78,32 @@ FIXTURE void make_parts(void)
 
 FIXTURE int theirs_are_untouched(void)
 {
-    return number("SELECT count(*) FROM parts WHERE org = 'globex' AND name = 'theirs' AND kind = "
-                  "'x' AND updated_at = 'then' AND quantity = 5") == 2 &&
-           number("SELECT count(*) FROM parts WHERE org <> 'acme'") == 2;
+    return number(
+               "SELECT count(*) FROM full_rows WHERE org = 'globex' AND name = 'theirs' AND kind = "
+               "'x' AND updated_at = 'then' AND quantity = 5") == 2 &&
+           number("SELECT count(*) FROM full_rows WHERE org <> 'acme'") == 2;
 }
 
-/* The trigger guard, BEFORE an event on parts for a row where condition is true. */
+/* The trigger guard, BEFORE an event on full_rows for a row where condition is true. */
 FIXTURE void guard(const char *event, const char *condition, const char *body)
 {
     if (is_pgsql()) {
         native(path, apr_psprintf(pool,
                                   "CREATE OR REPLACE FUNCTION guard() RETURNS trigger LANGUAGE "
                                   "plpgsql AS $$ BEGIN %s; RETURN NEW; END $$; CREATE TRIGGER "
-                                  "guard BEFORE %s ON parts FOR EACH ROW WHEN (%s) EXECUTE "
+                                  "guard BEFORE %s ON full_rows FOR EACH ROW WHEN (%s) EXECUTE "
                                   "FUNCTION guard()",
                                   body, event, condition));
     } else {
-        native(path,
-               apr_psprintf(pool, "CREATE TRIGGER guard BEFORE %s ON parts WHEN %s BEGIN %s; END",
-                            event, condition, body));
+        native(path, apr_psprintf(
+                         pool, "CREATE TRIGGER guard BEFORE %s ON full_rows WHEN %s BEGIN %s; END",
+                         event, condition, body));
     }
 }
 
 FIXTURE void drop_guard(void)
 {
-    native(path, by_driver("DROP TRIGGER guard", "DROP TRIGGER guard ON parts"));
+    native(path, by_driver("DROP TRIGGER guard", "DROP TRIGGER guard ON full_rows"));
 }
 
 /* ---- Merges ------------------------------------------------------------------------------------
@@ -182,10 +183,11 @@ FIXTURE const char *letters(work_t *work)
     return text;
 }
 
-FIXTURE const char *part(const char *id, const char *columns)
+FIXTURE const char *full_row(const char *id, const char *columns)
 {
-    return apr_pstrdup(pool, native(path, apr_psprintf(pool, "SELECT %s FROM parts WHERE id = '%s'",
-                                                       columns, id)));
+    return apr_pstrdup(
+        pool,
+        native(path, apr_psprintf(pool, "SELECT %s FROM full_rows WHERE id = '%s'", columns, id)));
 }
 
 #endif
