@@ -3,6 +3,8 @@
 APXS            := $(or $(APXS),$(shell command -v apxs || command -v apxs2))
 # The folder of the database where BatchDBDParams is not given.
 BATCH_STATE_DIR ?= /var/lib/apache2/batch
+# The database drivers that are compiled in: names of folders of mod_batch/store/.
+drivers         := sqlite3 pgsql
 # normal, or asan: with AddressSanitizer and UndefinedBehaviorSanitizer; for the storm only: points,
 # with the places at which it kills, and mutant, without the fence as well; clang: with that one.
 BUILD           ?= normal
@@ -22,10 +24,24 @@ apr_flags   := $(shell $(apr_config) --cppflags --includes) $(shell $(apu_config
 apr_libs    := $(shell $(apu_config) --link-ld) $(shell $(apr_config) --link-ld --libs)
 endif
 json_flags  := $(shell pkg-config --cflags json-c 2>/dev/null)
+
+# Each driver's own library. Queries have databases of their own, and always need SQLite's.
+libs_sqlite3 := -lsqlite3
+libs_pgsql   := -lpq
+ifneq ($(filter pgsql,$(drivers)),)
 # Debian keeps this header in a folder of its own.
 pq_flags    := $(or $(shell pkg-config --cflags libpq 2>/dev/null),\
                  $(addprefix -I,$(shell pg_config --includedir 2>/dev/null)))
-libs        := -ljson-c -lcsv -lsqlite3 -lpq -lcrypto -lm
+endif
+unknown     := $(strip $(foreach driver,$(drivers),$(if $(wildcard mod_batch/store/$(driver)/driver.c),,$(driver))))
+ifneq ($(unknown),)
+$(error drivers: there is no $(unknown); there are: $(patsubst mod_batch/store/%/driver.c,%,$(wildcard mod_batch/store/*/driver.c)))
+else ifeq ($(strip $(drivers)),)
+$(error drivers: one at least is needed)
+endif
+libs        := -ljson-c -lcsv $(sort -lsqlite3 $(foreach driver,$(drivers),$(libs_$(driver)))) -lcrypto -lm
+# For store/drivers.c.
+driver_flags := $(drivers:%=-DBATCH_WITH_%)
 
 ifeq ($(BUILD),normal)
 CFLAGS    ?= -O2 -g
@@ -57,8 +73,6 @@ link_flags  := $(LDFLAGS) -Wl,--as-needed
 
 # ---- What is built from what ---------------------------------------------------------------------
 
-# The database drivers that are compiled in: folders of mod_batch/store/, each with what only it knows.
-drivers     := sqlite3 pgsql
 # The core knows no httpd: it is compiled without httpd's headers, and links into programs of its own.
 core        := mod_batch/batch.c $(wildcard $(addprefix mod_batch/,engine/*.c payload/*.c query/*.c store/*.c \
                  $(drivers:%=store/%/*.c) text/*.c))
@@ -100,13 +114,14 @@ $(module): $(core_objects) $(glue_objects) build-aux/mod_batch.map
 
 # httpd's headers do not mark the module record for export; the map keeps all else inside.
 $(out)/mod_batch/mod_batch.o: glue_flags = -fvisibility=default
+$(out)/mod_batch/store/drivers.o: glue_flags = $(driver_flags)
 $(glue_objects): glue_flags += $(httpd_flags) -DBATCH_STATE_DIR='"$(BATCH_STATE_DIR)"'
 
 # Other flags than last time, and everything is compiled again.
 $(out)/flags: always
 	@mkdir -p $(@D)
-	@echo '$(CC) $(all_cflags) $(httpd_flags) $(BATCH_STATE_DIR)' | cmp -s - $@ || \
-	    echo '$(CC) $(all_cflags) $(httpd_flags) $(BATCH_STATE_DIR)' >$@
+	@echo '$(CC) $(all_cflags) $(httpd_flags) $(BATCH_STATE_DIR) $(drivers)' | cmp -s - $@ || \
+	    echo '$(CC) $(all_cflags) $(httpd_flags) $(BATCH_STATE_DIR) $(drivers)' >$@
 
 $(core_archive): $(core_objects)
 	@rm -f $@
@@ -149,7 +164,7 @@ fuzzers: $(fuzzers:%=build/fuzz/%)
 build/fuzz/%: t/fuzz/%.c $(core) $(wildcard mod_batch/*.h mod_batch/*/*.h mod_batch/*/*/*.h) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"
-	@clang -std=gnu11 $(fuzz_flags) -Wall -I mod_batch -I t/fuzz $(apr_flags) $(json_flags) $(pq_flags) \
+	@clang -std=gnu11 $(fuzz_flags) $(driver_flags) -Wall -I mod_batch -I t/fuzz $(apr_flags) $(json_flags) $(pq_flags) \
 	    -o $@ $< $(core) $(libs) $(apr_libs)
 
 # ---- Things to do --------------------------------------------------------------------------------
@@ -206,7 +221,7 @@ uninstall: apxs
 
 # For clang-tidy, which is told no file to write.
 tidy-flags:
-	@echo $(filter-out -MMD -MP -fPIC,$(all_cflags)) $(httpd_flags) '-DBATCH_STATE_DIR=\"$(BATCH_STATE_DIR)\"'
+	@echo $(filter-out -MMD -MP -fPIC,$(all_cflags)) $(driver_flags) $(httpd_flags) '-DBATCH_STATE_DIR=\"$(BATCH_STATE_DIR)\"'
 
 clean:
 	rm -rf build

@@ -18,7 +18,7 @@
 #include <http_log.h>
 #include <unixd.h>
 
-#include "store/store.h"
+#include "store/inspect.h"
 
 APLOG_USE_MODULE(batch);
 

@@ -91,9 +91,9 @@ struct batch_driver {
 
     /**
      * Starts a transaction that may write, or only reads. own: the module's own tables must be of
-     * our version, see batch_version_failure; that is the first look at the data, so that outdated
-     * statements show. On failure a transaction may be open; the caller rolls back. A driver may
-     * put all of it off until the first statement, which then returns the failure.
+     * our version, see batch_schema_version_failure; that is the first look at the data, so that
+     * outdated statements show. On failure a transaction may be open; the caller rolls back. A
+     * driver may put all of it off until the first statement, which then returns the failure.
      */
     batch_failure_e (*begin)(batch_connection_t *connection, batch_begin_e kind, int own);
 
@@ -206,18 +206,5 @@ struct batch_driver {
     /** NULL: it never is, since looks at many rows are as quick. */
     apr_status_t (*keys_quick)(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
 };
-
-/** Adds a batch_misfit_t; the message is formatted into the list's pool. */
-void batch_misfit_add(apr_array_header_t *misfits, const char *directive, unsigned actions,
-                      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-
-/** The driver of that name, or NULL. */
-const batch_driver_t *batch_driver_find(const char *name);
-
-/** What a version of the module's own tables means for a transaction. */
-batch_failure_e batch_version_failure(apr_int64_t version);
-
-extern const batch_driver_t batch_driver_sqlite3;
-extern const batch_driver_t batch_driver_pgsql;
 
 #endif

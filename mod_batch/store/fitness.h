@@ -17,7 +17,7 @@
 #ifndef BATCH_STORE_FITNESS_H
 #define BATCH_STORE_FITNESS_H
 
-#include "store/store.h"
+#include "store/inspect.h"
 
 typedef struct batch_fitness batch_fitness_t;
 

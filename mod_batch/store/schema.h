@@ -1,9 +1,11 @@
 /*
- * The module's own tables, version by version, as SQL: see statements.h about what works with them.
+ * The module's own tables, version by version, as SQL, and what makes them: see statements.h about
+ * what works with them. Private to store/.
  */
 #ifndef BATCH_STORE_SCHEMA_H
 #define BATCH_STORE_SCHEMA_H
 
+#include "store/connection.h"
 #include "store/statements.h"
 
 /* An index for one of the orders of a list. */
@@ -258,5 +260,14 @@
         " keys text NOT NULL,"                                                                     \
         " PRIMARY KEY (job, number))",                                                             \
         NULL
+
+/** What a version of the module's own tables means for a transaction. */
+batch_failure_e batch_schema_version_failure(apr_int64_t version);
+
+/**
+ * Brings the module's own tables to BATCH_SCHEMA_VERSION, in a transaction of its own. All
+ * statements of the connection are outdated after it. On failure the caller rolls back.
+ */
+batch_failure_e batch_schema_make(batch_connection_t *connection);
 
 #endif

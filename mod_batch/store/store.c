@@ -1,26 +1,10 @@
-/* The store as a whole: made, migrated, compared with a resource, destroyed. */
+/* The store as a whole: made, migrated, used, destroyed. */
 #include "store/tx.h"
-#include "store/schema.h"
-
-#include <string.h>
-#include <strings.h>
 
 #include <apr_atomic.h>
 #include <apr_strings.h>
 
-static const batch_driver_t *const drivers[] = {&batch_driver_sqlite3, &batch_driver_pgsql};
-
-const batch_driver_t *batch_driver_find(const char *name)
-{
-    apr_size_t i;
-
-    for (i = 0; name && i < sizeof(drivers) / sizeof(drivers[0]); i++) {
-        if (!strcmp(drivers[i]->name, name)) {
-            return drivers[i];
-        }
-    }
-    return NULL;
-}
+#include "store/drivers.h"
 
 /* ---- Making and destroying --------------------------------------------------------------------
  */
@@ -61,8 +45,8 @@ static apr_status_t find_driver(batch_store_t *store, const batch_store_config_t
     if (!store->driver) {
         return batch_error_set(
             err, APR_ENOTIMPL, "MB0100", ptemp,
-            "there is no database driver \"%s\" in this version; there are: sqlite3, pgsql",
-            config->driver ? config->driver : "");
+            "there is no database driver \"%s\" in this build of the module; there are: %s",
+            config->driver ? config->driver : "", batch_driver_names(ptemp));
     }
     reason = store->driver->check_params(config->params, ptemp);
     if (reason) {
@@ -199,91 +183,6 @@ apr_status_t batch_store_read_long(batch_store_t *store, batch_tx_fn *fn, void *
                                    batch_error_t *err, apr_pool_t *ptemp)
 {
     return batch_store_run(store, BATCH_RUN_READ_LONG, fn, baton, err, ptemp);
-}
-
-/* ---- The module's own tables --------------------------------------------------------------------
- */
-
-batch_failure_e batch_version_failure(apr_int64_t version)
-{
-    if (version == BATCH_SCHEMA_VERSION) {
-        return BATCH_FAILURE_NONE;
-    }
-    return version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : BATCH_FAILURE_MISSING;
-}
-
-/* Adds the columns that came after version 1, where they are missing. */
-static batch_failure_e add_columns(batch_connection_t *connection)
-{
-#define ADDED_COLUMN(table, column, definition) {table, column, definition},
-    static const struct {
-        const char *table, *column, *definition;
-    } added[] = {BATCH_ADDED_COLUMN_LIST(ADDED_COLUMN)};
-    batch_failure_e failure = BATCH_FAILURE_NONE;
-    apr_size_t i;
-
-    for (i = 0; failure == BATCH_FAILURE_NONE && i < sizeof(added) / sizeof(added[0]); i++) {
-        failure = connection->driver->add_column(connection, added[i].table, added[i].column,
-                                                 added[i].definition);
-    }
-    return failure;
-}
-
-/* All steps, whatever is there already: each makes what is missing. */
-static batch_failure_e take_steps(batch_connection_t *connection)
-{
-    static const char *const later[] = {BATCH_SCHEMA_2};
-    const char *const *steps[] = {connection->driver->schema, later};
-    batch_failure_e failure;
-    const char *const *sql;
-    char insert[80];
-    int i;
-
-    failure = connection->driver->run(
-        connection, "CREATE TABLE IF NOT EXISTS batch_schema (version INTEGER NOT NULL)");
-    for (i = 0; i < 2; i++) {
-        for (sql = steps[i]; failure == BATCH_FAILURE_NONE && *sql; sql++) {
-            failure = connection->driver->run(connection, *sql);
-        }
-        if (failure == BATCH_FAILURE_NONE && i == 0) {
-            failure = add_columns(connection);
-        }
-    }
-    if (failure == BATCH_FAILURE_NONE && connection->driver->refine_schema) {
-        failure = connection->driver->refine_schema(connection);
-    }
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = connection->driver->run(connection, "DELETE FROM batch_schema");
-    }
-    if (failure == BATCH_FAILURE_NONE) {
-        apr_snprintf(insert, sizeof(insert), "INSERT INTO batch_schema (version) VALUES (%d)",
-                     BATCH_SCHEMA_VERSION);
-        failure = connection->driver->run(connection, insert);
-    }
-    return failure;
-}
-
-batch_failure_e batch_store_make_tables(batch_store_t *store, batch_connection_t *connection)
-{
-    apr_int64_t version = 0;
-    batch_failure_e failure = connection->driver->begin_schema(connection, &version);
-
-    if (failure != BATCH_FAILURE_NONE) {
-        return failure;
-    }
-    failure = version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : take_steps(connection);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = connection->driver->commit(connection);
-    }
-    if (failure != BATCH_FAILURE_NONE) {
-        return failure; /* the caller rolls back */
-    }
-    if (version != BATCH_SCHEMA_VERSION) {
-        batch_log(store->logger, BATCH_LOG_NOTICE, "MB0107", APR_SUCCESS, NULL,
-                  "brought the batch tables from version %d to %d", (int)version,
-                  BATCH_SCHEMA_VERSION);
-    }
-    return BATCH_FAILURE_NONE;
 }
 
 static apr_status_t nothing(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)

@@ -23,7 +23,7 @@
  *   BATCH_EUNAVAILABLE  locked for too long, full, read-only, unreachable, corrupt, newer schema:
  *                       err has a log tag and says what; try again later
  *   BATCH_EUNFIT        the administrator's tables, or what may be done with them, do not fit the
- *                       resource: err as above; see store/fitness.h
+ *                       resource: err as above; see store/inspect.h, store/fitness.h
  *   BATCH_EREFUSED      the database refused what was written and nothing of it is left (a deferred
  *                       constraint at COMMIT, a trigger that rolls back): err->message has the
  *                       database's own words, and no tag
@@ -117,31 +117,6 @@ void batch_store_destroy(batch_store_t *store);
  * every store too, so that a database that comes up late is served without a restart.
  */
 apr_status_t batch_store_migrate(batch_store_t *store, batch_error_t *err, apr_pool_t *ptemp);
-
-/** What of a resource does not fit the database. */
-typedef struct batch_misfit {
-    const char *directive; /* the line of the resource that says otherwise */
-    const char *message;   /* a sentence for the administrator: clients never see it */
-    unsigned actions;      /* bit (1u << batch_action_e) of each that cannot be done because of it;
-                              0: it may surprise, and that is all */
-} batch_misfit_t;
-
-/** An empty list of batch_misfit_t in p. */
-apr_array_header_t *batch_misfits_make(apr_pool_t *p);
-
-/** The actions that any of them rules out. */
-unsigned batch_misfits_actions(const apr_array_header_t *misfits);
-
-/**
- * Compares a resource with the real tables: table, key, match, scope, stamps, columns, and the
- * form's table; the privileges that each action needs; what the columns rule out (a generated key
- * in a column of numbers, a scope column that takes two organizations for one, client-made keys
- * that are unique over all organizations); and what may surprise. misfits (of batch_misfit_t) is
- * what was found, and empty where all fits.
- */
-apr_status_t batch_store_compare(batch_store_t *store, apr_array_header_t *misfits,
-                                 const batch_resource_t *resource, batch_error_t *err,
-                                 apr_pool_t *ptemp);
 
 /**
  * What runs inside a transaction. ptemp is cleared before each run, and gone after the last one. It

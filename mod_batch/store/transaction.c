@@ -8,6 +8,8 @@
 #include <apr_atomic.h>
 #include <apr_strings.h>
 
+#include "store/schema.h"
+
 /* How often one call opens its connection anew, or makes the tables, before it gives up. */
 #define REOPEN_LIMIT 5
 
@@ -255,7 +257,7 @@ static apr_status_t begin(batch_run_t *run)
     batch_failure_e failure;
 
     if (run->make_tables) {
-        failure = batch_store_make_tables(run->store, connection);
+        failure = batch_schema_make(connection);
         run->make_tables = failure == BATCH_FAILURE_LOCKED;
         /* Made: that has outdated what the connection had prepared, and it has to begin anew. */
         return fail_own(&run->tx, failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,

@@ -55,12 +55,6 @@ typedef enum {
 apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn *fn, void *baton,
                              batch_error_t *err, apr_pool_t *ptemp);
 
-/**
- * Brings the module's own tables to BATCH_SCHEMA_VERSION, in a transaction of its own. All
- * statements of the connection are outdated after it.
- */
-batch_failure_e batch_store_make_tables(batch_store_t *store, batch_connection_t *connection);
-
 /* Why a row is refused that a statement has left alone without an error. In store_items.c. */
 extern const char batch_row_unchanged[], batch_row_still_there[], batch_row_left_out[];
 

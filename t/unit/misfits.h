@@ -4,7 +4,7 @@
 
 #include <apr_strings.h>
 
-#include "store/store.h"
+#include "store/inspect.h"
 
 /* What rules actions out, or what may surprise: "Directive: message; …"; or why neither is known.
  */

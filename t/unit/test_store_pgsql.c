@@ -7,6 +7,7 @@
 
 #include <apr_thread_proc.h>
 
+#include "store/pgsql/failures.h"
 #include "store/pgsql/pipeline.h"
 #include "store/tx.h"
 

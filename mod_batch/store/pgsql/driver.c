@@ -5,8 +5,6 @@
  * SQLSTATE, takes every parameter for varchar, and has no round trip that carries more than one
  * statement.
  */
-#include "store/driver.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +12,8 @@
 #include <apr_strings.h>
 
 #include "store/connection.h"
+#include "store/drivers.h"
+#include "store/pgsql/failures.h"
 #include "store/pgsql/pipeline.h"
 #include "store/pgsql/rows.h"
 #include "store/schema.h"

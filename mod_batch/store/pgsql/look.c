@@ -3,6 +3,7 @@
 
 #include <apr_strings.h>
 
+#include "store/pgsql/failures.h"
 #include "store/pgsql/rows.h"
 #include "store/pgsql/sets.h"
 

@@ -11,6 +11,8 @@
 
 #include <apr_strings.h>
 
+#include "store/pgsql/failures.h"
+
 /*
  * The rows of items are to be fetched one by one through an index, however small the table is when
  * the plan is made: it grows, and the plan stays. Without an index that costs so much in the

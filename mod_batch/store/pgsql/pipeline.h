@@ -125,24 +125,6 @@ PGresult *batch_pgsql_keep(batch_connection_t *connection, apr_pool_t *p);
  */
 void batch_pgsql_forgive(batch_connection_t *connection);
 
-/** The SQLSTATE of the last failure, "" if the server gave none. */
-const char *batch_pgsql_sqlstate(const batch_connection_t *connection);
-
-/**
- * 1 if the last failure says that the statement does not fit the tables, or that our role may not
- * do it, whatever the rows are: not what a trigger or a policy says of a row.
- */
-int batch_pgsql_is_misfit(const batch_connection_t *connection);
-
-/** What the last failure, by which a row was refused, says of other rows. */
-batch_refusal_e batch_pgsql_refusal(const batch_connection_t *connection);
-
-/** The name of the constraint of the last failure, "" if the server gave none. */
-const char *batch_pgsql_constraint(const batch_connection_t *connection);
-
-/** The server's message of the last failure, without ours; or why the connection was lost. */
-const char *batch_pgsql_words(batch_connection_t *connection);
-
 /** Microseconds by a clock that nobody sets. */
 apr_time_t batch_pgsql_ticks(void);
 

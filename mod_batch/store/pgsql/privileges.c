@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "store/connection.h"
+#include "store/inspect.h"
 #include "store/pgsql/rows.h"
 #include "store/pgsql/types.h"
 

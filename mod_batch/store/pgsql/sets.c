@@ -4,6 +4,8 @@
 
 #include <apr_strings.h>
 
+#include "store/pgsql/failures.h"
+
 /* Items of the first set of a kind of statement, while nothing is known of its speed. */
 #define FIRST_SET 16
 

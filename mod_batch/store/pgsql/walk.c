@@ -8,6 +8,7 @@
 
 #include <apr_strings.h>
 
+#include "store/pgsql/failures.h"
 #include "store/pgsql/pipeline.h"
 #include "store/pgsql/types.h"
 

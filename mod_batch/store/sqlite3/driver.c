@@ -6,8 +6,6 @@
  * of a second at a time, and holds one mutex of the whole process while a COMMIT waits for the
  * disk.
  */
-#include "store/driver.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +16,8 @@
 #include <apr_strings.h>
 
 #include "store/connection.h"
+#include "store/drivers.h"
+#include "store/sqlite3/failures.h"
 #include "store/sqlite3/plans.h"
 #include "store/sqlite3/rows.h"
 #include "store/writer.h"
@@ -49,51 +49,6 @@ static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
     BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY_SQLITE3)};
 
 static const char *const schema[] = {BATCH_SCHEMA_1_SQLITE3};
-
-/* ---- Failures -------------------------------------------------------------------------------- */
-
-static batch_failure_e classify_error(batch_connection_t *connection, int own)
-{
-    if (own && strstr(batch_sqlite3_words(connection), "no such table")) {
-        return BATCH_FAILURE_MISSING;
-    }
-    return BATCH_FAILURE_STATEMENT;
-}
-
-/* code says little: statements are prepared the old way, where nearly every failure is a 1. */
-batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own)
-{
-    batch_failure_e failure;
-
-    if (code == SQLITE_OK) {
-        return BATCH_FAILURE_NONE;
-    }
-    switch (sqlite3_extended_errcode(connection->native) & 0xff) {
-    case SQLITE_SCHEMA:
-        return BATCH_FAILURE_OUTDATED;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL:
-        return BATCH_FAILURE_LOCKED;
-    case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-    case SQLITE_TOOBIG:
-        failure = BATCH_FAILURE_REFUSED;
-        break;
-    case SQLITE_ERROR:
-        failure = classify_error(connection, own);
-        break;
-    case SQLITE_OK: /* apr_dbd's own complaint */
-    case SQLITE_RANGE:
-    case SQLITE_AUTH:
-        return BATCH_FAILURE_STATEMENT;
-    case SQLITE_READONLY:
-        return BATCH_FAILURE_READ_ONLY;
-    default: /* full, corrupt, an I/O error, out of memory, … */
-        return BATCH_FAILURE_LOST;
-    }
-    return failure;
-}
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
@@ -313,7 +268,7 @@ static batch_failure_e sqlite_begin(batch_connection_t *connection, batch_begin_
         return failure;
     }
     failure = read_version(connection, &version);
-    return failure == BATCH_FAILURE_NONE ? batch_version_failure(version) : failure;
+    return failure == BATCH_FAILURE_NONE ? batch_schema_version_failure(version) : failure;
 }
 
 static batch_failure_e sqlite_begin_schema(batch_connection_t *connection, apr_int64_t *version)

@@ -8,7 +8,7 @@
 
 #include <apr_strings.h>
 
-#include "store/sqlite3/rows.h"
+#include "store/sqlite3/failures.h"
 
 /* An index as far as it can be told by the names of columns. */
 typedef struct index {

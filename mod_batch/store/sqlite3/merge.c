@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 
 #include "store/sqlite3/merge.h"
+#include "store/sqlite3/failures.h"
 #include "store/sqlite3/rows.h"
 
 batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx,

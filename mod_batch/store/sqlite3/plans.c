@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "store/sqlite3/failures.h"
 #include "store/sqlite3/rows.h"
 
 /* ---- What is kept ------------------------------------------------------------------------------

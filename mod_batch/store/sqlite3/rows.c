@@ -13,6 +13,8 @@
 
 #include <apr_strings.h>
 
+#include "store/sqlite3/failures.h"
+
 /* A list of SQL pieces and of the values for their parameters. */
 typedef struct sql_builder {
     const batch_resource_t *resource;
@@ -196,25 +198,6 @@ static int fits(batch_connection_t *connection, const batch_resource_t *resource
     return 1;
 }
 
-/* What the connection's last failure, by which a row was refused, says of other rows. */
-static batch_refusal_e kind_of_refusal(const batch_connection_t *connection)
-{
-    int code = sqlite3_extended_errcode(connection->native);
-
-    switch (code) {
-    case SQLITE_CONSTRAINT_UNIQUE:
-    case SQLITE_CONSTRAINT_PRIMARYKEY:
-    case SQLITE_CONSTRAINT_ROWID:
-        return BATCH_REFUSAL_UNIQUE;
-    case SQLITE_CONSTRAINT_NOTNULL:
-    case SQLITE_CONSTRAINT_CHECK:
-    case SQLITE_CONSTRAINT_DATATYPE:
-        return BATCH_REFUSAL_FINAL;
-    default:
-        return (code & 0xff) == SQLITE_CONSTRAINT ? BATCH_REFUSAL_OTHERS : BATCH_REFUSAL_FINAL;
-    }
-}
-
 batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
                                       const batch_resource_t *resource, batch_failure_e failure,
                                       int undo, apr_pool_t *p)
@@ -224,7 +207,7 @@ batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char
     batch_failure_e undone;
 
     if (failure == BATCH_FAILURE_STATEMENT || failure == BATCH_FAILURE_REFUSED) {
-        state->refusal = kind_of_refusal(connection);
+        state->refusal = batch_sqlite3_refusal(connection);
         *message = apr_pstrdup(p, connection->driver->words(connection));
         if (failure == BATCH_FAILURE_STATEMENT && !fits(connection, resource)) {
             return failure; /* and the whole transaction with it */

@@ -20,22 +20,6 @@ typedef struct batch_sqlite3_state {
     struct batch_sqlite3_plans *plans; /* see sqlite3/plans.h; NULL: none yet */
 } batch_sqlite3_state_t;
 
-/**
- * What code, which SQLite or apr_dbd returned, means. To be asked at once, before another call on
- * the connection. own: the statement was one of the module's own tables.
- */
-batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own);
-
-/**
- * The library's words for the last failure of an open connection; where the file is to blame, with
- * its name, what may not be done with it, and the user. They live as long as the connection.
- */
-const char *batch_sqlite3_words(batch_connection_t *connection);
-
-/** Such words with the database's file and our user, in p. */
-const char *batch_sqlite3_place(const batch_connection_t *connection, const char *words,
-                                apr_pool_t *p);
-
 /** Before the first use of a connection for rows, and the first after each change of the schema. */
 void batch_sqlite3_rows_ready(batch_connection_t *connection);
 

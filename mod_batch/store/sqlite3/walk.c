@@ -8,6 +8,8 @@
 
 #include <apr_strings.h>
 
+#include "store/sqlite3/failures.h"
+
 /* Steps of SQLite's machine between two looks at the clock: some tens of microseconds. */
 #define STEPS 2000
 

@@ -1,11 +1,12 @@
-/* A resource compared with the real tables: what does not fit, and what may surprise. */
-#include "store/tx.h"
+#include "store/inspect.h"
 
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
 #include <apr_strings.h>
+
+#include "store/tx.h"
 
 /* Actions that can make rows. */
 #define CREATING (1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE)

@@ -1,5 +1,4 @@
-/* SQLite: a failure in words that say where to look. */
-#include "store/sqlite3/rows.h"
+#include "store/sqlite3/failures.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -9,6 +8,9 @@
 
 #include <apr_strings.h>
 #include <apr_user.h>
+
+/* ---- In words -----------------------------------------------------------------------------------
+ */
 
 /* Whose rights count: httpd's children run as another user than whoever reads this in a log. */
 static const char *user_name(apr_pool_t *p)
@@ -72,5 +74,69 @@ const char *batch_sqlite3_words(batch_connection_t *connection)
         return batch_sqlite3_place(connection, words, connection->p);
     default:
         return words;
+    }
+}
+
+/* ---- What they mean ---------------------------------------------------------------------------
+ */
+
+static batch_failure_e classify_error(batch_connection_t *connection, int own)
+{
+    if (own && strstr(batch_sqlite3_words(connection), "no such table")) {
+        return BATCH_FAILURE_MISSING;
+    }
+    return BATCH_FAILURE_STATEMENT;
+}
+
+/* code says little: statements are prepared the old way, where nearly every failure is a 1. */
+batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own)
+{
+    batch_failure_e failure;
+
+    if (code == SQLITE_OK) {
+        return BATCH_FAILURE_NONE;
+    }
+    switch (sqlite3_extended_errcode(connection->native) & 0xff) {
+    case SQLITE_SCHEMA:
+        return BATCH_FAILURE_OUTDATED;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+        return BATCH_FAILURE_LOCKED;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        failure = BATCH_FAILURE_REFUSED;
+        break;
+    case SQLITE_ERROR:
+        failure = classify_error(connection, own);
+        break;
+    case SQLITE_OK: /* apr_dbd's own complaint */
+    case SQLITE_RANGE:
+    case SQLITE_AUTH:
+        return BATCH_FAILURE_STATEMENT;
+    case SQLITE_READONLY:
+        return BATCH_FAILURE_READ_ONLY;
+    default: /* full, corrupt, an I/O error, out of memory, … */
+        return BATCH_FAILURE_LOST;
+    }
+    return failure;
+}
+
+batch_refusal_e batch_sqlite3_refusal(const batch_connection_t *connection)
+{
+    int code = sqlite3_extended_errcode(connection->native);
+
+    switch (code) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_ROWID:
+        return BATCH_REFUSAL_UNIQUE;
+    case SQLITE_CONSTRAINT_NOTNULL:
+    case SQLITE_CONSTRAINT_CHECK:
+    case SQLITE_CONSTRAINT_DATATYPE:
+        return BATCH_REFUSAL_FINAL;
+    default:
+        return (code & 0xff) == SQLITE_CONSTRAINT ? BATCH_REFUSAL_OTHERS : BATCH_REFUSAL_FINAL;
     }
 }

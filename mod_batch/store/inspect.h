@@ -1,0 +1,36 @@
+/* What the administrator's tables are like, and which of it does not fit a resource. */
+#ifndef BATCH_STORE_INSPECT_H
+#define BATCH_STORE_INSPECT_H
+
+#include "store/store.h"
+
+/** What of a resource does not fit the database. */
+typedef struct batch_misfit {
+    const char *directive; /* the line of the resource that says otherwise */
+    const char *message;   /* a sentence for the administrator: clients never see it */
+    unsigned actions;      /* bit (1u << batch_action_e) of each that cannot be done because of it;
+                              0: it may surprise, and that is all */
+} batch_misfit_t;
+
+/** An empty list of batch_misfit_t in p. */
+apr_array_header_t *batch_misfits_make(apr_pool_t *p);
+
+/** The actions that any of them rules out. */
+unsigned batch_misfits_actions(const apr_array_header_t *misfits);
+
+/**
+ * Compares a resource with the real tables: table, key, match, scope, stamps, columns, and the
+ * form's table; the privileges that each action needs; what the columns rule out (a generated key
+ * in a column of numbers, a scope column that takes two organizations for one, client-made keys
+ * that are unique over all organizations); and what may surprise. misfits (of batch_misfit_t) is
+ * what was found, and empty where all fits.
+ */
+apr_status_t batch_store_compare(batch_store_t *store, apr_array_header_t *misfits,
+                                 const batch_resource_t *resource, batch_error_t *err,
+                                 apr_pool_t *ptemp);
+
+/** Adds a batch_misfit_t; the message is formatted into the list's pool. For drivers. */
+void batch_misfit_add(apr_array_header_t *misfits, const char *directive, unsigned actions,
+                      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+#endif
