@@ -93,7 +93,6 @@ const batch_value_t *batch_value_find(const batch_value_t *values, int count, co
 
 #define BATCH_WORD_ENTRY(symbol, word) word,
 static const char *const api_words[] = {BATCH_API_LIST(BATCH_WORD_ENTRY)};
-static const char *const action_words[] = {BATCH_ACTION_LIST(BATCH_WORD_ENTRY)};
 static const char *const status_words[] = {BATCH_STATUS_LIST(BATCH_WORD_ENTRY)};
 static const char *const type_words[] = {BATCH_TYPE_LIST(BATCH_WORD_ENTRY)};
 static const char *const mode_words[] = {BATCH_MODE_LIST(BATCH_WORD_ENTRY)};
@@ -139,7 +138,8 @@ const char *batch_action_names(unsigned actions, apr_pool_t *p)
 
 const char *batch_action_name(batch_action_e action)
 {
-    return word_of(action_words, BATCH_ACTION_COUNT, (int)action);
+    return (int)action >= 0 && action < BATCH_ACTION_COUNT ? batch_action_rows[action].word
+                                                           : "unknown";
 }
 
 const char *batch_status_name(batch_status_e status)
@@ -159,7 +159,14 @@ int batch_api_parse(const char *word)
 
 int batch_action_parse(const char *word)
 {
-    return symbol_of(action_words, BATCH_ACTION_COUNT, word);
+    int action;
+
+    for (action = 0; word && action < BATCH_ACTION_COUNT; action++) {
+        if (!strcmp(batch_action_rows[action].word, word)) {
+            return action;
+        }
+    }
+    return -1;
 }
 
 int batch_status_parse(const char *word)

@@ -14,6 +14,8 @@
 #include <apr_tables.h>
 #include <apr_time.h>
 
+#include "actions.h"
+
 /* ---- Errors ------------------------------------------------------------------------------- */
 
 /* Status codes of our own, beside APR's. */
@@ -82,12 +84,6 @@ int batch_problem_reported(const batch_problems_t *problems, const char *field);
     X(BATCH_API_RESOURCES, "resources")                                                            \
     X(BATCH_API_NONE, "none")
 
-#define BATCH_ACTION_LIST(X)                                                                       \
-    X(BATCH_ACTION_MERGE, "merge")                                                                 \
-    X(BATCH_ACTION_OVERWRITE, "overwrite")                                                         \
-    X(BATCH_ACTION_DELETE, "delete")                                                               \
-    X(BATCH_ACTION_UPDATE, "update")
-
 /* pending: made, waits for its start; requested: waits for its upload; the last four are final. */
 #define BATCH_STATUS_LIST(X)                                                                       \
     X(BATCH_STATUS_PENDING, "pending")                                                             \
@@ -133,7 +129,6 @@ int batch_problem_reported(const batch_problems_t *problems, const char *field);
 
 #define BATCH_ENUM_ENTRY(symbol, word) symbol,
 typedef enum { BATCH_API_LIST(BATCH_ENUM_ENTRY) BATCH_API_COUNT } batch_api_e;
-typedef enum { BATCH_ACTION_LIST(BATCH_ENUM_ENTRY) BATCH_ACTION_COUNT } batch_action_e;
 typedef enum { BATCH_STATUS_LIST(BATCH_ENUM_ENTRY) BATCH_STATUS_COUNT } batch_status_e;
 typedef enum { BATCH_TYPE_LIST(BATCH_ENUM_ENTRY) BATCH_TYPE_COUNT } batch_type_e;
 typedef enum { BATCH_MODE_LIST(BATCH_ENUM_ENTRY) BATCH_MODE_COUNT } batch_mode_e;
@@ -149,6 +144,9 @@ const char *batch_mode_name(batch_mode_e mode);
 const char *batch_via_name(batch_via_e via);
 const char *batch_duplicates_name(batch_duplicates_e duplicates);
 const char *batch_phase_name(batch_phase_e phase);
+
+/** The actions of an API, a bit (1u << batch_action_e) for each. */
+unsigned batch_actions_of(batch_api_e api);
 
 /** The words of the actions, a bit (1u << batch_action_e) for each, with commas between; in p. */
 const char *batch_action_names(unsigned actions, apr_pool_t *p);

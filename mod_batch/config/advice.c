@@ -128,8 +128,7 @@ static void read_place(findings_t *findings, place_t *place, const ap_directive_
 /* 1 if a server has a resource of the API that gives out signed URLs. */
 static int gives_urls(server_rec *s, apr_pool_t *p)
 {
-    const unsigned actions =
-        1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE;
+    unsigned actions = batch_actions_of(BATCH_API_RESOURCES);
     apr_hash_index_t *hi;
 
     for (; s; s = s->next) {

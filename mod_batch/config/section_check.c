@@ -132,8 +132,7 @@ const char *batch_section_check(const batch_section_t *section, apr_pool_t *p)
                             "has a BatchScope: else forms of other organizations would be found",
                             resource->name);
     }
-    if (resource->form_column &&
-        (resource->actions & (1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE))) {
+    if (resource->form_column && (resource->actions & batch_actions_like(BATCH_ACTION_MAKES))) {
         return apr_psprintf(p,
                             "<BatchResource %s>: BatchActions merge and overwrite do not go with "
                             "BatchForm: a row could not be created without a form",

@@ -27,7 +27,7 @@ apr_status_t batch_application_make(batch_application_t *application, const batc
     application->scope.organization = job->organization;
     application->scope.form_id = job->form_id;
     application->scope.actor_id = job->updated_by_id;
-    application->scope.tell_keys = job->action == BATCH_ACTION_OVERWRITE;
+    application->scope.tell_keys = batch_action_is(job->action, BATCH_ACTION_CLEANS_UP);
     if (job->settings) {
         rv = batch_values_decode(&settings, &application->setting_count, job->settings, p);
         application->settings = settings;
@@ -64,7 +64,7 @@ void batch_item_add_defaults(batch_item_t *item, const batch_application_t *appl
 void batch_item_complete(batch_item_t *item, const batch_application_t *application,
                          const batch_job_t *job, apr_pool_t *p)
 {
-    if (item->kind == BATCH_ITEM_DROPPED || job->action == BATCH_ACTION_DELETE) {
+    if (item->kind == BATCH_ITEM_DROPPED || !batch_action_is(job->action, BATCH_ACTION_CHANGES)) {
         return;
     }
     batch_item_add_defaults(item, application, p);
@@ -187,10 +187,10 @@ static void count_outcome(batch_job_t *job, batch_row_result_e result)
         job->counts.created++;
     } else if (result != BATCH_ROW_APPLIED) {
         job->counts.errors++;
-    } else if (job->action == BATCH_ACTION_DELETE) {
-        job->counts.deleted++;
-    } else {
+    } else if (batch_action_is(job->action, BATCH_ACTION_CHANGES)) {
         job->counts.updated++;
+    } else {
+        job->counts.deleted++;
     }
 }
 
@@ -304,7 +304,7 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
                          .deadline = request->deadline,
                          .outcomes = outcomes,
                          .p = ptemp};
-    apr_status_t rv;
+    apr_status_t rv = APR_EGENERAL; /* of what is no action */
     int i;
 
     if (request->refused) {
@@ -324,8 +324,11 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
     case BATCH_ACTION_UPDATE:
         rv = batch_tx_rows_update(tx, &rows);
         break;
-    default:
+    case BATCH_ACTION_MERGE:
+    case BATCH_ACTION_OVERWRITE:
         rv = batch_tx_rows_merge(tx, &rows);
+        break;
+    case BATCH_ACTION_COUNT:
         break;
     }
     *done = rows.done;

@@ -140,7 +140,7 @@ batch_next_e batch_run_next(const batch_job_run_t *run, const batch_job_t *job, 
      * Where an item behind the cleanup is behind us, it is over; else whoever goes on with the job
      * walks over what another one may have left once more.
      */
-    if (job->action == BATCH_ACTION_OVERWRITE && job->cursor == first && !cleaned) {
+    if (batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) && job->cursor == first && !cleaned) {
         if (batch_cleanup_is_due(job)) {
             return BATCH_NEXT_CLEANUP;
         }
@@ -171,7 +171,8 @@ static int is_over_time(batch_tx_t *tx, const batch_job_run_t *run)
 static apr_status_t finish(batch_tx_t *tx, batch_chunk_t *chunk)
 {
     const batch_job_t *after = &chunk->after;
-    int passed = after->action != BATCH_ACTION_OVERWRITE && after->cursor >= batch_job_items(after);
+    int passed = !batch_action_is(after->action, BATCH_ACTION_CLEANS_UP) &&
+                 after->cursor >= batch_job_items(after);
     apr_status_t rv = passed ? APR_SUCCESS : batch_tx_segments_end(tx, after);
 
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
@@ -211,8 +212,8 @@ static apr_status_t keep_named(batch_job_run_t *run, const batch_job_t *after)
     apr_status_t rv;
     int done = 0;
 
-    if (run->job->action != BATCH_ACTION_OVERWRITE || from < run->first || from >= position ||
-        batch_cleanup_is_doubtful(after)) {
+    if (!batch_action_is(run->job->action, BATCH_ACTION_CLEANS_UP) || from < run->first ||
+        from >= position || batch_cleanup_is_doubtful(after)) {
         return APR_SUCCESS;
     }
     rv = batch_run_make_cleanup(run);
@@ -276,8 +277,8 @@ static apr_status_t try_again(void *baton, batch_tx_t *tx, const batch_item_t *i
 /* 1 if those of the items at the cursor that a constraint refuses are tried again. */
 static int have_another_try(const batch_job_t *job)
 {
-    return job->cursor < job->stored ||
-           (job->action == BATCH_ACTION_OVERWRITE && job->cursor < job->stored + job->second_tries);
+    return job->cursor < job->stored || (batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) &&
+                                         job->cursor < job->stored + job->second_tries);
 }
 
 /* Items from the cursor on, segment after segment, until the chunk's time is over. */
@@ -454,8 +455,9 @@ static apr_status_t do_next(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *pt
 static apr_status_t forget_passed(batch_tx_t *tx, const batch_chunk_t *chunk)
 {
     const batch_job_t *after = &chunk->after;
-    apr_int64_t from =
-        after->save_upload || after->action == BATCH_ACTION_OVERWRITE ? after->stored : 0;
+    apr_int64_t from = after->save_upload || batch_action_is(after->action, BATCH_ACTION_CLEANS_UP)
+                           ? after->stored
+                           : 0;
 
     return after->cursor > chunk->run->job->cursor && after->cursor > from
                ? batch_tx_segments_passed(tx, after, from, after->cursor)

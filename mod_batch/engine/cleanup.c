@@ -41,7 +41,7 @@ struct batch_cleanup {
 
 int batch_cleanup_is_due(const batch_job_t *job)
 {
-    return job->action == BATCH_ACTION_OVERWRITE &&
+    return batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) &&
            (job->total == 0 ? job->allow_empty != 0 : batch_counts_applied(&job->counts) > 0);
 }
 

@@ -272,7 +272,8 @@ static apr_status_t offer_content(batch_duplicates_t *duplicates, int *dropped,
 static apr_status_t reserve(batch_duplicates_t *duplicates, const batch_source_item_t *first)
 {
     const batch_plan_t *plan = duplicates->plan;
-    int each = plan->action != BATCH_ACTION_DELETE && plan->resource->match->nelts &&
+    int each = batch_action_is(plan->action, BATCH_ACTION_CHANGES) &&
+                       plan->resource->match->nelts &&
                        batch_value_find(first->values, first->value_count, plan->resource->key)
                    ? 2
                    : 1;
@@ -298,7 +299,7 @@ apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped
         if (id) {
             rv = offer_id(duplicates, dropped, id);
         }
-        if (rv == APR_SUCCESS && !*dropped && plan->action != BATCH_ACTION_DELETE) {
+        if (rv == APR_SUCCESS && !*dropped && batch_action_is(plan->action, BATCH_ACTION_CHANGES)) {
             has_match = take_match(duplicates, &rv, item);
         }
         if (rv == APR_SUCCESS && has_match) {

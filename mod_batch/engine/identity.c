@@ -136,7 +136,7 @@ void batch_identity_keep(batch_judged_t *judged, const batch_plan_t *plan, apr_p
 
     item->value_count = 0;
     item->values = NULL;
-    if (plan->action != BATCH_ACTION_OVERWRITE || !match->nelts) {
+    if (!batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP) || !match->nelts) {
         return;
     }
     item->values = apr_palloc(p, (apr_size_t)(unsigned)match->nelts * sizeof(*item->values));

@@ -203,7 +203,7 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
         if (must_look(intake, results[i])) {
             places[waiting] = i;
             items[waiting] = results[i]->item;
-            if (intake->plan->action == BATCH_ACTION_DELETE) {
+            if (!batch_action_is(intake->plan->action, BATCH_ACTION_CHANGES)) {
                 items[waiting].value_count = 0; /* no row gets them */
             }
             batch_item_add_defaults(&items[waiting++], &intake->application, ptemp);
@@ -333,7 +333,8 @@ static int is_hopeless(const batch_intake_state_t *intake)
 {
     const batch_job_t *job = intake->job;
 
-    return !job->total && !(job->action == BATCH_ACTION_OVERWRITE && intake->plan->allow_empty) &&
+    return !job->total &&
+           !(batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) && intake->plan->allow_empty) &&
            !(job->judge_again && job->unmet);
 }
 
@@ -578,7 +579,8 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
     job->checksum = plan->checksum;
     job->allow_empty = plan->allow_empty;
     job->status = BATCH_STATUS_QUEUED;
-    job->cleanup_total = plan->action == BATCH_ACTION_OVERWRITE ? BATCH_CLEANUP_UNCOUNTED : 0;
+    job->cleanup_total =
+        batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP) ? BATCH_CLEANUP_UNCOUNTED : 0;
     job->created_by = job->updated_by = actor->name;
     job->created_by_id = job->updated_by_id = actor->id;
     if (plan->property_count) {

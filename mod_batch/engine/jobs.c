@@ -35,7 +35,7 @@ static void apply_request(batch_job_t *job, const batch_operations_request_t *re
     job->resource = operation->resource;
     job->action = (batch_action_e)batch_action_parse(operation->action);
     job->form_id = operation->form_id;
-    if (job->action == BATCH_ACTION_UPDATE) {
+    if (batch_action_is(job->action, BATCH_ACTION_CHANGES)) {
         job->settings = batch_values_encode((const batch_value_t *)operation->data->elts,
                                             operation->data->nelts, p);
     }

@@ -38,7 +38,7 @@ static void ask(struct asked *asked, const batch_plan_t *plan, const batch_item_
         batch_judge_stored(judged, plan, &items[i]);
         if (judged->look) {
             asked->items[asked->count] = judged->item;
-            if (plan->action == BATCH_ACTION_DELETE) {
+            if (!batch_action_is(plan->action, BATCH_ACTION_CHANGES)) {
                 asked->items[asked->count].value_count = 0; /* no row gets them */
             }
             asked->places[asked->count++] = i;

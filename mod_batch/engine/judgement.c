@@ -85,7 +85,7 @@ static int judge_value(batch_judged_t *judged, const batch_plan_t *plan, batch_v
         return 1;
     }
     /* Whoever deletes by id may send whole items, which are of use in files only. */
-    if (plan->action != BATCH_ACTION_DELETE) {
+    if (batch_action_is(plan->action, BATCH_ACTION_CHANGES)) {
         add_error(judged, value->name, fault.code, fault.message);
     }
     return 0;
@@ -166,7 +166,7 @@ void batch_judge_spelling(batch_source_item_t *item, const batch_plan_t *plan, a
         if (!strcmp(value.name, resource->key)) {
             is_sound = batch_key_settle(&ignored, &value, p);
         } else {
-            is_sound = column && plan->action != BATCH_ACTION_DELETE &&
+            is_sound = column && batch_action_is(plan->action, BATCH_ACTION_CHANGES) &&
                        batch_value_settle(&ignored, &value, column, p);
         }
         if (is_sound &&
@@ -262,7 +262,7 @@ static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
 {
     batch_item_t *item = &judged->item;
 
-    if (plan->action == BATCH_ACTION_DELETE) {
+    if (batch_action_is(plan->action, BATCH_ACTION_NEEDS_KEY)) {
         item->kind = BATCH_ITEM_KEY;
         judged->look = judged->look_for_key = item->key != NULL;
         if (!item->key) {
@@ -310,7 +310,7 @@ static void drop(batch_judged_t *judged, const batch_plan_t *plan, int is_faultl
     item->original = original_of(source, p);
     judged->errors[0].original = item->original;
     judged->look = 0;
-    if (plan->action == BATCH_ACTION_OVERWRITE) {
+    if (batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP)) {
         batch_identity_judge(judged, plan, is_faultless, p);
     }
 }
@@ -325,7 +325,7 @@ static void unmet(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *
     judged->item.original = original_of(&judged->source, p);
     judged->errors[0].original = judged->item.original;
     judged->look = 0;
-    if (plan->action == BATCH_ACTION_OVERWRITE) {
+    if (batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP)) {
         batch_identity_judge(judged, plan, 0, p);
     }
 }
@@ -379,7 +379,8 @@ static void judge_found(batch_judged_t *judged, const batch_plan_t *plan,
         item->key = look->key; /* as the database writes it */
         item->key_length = strlen(look->key);
     } else if (!look->found && item->kind == BATCH_ITEM_KEY &&
-               (plan->resource->key_generated || plan->action == BATCH_ACTION_DELETE)) {
+               (plan->resource->key_generated ||
+                batch_action_is(plan->action, BATCH_ACTION_NEEDS_KEY))) {
         add_error(judged, plan->resource->key, "not_found",
                   apr_psprintf(p, "no %s has this id", plan->resource->name));
     } else if (!look->found) {

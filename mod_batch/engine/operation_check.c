@@ -25,14 +25,14 @@ static const char *resource_names(const batch_engine_t *engine, apr_pool_t *p)
 /* The actions of the records API that a resource takes, for a message. */
 static const char *action_names(const batch_resource_t *resource, apr_pool_t *p)
 {
-    static const batch_action_e actions[] = {BATCH_ACTION_DELETE, BATCH_ACTION_UPDATE};
+    unsigned actions = batch_actions_of(BATCH_API_RECORDS) & (resource ? resource->actions : ~0U);
     const char *names = "";
-    size_t i;
+    int i;
 
-    for (i = 0; i < sizeof(actions) / sizeof(*actions); i++) {
-        if (!resource || resource->actions & (1u << actions[i])) {
-            names =
-                apr_pstrcat(p, names, *names ? " or " : "", batch_action_name(actions[i]), NULL);
+    for (i = 0; i < BATCH_ACTION_COUNT; i++) {
+        if (actions & (1u << i)) {
+            names = apr_pstrcat(p, names, *names ? " or " : "",
+                                batch_action_name((batch_action_e)i), NULL);
         }
     }
     return *names ? names : "no action of this API";
@@ -68,7 +68,7 @@ static int check_action(batch_problems_t *problems, const batch_resource_t *reso
         return -1;
     }
     action = batch_action_parse(operation->action);
-    if ((action != BATCH_ACTION_DELETE && action != BATCH_ACTION_UPDATE) ||
+    if (action < 0 || !(batch_actions_of(BATCH_API_RECORDS) & (1u << action)) ||
         (resource && !(resource->actions & (1u << action)))) {
         batch_problem_add(problems, "operations[0].action", "must be %s",
                           action_names(resource, p));
@@ -134,12 +134,13 @@ static void check_data_member(batch_problems_t *problems, const batch_resource_t
 static void check_data(batch_problems_t *problems, const batch_resource_t *resource, int action,
                        const batch_operation_t *operation, apr_pool_t *p)
 {
+    int changes = batch_action_is((batch_action_e)action, BATCH_ACTION_CHANGES);
     int i;
 
-    if (action == BATCH_ACTION_DELETE && operation->has_data) {
+    if (action >= 0 && !changes && operation->has_data) {
         batch_problem_add(problems, "operations[0].data", "is for the action update only");
     }
-    if (action != BATCH_ACTION_UPDATE || !resource) {
+    if (!changes || !resource) {
         return;
     }
     if (!operation->has_data || !operation->data || !operation->data->nelts) {

@@ -69,8 +69,7 @@ static int check_word(batch_problems_t *problems, const char *field, const char 
  */
 
 /* The actions of this API. */
-#define ACTIONS                                                                                    \
-    (1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE)
+#define ACTIONS batch_actions_of(BATCH_API_RESOURCES)
 
 /* The resources of this API, for a message. */
 static const char *resource_names(const batch_engine_t *engine, apr_pool_t *p)
@@ -128,7 +127,7 @@ static int check_action(batch_problems_t *problems, const batch_resource_t *reso
 int batch_resources_check_count(batch_problems_t *problems, const batch_limits_t *limits,
                                 const batch_plan_t *plan, apr_int64_t count)
 {
-    if (!count && !(plan->action == BATCH_ACTION_OVERWRITE && plan->allow_empty)) {
+    if (!count && !(batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP) && plan->allow_empty)) {
         batch_problem_add(problems, "data", "must have at least one item");
     } else if (plan->mode == BATCH_MODE_SYNC && count > limits->sync_max_items) {
         batch_problem_add(problems, "data",
@@ -177,7 +176,7 @@ static void check_properties(batch_plan_t *plan, int action, batch_problems_t *p
     if (!properties || !properties->nelts) {
         return;
     }
-    if (action == BATCH_ACTION_DELETE) {
+    if (action >= 0 && !batch_action_is((batch_action_e)action, BATCH_ACTION_CHANGES)) {
         batch_problem_add(problems, "properties", "is for the actions merge and overwrite only");
         return;
     }

@@ -375,7 +375,7 @@ static int may_be_end(const batch_job_run_t *run)
     }
     switch (batch_run_next(run, job, run->cleaned)) {
     case BATCH_NEXT_ITEMS:
-        return (job->action != BATCH_ACTION_OVERWRITE || run->cleaned) &&
+        return (!batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) || run->cleaned) &&
                batch_job_items(job) - job->cursor <= run->usual;
     case BATCH_NEXT_CLEANUP:
         return run->count - job->cleanup_done <= run->usual;

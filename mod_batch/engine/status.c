@@ -72,25 +72,19 @@ int batch_job_has_errors(const batch_job_t *job)
     return has_items(job) && job->counts.errors + job->counts.duplicates > 0;
 }
 
-/* What has been done to an item: "deleted". */
-static const char *participle(batch_action_e action, apr_pool_t *p)
-{
-    return action == BATCH_ACTION_OVERWRITE ? "overwritten"
-                                            : apr_pstrcat(p, batch_action_name(action), "d", NULL);
-}
-
 void batch_status_none_valid(batch_job_t *job, apr_pool_t *p)
 {
     job->status = BATCH_STATUS_FAILED;
     job->reason = apr_psprintf(
         p, "none of the %" APR_INT64_T_FMT " items is valid%s: see the errors of the batch",
-        job->received, job->action == BATCH_ACTION_OVERWRITE ? ", nothing was removed" : "");
+        job->received,
+        batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) ? ", nothing was removed" : "");
 }
 
 void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
 {
     if (job->api == BATCH_API_RESOURCES && !job->total && job->received &&
-        !(job->action == BATCH_ACTION_OVERWRITE && job->allow_empty)) {
+        !(batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) && job->allow_empty)) {
         batch_status_none_valid(job, p);
         return;
     }
@@ -99,7 +93,7 @@ void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
         job->reason = apr_psprintf(p,
                                    "none of the %" APR_INT64_T_FMT " objects could be %s: "
                                    "see the errors of the batch",
-                                   job->total, participle(job->action, p));
+                                   job->total, batch_action_rows[job->action].done);
         return;
     }
     job->status = BATCH_STATUS_COMPLETED;

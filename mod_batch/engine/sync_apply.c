@@ -395,7 +395,7 @@ static apr_status_t overwrite(sync_run_t *run, int *undone)
 apr_status_t batch_intake_apply(batch_tx_t *tx, batch_intake_state_t *intake, int *undone,
                                 apr_pool_t *ptemp)
 {
-    int overwrites = intake->job->action == BATCH_ACTION_OVERWRITE;
+    int overwrites = batch_action_is(intake->job->action, BATCH_ACTION_CLEANS_UP);
     sync_run_t run = {.tx = tx, .intake = intake, .p = ptemp};
     apr_status_t rv = APR_SUCCESS;
 

@@ -151,7 +151,7 @@ apr_status_t batch_turn_queue(batch_tx_t *tx, batch_job_t *job, apr_interval_tim
  */
 static int must_be_alone(const batch_job_t *job, const batch_resource_t *resource, int looks)
 {
-    return looks || job->action != BATCH_ACTION_MERGE ||
+    return looks || !batch_action_is(job->action, BATCH_ACTION_SHARES) ||
            (resource->match && resource->match->nelts > 0);
 }
 

@@ -217,7 +217,8 @@ static void write_phase(batch_text_writer_t *writer, const batch_job_t *job, bat
 
 static void write_phases(batch_text_writer_t *writer, const batch_job_t *job)
 {
-    int last = job->action == BATCH_ACTION_OVERWRITE ? BATCH_PHASE_CLEANUP : BATCH_PHASE_PROCESSING;
+    int last = batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) ? BATCH_PHASE_CLEANUP
+                                                                    : BATCH_PHASE_PROCESSING;
 
     batch_write_name(writer, "phases");
     batch_write_text(writer, "[");

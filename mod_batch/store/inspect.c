@@ -9,7 +9,7 @@
 #include "store/tx.h"
 
 /* Actions that can make rows. */
-#define CREATING (1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE)
+#define CREATING batch_actions_like(BATCH_ACTION_MAKES)
 
 apr_array_header_t *batch_misfits_make(apr_pool_t *p)
 {

@@ -104,7 +104,7 @@ static apr_status_t leave(batch_tx_t *tx, const batch_job_t *job, apr_int64_t fr
     apr_int64_t with_errors = errors;
     const void *values[] = {&job->seq, &from, &with_errors};
     /* Where all goes, it may be that nothing is known of the job but its number. */
-    int kept = errors || job->action == BATCH_ACTION_OVERWRITE;
+    int kept = errors || batch_action_is(job->action, BATCH_ACTION_CLEANS_UP);
     int more;
     apr_status_t rv = remove_piece(tx, &more, job->seq, from, kept, errors);
 
@@ -114,7 +114,8 @@ static apr_status_t leave(batch_tx_t *tx, const batch_job_t *job, apr_int64_t fr
 
 apr_status_t batch_tx_segments_end(batch_tx_t *tx, const batch_job_t *job)
 {
-    if (job->save_upload && !job->second_tries && job->action != BATCH_ACTION_OVERWRITE) {
+    if (job->save_upload && !job->second_tries &&
+        !batch_action_is(job->action, BATCH_ACTION_CLEANS_UP)) {
         return APR_SUCCESS;
     }
     return leave(tx, job, job->save_upload ? job->stored : 0, 0);

@@ -53,6 +53,29 @@ static void test_words(void)
        "four are");
 }
 
+static void test_actions(apr_pool_t *p)
+{
+    is_string(batch_action_names(batch_actions_of(BATCH_API_RESOURCES), p),
+              "merge, overwrite, delete", "the actions of the resources API");
+    is_string(batch_action_names(batch_actions_of(BATCH_API_RECORDS), p), "delete, update",
+              "those of the records API");
+    is_string(batch_action_names(batch_actions_like(BATCH_ACTION_MAKES), p), "merge, overwrite",
+              "those that make rows");
+    is_string(batch_action_names(batch_actions_like(BATCH_ACTION_CHANGES), p),
+              "merge, overwrite, update", "that give rows values");
+    is_string(batch_action_names(batch_actions_like(BATCH_ACTION_REMOVES), p), "overwrite, delete",
+              "that remove rows");
+    is_string(batch_action_names(batch_actions_like(BATCH_ACTION_CLEANS_UP), p), "overwrite",
+              "that have a cleanup");
+    is_string(batch_action_names(batch_actions_like(BATCH_ACTION_SHARES), p), "merge",
+              "that need not be alone with their table");
+    is_string(batch_action_names(batch_actions_like(BATCH_ACTION_NEEDS_KEY), p), "delete, update",
+              "whose items need a key");
+    is_string(batch_action_rows[BATCH_ACTION_OVERWRITE].done, "overwritten", "what has been done");
+    ok(!batch_action_is((batch_action_e)-1, ~0U) && !batch_action_is(BATCH_ACTION_COUNT, ~0U),
+       "what is no action is like none");
+}
+
 static void test_errors(apr_pool_t *p)
 {
     batch_error_t err = {0, NULL, NULL, 7, 8};
@@ -202,6 +225,7 @@ int main(void)
     atexit(apr_terminate);
     apr_pool_create(&p, NULL);
     test_words();
+    test_actions(p);
     test_errors(p);
     test_ids(p);
     test_times(p);

@@ -11,9 +11,9 @@
 #include "store/pgsql/rows.h"
 #include "store/pgsql/types.h"
 
-#define CREATING (1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE)
-#define CHANGING (CREATING | 1u << BATCH_ACTION_UPDATE)
-#define REMOVING (1u << BATCH_ACTION_DELETE | 1u << BATCH_ACTION_OVERWRITE)
+#define CREATING batch_actions_like(BATCH_ACTION_MAKES)
+#define CHANGING batch_actions_like(BATCH_ACTION_CHANGES)
+#define REMOVING batch_actions_like(BATCH_ACTION_REMOVES)
 
 /* A privilege on a table or on one of its columns. */
 typedef struct need {

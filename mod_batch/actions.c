@@ -1,0 +1,34 @@
+#include "actions.h"
+
+#include "batch.h"
+
+#define IN_RECORDS   (1u << BATCH_API_RECORDS)
+#define IN_RESOURCES (1u << BATCH_API_RESOURCES)
+#define IN_BOTH      (IN_RECORDS | IN_RESOURCES)
+
+#define ROW(symbol, word, done, apis, traits)                                                      \
+    [BATCH_ACTION_##symbol] = {word, done, IN_##apis, traits},
+
+const batch_action_row_t batch_action_rows[BATCH_ACTION_COUNT] = {BATCH_ACTION_LIST(ROW)};
+
+unsigned batch_actions_like(unsigned traits)
+{
+    unsigned actions = 0;
+    int action;
+
+    for (action = 0; action < BATCH_ACTION_COUNT; action++) {
+        actions |= batch_action_is((batch_action_e)action, traits) ? 1u << action : 0;
+    }
+    return actions;
+}
+
+unsigned batch_actions_of(batch_api_e api)
+{
+    unsigned actions = 0;
+    int action;
+
+    for (action = 0; action < BATCH_ACTION_COUNT; action++) {
+        actions |= batch_action_rows[action].apis & (1u << api) ? 1u << action : 0;
+    }
+    return actions;
+}
