@@ -1,4 +1,6 @@
 # Who is asking: tokens in each of their headers, Basic, nobody, and a token file that changes.
+#
+# needs: nothing
 use strict;
 use warnings;
 

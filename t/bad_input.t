@@ -1,5 +1,7 @@
 # Every malformed, oversized, contradictory or foreign request gets the answer of docs/api and
 # changes nothing.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Browsers: requests of pages of other origins, the question which methods a path has, and the recipe for
 # CORS as docs/browsers.md has it.
+#
+# needs: nothing
 use strict;
 use warnings;
 

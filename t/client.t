@@ -1,5 +1,7 @@
 # Fulcrum's own clients (t/clients) against the server. Skipped only on a machine that has no
 # Node.js.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # Many clients at once: what they do is as if one had come after the other.
+#
+# needs: processes
 use strict;
 use warnings;
 

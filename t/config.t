@@ -1,5 +1,7 @@
 # A configuration that contradicts itself is refused, by configtest and at start-up, with file, line
 # and reason. What does not fit the database is told in the same way, and refuses nothing.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -3,6 +3,8 @@
 #
 # Without the second try "a child before its parent" fails on both drivers, and "a parent is deleted
 # before its child" on SQLite; without the one behind the cleanup "takes the code" does.
+#
+# needs: processes
 use strict;
 use warnings;
 

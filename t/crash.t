@@ -4,6 +4,8 @@
 # BatchLease is an hour here (t/conf/extra.conf.in), so that going on means that the owner's death
 # was noticed. Without the fence, or with the progress of a chunk outside of its transaction, "once
 # each" fails.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

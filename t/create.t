@@ -1,4 +1,6 @@
 # POST /batch: what a created batch looks like, what it does to the rows, and to which rows only.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # DELETE /batch/ID: removes a batch that is pending or final; a running one cannot be terminated.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # The files of a batch: its upload in both formats whatever it came in, and its errors, which can be
 # mended and sent back.
+#
+# needs: nothing
 use strict;
 use warnings;
 

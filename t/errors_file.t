@@ -1,4 +1,6 @@
 # GET /batch/ID/errors.json and errors.csv: the objects that failed, with id, code and message.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Files that are nearly right: the message says what is wrong, where, and what to do instead; as a create in
 # both modes, as a file in a form, and as an upload.
+#
+# needs: nothing
 use strict;
 use warnings;
 

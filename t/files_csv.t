@@ -1,4 +1,6 @@
 # A CSV file as the body of a create: what becomes of its rows, and of those that are wrong.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Files that are not CSV: NDJSON, a bare JSON array, multipart/form-data; media types, compression,
 # limits, and uploads that break off.
+#
+# needs: nothing
 use strict;
 use warnings;
 

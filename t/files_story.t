@@ -1,5 +1,7 @@
 # A large file from the client's disk to `completed`, with all of httpd killed on the way, twice: each row is
 # applied exactly once. Its errors, fetched, mended and sent back, complete it. As CSV, and as compressed JSON.
+#
+# needs: nothing; takes: waiting
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # GET /batch/ID: ETag, Retry-After, HEAD, and progress that shows while the batch runs.
+#
+# needs: nothing
 use strict;
 use warnings;
 

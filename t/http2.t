@@ -1,5 +1,7 @@
 # HTTP/2: a refusal reaches the client though its body was not wanted, and a body that is not whole is
 # not taken. The client is curl, some of whose versions lose a reply that comes before the body has gone.
+#
+# needs: nothing
 use strict;
 use warnings;
 

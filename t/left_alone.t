@@ -3,6 +3,8 @@
 # there: the item is refused, counted and listed, in both APIs and in the cleanup of an overwrite.
 #
 # Where "0 rows" is taken for "no such row", "a row that is kept is refused" fails.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -3,6 +3,8 @@
 #
 # Where all is removed in the transaction that ends the batch "not at once" fails; where what is left is
 # not noted, "the rest goes"; where a chunk ends by its time only, "the children".
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # What an administrator limits: how long a batch may take, how long it is kept, and how many run at
 # once, whatever the number of processes.
+#
+# needs: processes; takes: long
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # GET /batch: pages, orders, counts, and whose batches.
+#
+# needs: nothing
 use strict;
 use warnings;
 

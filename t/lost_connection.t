@@ -4,6 +4,8 @@
 #
 # The worker's part fails when a COMMIT whose reply is lost counts as a chunk that was not done, or
 # that was.
+#
+# needs: drivers
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # The memory of a child does not grow with the number of batches, nor with the number of wrong
 # requests.
+#
+# needs: nothing; takes: waiting
 use strict;
 use warnings;
 

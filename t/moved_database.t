@@ -1,5 +1,7 @@
 # A database file that was moved away while httpd runs is missing, not empty: a new one in its place
 # would take over the log of the old one, and destroy it when that comes back.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # POST /batch/ID/operations: adds operations to a pending batch, and to no other; the first of all runs.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Programs beside httpd that write to the same SQLite file get their turn while batches run: they
 # wait with SQLite's busy handler, which looks ten times a second.
+#
+# needs: nothing; takes: waiting
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # What does not fit the database takes nothing else with it: a resource whose table or column is not
 # there is out of service, alone, until it fits; its batches wait, and httpd and all else go on.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

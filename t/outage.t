@@ -1,6 +1,8 @@
 # While httpd runs: the disk is full, the database is damaged, its tables are of a newer version.
 # Requests get 503 with Retry-After, the log says why and does not repeat it with every request, no
 # batch that was accepted is lost, and all goes on without a restart.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

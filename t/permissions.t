@@ -3,6 +3,8 @@
 #
 # It is asked before the transaction (http/records_api.c) and in it (engine/jobs.c,
 # check_permission). Without the second "bob: start of a delete" fails; without both, all of them.
+#
+# needs: nothing
 use strict;
 use warnings;
 

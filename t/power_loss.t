@@ -3,6 +3,8 @@
 #
 # A library that is preloaded into httpd notes what the database's files were when they were last
 # synchronized. The power is cut by killing all of httpd and putting that in the files' place.
+#
+# needs: nothing; takes: waiting
 use strict;
 use warnings;
 

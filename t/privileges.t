@@ -1,5 +1,7 @@
 # PostgreSQL's privileges: with those that docs/installation.md grants all works; an action that lacks one
 # is out of service, alone, instead of failing each of its items.
+#
+# needs: nothing; takes: waiting
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 #!/usr/bin/perl
 # Selection by a query: what is selected, when, and what is said of a query that is wrong.
+#
+# needs: drivers
 use strict;
 use warnings;
 

@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 # Hostile queries. Whatever is sent: no row is changed, nothing of another organization is counted or named, no child
 # dies, no answer is a 500, none takes far longer than BatchQueryTimeout, and memory comes back.
+#
+# needs: nothing; takes: long
 use strict;
 use warnings;
 

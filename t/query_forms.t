@@ -1,5 +1,7 @@
 # How queries name forms: without quotes in any case, if one form only fits, or one is written so.
 # And what people write who know SQL from elsewhere: which words to use instead.
+#
+# needs: nothing
 use strict;
 use warnings;
 

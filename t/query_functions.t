@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 # Functions, exact numbers and comments in queries: which rows are changed by them, and what is said where they are
 # used wrongly.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # One meaning for every query: a condition selects the same records in whatever shape the query has, and
 # those that PostgreSQL would select.
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Queries with joins, subqueries and groups share the memory of a process: one that needs too much by
 # itself is refused for good (422), one that only meets others that have it is told to come again (503).
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # A query is stopped when its time is over, and when the process is to end, whatever it is at: texts,
 # patterns and sets of many characters, for one record after the other and in the private database.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

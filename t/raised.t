@@ -4,6 +4,8 @@
 # trigger that does so a few times only is believed.
 #
 # Where a trigger is believed for ever, the worker waits for ever: "a batch with such a row ends" fails.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # A row that the database refuses fails alone: the rows of its chunk are still applied, exactly
 # once.
+#
+# needs: drivers
 use strict;
 use warnings;
 

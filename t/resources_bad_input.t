@@ -1,5 +1,7 @@
 # Bodies that are not JSON, wherever in them that is: 400 with line and column, no batch, no row. Bodies
 # that lie, stop or never end: no crash, no 500, nothing left.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # POST /batches/ID/cancel: a batch ends at the next edge of a chunk; what was committed stays and is
 # counted, what was not is not applied, then or later.
+#
+# needs: processes
 use strict;
 use warnings;
 

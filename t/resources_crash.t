@@ -2,6 +2,8 @@
 # by itself, each item is applied exactly once, and every count is right.
 #
 # Without the fence, or with the progress of a chunk outside of its transaction, "once" fails.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # POST /batches and GET /batches/ID: the envelope of every answer, the members of a batch, and what a
 # request may look like.
+#
+# needs: nothing
 use strict;
 use warnings;
 

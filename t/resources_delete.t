@@ -1,4 +1,6 @@
 # The action delete: the rows that are named by id, and no others.
+#
+# needs: drivers
 use strict;
 use warnings;
 

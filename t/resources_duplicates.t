@@ -1,6 +1,8 @@
 # Parsing: items that are the same by id, by match key or by content, and which of them is kept.
 #
 # Without the set of digests the rows are right here and there, and the counts never.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -4,6 +4,8 @@
 #
 # With "identity unknown" taken for "names no row", each case of the list @unknown removes the row
 # that its item was about.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -3,6 +3,8 @@
 #
 # Where the cleanup compares what the item says with what the table says, "is kept" fails: the row that
 # was just updated is removed.
+#
+# needs: drivers
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # Limits: BatchSyncMaxItems, BatchMaxItems, BatchMaxItemSize, BatchMaxObjects, and sizes as such.
+#
+# needs: nothing
 use strict;
 use warnings;
 

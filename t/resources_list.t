@@ -1,4 +1,6 @@
 # GET /batches: order, pages, filters, and whose batches.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # The action merge: what it does to each column of each row, in both modes.
+#
+# needs: drivers
 use strict;
 use warnings;
 

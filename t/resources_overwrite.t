@@ -3,6 +3,8 @@
 #
 # Without the scope in the walk of the cleanup "of globex is untouched" fails; with the valid items
 # alone as what was named, "a row that a wrong item names is kept".
+#
+# needs: drivers
 use strict;
 use warnings;
 

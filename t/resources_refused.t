@@ -1,5 +1,7 @@
 # Rows that the database refuses (a constraint, a trigger) fail alone, with its own words: their
 # chunk-mates are applied, and the counts are exact.
+#
+# needs: drivers
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Stops, restarts and changes of the schema in the midst of a merge and of a cleanup: the batch goes on
 # as if nothing had been.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

@@ -3,6 +3,8 @@
 #
 # Without the scope in the statements of rows "by id" and "by match key" fail; without it in those of
 # batches "GET of" fails.
+#
+# needs: nothing
 use strict;
 use warnings;
 

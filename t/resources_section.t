@@ -3,6 +3,8 @@
 #
 # Without the comparison an overwrite whose BatchScope was taken away removes the rows of another
 # organization ("hers is there" fails), and a batch whose resource is gone stays processing for ever.
+#
+# needs: processes
 use strict;
 use warnings;
 

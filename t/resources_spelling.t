@@ -3,6 +3,8 @@
 # looked for, in every format and mode, as the types of the database's columns have it and as texts.
 #
 # Bound as spelt, 12:00+02:00 is 12:00 in a column of type timestamp, and 7.0 is no duplicate of 7.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -3,6 +3,8 @@
 # touched is known by what is stored, and is not removed.
 #
 # Where the cleanup goes by what was sent, "the rows are there" fails: the table is empty.
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # The mode sync: done when the answer comes, all or nothing.
+#
+# needs: processes, drivers
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Tables that cannot keep organizations apart: keys of clients that are unique over all of them, and
 # scope columns that take two of them for one. What would tell or take is out of service.
+#
+# needs: nothing
 use strict;
 use warnings;
 

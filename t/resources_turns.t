@@ -3,6 +3,8 @@
 # Without the condition on those that stand before (BATCH_SQL_TEXT_BEFORE) two overwrites at once
 # remove each other's rows. Without judging again, what an earlier batch has made is unknown to a
 # later one.
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Columns of every type, in a table of an administrator's with the database's own types: the same values from JSON, NDJSON and CSV,
 # in the rows and in the files; what is wrong for each type. The table has no column for the organization, so its rows are everybody's.
+#
+# needs: drivers
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Validation: each item error names index, field, code and message; what is wrong is dropped, the
 # rest goes on; and nothing of a wrong item reaches a row.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -3,6 +3,8 @@
 # That a stop waits for no more than the current chunk is seen by what it leaves: a batch that is
 # unfinished, and no child that httpd had to remind or to kill (the error log would say so, and fail
 # this file).
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

@@ -1,4 +1,6 @@
 # Paths and methods: prefixes, .json, 404, 405 with Allow, OPTIONS, HEAD.
+#
+# needs: nothing
 use strict;
 use warnings;
 

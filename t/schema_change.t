@@ -1,5 +1,7 @@
 # Prepared statements survive a table, column, index or trigger that the administrator adds while
 # the server runs.
+#
+# needs: drivers
 use strict;
 use warnings;
 

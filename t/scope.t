@@ -6,6 +6,8 @@
 #   store, batch_tx_form_check: the condition on the organization "a form of another organization"
 #   store, batch_tx_rows_*: the condition on the organization     "a record of globex in …"
 #   store, batch_tx_rows_*: the condition on the form             "a record of another form"
+#
+# needs: nothing
 use strict;
 use warnings;
 

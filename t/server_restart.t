@@ -1,5 +1,7 @@
 # The PostgreSQL server is stopped and started while batches run: 503 with Retry-After meanwhile, then
 # all goes on by itself, and each item is applied exactly once.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # BatchURLSecretFile: refused unless only its owner can read it; the second secret is accepted and
 # never used to sign.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Batches that are made without data, and their uploads: one wins, and what breaks off leaves a batch
 # that waits for another.
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # Signed URLs: each is for one method, one file of one batch, until it expires. Whatever is not
 # exactly that is 403, with nothing about the batch.
+#
+# needs: nothing
 use strict;
 use warnings;
 

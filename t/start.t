@@ -1,4 +1,6 @@
 # POST /batch/ID/start: a pending batch begins to run; every other one says 409.
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -1,6 +1,8 @@
 # Stops while clients read: no child waits for itself, is killed, crashes or is left behind, and httpd
 # is gone before it reminds a child for the second time, five seconds after the stop. Under prefork a
 # stop interrupts a child wherever it is, in the middle of a list as well.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

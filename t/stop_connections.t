@@ -5,6 +5,8 @@
 #
 # That takes a main thread that is slow between two instructions. Here it is always slow, by a
 # library that is preloaded into httpd.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

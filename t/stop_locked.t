@@ -3,6 +3,8 @@
 #
 # httpd sends SIGKILL after nine seconds, which the error log would tell, and fail this file. Nothing
 # that it kills has given anything back.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

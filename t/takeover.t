@@ -2,6 +2,8 @@
 #
 # BatchLease is an hour here (t/conf/extra.conf.in), so that going on means that the owner's death
 # was noticed.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

@@ -1,6 +1,8 @@
 # Batches whose items are judged once more when their turn comes, and the ways in which they wait.
 #
 # Without a small first part of what is judged again, a chunk of it takes as long as 500 rows do.
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -3,6 +3,8 @@
 #
 # Without a look at the sections of all servers with the database, two of them change the same rows
 # at once. A batch that an old configuration made behind a restart stayed in the queue for ever.
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -3,6 +3,8 @@
 # Without the turn of a second try a batch that has to be tried with more care is answered with an
 # error that says nothing, where another has come meanwhile. Where merges that match share their turn,
 # each of them makes a row of its own.
+#
+# needs: processes
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # The database cannot serve: 503 with Retry-After, nothing half done, and all is well when it is
 # back.
+#
+# needs: processes; takes: waiting
 use strict;
 use warnings;
 

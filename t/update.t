@@ -1,4 +1,6 @@
 # The update action: the rows named get the new values, and nothing else changes.
+#
+# needs: drivers
 use strict;
 use warnings;
 

@@ -1,5 +1,7 @@
 # A body that says that it is a part of something, or that is not what its digest says, is never taken
 # for the whole: 400, no batch, no row, and a batch that waits for its upload goes on waiting.
+#
+# needs: nothing
 use strict;
 use warnings;
 

@@ -1,6 +1,8 @@
 # Words that are nearly right, and known words that stand in the wrong place, in both APIs: 422 with
 # "did you mean", nothing made and no row changed. A safety net that was misspelt is not passed over.
 # Words that nobody can have meant as one of ours are ignored, but in lists.
+#
+# needs: nothing
 use strict;
 use warnings;
 

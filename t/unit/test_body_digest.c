@@ -1,4 +1,5 @@
 /* Digests of bodies: headers that are right, those that are none, and those that do not match. */
+/* needs: nothing */
 #include "tap.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* Bodies that are files: CSV, NDJSON, JSON arrays, multipart/form-data; and bounded memory. */
+/* needs: nothing; takes: long */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>

@@ -1,5 +1,6 @@
 /* Bodies whose resource is known only when they have begun: forms with fields, and files whose type
  * says nothing. */
+/* needs: nothing */
 #include <string.h>
 
 #include <apr_general.h>

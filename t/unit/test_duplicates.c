@@ -1,4 +1,5 @@
 /* Duplicates among the items of a batch, and the set of digests below them. */
+/* needs: nothing */
 #include "engine/duplicates.h"
 #include "engine/digest_set.h"
 

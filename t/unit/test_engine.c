@@ -1,4 +1,5 @@
 /* Engine without a database: statuses, values, processes, slots. */
+/* needs: nothing */
 #include "tap.h"
 
 #include <signal.h>

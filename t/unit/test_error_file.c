@@ -1,4 +1,5 @@
 /* Error files, JSON and CSV, byte by byte. */
+/* needs: nothing */
 #include <string.h>
 
 #include <apr_general.h>

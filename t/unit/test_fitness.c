@@ -1,4 +1,5 @@
 /* Resources that do not fit the database: what is found, and what is out of service meanwhile. */
+/* needs: database */
 #include "misfits.h"
 #include "store_full_resource.h"
 

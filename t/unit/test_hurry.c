@@ -1,4 +1,5 @@
 /* A process that is to end waits no longer for what others have locked. */
+/* needs: database */
 #include "engine_fixture.h"
 
 #include <signal.h>

@@ -2,6 +2,7 @@
  * Connections that are lost in the middle of a COMMIT, on PostgreSQL: whatever became of it, what
  * was asked for is there once. And how often a chunk asks the server.
  */
+/* needs: pgsql */
 #include "engine_fixture.h"
 #include "proxy.h"
 

@@ -1,4 +1,5 @@
 /* Batches of the resources API, from their intake to their end, on a real database. */
+/* needs: database */
 #include "engine/intake.h"
 #include "engine/cleanup.h"
 

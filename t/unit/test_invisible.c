@@ -1,4 +1,5 @@
 /* Characters that nobody sees, and names without them. */
+/* needs: nothing */
 #include "tap.h"
 
 #include <stdlib.h>

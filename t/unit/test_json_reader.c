@@ -1,4 +1,5 @@
 /* The incremental JSON reader: what it takes, what it refuses and where, whatever the slices. */
+/* needs: nothing */
 #include <stdlib.h>
 #include <string.h>
 

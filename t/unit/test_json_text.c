@@ -1,4 +1,5 @@
 /* Walking checked JSON text. */
+/* needs: nothing */
 #include <string.h>
 
 #include <apr_general.h>

@@ -2,6 +2,7 @@
  * Large batches by id: the keys of a scope read at once, rows that come and go meanwhile, and
  * cleanups that remember what they have counted.
  */
+/* needs: database; takes: long */
 #include "engine/known_keys.h"
 
 #include "intake_fixture.h"

@@ -1,4 +1,5 @@
 /* PostgreSQL: looks and walks over keys and columns of its types. */
+/* needs: pgsql */
 #include "store_resource.h"
 
 static void add_immutable(const char *name, batch_type_e type)

@@ -2,6 +2,7 @@
  * PostgreSQL: merges of large sets, of columns of all types, beside other sessions; what they cost
  * is counted by a trigger for each statement.
  */
+/* needs: pgsql */
 #include "pgsql_matched.h"
 
 static void test_types(void)

@@ -1,4 +1,5 @@
 /* Words that are nearly right: which ones a person may have meant as a known one, and which not. */
+/* needs: nothing */
 #include <string.h>
 
 #include <apr_general.h>

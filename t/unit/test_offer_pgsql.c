@@ -3,6 +3,7 @@
  * to the same as a look, an UPDATE and an INSERT. A CHECK that counts how often it is asked tells
  * whether they were: it is asked about the offered row, and about the row as it is changed.
  */
+/* needs: pgsql */
 #include "pgsql_matched.h"
 
 static void make_checked(const char *code, const char *more)

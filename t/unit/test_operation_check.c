@@ -1,4 +1,5 @@
 /* What is said of an operation that is wrong: each thing once, with what is right instead. */
+/* needs: nothing */
 #include "tap.h"
 
 #include <apr_general.h>

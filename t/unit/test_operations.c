@@ -1,4 +1,5 @@
 /* Requests of the records API: what is read from them, and every problem with its place. */
+/* needs: nothing; takes: long */
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,6 +2,7 @@
  * Queries on a real database, by both ways: results of queries that were written by hand, and of
  * random ones against a reference evaluator that knows nothing of the module's.
  */
+/* needs: database */
 #include "engine_fixture.h"
 #include "query_words.h"
 

@@ -1,4 +1,5 @@
 /* What queries mean is what PostgreSQL says: cases in which that was not so once. */
+/* needs: database */
 #include "engine_fixture.h"
 
 #include "query/query.h"

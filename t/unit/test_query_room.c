@@ -1,4 +1,5 @@
 /* What evaluating a query may use: every function counts its work, and looks at the clock. */
+/* needs: nothing */
 #include <stdlib.h>
 #include <string.h>
 

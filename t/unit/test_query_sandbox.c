@@ -4,6 +4,7 @@
  *
  * With - as argument: the queries of the standard input, and what each selects.
  */
+/* needs: database */
 #include "engine_fixture.h"
 #include "query_words.h"
 

@@ -1,4 +1,5 @@
 /* The memory that private databases take together: who is blamed for too much. */
+/* needs: nothing */
 #include <sqlite3.h>
 
 #include "query/share.h"

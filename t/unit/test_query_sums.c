@@ -1,4 +1,5 @@
 /* Exact sums: whatever the order, whatever is taken away again. */
+/* needs: nothing */
 #include <math.h>
 #include <stdlib.h>
 

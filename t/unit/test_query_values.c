@@ -2,6 +2,7 @@
  * What expressions of the query language give: by a table; and on PostgreSQL, whether PostgreSQL
  * itself gives the same for the same words.
  */
+/* needs: database */
 #include "engine_fixture.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
 /* Replies of the records API, byte by byte. */
+/* needs: nothing */
 #include <string.h>
 
 #include <apr_general.h>

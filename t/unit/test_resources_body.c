@@ -1,4 +1,5 @@
 /* Bodies of the resources API: the request, its items as a source, and everything wrong in them. */
+/* needs: nothing */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

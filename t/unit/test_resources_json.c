@@ -1,4 +1,5 @@
 /* Replies of the resources API, byte by byte. */
+/* needs: nothing */
 #include <stdlib.h>
 #include <string.h>
 

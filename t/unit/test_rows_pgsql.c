@@ -1,5 +1,6 @@
 /* Rows of PostgreSQL: columns and keys of all types, tables made anew, slow and failing triggers.
  */
+/* needs: pgsql */
 #include "pgsql_keyed.h"
 
 static void test_values(void)

@@ -1,4 +1,5 @@
 /* Jobs from their creation to their end, on a real database, without httpd. */
+/* needs: database */
 #include "engine_fixture.h"
 
 #include <stdlib.h>

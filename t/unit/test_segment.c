@@ -1,4 +1,5 @@
 /* store/segment.c: what was written is read back, and damage never leads outside the buffer. */
+/* needs: nothing */
 #include "store/segment.h"
 
 #include <stdlib.h>

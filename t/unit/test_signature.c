@@ -1,4 +1,5 @@
 /* Signatures of URLs: what they are about, and what is none. */
+/* needs: nothing */
 #include "tap.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* None of the module's own statements may walk a whole table: batches are kept for a month. */
+/* needs: nothing */
 #include "tap.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* The module's own tables: jobs, lists, items, errors; many threads, flat memory. */
+/* needs: database */
 #include "store_jobs.h"
 #include "store/removal.h"
 

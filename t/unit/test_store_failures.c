@@ -1,4 +1,5 @@
 /* What goes wrong around the store, and that it goes on once it is mended, without a restart. */
+/* needs: sqlite3 */
 #include "store_sqlite3.h"
 
 #include <sys/resource.h>

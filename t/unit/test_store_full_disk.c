@@ -3,6 +3,7 @@
  * all goes on once there is room. On a small file system of its own, in memory, which an ordinary
  * user may mount only in a namespace of users.
  */
+/* needs: sqlite3 */
 #include <sched.h>
 #include <sys/mount.h>
 

@@ -2,6 +2,7 @@
  * Lists of many jobs: in every order, from any place on, with any filters, what one plain SELECT
  * would give.
  */
+/* needs: database; takes: long */
 #include "store_fixture.h"
 
 /* Jobs of the organization: more than one statement walks over. */

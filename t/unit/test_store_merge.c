@@ -1,4 +1,5 @@
 /* The administrator's tables: rows that are merged. */
+/* needs: database */
 #include "store_full_resource.h"
 
 static void test_by_key(void)

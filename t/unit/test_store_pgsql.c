@@ -2,6 +2,7 @@
  * What is PostgreSQL's own: settings, schemas, locks, and what goes wrong around the server. On a
  * server of its own, which is stopped and started.
  */
+/* needs: pgsql */
 #include "claims.h"
 #include "pgsql_keyed.h"
 

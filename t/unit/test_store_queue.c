@@ -1,4 +1,5 @@
 /* The queue in the module's own tables: claims, the fence, progress, what is given back. */
+/* needs: database */
 #include "store_jobs.h"
 
 static apr_status_t claim(claiming_t *claiming, apr_int64_t pid, apr_interval_time_t lease)

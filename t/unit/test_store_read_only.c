@@ -3,6 +3,7 @@
  * write once their mode is mended, though SQLite keeps its shared memory as it was opened until all
  * connections of the process are closed. For that they must not be in use all at once.
  */
+/* needs: sqlite3 */
 #include "store_fixture.h"
 
 #include <apr_atomic.h>

@@ -1,4 +1,5 @@
 /* Jobs of the resources API: what is kept of them, receiving, cancelling, lists with filters. */
+/* needs: database */
 #include "store_jobs.h"
 
 static const batch_owner_t receiver = {"host-1", 7, 99};

@@ -1,5 +1,6 @@
 /* The administrator's tables: rows in their scope, what triggers and constraints do, schema
  * changes. */
+/* needs: database */
 #include "misfits.h"
 #include "store_resource.h"
 

@@ -1,5 +1,6 @@
 /* The administrator's tables: rows that are looked for and walked over; what start-up says of one.
  */
+/* needs: database */
 #include "misfits.h"
 #include "store_full_resource.h"
 

@@ -1,4 +1,5 @@
 /* SQLite: writers that take turns, and the log that they write. */
+/* needs: sqlite3; takes: long */
 #include "claims.h"
 #include "store_sqlite3.h"
 

@@ -1,4 +1,5 @@
 /* Batches that wait for their upload, on a real database: who may send one, and what is left. */
+/* needs: database */
 #include "engine/upload.h"
 
 #include "intake_fixture.h"

@@ -1,4 +1,5 @@
 /* Uploads as files, and the errors of their items, byte by byte. */
+/* needs: nothing */
 #include <stdlib.h>
 #include <string.h>
 

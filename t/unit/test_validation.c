@@ -1,4 +1,5 @@
 /* Values against their columns, and the one spelling of what they say. */
+/* needs: nothing */
 #include <stdlib.h>
 #include <string.h>
 

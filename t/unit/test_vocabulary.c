@@ -1,4 +1,5 @@
 /* batch.c: words, errors, ids, times, UTF-8, log lines. */
+/* needs: nothing */
 #include "batch.h"
 
 #include <stdlib.h>
