@@ -12,7 +12,6 @@
 
 /* In memory shared by the children. A slot is 0, or its worker's pid and start time. */
 struct shared {
-    batch_writers_t writers;
     volatile apr_uint64_t polled_at;  /* milliseconds since the epoch */
     volatile apr_uint64_t cleaned_at; /* the same */
     batch_outages_t outages;
@@ -21,6 +20,7 @@ struct shared {
 
 struct batch_node {
     struct shared *shared;
+    batch_writers_t *writers; /* behind it, in the same memory */
     int slot_count;
     int wake[2]; /* pipes: read and write end */
     int vacancy[2];
@@ -50,7 +50,9 @@ static apr_status_t close_pipes(void *data)
 
 apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *err, apr_pool_t *p)
 {
-    apr_size_t size = sizeof(struct shared) + (apr_size_t)workers * sizeof(apr_uint64_t);
+    apr_size_t before =
+        APR_ALIGN_DEFAULT(sizeof(struct shared) + (apr_size_t)workers * sizeof(apr_uint64_t));
+    apr_size_t size = before + batch_writers_size();
     batch_node_t *made = apr_pcalloc(p, sizeof(*made));
     apr_shm_t *shm;
     apr_status_t rv;
@@ -63,7 +65,8 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
     made->shared = apr_shm_baseaddr_get(shm);
     memset(made->shared, 0, size);
     made->slot_count = workers;
-    rv = batch_writers_make(&made->shared->writers);
+    made->writers = (batch_writers_t *)((char *)made->shared + before);
+    rv = batch_writers_make(made->writers);
     if (rv != APR_SUCCESS) {
         return batch_error_set(err, rv, "MB0401", p, "cannot make the writers' mutex");
     }
@@ -83,7 +86,7 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
 
 batch_writers_t *batch_node_writers(batch_node_t *node)
 {
-    return &node->shared->writers;
+    return node->writers;
 }
 
 batch_outages_t *batch_node_outages(batch_node_t *node)

@@ -126,6 +126,9 @@ struct batch_driver {
     /** Is called behind each transaction, with when it is. */
     void (*idle)(batch_connection_t *connection, batch_idle_e when);
 
+    /** As batch_store_wants_worker, for what idle does. NULL: nothing, ever. */
+    int (*wants_worker)(batch_writers_t *writers);
+
     /** Begins what step_end can undo alone. */
     batch_failure_e (*step_begin)(batch_connection_t *connection);
 

@@ -1,7 +1,6 @@
 /* The store as a whole: made, migrated, used, destroyed. */
 #include "store/tx.h"
 
-#include <apr_atomic.h>
 #include <apr_strings.h>
 
 #include "store/drivers.h"
@@ -167,11 +166,7 @@ apr_interval_time_t batch_store_rest(batch_store_t *store)
 
 int batch_store_wants_worker(batch_store_t *store)
 {
-    batch_writers_t *shared = store->writer.shared;
-    apr_uint32_t pages = apr_atomic_read32(&shared->log_pages);
-
-    return pages >= BATCH_LOG_LONG && pages < BATCH_LOG_HUGE &&
-           apr_atomic_cas32(&shared->log_asked, 1, 0) == 0;
+    return store->driver->wants_worker && store->driver->wants_worker(store->writer.shared);
 }
 
 int batch_store_is_awaited(batch_store_t *store)

@@ -35,26 +35,14 @@
 #ifndef BATCH_STORE_H
 #define BATCH_STORE_H
 
-#include <pthread.h>
-
 #include "batch.h"
 #include "store/segment.h"
 
 typedef struct batch_store batch_store_t;
 typedef struct batch_tx batch_tx_t;
 
-/* What writers of one database know of each other, in memory that processes may share. */
-typedef struct batch_writers {
-    pthread_mutex_t turn;            /* whoever has it may write; sqlite3 */
-    volatile apr_uint32_t waiting;   /* how many wait for their turn */
-    volatile apr_uint32_t log_pages; /* sqlite3: in the write-ahead log after the last COMMIT, … */
-    volatile apr_uint32_t log_copied;  /* … of them in the database already, about, … */
-    volatile apr_uint32_t log_asked;   /* … and 1 if a worker was asked to copy them */
-    volatile apr_uint64_t rested_at;   /* milliseconds: when the last rest was over */
-    volatile apr_uint64_t chunk_begun; /* the same: when the last chunk began, … */
-    volatile apr_uint64_t chunk_end;   /* … and when one ended, … */
-    volatile apr_uint64_t job_seen; /* … or any step of a job; 0 behind the last chunk of one */
-} batch_writers_t;
+/* What the writers of one database share. Only store/ knows the inside of it. */
+typedef struct batch_writers batch_writers_t;
 
 typedef struct batch_store_config {
     const char *driver;           /* apr_dbd's name: "sqlite3" or "pgsql" */
@@ -87,7 +75,13 @@ typedef struct batch_store_config {
  */
 apr_status_t batch_store_prepare(apr_pool_t *p);
 
-/** Makes writers ready, before any process uses it. It needs no cleaning up. */
+/** The bytes that a batch_writers_t takes. */
+apr_size_t batch_writers_size(void);
+
+/**
+ * Makes writers ready, before any process uses it: so many bytes, aligned for anything, of memory
+ * that all processes share. It needs no cleaning up.
+ */
 apr_status_t batch_writers_make(batch_writers_t *writers);
 
 /**
@@ -160,9 +154,9 @@ apr_interval_time_t batch_store_rest(batch_store_t *store);
 int batch_store_is_awaited(batch_store_t *store);
 
 /**
- * sqlite3: 1 if the write-ahead log is so long that it should be copied into the database: to be
- * asked by whoever has answered a request that writes, and if so a worker is to be woken, which
- * does it when it finds no job. 1 for one caller each time.
+ * 1 if the database has work that is better done while nobody waits for it: to be asked by whoever
+ * has answered a request that writes, and if so a worker is to be woken, which does it when it
+ * finds no job. 1 for one caller each time.
  */
 int batch_store_wants_worker(batch_store_t *store);
 

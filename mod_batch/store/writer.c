@@ -28,6 +28,11 @@
 /* More than a chunk usually takes, milliseconds: whoever is at a job is seen again before that. */
 #define JOB_SEEN 1000
 
+apr_size_t batch_writers_size(void)
+{
+    return sizeof(batch_writers_t);
+}
+
 apr_status_t batch_writers_make(batch_writers_t *writers)
 {
     pthread_mutexattr_t attributes;

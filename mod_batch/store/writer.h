@@ -7,17 +7,10 @@
 #ifndef BATCH_STORE_WRITER_H
 #define BATCH_STORE_WRITER_H
 
+#include <pthread.h>
+
 #include "store/hurry.h"
 #include "store/store.h"
-
-/* Pages in SQLite's log from which on a worker is to copy it, ... */
-#define BATCH_LOG_LONG 1000
-
-/*
- * ... and from which on it is not the log of requests but of a large job: copying it keeps
- * everybody waiting for long.
- */
-#define BATCH_LOG_HUGE (4 * BATCH_LOG_LONG)
 
 /* What a turn was used for. */
 typedef enum {
@@ -26,6 +19,20 @@ typedef enum {
     BATCH_TURN_CHUNK, /* of a job that goes on */
     BATCH_TURN_LAST   /* the last of a job's, here */
 } batch_turn_e;
+
+/* Numbers that a driver may keep in what the writers share. */
+#define BATCH_WRITERS_KEPT 4
+
+/* What the writers of one database know of each other, in memory that processes may share. */
+struct batch_writers {
+    pthread_mutex_t turn;              /* whoever has it may write */
+    volatile apr_uint32_t waiting;     /* how many wait for their turn */
+    volatile apr_uint64_t rested_at;   /* milliseconds: when the last rest was over */
+    volatile apr_uint64_t chunk_begun; /* the same: when the last chunk began, … */
+    volatile apr_uint64_t chunk_end;   /* … and when one ended, … */
+    volatile apr_uint64_t job_seen; /* … or any step of a job; 0 behind the last chunk of one */
+    volatile apr_uint32_t kept[BATCH_WRITERS_KEPT]; /* the driver's, 0 at first: it says of what */
+};
 
 typedef struct batch_writer {
     batch_writers_t *shared; /* between all processes that write */

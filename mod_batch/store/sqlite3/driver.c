@@ -12,31 +12,15 @@
 
 #include <sqlite3.h>
 
-#include <apr_atomic.h>
 #include <apr_strings.h>
 
 #include "store/connection.h"
 #include "store/drivers.h"
 #include "store/sqlite3/failures.h"
+#include "store/sqlite3/log.h"
 #include "store/sqlite3/plans.h"
 #include "store/sqlite3/rows.h"
-#include "store/writer.h"
 #include "store/schema.h"
-
-/*
- * When the write-ahead log is copied into the database (a checkpoint), by its length in pages of
- * mostly 4 KiB. SQLite does it inside the COMMIT that makes 1,000; a third of the time of a large
- * delete. Here it is done once there is nothing else to do, from BATCH_LOG_LONG on, ...
- */
-
-/* ... or if there always is, by whoever wrote last, after the writers' queue was left, ... */
-#define CHECKPOINT_BUSY 32768
-
-/* ... or before it is left, as other writers may have kept that from ever being complete. */
-#define CHECKPOINT_ALONE (2 * CHECKPOINT_BUSY)
-
-/* Of a log that is not to be copied yet: so many pages by a worker that has nothing to do. */
-#define CHECKPOINT_BESIDE 8192
 
 /* Bytes of pages that a connection may keep in memory while it is not in a job. */
 #define IDLE_CACHE (512 * 1024)
@@ -78,22 +62,6 @@ static void tell_time(sqlite3_context *context, int count, sqlite3_value **value
     sqlite3_result_int64(context, apr_time_now());
 }
 
-/* Notes how long the log has become: instead of SQLite's own checkpoint inside the COMMIT. */
-static int note_log(void *baton, sqlite3 *native, const char *database, int pages)
-{
-    batch_connection_t *connection = baton;
-    batch_sqlite3_state_t *state = connection->state;
-
-    (void)native;
-    (void)database;
-    state->log_pages = pages;
-    if ((apr_uint32_t)pages < apr_atomic_read32(&connection->writers->log_pages)) {
-        apr_atomic_set32(&connection->writers->log_copied, 0); /* it has begun anew */
-    }
-    apr_atomic_set32(&connection->writers->log_pages, (apr_uint32_t)pages);
-    return SQLITE_OK;
-}
-
 static int keep_word(void *baton, int columns, char **values, char **names)
 {
     (void)names;
@@ -126,7 +94,7 @@ static int set_up(batch_connection_t *connection)
         code = sqlite3_create_function(native, "batch_clock", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
                                        NULL, tell_time, NULL, NULL);
     }
-    sqlite3_wal_hook(native, note_log, connection);
+    batch_sqlite3_log_watch(connection);
     return code;
 }
 
@@ -278,56 +246,6 @@ static batch_failure_e sqlite_begin_schema(batch_connection_t *connection, apr_i
     return failure == BATCH_FAILURE_NONE ? read_version(connection, version) : failure;
 }
 
-static void copy_log(batch_connection_t *connection, int mode)
-{
-    batch_sqlite3_state_t *state = connection->state;
-    batch_writers_t *writers = connection->writers;
-
-    state->log_pages = 0;
-    apr_atomic_set32(&writers->log_pages, 0);
-    apr_atomic_set32(&writers->log_copied, 0);
-    apr_atomic_set32(&writers->log_asked, 0);
-    /* Busy: another process is at it. Any other failure will show in the next transaction. */
-    (void)sqlite3_wal_checkpoint_v2(connection->native, NULL, mode, NULL, NULL);
-}
-
-/*
- * Not while a worker is at a job: its next chunks would make the log as long again, and have to
- * wait meanwhile.
- *
- * While nobody waits a large file is cut as well: it would keep its greatest length. A small one
- * stays, to be written from its beginning again: a COMMIT is much faster if it does not make the
- * file longer.
- */
-static void copy_log_quietly(batch_connection_t *connection)
-{
-    apr_uint32_t pages = apr_atomic_read32(&connection->writers->log_pages);
-
-    if (pages >= BATCH_LOG_LONG && !batch_writers_at_job(connection->writers)) {
-        copy_log(connection,
-                 pages >= BATCH_LOG_HUGE ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
-    }
-}
-
-/*
- * Of a log that goes on growing: what is copied now, beside its writer, is not to be copied later
- * while it waits.
- */
-static void copy_log_beside(batch_connection_t *connection)
-{
-    batch_writers_t *writers = connection->writers;
-    apr_uint32_t pages = apr_atomic_read32(&writers->log_pages);
-    apr_uint32_t copied = apr_atomic_read32(&writers->log_copied);
-    int done = 0;
-
-    if (pages > copied && pages - copied >= CHECKPOINT_BESIDE &&
-        sqlite3_wal_checkpoint_v2(connection->native, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                  &done) == SQLITE_OK &&
-        done > 0) {
-        apr_atomic_set32(&writers->log_copied, (apr_uint32_t)done);
-    }
-}
-
 static batch_failure_e sqlite_commit(batch_connection_t *connection)
 {
     int code;
@@ -342,9 +260,7 @@ static batch_failure_e sqlite_commit(batch_connection_t *connection)
     if (code != SQLITE_OK) {
         return batch_sqlite3_classify(connection, code, 0);
     }
-    if (((batch_sqlite3_state_t *)connection->state)->log_pages >= CHECKPOINT_ALONE) {
-        copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
-    }
+    batch_sqlite3_log_committed(connection);
     return BATCH_FAILURE_NONE;
 }
 
@@ -368,13 +284,7 @@ static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
 {
     batch_sqlite3_state_t *state = connection->state;
 
-    if (when == BATCH_IDLE_BESIDE) {
-        copy_log_beside(connection);
-    } else if (when == BATCH_IDLE_QUIET) {
-        copy_log_quietly(connection);
-    } else if (state->log_pages >= CHECKPOINT_BUSY) {
-        copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
-    }
+    batch_sqlite3_log_idle(connection, when);
     if (state->rows_used) {
         state->rows_used_at = apr_time_now();
         state->rows_used = 0;
@@ -551,6 +461,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .idle = sqlite_idle,
+    .wants_worker = batch_sqlite3_log_wants_worker,
     .step_begin = sqlite_step_begin,
     .step_end = sqlite_step_end,
     .step_undo = sqlite_step_undo,
