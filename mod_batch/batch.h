@@ -441,19 +441,4 @@ void batch_log(const batch_logger_t *logger, batch_log_level_e level, const char
  */
 apr_status_t batch_pool_make(apr_pool_t **p, apr_pool_t *parent, apr_size_t keeps);
 
-/** A random UUID (RFC 4122, version 4) in lower case, in p. */
-const char *batch_uuid_make(apr_pool_t *p);
-
-/** 1 if text is a UUID in its 36-character form, any case. */
-int batch_uuid_is_valid(const char *text);
-
-/** time as ISO 8601 in UTC with whole seconds and Z, in p; NULL for 0. */
-const char *batch_time_format(apr_time_t time, apr_pool_t *p);
-
-/** 1 if bytes are well-formed UTF-8 (RFC 3629) without U+0000. */
-int batch_utf8_is_valid(const char *bytes, apr_size_t length);
-
-/** How many of the bytes are so, from the first one on. */
-apr_size_t batch_utf8_valid_length(const char *bytes, apr_size_t length);
-
 #endif

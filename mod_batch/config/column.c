@@ -10,6 +10,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "text/utf8.h"
+
 /* What PostgreSQL keeps of a name; SQLite would take more. */
 #define MOST_IDENTIFIER 63
 

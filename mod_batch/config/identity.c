@@ -5,6 +5,8 @@
 
 #include <http_log.h>
 
+#include "text/utf8.h"
+
 APLOG_USE_MODULE(batch);
 
 static const batch_directory_config_t *directory_config(const request_rec *r)

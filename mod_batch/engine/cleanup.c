@@ -7,6 +7,7 @@
 
 #include "engine/digest_set.h"
 #include "store/kept.h"
+#include "text/uuid.h"
 
 /* Rows that one look or one step of a walk asks for. */
 #define LOOKED_AT 500

@@ -11,6 +11,7 @@
 #include "engine/status.h"
 #include "engine/turn.h"
 #include "store/removal.h"
+#include "text/uuid.h"
 
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000

@@ -5,6 +5,7 @@
 #include "engine/status.h"
 #include "engine/turn.h"
 #include "store/removal.h"
+#include "text/uuid.h"
 
 #include <string.h>
 

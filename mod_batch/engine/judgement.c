@@ -8,6 +8,7 @@
 #include "engine/identity.h"
 #include "engine/unknown_name.h"
 #include "engine/validation.h"
+#include "text/uuid.h"
 
 static void add_error(batch_judged_t *judged, const char *field, const char *code,
                       const char *message)
@@ -425,24 +426,6 @@ void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
  * ------------------------------------------------------------------------------------
  */
 
-static unsigned hex_digit(char digit)
-{
-    return (unsigned)(digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10) & 0xF;
-}
-
-/* The 16 bytes that a UUID is. */
-static void read_uuid(unsigned char bytes[16], const char *text)
-{
-    int count = 0;
-
-    for (; text[0] && text[1] && count < 16; text++) {
-        if (*text != '-') {
-            bytes[count++] = (unsigned char)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
-            text++;
-        }
-    }
-}
-
 /*
  * RFC 9562, version 7: the time of the job in milliseconds, then the ordinal as its counter, so
  * that the rows of a batch lie side by side in the index of the keys, and 42 bits that nobody can
@@ -450,25 +433,20 @@ static void read_uuid(unsigned char bytes[16], const char *text)
  */
 const char *batch_item_new_key(const batch_job_t *job, apr_int64_t ordinal, apr_pool_t *p)
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char key[APR_SIPHASH_KSIZE] = {0};
+    unsigned char bytes[BATCH_UUID_BYTES];
     apr_uint64_t time = (apr_uint64_t)(job->created_at / 1000);
     apr_uint64_t count = (apr_uint64_t)ordinal & 0xFFFFFFFF;
     apr_uint64_t words[2];
-    char *text = apr_palloc(p, 37);
-    char *next = text;
-    int i;
+    char *text = apr_palloc(p, BATCH_UUID_SIZE);
 
-    read_uuid(key, job->id);
+    (void)batch_uuid_read(key, job->id); /* always a UUID, and one that is none is as good a key */
     words[0] = time << 16 | 0x7000 | count >> 20;
     words[1] = 2ULL << 62 | (count & 0xFFFFF) << 42 |
                (apr_siphash24(&count, sizeof(count), key) & 0x3FFFFFFFFFFULL);
-    for (i = 0; i < 32; i++) {
-        if (i == 8 || i == 12 || i == 16 || i == 20) {
-            *next++ = '-';
-        }
-        *next++ = digits[words[i / 16] >> (60 - i % 16 * 4) & 0xF];
+    for (int i = 0; i < BATCH_UUID_BYTES; i++) {
+        bytes[i] = (unsigned char)(words[i / 8] >> (56 - i % 8 * 8));
     }
-    *next = '\0';
+    batch_uuid_write(text, bytes);
     return text;
 }

@@ -8,6 +8,8 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include "text/hex.h"
+
 #define DIGEST_BYTES 32
 
 /* Digits that an expiry can have: until the year 33658. */
@@ -15,18 +17,6 @@
 
 /* What the URLs of other uses, or other versions, cannot be mistaken for. */
 static const char purpose[] = "mod_batch url 1\n";
-
-static void write_hex(char *text, const unsigned char *bytes, apr_size_t length)
-{
-    static const char digits[] = "0123456789abcdef";
-    apr_size_t i;
-
-    for (i = 0; i < length; i++) {
-        *text++ = digits[bytes[i] >> 4];
-        *text++ = digits[bytes[i] & 15];
-    }
-    *text = '\0';
-}
 
 /* The path comes last, so that no line break in it can shift what stands before. */
 static int feed(EVP_MAC_CTX *context, const batch_signed_t *what)
@@ -62,7 +52,7 @@ apr_status_t batch_signature_make(char signature[BATCH_SIGNATURE_SIZE], const ba
     if (!done) {
         return APR_EGENERAL;
     }
-    write_hex(signature, digest, sizeof(digest));
+    batch_hex_write(signature, digest, sizeof(digest));
     return APR_SUCCESS;
 }
 
@@ -92,12 +82,12 @@ int batch_signature_holds(const char *signature, const batch_signed_t *what, apr
 const char *batch_secret_make(apr_pool_t *p)
 {
     unsigned char bytes[BATCH_SECRET_BYTES];
-    char *text = apr_palloc(p, 2 * sizeof(bytes) + 1);
+    const char *text;
 
     if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
         return NULL;
     }
-    write_hex(text, bytes, sizeof(bytes));
+    text = batch_hex(bytes, sizeof(bytes), p);
     OPENSSL_cleanse(bytes, sizeof(bytes));
     return text;
 }

@@ -7,6 +7,8 @@
 
 #include <openssl/evp.h>
 
+#include "text/hex.h"
+
 /* ---- The target -------------------------------------------------------------------------------
  */
 
@@ -99,22 +101,13 @@ static const char *describe_section(const batch_resource_t *resource, apr_pool_t
 /* Its SHA-256 in hex: two sections with the same mean the same. NULL: it cannot be had. */
 static const char *section_of(const batch_resource_t *resource, apr_pool_t *p)
 {
-    static const char digits[] = "0123456789abcdef";
     const char *text = describe_section(resource, p);
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
-    char *hex = apr_palloc(p, 2 * sizeof(digest) + 1);
-    unsigned i;
 
-    if (!EVP_Digest(text, strlen(text), digest, &length, EVP_sha256(), NULL)) {
-        return NULL;
-    }
-    for (i = 0; i < length; i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 15];
-    }
-    hex[2 * length] = '\0';
-    return hex;
+    return EVP_Digest(text, strlen(text), digest, &length, EVP_sha256(), NULL)
+               ? batch_hex(digest, length, p)
+               : NULL;
 }
 
 void batch_turn_describe(batch_job_t *job, const batch_engine_t *engine, apr_pool_t *p)

@@ -14,6 +14,8 @@
 #include <openssl/evp.h>
 
 #include "batch.h"
+#include "text/hex.h"
+#include "text/utf8.h"
 
 extern module AP_MODULE_DECLARE_DATA batch_module;
 APLOG_USE_MODULE(batch);
@@ -77,33 +79,6 @@ apr_status_t batch_tokens_init(apr_pool_t *pchild)
 /* ---- Reading a file ---------------------------------------------------------------------------
  */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)apr_tolower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int read_digest(unsigned char *digest, const char *hex)
-{
-    int i;
-
-    if (strlen(hex) != 2 * DIGEST_BYTES) {
-        return 0;
-    }
-    for (i = 0; i < DIGEST_BYTES; i++) {
-        int high = hex_value(hex[2 * i]);
-        int low = hex_value(hex[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return 0;
-        }
-        digest[i] = (unsigned char)(high * 16 + low);
-    }
-    return 1;
-}
-
 /* The next word of *rest, in p; "" at the end. */
 static const char *next_word(const char **rest, apr_pool_t *p)
 {
@@ -150,7 +125,7 @@ static const char *read_line(struct table *table, const char *line)
     if (!batch_utf8_is_valid(line, strlen(line))) {
         return "it is not UTF-8";
     }
-    if (!read_digest(digest, next_word(&line, p))) {
+    if (!batch_hex_read(digest, DIGEST_BYTES, next_word(&line, p))) {
         return "it does not begin with a SHA-256 in hex";
     }
     identity.user = next_word(&line, p);

@@ -12,7 +12,7 @@
 #include "http/http.h"
 #include "payload/request_words.h"
 #include "payload/resources_json.h"
-#include "payload/sink.h"
+#include "text/sink.h"
 
 extern module AP_MODULE_DECLARE_DATA batch_module;
 

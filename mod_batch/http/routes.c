@@ -6,6 +6,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "text/uuid.h"
+
 /* A method of a path. */
 typedef struct method {
     batch_endpoint_fn *endpoint;             /* NULL: the path does not have it */

@@ -9,7 +9,7 @@
 #include "payload/multipart.h"
 #include "payload/resources_body.h"
 #include "payload/spool.h"
-#include "payload/text_buffer.h"
+#include "text/text_buffer.h"
 
 typedef struct batch_body_format {
     /** Sets body->state. */

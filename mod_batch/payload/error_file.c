@@ -6,8 +6,8 @@
 
 #include "payload/item_text.h"
 #include "payload/json_reader.h"
-#include "payload/json_text.h"
-#include "payload/writer.h"
+#include "text/json_text.h"
+#include "text/writer.h"
 #include "store/segment.h"
 
 struct batch_error_file {

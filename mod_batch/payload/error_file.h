@@ -15,7 +15,7 @@
 #define BATCH_PAYLOAD_ERROR_FILE_H
 
 #include "batch.h"
-#include "payload/sink.h"
+#include "text/sink.h"
 
 typedef enum { BATCH_FILE_JSON, BATCH_FILE_CSV } batch_file_e;
 

@@ -9,7 +9,8 @@
 #include "payload/header_words.h"
 #include "payload/json_reader.h"
 #include "payload/request_shape.h"
-#include "payload/writer.h"
+#include "text/utf8.h"
+#include "text/writer.h"
 
 /* Bytes of a name in a header row that a message shows. */
 #define SHOWN_BYTES 100

@@ -6,7 +6,7 @@
 
 #include "batch.h"
 #include "engine/intake.h"
-#include "payload/text_buffer.h"
+#include "text/text_buffer.h"
 
 /** The cell that stands for null. */
 #define BATCH_CSV_NULL "#N/A"

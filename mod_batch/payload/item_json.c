@@ -5,7 +5,7 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
-#include "payload/json_text.h"
+#include "text/json_text.h"
 
 /** A name that the resource has. */
 typedef struct known_name {

@@ -9,7 +9,7 @@
 #include <csv.h>
 
 #include "payload/json_reader.h"
-#include "payload/json_text.h"
+#include "text/json_text.h"
 
 /* ---- Columns ------------------------------------------------------------------------------------
  */

@@ -9,7 +9,7 @@
 #define BATCH_PAYLOAD_ITEM_TEXT_H
 
 #include "batch.h"
-#include "payload/writer.h"
+#include "text/writer.h"
 
 /** What stands for null in a cell; an empty cell is an absent member. */
 #define BATCH_CELL_NULL "#N/A"

@@ -2,11 +2,8 @@
 #include "payload/json_scan.h"
 
 #include <stdarg.h>
-#include <string.h>
 
 #include <apr_strings.h>
-
-#define SMALLEST_BUFFER 256
 
 static void fail_set(batch_json_reader_t *reader, apr_status_t status, apr_int64_t line,
                      apr_int64_t column, const char *message)
@@ -22,28 +19,6 @@ apr_int64_t batch_json_column(const batch_json_reader_t *reader, const char *at)
     return reader->offset + (at - reader->slice) - reader->line_start + 1;
 }
 
-static void buffer_append(batch_json_buffer_t *buffer, const char *bytes, apr_size_t length,
-                          apr_pool_t *p)
-{
-    /* The byte more is for the NUL behind a finished skeleton. */
-    if (buffer->used + length + 1 > buffer->size) {
-        apr_size_t size = buffer->size ? buffer->size : SMALLEST_BUFFER;
-        char *data;
-
-        while (size < buffer->used + length + 1) {
-            size *= 2;
-        }
-        data = apr_palloc(p, size);
-        if (buffer->used) {
-            memcpy(data, buffer->data, buffer->used);
-        }
-        buffer->data = data;
-        buffer->size = size;
-    }
-    memcpy(buffer->data + buffer->used, bytes, length);
-    buffer->used += length;
-}
-
 static void skeleton_append(batch_json_reader_t *reader, const char *bytes, apr_size_t length)
 {
     apr_size_t room = reader->config.max_skeleton - reader->skeleton.used;
@@ -56,7 +31,7 @@ static void skeleton_append(batch_json_reader_t *reader, const char *bytes, apr_
                               reader->segment_count < 0 ? "" : " beside the list of objects"));
         return;
     }
-    buffer_append(&reader->skeleton, bytes, length, reader->p);
+    batch_text_buffer_add(&reader->skeleton, bytes, length);
 }
 
 void batch_json_flush(batch_json_reader_t *reader, const char *end)
@@ -73,7 +48,7 @@ void batch_json_flush(batch_json_reader_t *reader, const char *end)
     }
     reader->element_used += (apr_size_t)(end - bytes);
     if (reader->element_used <= reader->config.max_element) {
-        buffer_append(&reader->partial, bytes, (apr_size_t)(end - bytes), reader->p);
+        batch_text_buffer_add(&reader->partial, bytes, (apr_size_t)(end - bytes));
     }
 }
 

@@ -5,7 +5,7 @@
 
 #include <apr_strings.h>
 
-#include "payload/json_text.h"
+#include "text/json_text.h"
 
 /* ---- The path ------------------------------------------------------------------------------ */
 
@@ -287,6 +287,7 @@ static void reader_init(batch_json_reader_t *reader, const batch_json_reader_con
     memset(reader, 0, sizeof(*reader));
     reader->config = *config;
     reader->p = p;
+    reader->skeleton.p = reader->partial.p = p;
     reader->state = SCAN_BOM;
     reader->line = 1;
     path_parse(reader, config->path);
@@ -313,12 +314,13 @@ char batch_json_reader_root(const batch_json_reader_t *reader)
 void batch_json_reader_reset(batch_json_reader_t *reader)
 {
     batch_json_reader_config_t config = reader->config;
-    batch_json_buffer_t skeleton = {reader->skeleton.data, 0, reader->skeleton.size};
-    batch_json_buffer_t partial = {reader->partial.data, 0, reader->partial.size};
+    batch_text_buffer_t skeleton = reader->skeleton;
+    batch_text_buffer_t partial = reader->partial;
 
     reader_init(reader, &config, reader->p);
     reader->skeleton = skeleton;
     reader->partial = partial;
+    reader->skeleton.used = reader->partial.used = 0;
 }
 
 /** Tells the caller what has become of the reader. */
@@ -375,8 +377,7 @@ apr_status_t batch_json_reader_finish(const char **skeleton, apr_size_t *length,
     } else if (reader->state != SCAN_DONE) {
         batch_json_fail_unexpected(reader, nothing, 1);
     } else {
-        /* buffer_append leaves room for it. */
-        reader->skeleton.data[reader->skeleton.used] = '\0';
+        batch_text_buffer_end(&reader->skeleton);
     }
     if (skeleton) {
         *skeleton = reader->skeleton.data;

@@ -6,6 +6,7 @@
 #define BATCH_PAYLOAD_JSON_SCAN_H
 
 #include "payload/json_reader.h"
+#include "text/text_buffer.h"
 
 /** Segments that a path may have: names and indexes. */
 #define BATCH_JSON_PATH_SEGMENTS 8
@@ -54,12 +55,6 @@ typedef struct batch_json_segment {
     int seen; /* a member of this name was already met on the path */
 } batch_json_segment_t;
 
-typedef struct batch_json_buffer {
-    char *data;
-    apr_size_t used;
-    apr_size_t size;
-} batch_json_buffer_t;
-
 struct batch_json_reader {
     batch_json_reader_config_t config;
     apr_pool_t *p;
@@ -85,8 +80,8 @@ struct batch_json_reader {
 
     /* What is being kept: from here on in the current slice, for the skeleton or the element. */
     const char *keep;
-    batch_json_buffer_t skeleton;
-    batch_json_buffer_t partial; /* the part of an element that earlier slices had */
+    batch_text_buffer_t skeleton;
+    batch_text_buffer_t partial; /* the part of an element that earlier slices had */
     apr_size_t element_used;     /* bytes of the element so far, held or not */
     int in_element;
     batch_json_element_t element;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "text/hex.h"
+
 /* Bytes that stand for themselves in a string: ASCII less controls, quote and backslash. */
 static const unsigned char plain[256] = {
     [0x20 ... 0x21] = 1, [0x23 ... 0x5b] = 1, [0x5d ... 0x7f] = 1};
@@ -10,15 +12,6 @@ static const unsigned char plain[256] = {
 static int is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-static int hex_value(char c)
-{
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /** The first byte of a character of several bytes: sets what must follow (RFC 3629, section 4). */
@@ -103,11 +96,11 @@ static void escape_next(batch_json_reader_t *reader, const char *at)
         reader->state = SCAN_STRING;
         return;
     default:
-        if (hex_value(*at) < 0) {
+        if (batch_hex_value(*at) < 0) {
             batch_json_fail_unexpected(reader, at, 0);
             return;
         }
-        reader->code = reader->code * 16 + (unsigned)hex_value(*at);
+        reader->code = reader->code * 16 + (unsigned)batch_hex_value(*at);
         if (++reader->digits == 4) {
             escape_done(reader, at);
         }

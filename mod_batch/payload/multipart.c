@@ -7,7 +7,7 @@
 #include <apr_strings.h>
 
 #include "payload/request_parameters.h"
-#include "payload/text_buffer.h"
+#include "text/text_buffer.h"
 
 /** CR LF "--" boundary, the longest that there may be. */
 #define DELIMITER_BYTES (4 + 70)

@@ -6,10 +6,10 @@
 
 #include "payload/id_set.h"
 #include "payload/json_reader.h"
-#include "payload/json_text.h"
-#include "payload/writer.h"
 #include "payload/operations_shape.h"
-#include "payload/text_buffer.h"
+#include "text/json_text.h"
+#include "text/text_buffer.h"
+#include "text/writer.h"
 
 /* No id has a longer text: quotes, and each of its bytes as a \u escape. */
 #define LONGEST_ID_TEXT ((apr_size_t)6 * BATCH_ID_BYTES + 2)

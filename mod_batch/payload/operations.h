@@ -10,7 +10,7 @@
 
 #include "batch.h"
 #include "engine/operation.h"
-#include "payload/sink.h"
+#include "text/sink.h"
 
 /** Limit of a document less the ids of its first operation. */
 #define BATCH_OPERATIONS_BYTES BATCH_OPERATIONS_KEPT

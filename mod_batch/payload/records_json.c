@@ -1,6 +1,7 @@
 #include "payload/records_json.h"
 
-#include "payload/writer.h"
+#include "text/moments.h"
+#include "text/writer.h"
 
 const char *batch_records_status(batch_status_e status)
 {

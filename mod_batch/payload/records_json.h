@@ -3,7 +3,7 @@
 #define BATCH_PAYLOAD_RECORDS_JSON_H
 
 #include "batch.h"
-#include "payload/sink.h"
+#include "text/sink.h"
 
 /** The words of the records API: pending, running, success, failed. */
 const char *batch_records_status(batch_status_e status);

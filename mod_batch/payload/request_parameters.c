@@ -6,8 +6,8 @@
 
 #include "payload/json_reader.h"
 #include "payload/request_words.h"
-#include "payload/text_buffer.h"
-#include "payload/writer.h"
+#include "text/text_buffer.h"
+#include "text/writer.h"
 #include "text/nearest_word.h"
 
 /* What parameters stand for, where it is no string: true or false; an object or a number. */

@@ -6,7 +6,7 @@
 #define BATCH_PAYLOAD_REQUEST_SHAPE_H
 
 #include "batch.h"
-#include "payload/json_text.h"
+#include "text/json_text.h"
 
 /** Members that an object of values (data, properties) may have. */
 #define BATCH_VALUES_MEMBERS 1000

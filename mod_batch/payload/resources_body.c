@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 
 #include "payload/body_format.h"
+#include "text/hex.h"
 
 static const batch_body_format_t *const formats[] = {
     [BATCH_FORMAT_JSON] = &batch_body_format_json,
@@ -42,21 +43,11 @@ static apr_status_t digest_make(batch_resources_body_t *body, batch_error_t *err
 /** The checksum in hex, in the body's pool; NULL if it cannot be made. */
 static const char *digest_end(batch_resources_body_t *body)
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned length = 0;
-    char *text;
 
-    if (!EVP_DigestFinal_ex(body->digest, bytes, &length)) {
-        return NULL;
-    }
-    text = apr_palloc(body->p, 2 * (apr_size_t)length + 1);
-    for (unsigned i = 0; i < length; i++) {
-        text[2 * i] = hex[bytes[i] >> 4];
-        text[2 * i + 1] = hex[bytes[i] & 15];
-    }
-    text[2 * length] = '\0';
-    return text;
+    return EVP_DigestFinal_ex(body->digest, bytes, &length) ? batch_hex(bytes, length, body->p)
+                                                            : NULL;
 }
 
 static apr_status_t digest_add(batch_resources_body_t *body, const char *bytes, apr_size_t length,

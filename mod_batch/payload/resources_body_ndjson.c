@@ -6,8 +6,9 @@
 #include <apr_strings.h>
 
 #include "payload/json_reader.h"
-#include "payload/text_buffer.h"
-#include "payload/writer.h"
+#include "text/text_buffer.h"
+#include "text/utf8.h"
+#include "text/writer.h"
 
 /** The file while it comes. */
 typedef struct lines {

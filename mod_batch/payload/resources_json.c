@@ -1,7 +1,7 @@
 #include "payload/resources_json.h"
 
 #include "engine/status.h"
-#include "payload/writer.h"
+#include "text/writer.h"
 
 /* ---- The envelope --------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
 #define BATCH_PAYLOAD_RESOURCES_JSON_H
 
 #include "batch.h"
-#include "payload/sink.h"
+#include "text/sink.h"
 
 /** What stands around the data of every reply. */
 typedef struct batch_envelope {

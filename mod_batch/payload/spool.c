@@ -5,6 +5,8 @@
 #include <apr_file_io.h>
 #include <apr_strings.h>
 
+#include "text/text_buffer.h"
+
 #define SMALLEST_BUFFER ((apr_size_t)8 * 1024)
 
 /* What stands before each text; a NUL is behind it. */
@@ -17,10 +19,8 @@ typedef struct head {
 struct batch_spool {
     apr_pool_t *p;
     apr_file_t *file; /* NULL while all is in memory */
-    char *buffer;
-    apr_size_t size;
-    apr_size_t used; /* bytes of the buffer that count */
-    apr_size_t next; /* of them: behind us */
+    batch_text_buffer_t buffer;
+    apr_size_t next; /* bytes of the buffer that are behind us */
     int reading;
 };
 
@@ -28,7 +28,7 @@ batch_spool_t *batch_spool_make(apr_pool_t *p)
 {
     batch_spool_t *spool = apr_pcalloc(p, sizeof(*spool));
 
-    spool->p = p;
+    spool->p = spool->buffer.p = p;
     return spool;
 }
 
@@ -40,26 +40,6 @@ static apr_status_t fail(batch_spool_t *spool, apr_status_t status, const char *
     return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0501", spool->p,
                            "a temporary file for a request's items cannot be %s: %s", what,
                            apr_strerror(status, words, sizeof(words)));
-}
-
-/** Makes room for wanted bytes in all; what is used stays. */
-static void reserve(batch_spool_t *spool, apr_size_t wanted)
-{
-    apr_size_t size = spool->size ? spool->size : SMALLEST_BUFFER;
-    char *buffer;
-
-    if (wanted <= spool->size) {
-        return;
-    }
-    while (size < wanted) {
-        size *= 2;
-    }
-    buffer = apr_palloc(spool->p, size);
-    if (spool->used) {
-        memcpy(buffer, spool->buffer, spool->used);
-    }
-    spool->buffer = buffer;
-    spool->size = size;
 }
 
 /** Opens the file; it has its name only for a moment, so that nothing can be left of it. */
@@ -90,17 +70,9 @@ static apr_status_t flush(batch_spool_t *spool, batch_error_t *err)
     if (status != APR_SUCCESS) {
         return status;
     }
-    status = apr_file_write_full(spool->file, spool->buffer, spool->used, NULL);
-    spool->used = 0;
+    status = apr_file_write_full(spool->file, spool->buffer.data, spool->buffer.used, NULL);
+    spool->buffer.used = 0;
     return status == APR_SUCCESS ? APR_SUCCESS : fail(spool, status, "written", err);
-}
-
-static void append(batch_spool_t *spool, const void *bytes, apr_size_t length)
-{
-    if (length) {
-        memcpy(spool->buffer + spool->used, bytes, length);
-        spool->used += length;
-    }
 }
 
 apr_status_t batch_spool_add(batch_spool_t *spool, const batch_spool_entry_t *entry,
@@ -115,17 +87,19 @@ apr_status_t batch_spool_add(batch_spool_t *spool, const batch_spool_entry_t *en
     head.line = entry->line;
     head.length = length;
     head.kept = entry->text != NULL;
-    if (spool->used && spool->used + needed > BATCH_SPOOL_BYTES) {
+    if (spool->buffer.used && spool->buffer.used + needed > BATCH_SPOOL_BYTES) {
         apr_status_t status = flush(spool, err);
 
         if (status != APR_SUCCESS) {
             return status;
         }
     }
-    reserve(spool, spool->used + needed);
-    append(spool, &head, sizeof(head));
-    append(spool, entry->text, length);
-    append(spool, "", 1);
+    if (!spool->buffer.size) {
+        batch_text_buffer_reserve(&spool->buffer, SMALLEST_BUFFER);
+    }
+    batch_text_buffer_add(&spool->buffer, (const char *)&head, sizeof(head));
+    batch_text_buffer_add(&spool->buffer, entry->text, length);
+    batch_text_buffer_add(&spool->buffer, "", 1);
     return APR_SUCCESS;
 }
 
@@ -134,11 +108,11 @@ apr_status_t batch_spool_rewind(batch_spool_t *spool, batch_error_t *err)
     apr_off_t start = 0;
     apr_status_t status = APR_SUCCESS;
 
-    if (!spool->reading && spool->file && spool->used) {
+    if (!spool->reading && spool->file && spool->buffer.used) {
         status = flush(spool, err);
     }
     if (status == APR_SUCCESS && spool->file) {
-        spool->used = 0;
+        spool->buffer.used = 0;
         status = apr_file_seek(spool->file, APR_SET, &start);
         if (status != APR_SUCCESS) {
             return fail(spool, status, "read", err);
@@ -152,7 +126,7 @@ apr_status_t batch_spool_rewind(batch_spool_t *spool, batch_error_t *err)
 /** Sees to it that wanted bytes lie behind next. APR_EOF: there are no more at all. */
 static apr_status_t fill(batch_spool_t *spool, apr_size_t wanted, batch_error_t *err)
 {
-    apr_size_t left = spool->used - spool->next;
+    apr_size_t left = spool->buffer.used - spool->next;
     apr_size_t count = 0;
     apr_status_t status;
 
@@ -162,16 +136,18 @@ static apr_status_t fill(batch_spool_t *spool, apr_size_t wanted, batch_error_t 
     if (!spool->file) {
         return left ? fail(spool, APR_EGENERAL, "read", err) : APR_EOF;
     }
-    memmove(spool->buffer, spool->buffer + spool->next, left);
-    spool->used = left;
+    memmove(spool->buffer.data, spool->buffer.data + spool->next, left);
+    spool->buffer.used = left;
     spool->next = 0;
-    reserve(spool, wanted > BATCH_SPOOL_BYTES ? wanted : BATCH_SPOOL_BYTES);
-    status = apr_file_read_full(spool->file, spool->buffer + left, spool->size - left, &count);
-    spool->used += count;
-    if (spool->used >= wanted) {
+    batch_text_buffer_reserve(&spool->buffer,
+                              (wanted > BATCH_SPOOL_BYTES ? wanted : BATCH_SPOOL_BYTES) - left);
+    status = apr_file_read_full(spool->file, spool->buffer.data + left, spool->buffer.size - left,
+                                &count);
+    spool->buffer.used += count;
+    if (spool->buffer.used >= wanted) {
         return APR_SUCCESS;
     }
-    if (status == APR_EOF && !spool->used) {
+    if (status == APR_EOF && !spool->buffer.used) {
         return APR_EOF;
     }
     return fail(spool, status == APR_SUCCESS ? APR_EGENERAL : status, "read", err);
@@ -189,14 +165,14 @@ apr_status_t batch_spool_next(batch_spool_entry_t *entry, batch_spool_t *spool, 
     if (status != APR_SUCCESS) {
         return status;
     }
-    memcpy(&head, spool->buffer + spool->next, sizeof(head));
+    memcpy(&head, spool->buffer.data + spool->next, sizeof(head));
     status = fill(spool, sizeof(head) + head.length + 1, err);
     if (status != APR_SUCCESS) {
         return status;
     }
     entry->line = head.line;
     entry->length = head.length;
-    entry->text = head.kept ? spool->buffer + spool->next + sizeof(head) : NULL;
+    entry->text = head.kept ? spool->buffer.data + spool->next + sizeof(head) : NULL;
     spool->next += sizeof(head) + head.length + 1;
     return APR_SUCCESS;
 }

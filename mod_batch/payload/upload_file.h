@@ -11,7 +11,7 @@
 
 #include "batch.h"
 #include "payload/error_file.h"
-#include "payload/sink.h"
+#include "text/sink.h"
 
 typedef struct batch_upload_file batch_upload_file_t;
 

@@ -6,6 +6,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "text/calendar.h"
+
 #define SECOND APR_INT64_C(1000000)
 #define DAY    (86400 * SECOND)
 
@@ -81,7 +83,7 @@ static batch_query_value_t at_start(apr_int64_t year, int month, int day)
     if (year < 1) {
         return nothing;
     }
-    value.integer = batch_query_days(year, month, day) * DAY;
+    value.integer = batch_calendar_days(year, month, day) * DAY;
     return value;
 }
 

@@ -5,6 +5,8 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
+#include "text/utf8.h"
+
 /* Memory of an id beside its bytes. */
 #define PER_ID 128
 

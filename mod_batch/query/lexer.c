@@ -1,5 +1,6 @@
 #include "query/lexer.h"
 #include "query/value.h"
+#include "text/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -32,7 +33,7 @@ int batch_query_fault(batch_query_text_t *query, int at, const char *fmt, ...)
         if (query->text[i] == '\n') {
             line++;
             column = 1;
-        } else if (((unsigned char)query->text[i] & 0xc0) != 0x80) {
+        } else if (!batch_utf8_continues(query->text[i])) {
             column++; /* a character of several bytes counts once */
         }
     }
@@ -48,7 +49,7 @@ static const char *shown(const char *text, int length, apr_pool_t *p)
 {
     int cut = length > SHOWN ? SHOWN : length;
 
-    while (cut < length && cut > 0 && ((unsigned char)text[cut] & 0xc0) == 0x80) {
+    while (cut < length && cut > 0 && batch_utf8_continues(text[cut])) {
         cut--;
     }
     return apr_pstrcat(p, apr_pstrmemdup(p, text, (apr_size_t)cut), cut < length ? "…" : "", NULL);
@@ -59,7 +60,7 @@ static const char *shown_character(const char *text, apr_pool_t *p)
 {
     int length = 1;
 
-    while (((unsigned char)text[length] & 0xc0) == 0x80) {
+    while (batch_utf8_continues(text[length])) {
         length++;
     }
     return apr_pstrmemdup(p, text, (apr_size_t)length);

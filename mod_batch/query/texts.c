@@ -7,23 +7,14 @@
 #include <string.h>
 #include <wctype.h>
 
+#include "text/utf8.h"
+
 /* Bytes of the character at text, which has left bytes. */
 static apr_size_t character(const char *text, apr_size_t left)
 {
-    unsigned char first = (unsigned char)*text;
-    apr_size_t length = first < 0xc2   ? 1
-                        : first < 0xe0 ? 2
-                        : first < 0xf0 ? 3
-                        : first < 0xf5 ? 4
-                                       : 1;
-    apr_size_t i;
+    apr_size_t length = batch_utf8_character(text, left);
 
-    for (i = 1; i < length; i++) {
-        if (i >= left || ((unsigned char)text[i] & 0xc0) != 0x80) {
-            return 1;
-        }
-    }
-    return length;
+    return length ? length : 1;
 }
 
 apr_int64_t batch_query_length(const batch_query_value_t *text, batch_query_room_t *room)
@@ -127,32 +118,6 @@ static void open_unicode(void)
     }
 }
 
-static unsigned decode(const char *text, apr_size_t length)
-{
-    static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    unsigned code = (unsigned char)*text & masks[length];
-    apr_size_t i;
-
-    for (i = 1; i < length; i++) {
-        code = code << 6 | ((unsigned char)text[i] & 0x3f);
-    }
-    return code;
-}
-
-static apr_size_t encode(char *text, unsigned code)
-{
-    apr_size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char firsts[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    apr_size_t i;
-
-    for (i = length - 1; i > 0; i--) {
-        text[i] = (char)(0x80 | (code & 0x3f));
-        code >>= 6;
-    }
-    text[0] = (char)(firsts[length] | code);
-    return length;
-}
-
 batch_query_value_t batch_query_fold(const batch_query_value_t *text, int upper,
                                      batch_query_room_t *room)
 {
@@ -172,10 +137,11 @@ batch_query_value_t batch_query_fold(const batch_query_value_t *text, int upper,
             folded[used++] = text->text[at++]; /* no character */
             continue;
         }
-        wint_t code = decode(text->text + at, length);
-        used += encode(folded + used, unicode ? (unsigned)(upper ? towupper_l(code, unicode)
-                                                                 : towlower_l(code, unicode))
-                                              : code);
+        wint_t code = batch_utf8_decode(text->text + at, length);
+        used +=
+            batch_utf8_encode(folded + used, unicode ? (unsigned)(upper ? towupper_l(code, unicode)
+                                                                        : towlower_l(code, unicode))
+                                                     : code);
         at += length;
     }
     return batch_query_text_value(folded, used);
@@ -294,7 +260,7 @@ static apr_size_t last_character(const char *text, apr_size_t length)
 {
     apr_size_t back = 1;
 
-    while (back < 4 && back < length && ((unsigned char)text[length - back] & 0xc0) == 0x80) {
+    while (back < 4 && back < length && batch_utf8_continues(text[length - back])) {
         back++;
     }
     return character(text + length - back, back) == back ? back : 1;

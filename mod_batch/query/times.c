@@ -7,6 +7,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "text/calendar.h"
+
 #define SECOND APR_INT64_C(1000000)
 #define DAY    BATCH_QUERY_DAY
 
@@ -14,40 +16,6 @@ static const batch_query_value_t nothing = {.kind = BATCH_QUERY_NULL};
 
 /* The years that there are. */
 #define LAST_YEAR 9999
-
-apr_int64_t batch_query_days(apr_int64_t year, int month, int day)
-{
-    apr_int64_t era, of_era;
-
-    year -= month <= 2;
-    era = year / 400;
-    of_era = year - era * 400;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 +
-           (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1 - 719468;
-}
-
-static void date_of(apr_int64_t days, apr_int64_t *year, int *month, int *day)
-{
-    apr_int64_t era, of_era, year_of_era, of_year, shifted;
-
-    days += 719468;
-    era = days / 146097;
-    of_era = days - era * 146097;
-    year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    shifted = (5 * of_year + 2) / 153;
-    *day = (int)(of_year - (153 * shifted + 2) / 5 + 1);
-    *month = (int)(shifted + (shifted < 10 ? 3 : -9));
-    *year = year_of_era + era * 400 + (*month <= 2);
-}
-
-static int month_days(apr_int64_t year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return days[month - 1] + (month == 2 && leap);
-}
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
@@ -140,10 +108,10 @@ int batch_query_time_parse_local(apr_int64_t *time, apr_int64_t *offset, const c
     if (!digits(&text, end, 4, LAST_YEAR, &year) || !take(&text, end, "-") ||
         !digits(&text, end, 2, 12, &month) || !take(&text, end, "-") ||
         !digits(&text, end, 2, 31, &day) || !month || !day || !year ||
-        day > month_days(year, month)) {
+        day > batch_calendar_month(year, month)) {
         return 0;
     }
-    *time = batch_query_days(year, month, day) * DAY;
+    *time = batch_calendar_days(year, month, day) * DAY;
     if (text == end) {
         return 1;
     }
@@ -254,15 +222,15 @@ int batch_query_time_add(apr_int64_t *time, const batch_query_value_t *interval,
     apr_int64_t year, months;
     int month, day;
 
-    date_of(days, &year, &month, &day);
+    batch_calendar_date(days, &year, &month, &day);
     months = year * 12 + month - 1 + sign * interval->months;
     year = months / 12;
     month = (int)(months % 12) + 1;
     if (months < 12 || year > LAST_YEAR) {
         return 0;
     }
-    day = day < month_days(year, month) ? day : month_days(year, month);
-    *time = batch_query_days(year, month, day) * DAY + of_day;
+    day = day < batch_calendar_month(year, month) ? day : batch_calendar_month(year, month);
+    *time = batch_calendar_days(year, month, day) * DAY + of_day;
     return !__builtin_add_overflow(*time, sign * interval->integer, time) &&
            batch_query_time_is_known(*time);
 }
@@ -271,8 +239,8 @@ int batch_query_time_add(apr_int64_t *time, const batch_query_value_t *interval,
 
 int batch_query_time_is_known(apr_int64_t time)
 {
-    return time >= batch_query_days(1, 1, 1) * DAY &&
-           time < batch_query_days(LAST_YEAR + 1, 1, 1) * DAY;
+    return time >= batch_calendar_days(1, 1, 1) * DAY &&
+           time < batch_calendar_days(LAST_YEAR + 1, 1, 1) * DAY;
 }
 
 int batch_query_compare_intervals(const batch_query_value_t *a, const batch_query_value_t *b)
@@ -350,14 +318,14 @@ void batch_query_moment(batch_query_moment_t *moment, apr_int64_t time)
 
     memset(moment, 0, sizeof(*moment));
     moment->of_day = time - days * DAY;
-    date_of(days, &moment->year, &moment->month, &moment->day);
-    moment->yearday = (int)(days - batch_query_days(moment->year, 1, 1)) + 1;
+    batch_calendar_date(days, &moment->year, &moment->month, &moment->day);
+    moment->yearday = (int)(days - batch_calendar_days(moment->year, 1, 1)) + 1;
     moment->weekday = (int)(((days + 4) % 7 + 7) % 7); /* 1970-01-01 was a Thursday */
     /* A week is of the year that its Thursday is in. */
     thursday = days - (moment->weekday + 6) % 7 + 3;
-    date_of(thursday, &year, &month, &day);
+    batch_calendar_date(thursday, &year, &month, &day);
     moment->iso_year = year;
-    moment->iso_week = (int)((thursday - batch_query_days(year, 1, 1)) / 7) + 1;
+    moment->iso_week = (int)((thursday - batch_calendar_days(year, 1, 1)) / 7) + 1;
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -371,7 +339,7 @@ void batch_query_time_format(char *text, apr_int64_t time, batch_query_kind_e ki
     apr_int64_t year;
     int month, day;
 
-    date_of(days, &year, &month, &day);
+    batch_calendar_date(days, &year, &month, &day);
     text += apr_snprintf(text, 12, "%04d-%02d-%02d", (int)year, month, day);
     if (kind == BATCH_QUERY_DATE) {
         return;

@@ -329,9 +329,6 @@ typedef struct batch_query_moment {
 
 void batch_query_moment(batch_query_moment_t *moment, apr_int64_t time);
 
-/** Days from 1970-01-01 to a day. */
-apr_int64_t batch_query_days(apr_int64_t year, int month, int day);
-
 /** As batch_query_time_parse, but *time is as its own clock says, *offset ahead of UTC. */
 int batch_query_time_parse_local(apr_int64_t *time, apr_int64_t *offset, const char *text,
                                  apr_size_t length);

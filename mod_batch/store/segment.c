@@ -4,15 +4,18 @@
 
 #include <apr_strings.h>
 
+#include "text/numbers.h"
+#include "text/text_buffer.h"
+
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 struct batch_segment_writer {
     batch_segment_sink_fn *sink;
     void *baton;
-    apr_pool_t *p;
-    batch_segment_t segment; /* the one that is being filled */
-    apr_size_t capacity;     /* of segment.data */
-    apr_status_t stopped;    /* what the sink returned when it stopped us */
+    batch_segment_t
+        segment; /* the one that is being filled; its data is buffer's when it is full */
+    batch_text_buffer_t buffer;
+    apr_status_t stopped; /* what the sink returned when it stopped us */
 };
 
 /* Big enough for most batches at once; doubles for the others. */
@@ -27,16 +30,7 @@ static const char marks[] = {';', 'm', 'n', 'd', 'u'};
 
 static char *put_number(char *next, apr_uint64_t number, char separator)
 {
-    char digits[NUMBER_LENGTH];
-    int length = 0;
-
-    do {
-        digits[length++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    while (length > 0) {
-        *next++ = digits[--length];
-    }
+    next = batch_number_write(next, number);
     *next++ = separator;
     return next;
 }
@@ -88,29 +82,8 @@ batch_segment_writer_t *batch_segment_writer_make(batch_segment_sink_fn *sink, v
 
     writer->sink = sink;
     writer->baton = baton;
-    writer->p = p;
+    writer->buffer.p = p;
     return writer;
-}
-
-/* Makes room for size more bytes and a NUL. */
-static void reserve(batch_segment_writer_t *writer, apr_size_t size)
-{
-    apr_size_t needed = writer->segment.length + size + 1;
-    apr_size_t capacity = writer->capacity ? writer->capacity : INITIAL_CAPACITY;
-    char *data;
-
-    if (needed <= writer->capacity) {
-        return;
-    }
-    while (capacity < needed) {
-        capacity *= 2;
-    }
-    data = apr_palloc(writer->p, capacity);
-    if (writer->segment.length) {
-        memcpy(data, writer->segment.data, writer->segment.length);
-    }
-    writer->segment.data = data;
-    writer->capacity = capacity;
 }
 
 static apr_status_t flush(batch_segment_writer_t *writer)
@@ -120,11 +93,12 @@ static apr_status_t flush(batch_segment_writer_t *writer)
     if (!segment->count) {
         return APR_SUCCESS;
     }
-    segment->data[segment->length] = '\0';
+    segment->data = batch_text_buffer_end(&writer->buffer);
+    segment->length = writer->buffer.used;
     writer->stopped = writer->sink(writer->baton, segment);
     segment->first += segment->count;
     segment->count = 0;
-    segment->length = 0;
+    writer->buffer.used = 0;
     return writer->stopped;
 }
 
@@ -145,11 +119,12 @@ apr_status_t batch_segment_write(batch_segment_writer_t *writer, const batch_ite
         (int)item->kind >= MARK_COUNT || (item->key && memchr(item->key, '\0', item->key_length))) {
         return BATCH_EINVALID;
     }
-    if (segment->length + size > BATCH_SEGMENT_BYTES && flush(writer) != APR_SUCCESS) {
+    if (writer->buffer.used + size > BATCH_SEGMENT_BYTES && flush(writer) != APR_SUCCESS) {
         return writer->stopped;
     }
-    reserve(writer, size);
-    next = segment->data + segment->length;
+    batch_text_buffer_reserve(&writer->buffer,
+                              writer->buffer.size ? size : INITIAL_CAPACITY + size);
+    next = writer->buffer.data + writer->buffer.used;
     next = put_number(next, (apr_uint64_t)item->ordinal, '.');
     next = put_number(next, (apr_uint64_t)item->line, '.');
     next = put_number(next, (apr_uint64_t)item->value_count, marks[item->kind]);
@@ -158,7 +133,7 @@ apr_status_t batch_segment_write(batch_segment_writer_t *writer, const batch_ite
     if (!batch_item_is_live(item)) {
         next = put_string(next, original, original_length);
     }
-    segment->length = (apr_size_t)(next - segment->data);
+    writer->buffer.used = (apr_size_t)(next - writer->buffer.data);
     segment->count++;
     return APR_SUCCESS;
 }

@@ -4,6 +4,8 @@
 
 #include <apr_strings.h>
 
+#include "text/utf8.h"
+
 /** Invisible characters, from one to another, in order. */
 static const struct range {
     unsigned from;
@@ -51,35 +53,13 @@ static const struct range *range_of(unsigned character)
     return NULL;
 }
 
-/** Bytes of the character that begins with that byte; 1 for a byte that begins none. */
-static apr_size_t size_of(unsigned char byte)
-{
-    return byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-}
-
 /** The character at `at`, of *size bytes. A byte that is not UTF-8 is U+FFFD. */
 static unsigned character_at(apr_size_t *size, const char *at, apr_size_t left)
 {
-    const unsigned char *bytes = (const unsigned char *)at;
-    unsigned character;
+    apr_size_t length = batch_utf8_character(at, left);
 
-    *size = size_of(*bytes);
-    if (*bytes < 0x80) {
-        return *bytes;
-    }
-    if (*bytes < 0xc0 || *size > left) {
-        *size = 1;
-        return 0xfffd;
-    }
-    character = *bytes & (0xffU >> (*size + 1));
-    for (apr_size_t i = 1; i < *size; i++) {
-        if ((bytes[i] & 0xc0) != 0x80) {
-            *size = 1;
-            return 0xfffd;
-        }
-        character = character << 6 | (bytes[i] & 0x3fU);
-    }
-    return character;
+    *size = length ? length : 1;
+    return length ? batch_utf8_decode(at, length) : 0xfffd;
 }
 
 /** 1 if the character is invisible where it stands. */

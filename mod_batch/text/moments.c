@@ -5,6 +5,8 @@
 #include <apr_strings.h>
 #include <apr_time.h>
 
+#include "text/calendar.h"
+
 #define A_DATE "must be a date as 2023-10-06"
 #define A_TIME "must be a timestamp as 2023-10-06T02:56:34Z"
 #define NO_DAY "there is no such day in the years 1 to 9999"
@@ -14,6 +16,9 @@
 #define TIME_BYTES   8
 #define MINUTE_BYTES 5 /* of hh:mm */
 #define BOTH_BYTES   (DATE_BYTES + 1 + TIME_BYTES)
+
+/* 0001-01-01. */
+#define FIRST_DAY batch_calendar_days(1, 1, 1)
 
 /* Bytes of a text that a message may repeat. */
 #define SHOWN_BYTES 48
@@ -38,15 +43,9 @@ static int two_digits(const char *text)
     return (text[0] - '0') * 10 + (text[1] - '0');
 }
 
-static int is_leap(int year)
-{
-    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
-
 /* Reads YYYY-MM-DD at text, whatever follows it. 0: there is none. */
 static int read_date(moment_t *moment, const char *text)
 {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int century, year;
 
     if (strlen(text) < DATE_BYTES || text[4] != '-' || text[7] != '-') {
@@ -60,8 +59,7 @@ static int read_date(moment_t *moment, const char *text)
         return 0;
     }
     moment->year = century * 100 + year;
-    return moment->year > 0 &&
-           moment->day <= days[moment->month - 1] + (moment->month == 2 && is_leap(moment->year));
+    return moment->year > 0 && moment->day <= batch_calendar_month(moment->year, moment->month);
 }
 
 /* Reads hh:mm:ss at text, whatever follows it; the second may be 60. 0: there is none. */
@@ -206,42 +204,22 @@ const char *batch_moment_check_date(const char *text, apr_pool_t *p)
     return NULL;
 }
 
-/* Days from 0001-01-01 to that day, in the calendar that has no beginning. */
-static apr_int64_t days_to(int year, int month, int day)
-{
-    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    int years = year - 1;
-
-    return (apr_int64_t)years * 365 + years / 4 - years / 100 + years / 400 + before[month - 1] +
-           (month > 2 && is_leap(year)) + day - 1;
-}
-
 /* The moment in UTC. 0: that is outside of the years 1 to 9999. */
 static int move_to_utc(moment_t *moment)
 {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    apr_int64_t minutes = days_to(moment->year, moment->month, moment->day) * 1440 +
-                          moment->hour * 60 + moment->minute - moment->offset;
+    apr_int64_t minutes =
+        (batch_calendar_days(moment->year, moment->month, moment->day) - FIRST_DAY) * 1440 +
+        moment->hour * 60 + moment->minute - moment->offset;
     apr_int64_t day = minutes / 1440;
+    apr_int64_t year;
 
-    if (minutes < 0 || day >= days_to(10000, 1, 1)) {
+    if (minutes < 0 || day + FIRST_DAY >= batch_calendar_days(10000, 1, 1)) {
         return 0;
     }
+    batch_calendar_date(day + FIRST_DAY, &year, &moment->month, &moment->day);
+    moment->year = (int)year;
     moment->hour = (int)(minutes % 1440 / 60);
     moment->minute = (int)(minutes % 60);
-    /* It moves by a day at most. */
-    moment->year -= day < days_to(moment->year, 1, 1);
-    moment->year += day >= days_to(moment->year + 1, 1, 1);
-    day -= days_to(moment->year, 1, 1);
-    for (moment->month = 1;; moment->month++) {
-        int length = days[moment->month - 1] + (moment->month == 2 && is_leap(moment->year));
-
-        if (day < length) {
-            break;
-        }
-        day -= length;
-    }
-    moment->day = (int)day + 1;
     moment->offset = 0;
     return 1;
 }
@@ -284,4 +262,15 @@ const char *batch_moment_read(const char **spelling, const char *text, apr_pool_
     }
     *spelling = is_spelt ? text : spell(&moment, p);
     return NULL;
+}
+
+const char *batch_time_format(apr_time_t time, apr_pool_t *p)
+{
+    apr_time_exp_t parts;
+
+    if (!time || apr_time_exp_gmt(&parts, time) != APR_SUCCESS) {
+        return NULL;
+    }
+    return apr_psprintf(p, "%04d-%02d-%02dT%02d:%02d:%02dZ", parts.tm_year + 1900, parts.tm_mon + 1,
+                        parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }

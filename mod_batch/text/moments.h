@@ -7,6 +7,7 @@
 #define BATCH_TEXT_MOMENTS_H
 
 #include <apr_pools.h>
+#include <apr_time.h>
 
 /**
  * NULL if text is a date, YYYY-MM-DD from the year 1 to 9999 that is in the calendar; else what is
@@ -21,5 +22,8 @@ const char *batch_moment_check_date(const char *text, apr_pool_t *p);
  * database keeps.
  */
 const char *batch_moment_read(const char **spelling, const char *text, apr_pool_t *p);
+
+/** time in UTC with whole seconds and Z, in p; NULL for 0. */
+const char *batch_time_format(apr_time_t time, apr_pool_t *p);
 
 #endif

@@ -5,6 +5,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "text/utf8.h"
+
 /** A known word of up to this many letters may be missed by one letter only, a longer one by two.
  */
 #define SHORT_WORD 5
@@ -27,12 +29,6 @@ typedef struct letters {
     int count;
 } letters_t;
 
-/** 1 if the byte goes on with a character of UTF-8 that an earlier one began. */
-static int goes_on(char byte)
-{
-    return ((unsigned char)byte & 0xc0) == 0x80;
-}
-
 /** Reads letters in lower case; 0 if there are too many. plain: without what joins words. */
 static int letters_read(letters_t *letters, const char *word, apr_size_t length, int plain)
 {
@@ -45,7 +41,7 @@ static int letters_read(letters_t *letters, const char *word, apr_size_t length,
     while (word < end) {
         apr_uint32_t letter = (unsigned char)apr_tolower(*word);
 
-        for (word++; word < end && goes_on(*word); word++) {
+        for (word++; word < end && batch_utf8_continues(*word); word++) {
             letter = letter << 8 | (unsigned char)*word;
         }
         if (plain && (letter == '_' || letter == '-' || letter == '.' || letter == ' ')) {

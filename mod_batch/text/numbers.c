@@ -183,3 +183,18 @@ batch_number_e batch_number_decimal(const char **spelling, const char *text, apr
                     : with_exponent(&decimal, p);
     return BATCH_NUMBER_GOOD;
 }
+
+char *batch_number_write(char *to, apr_uint64_t number)
+{
+    char digits[20];
+    int length = 0;
+
+    do {
+        digits[length++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    while (length > 0) {
+        *to++ = digits[--length];
+    }
+    return to;
+}

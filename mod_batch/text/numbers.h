@@ -27,4 +27,7 @@ batch_number_e batch_number_integer(const char **spelling, const char *text, apr
  */
 batch_number_e batch_number_decimal(const char **spelling, const char *text, apr_pool_t *p);
 
+/** Writes a number in decimal, without a NUL: at most 20 digits. Returns where it ends. */
+char *batch_number_write(char *to, apr_uint64_t number);
+
 #endif

@@ -14,6 +14,7 @@
 #include "payload/json_reader.h"
 #include "payload/resources_body.h"
 #include "body_fixture.h"
+#include "text/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 #include <json-c/json.h>
 
 #include "payload/json_reader.h"
-#include "payload/json_text.h"
+#include "text/json_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

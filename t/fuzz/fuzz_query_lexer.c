@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 
 #include "query/lexer.h"
+#include "text/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

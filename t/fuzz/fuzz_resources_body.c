@@ -11,9 +11,10 @@
 #include <apr_strings.h>
 
 #include "payload/json_reader.h"
-#include "payload/json_text.h"
+#include "text/json_text.h"
 #include "payload/resources_body.h"
 #include "body_fixture.h"
+#include "text/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,6 +12,7 @@
 
 #include "engine/validation.h"
 #include "payload/json_reader.h"
+#include "text/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

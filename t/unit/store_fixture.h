@@ -20,6 +20,7 @@
 
 #include "database.h"
 #include "tap.h"
+#include "text/uuid.h"
 
 /* No program uses all of it. */
 #define FIXTURE __attribute__((unused)) static

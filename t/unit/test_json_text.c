@@ -6,7 +6,7 @@
 #include <apr_strings.h>
 
 #include "payload/json_reader.h"
-#include "payload/json_text.h"
+#include "text/json_text.h"
 #include "tap.h"
 
 static apr_pool_t *pool;

@@ -7,7 +7,7 @@
 #include <apr_strings.h>
 
 #include "payload/json_reader.h"
-#include "payload/json_text.h"
+#include "text/json_text.h"
 #include "payload/resources_json.h"
 #include "tap.h"
 #include "text_sink.h"

@@ -2,6 +2,7 @@
 /* needs: database */
 #include "store_jobs.h"
 #include "store/removal.h"
+#include "text/uuid.h"
 
 #include <apr_thread_proc.h>
 

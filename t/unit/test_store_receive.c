@@ -1,6 +1,7 @@
 /* Jobs of the resources API: what is kept of them, receiving, cancelling, lists with filters. */
 /* needs: database */
 #include "store_jobs.h"
+#include "text/uuid.h"
 
 static const batch_owner_t receiver = {"host-1", 7, 99};
 

@@ -8,6 +8,7 @@
 #include <apr_atomic.h>
 
 #include "store/writer.h"
+#include "text/uuid.h"
 
 /* ---- The log
  * ----------------------------------------------------------------------------------------- */

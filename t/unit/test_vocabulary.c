@@ -1,4 +1,4 @@
-/* batch.c: words, errors, ids, times, UTF-8, log lines. */
+/* batch.c: words, errors, columns, log lines. */
 /* needs: nothing */
 #include "batch.h"
 
@@ -104,60 +104,6 @@ static void test_errors(apr_pool_t *p)
     is_string(APR_ARRAY_IDX(problems, 9, batch_problem_t).field, "ids", "and its field");
 }
 
-static void test_ids(apr_pool_t *p)
-{
-    apr_hash_t *seen = apr_hash_make(p);
-    int i, valid = 1;
-
-    for (i = 0; i < 2000; i++) {
-        const char *id = batch_uuid_make(p);
-        valid = valid && batch_uuid_is_valid(id) && id[14] == '4' && strchr("89ab", id[19]) &&
-                strlen(id) == 36;
-        apr_hash_set(seen, id, APR_HASH_KEY_STRING, id);
-    }
-    ok(valid, "2,000 ids are UUIDs of version 4 and the RFC's variant");
-    is_number(apr_hash_count(seen), 2000, "and all different");
-    ok(batch_uuid_is_valid("6FCF631A-71B9-11EE-B962-0242AC120002"), "upper case is valid");
-    ok(!batch_uuid_is_valid("6fcf631a-71b9-11ee-b962-0242ac12000"), "one digit less is not");
-    ok(!batch_uuid_is_valid("6fcf631a-71b9-11ee-b962-0242ac1200022"), "one more is not");
-    ok(!batch_uuid_is_valid("6fcf631a071b9-11ee-b962-0242ac120002"), "a digit for a dash is not");
-    ok(!batch_uuid_is_valid("6fcf631g-71b9-11ee-b962-0242ac120002"), "g is no digit");
-    ok(!batch_uuid_is_valid(""), "nor is the empty text");
-    ok(!batch_uuid_is_valid(NULL), "nor is none");
-}
-
-static void test_times(apr_pool_t *p)
-{
-    is_string(batch_time_format(0, p), NULL, "0 is no time");
-    is_string(batch_time_format(apr_time_make(1696560994, 999999), p), "2023-10-06T02:56:34Z",
-              "seconds are not rounded up");
-    is_string(batch_time_format(apr_time_from_sec(1709164800), p), "2024-02-29T00:00:00Z",
-              "a leap day");
-}
-
-static int utf8(const char *bytes)
-{
-    return batch_utf8_is_valid(bytes, strlen(bytes));
-}
-
-static void test_utf8(void)
-{
-    ok(utf8(""), "nothing is valid");
-    ok(utf8("Grüße, 世界 🌍"), "two, three and four bytes");
-    ok(!batch_utf8_is_valid("a\0b", 3), "U+0000 is not");
-    ok(utf8("\xed\x9f\xbf\xee\x80\x80"), "the neighbours of the surrogates");
-    ok(!utf8("\xed\xa0\x80"), "a surrogate is not");
-    ok(!utf8("\xc0\xaf") && !utf8("\xc1\xbf"), "overlong in two bytes");
-    ok(!utf8("\xe0\x9f\xbf"), "overlong in three");
-    ok(!utf8("\xf0\x8f\xbf\xbf"), "overlong in four");
-    ok(utf8("\xf4\x8f\xbf\xbf"), "U+10FFFF");
-    ok(!utf8("\xf4\x90\x80\x80") && !utf8("\xf5\x80\x80\x80"), "beyond it is not");
-    ok(!utf8("\x80") && !utf8("a\xbf"), "a continuation alone");
-    ok(!utf8("\xe4\xb8") && !utf8("\xf0\x9f\x8c") && !utf8("\xc3"), "cut short at the end");
-    ok(!utf8("\xe4\xb8x") && !utf8("\xc3x"), "cut short by another");
-    ok(!utf8("\xff") && !utf8("\xfe"), "bytes of no sequence");
-}
-
 static void test_columns(apr_pool_t *p)
 {
     batch_resource_t resource;
@@ -228,9 +174,6 @@ int main(void)
     test_words();
     test_actions(p);
     test_errors(p);
-    test_ids(p);
-    test_times(p);
-    test_utf8();
     test_columns(p);
     test_log(p);
     return tap_end();

@@ -1,10 +1,10 @@
 /* What is written, kept as a text. */
-#ifndef BATCH_TEXT_SINK_H
-#define BATCH_TEXT_SINK_H
+#ifndef BATCH_UNIT_TEXT_SINK_H
+#define BATCH_UNIT_TEXT_SINK_H
 
 #include <string.h>
 
-#include "payload/writer.h"
+#include "text/writer.h"
 
 static struct {
     char bytes[65536];

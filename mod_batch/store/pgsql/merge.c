@@ -12,6 +12,7 @@
 #include <apr_strings.h>
 
 #include "store/pgsql/failures.h"
+#include "text/moments.h"
 
 /*
  * The rows of items are to be fetched one by one through an index, however small the table is when

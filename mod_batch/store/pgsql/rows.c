@@ -10,6 +10,7 @@
 #include <apr_strings.h>
 
 #include "store/pgsql/sets.h"
+#include "text/moments.h"
 
 /*
  * To join a small table the planner would read all of it, and lock its rows in the order in which

@@ -6,6 +6,8 @@
 
 #include <apr_strings.h>
 
+#include "text/uuid.h"
+
 /* PostgreSQL's numbers of types, the same everywhere. */
 #define TYPE_BIGINT   BATCH_PGSQL_BIGINT
 #define TYPE_SMALLINT 21

@@ -12,6 +12,7 @@
 #include "store/sqlite3/merge.h"
 #include "store/sqlite3/failures.h"
 #include "store/sqlite3/rows.h"
+#include "text/moments.h"
 
 batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx,
                                         const batch_row_scope_t *scope, apr_pool_t *p)

@@ -14,6 +14,7 @@
 #include <apr_strings.h>
 
 #include "store/sqlite3/failures.h"
+#include "text/moments.h"
 
 /* A list of SQL pieces and of the values for their parameters. */
 typedef struct sql_builder {

@@ -2,8 +2,8 @@
  * Walking JSON text that was checked before (json_reader.h): nothing here looks for errors, nothing
  * is built, and values keep the form in which the client wrote them.
  */
-#ifndef BATCH_PAYLOAD_JSON_TEXT_H
-#define BATCH_PAYLOAD_JSON_TEXT_H
+#ifndef BATCH_TEXT_JSON_TEXT_H
+#define BATCH_TEXT_JSON_TEXT_H
 
 #include "batch.h"
 

@@ -1,4 +1,4 @@
-#include "payload/text_buffer.h"
+#include "text/text_buffer.h"
 
 #include <string.h>
 
@@ -30,6 +30,13 @@ void batch_text_buffer_add(batch_text_buffer_t *buffer, const char *bytes, apr_s
         memcpy(buffer->data + buffer->used, bytes, length);
         buffer->used += length;
     }
+}
+
+char *batch_text_buffer_end(batch_text_buffer_t *buffer)
+{
+    batch_text_buffer_reserve(buffer, 1);
+    buffer->data[buffer->used] = '\0';
+    return buffer->data;
 }
 
 static apr_status_t append(void *baton, const char *bytes, apr_size_t length)

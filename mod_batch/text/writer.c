@@ -1,6 +1,10 @@
-#include "payload/writer.h"
+#include "text/writer.h"
 
 #include <string.h>
+
+#include "text/hex.h"
+#include "text/numbers.h"
+#include "text/utf8.h"
 
 void batch_text_writer_init(batch_text_writer_t *writer, const batch_sink_t *sink)
 {
@@ -35,32 +39,11 @@ void batch_write_text(batch_text_writer_t *writer, const char *text)
     batch_write_bytes(writer, text, strlen(text));
 }
 
-/** Bytes of the UTF-8 character (RFC 3629) at, of which left bytes are there; 0 if it is none. */
-static int character_length(const unsigned char *at, apr_size_t left)
-{
-    int length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : 4;
-
-    if (!length || *at > 0xf4 || (apr_size_t)length > left) {
-        return 0;
-    }
-    for (int i = 1; i < length; i++) {
-        if ((at[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    /* Overlong forms, surrogates, and what is above U+10FFFF. */
-    if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
-        (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f)) {
-        return 0;
-    }
-    return length;
-}
-
 /** Writes the character at, or U+FFFD for a byte that begins none; returns how many bytes it has.
  */
 static int write_character(batch_text_writer_t *writer, const char *at, apr_size_t left)
 {
-    int length = *at ? character_length((const unsigned char *)at, left) : 0;
+    int length = *at ? (int)batch_utf8_character(at, left) : 0;
 
     if (!length) {
         batch_write_text(writer, "\xef\xbf\xbd");
@@ -82,10 +65,9 @@ void batch_write_utf8(batch_text_writer_t *writer, const char *bytes, apr_size_t
 /** Writes the character at as it has to be in a JSON string; returns how many bytes it has. */
 static int write_json_character(batch_text_writer_t *writer, const char *at, apr_size_t left)
 {
-    static const char hex[] = "0123456789abcdef";
     unsigned char byte = (unsigned char)*at;
     const char *letter = byte ? strchr("\"\"\\\\\bb\ff\nn\rr\tt", byte) : NULL;
-    char escape[6] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
+    char escape[] = "\\u0000";
 
     if (letter && (byte < 0x20 || byte == '"' || byte == '\\')) {
         escape[1] = letter[1];
@@ -93,7 +75,8 @@ static int write_json_character(batch_text_writer_t *writer, const char *at, apr
         return 1;
     }
     if (byte < 0x20) {
-        batch_write_bytes(writer, escape, sizeof(escape));
+        batch_hex_write(escape + 4, &byte, 1);
+        batch_write_bytes(writer, escape, 6);
         return 1;
     }
     return write_character(writer, at, left);
@@ -131,18 +114,14 @@ void batch_write_json_string(batch_text_writer_t *writer, const char *text)
 
 void batch_write_number(batch_text_writer_t *writer, apr_int64_t number)
 {
-    char digits[24];
-    char *at = digits + sizeof(digits);
-    apr_uint64_t rest = number < 0 ? 0 - (apr_uint64_t)number : (apr_uint64_t)number;
+    char text[24];
+    char *at = text;
 
-    do {
-        *--at = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
     if (number < 0) {
-        *--at = '-';
+        *at++ = '-';
     }
-    batch_write_bytes(writer, at, (apr_size_t)(digits + sizeof(digits) - at));
+    at = batch_number_write(at, number < 0 ? 0 - (apr_uint64_t)number : (apr_uint64_t)number);
+    batch_write_bytes(writer, text, (apr_size_t)(at - text));
 }
 
 void batch_write_name(batch_text_writer_t *writer, const char *name)

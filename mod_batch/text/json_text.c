@@ -1,8 +1,11 @@
-#include "payload/json_text.h"
+#include "text/json_text.h"
 
 #include <string.h>
 
 #include <apr_strings.h>
+
+#include "text/hex.h"
+#include "text/utf8.h"
 
 /* ---- Walking ------------------------------------------------------------------------------- */
 
@@ -183,39 +186,10 @@ int batch_json_member(batch_json_slice_t *value, const batch_json_slice_t *objec
 
 /* ---- Strings ------------------------------------------------------------------------------- */
 
-static unsigned hex_digit(char c)
-{
-    return (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-}
-
 static unsigned hex_code(const char *at)
 {
-    return hex_digit(at[0]) << 12 | hex_digit(at[1]) << 8 | hex_digit(at[2]) << 4 |
-           hex_digit(at[3]);
-}
-
-static int utf8_encode(char *bytes, unsigned code)
-{
-    if (code < 0x80) {
-        bytes[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        bytes[0] = (char)(0xc0 | code >> 6);
-        bytes[1] = (char)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    if (code < 0x10000) {
-        bytes[0] = (char)(0xe0 | code >> 12);
-        bytes[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        bytes[2] = (char)(0x80 | (code & 0x3f));
-        return 3;
-    }
-    bytes[0] = (char)(0xf0 | code >> 18);
-    bytes[1] = (char)(0x80 | (code >> 12 & 0x3f));
-    bytes[2] = (char)(0x80 | (code >> 6 & 0x3f));
-    bytes[3] = (char)(0x80 | (code & 0x3f));
-    return 4;
+    return (unsigned)(batch_hex_value(at[0]) << 12 | batch_hex_value(at[1]) << 8 |
+                      batch_hex_value(at[2]) << 4 | batch_hex_value(at[3]));
 }
 
 /** Decodes the escape at *next, which moves behind it; returns how many bytes (at most 4) it gives.
@@ -250,7 +224,7 @@ static int escape_decode(char *bytes, const char **next)
             code = 0x10000 + ((code - 0xd800) << 10) + (hex_code(at + 8) - 0xdc00);
             *next = at + 12;
         }
-        return utf8_encode(bytes, code);
+        return (int)batch_utf8_encode(bytes, code);
     default:
         *bytes = at[1];
         return 1;

@@ -2,11 +2,11 @@
  * Writing text to a sink. The writer lives on the caller's stack, gathers small pieces, and
  * remembers the first failure of the sink, so that only its end has to be looked at.
  */
-#ifndef BATCH_PAYLOAD_WRITER_H
-#define BATCH_PAYLOAD_WRITER_H
+#ifndef BATCH_TEXT_WRITER_H
+#define BATCH_TEXT_WRITER_H
 
 #include "batch.h"
-#include "payload/sink.h"
+#include "text/sink.h"
 
 typedef struct batch_text_writer {
     const batch_sink_t *sink;

@@ -1,9 +1,9 @@
 /* Text that is written into a pool. */
-#ifndef BATCH_PAYLOAD_TEXT_BUFFER_H
-#define BATCH_PAYLOAD_TEXT_BUFFER_H
+#ifndef BATCH_TEXT_TEXT_BUFFER_H
+#define BATCH_TEXT_TEXT_BUFFER_H
 
 #include "batch.h"
-#include "payload/sink.h"
+#include "text/sink.h"
 
 /** A text that grows. All zero but for its pool is empty. */
 typedef struct batch_text_buffer {
@@ -15,6 +15,9 @@ typedef struct batch_text_buffer {
 
 /** Appends bytes. */
 void batch_text_buffer_add(batch_text_buffer_t *buffer, const char *bytes, apr_size_t length);
+
+/** Puts a NUL behind the text, which does not count. Returns the text. */
+char *batch_text_buffer_end(batch_text_buffer_t *buffer);
 
 /** Sees to it that there is room for so many bytes behind those that are there. */
 void batch_text_buffer_reserve(batch_text_buffer_t *buffer, apr_size_t length);

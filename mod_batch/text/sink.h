@@ -1,6 +1,6 @@
-/* Where payload/ writes what it renders. */
-#ifndef BATCH_PAYLOAD_SINK_H
-#define BATCH_PAYLOAD_SINK_H
+/* Where text goes that is written piece by piece. */
+#ifndef BATCH_TEXT_SINK_H
+#define BATCH_TEXT_SINK_H
 
 #include "batch.h"
 
