@@ -33,6 +33,7 @@
 #define BATCH_EUNFIT       (APR_OS_START_USERERR + 4012) /* a resource does not fit the database */
 #define BATCH_EBUSY        (APR_OS_START_USERERR + 4013) /* earlier batches have these rows */
 #define BATCH_ECROWDED     (APR_OS_START_USERERR + 4014) /* others hold what this needs */
+#define BATCH_ENOSERVICE   (APR_OS_START_USERERR + 4015) /* the action is out of service */
 
 /**
  * Details of a failure, filled by whoever returns a status other than APR_SUCCESS.

@@ -33,3 +33,22 @@ const char *batch_engine_resource_names(const batch_engine_t *engine, unsigned a
     qsort(names->elts, (size_t)names->nelts, sizeof(const char *), compare_names);
     return apr_array_pstrcat(p, names, ',');
 }
+
+apr_status_t batch_engine_in_service(const batch_engine_t *engine, const batch_resource_t *resource,
+                                     batch_action_e action, batch_error_t *err, apr_pool_t *p)
+{
+    apr_status_t rv = engine->fitness ? batch_fitness_ask(engine->fitness, engine->store, resource,
+                                                          action, err, p)
+                                      : APR_SUCCESS;
+
+    return rv == BATCH_EUNFIT ? BATCH_ENOSERVICE : rv;
+}
+
+apr_status_t batch_engine_doubt(const batch_engine_t *engine, const batch_resource_t *resource,
+                                batch_action_e action, const batch_error_t *err, apr_pool_t *p)
+{
+    return engine->fitness && batch_fitness_doubt(engine->fitness, engine->store, resource, action,
+                                                  err, p) == APR_SUCCESS
+               ? BATCH_ENOSERVICE
+               : BATCH_EUNAVAILABLE;
+}

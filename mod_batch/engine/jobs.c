@@ -1,5 +1,6 @@
 /* What clients change about jobs. */
 #include "engine/jobs.h"
+#include "engine/accept.h"
 #include "engine/change.h"
 #include "engine/selection.h"
 #include "engine/status.h"
@@ -12,8 +13,6 @@
 #include <apr_strings.h>
 
 #define SEVERAL_OPERATIONS "[\"only the first operation is run; the others are kept, but not run\"]"
-
-static const char unknown_form[] = "is not the id of a form of your organization";
 
 /* ---- Operations into a job ------------------------------------------------------------------- */
 
@@ -56,44 +55,10 @@ static apr_status_t check_form(batch_tx_t *tx, const batch_engine_t *engine, con
     }
     rv = batch_tx_form_check(tx, resource, job->organization, job->form_id);
     if (rv == BATCH_ENOTFOUND) {
-        batch_problem_add(problems, "operations[0].form_id", unknown_form);
+        batch_problem_add(problems, "operations[0].form_id", "%s", batch_unknown_form);
         return BATCH_EINVALID;
     }
     return rv;
-}
-
-struct form_look {
-    const batch_resource_t *resource;
-    const char *organization;
-    const char *form_id;
-};
-
-static apr_status_t form_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
-{
-    struct form_look *look = baton;
-
-    (void)ptemp;
-    return batch_tx_form_check(tx, look->resource, look->organization, look->form_id);
-}
-
-apr_status_t batch_operation_check_form(batch_problems_t *problems, const batch_engine_t *engine,
-                                        const batch_actor_t *actor,
-                                        const batch_resource_t *resource,
-                                        const batch_operations_request_t *request,
-                                        batch_error_t *err, apr_pool_t *p)
-{
-    struct form_look look = {resource, actor->organization, request->first.form_id};
-    apr_status_t rv;
-
-    if (!look.form_id || !*look.form_id) {
-        return APR_SUCCESS; /* that has been said */
-    }
-    rv = batch_store_read(engine->store, form_body, &look, err, p);
-    if (rv != BATCH_ENOTFOUND) {
-        return rv;
-    }
-    batch_problem_add(problems, "operations[0].form_id", "%s", unknown_form);
-    return APR_SUCCESS;
 }
 
 /* BATCH_EFORBIDDEN unless the actor may do what the job does; a job without operations does
@@ -118,7 +83,7 @@ struct change {
     const batch_actor_t *actor;
     const batch_operations_request_t *request;
     const apr_array_header_t *items; /* NULL: those that are stored stay */
-    apr_int64_t revision;            /* that the job must have, 0 = any */
+    apr_int64_t revision;            /* of the job that items were selected for */
     const char *id;
     batch_problems_t *problems;
     batch_job_t *job;
@@ -216,23 +181,39 @@ static apr_status_t create_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_selection_store(tx, job, change->items, ptemp);
 }
 
+/* What became of a call whose statements are those of an action of a resource. */
+static apr_status_t end_call(apr_status_t rv, const batch_engine_t *engine,
+                             const batch_resource_t *resource, int action, batch_error_t *err,
+                             apr_pool_t *p)
+{
+    return rv == BATCH_EUNFIT && resource && action >= 0
+               ? batch_engine_doubt(engine, resource, (batch_action_e)action, err, p)
+               : rv;
+}
+
 apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
-                              const batch_actor_t *actor, const batch_operations_request_t *request,
+                              const batch_actor_t *actor, batch_operations_request_t *request,
                               batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
-    const apr_array_header_t *items =
-        batch_selection_sort(request->operation_count ? request->first.ids : NULL, p);
-    struct change change = {engine, actor, request, items, 0, NULL, problems, job, p, NULL};
+    batch_acceptance_t acceptance = {engine,         actor, problems, request->start,
+                                     request->start, NULL,  -1};
+    struct change change = {engine, actor, request, NULL, 0, NULL, problems, job, p, NULL};
+    apr_status_t rv = batch_operation_accept(&acceptance, request, err, p);
 
     memset(job, 0, sizeof(*job));
+    if (rv != APR_SUCCESS) {
+        return end_call(rv, engine, acceptance.resource, acceptance.action, err, p);
+    }
+    change.items = batch_selection_sort(request->operation_count ? request->first.ids : NULL, p);
     job->id = batch_uuid_make(p);
     job->api = BATCH_API_RECORDS;
     job->organization = actor->organization;
     job->created_by = job->updated_by = actor->name;
     job->created_by_id = job->updated_by_id = actor->id;
-    apply_request(job, request, items->nelts, p);
+    apply_request(job, request, change.items->nelts, p);
     batch_turn_describe(job, engine, p);
-    return write_change(&change, create_body, BATCH_CHANGE, err);
+    rv = write_change(&change, create_body, BATCH_CHANGE, err);
+    return end_call(rv, engine, acceptance.resource, acceptance.action, err, p);
 }
 
 /*
@@ -329,16 +310,20 @@ apr_status_t batch_job_add_operations(batch_job_t *job, const batch_engine_t *en
                                       batch_operations_request_t *request,
                                       batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
-    const apr_array_header_t *items = batch_selection_sort(request->first.ids, p);
-    struct change change = {engine, actor, request, items, 0, id, problems, job, p, NULL};
-    apr_status_t rv = write_change(&change, add_operations_body, BATCH_CHANGE, err);
+    batch_acceptance_t acceptance = {engine, actor, problems, 1, 0, NULL, -1};
+    struct change change = {engine, actor, request, NULL, 0, id, problems, job, p, NULL};
+    apr_status_t rv = batch_operation_accept(&acceptance, request, err, p);
 
+    if (rv == APR_SUCCESS) {
+        change.items = batch_selection_sort(request->first.ids, p);
+        rv = write_change(&change, add_operations_body, BATCH_CHANGE, err);
+    }
     if (rv == APR_SUCCESS) {
         request->text = job->operations;
         request->first.has_ids = change.selected->nelts > 0;
         request->first.ids = change.selected;
     }
-    return rv;
+    return end_call(rv, engine, acceptance.resource, acceptance.action, err, p);
 }
 
 static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -362,7 +347,7 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
                           "must be set before the batch can be started");
         return BATCH_EINVALID;
     }
-    if (change->revision && change->revision != job->revision) {
+    if (change->revision != job->revision) {
         return APR_EAGAIN;
     }
     rv = check_form(tx, change->engine, job, change->problems);
@@ -377,19 +362,54 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return rv == APR_SUCCESS ? batch_tx_job_update(tx, job) : rv;
 }
 
+/* Looks at the job, selects what its query selects, and starts it if it is still the same. */
+static apr_status_t start_once(struct change *change, batch_error_t *err)
+{
+    const batch_engine_t *engine = change->engine;
+    batch_acceptance_t acceptance = {engine, change->actor, change->problems, 1, 1, NULL, -1};
+    batch_job_t *job = change->job;
+    apr_pool_t *p = change->p;
+    apr_array_header_t *selected = NULL;
+    apr_status_t rv =
+        batch_job_get(job, engine, change->actor, BATCH_API_RECORDS, change->id, err, p);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    change->revision = job->revision;
+    acceptance.resource = batch_engine_resource(engine, job->resource);
+    acceptance.action = (int)job->action;
+    if (acceptance.resource) {
+        rv = batch_engine_in_service(engine, acceptance.resource, job->action, err, p);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = batch_job_select(&selected, &acceptance, job, err, p);
+    }
+    if (rv == APR_SUCCESS) {
+        change->items = selected ? batch_selection_sort(selected, p) : NULL;
+        rv = write_change(change, start_body, BATCH_CHANGE, err);
+    }
+    return end_call(rv, engine, acceptance.resource, acceptance.action, err, p);
+}
+
+/* How often a start is tried while somebody else adds operations to the batch. */
+#define START_TRIES 3
+
 apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
-                             const batch_actor_t *actor, const char *id,
-                             const batch_selection_t *selection, batch_problems_t *problems,
+                             const batch_actor_t *actor, const char *id, batch_problems_t *problems,
                              batch_error_t *err, apr_pool_t *p)
 {
     struct change change = {engine, actor, NULL, NULL, 0, id, problems, job, p, NULL};
+    apr_status_t rv;
+    int tries = 0;
 
-    if (selection) {
-        change.revision = selection->revision;
-        change.items = selection->items ? batch_selection_sort(selection->items, p) : NULL;
-    }
-
-    return write_change(&change, start_body, BATCH_CHANGE, err);
+    do {
+        apr_array_clear(problems);
+        rv = start_once(&change, err);
+    } while (rv == APR_EAGAIN && ++tries < START_TRIES);
+    return rv == APR_EAGAIN ? batch_error_set(err, BATCH_ECONFLICT, NULL, p,
+                                              "operations are being added to this batch")
+                            : rv;
 }
 
 static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)

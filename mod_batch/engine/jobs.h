@@ -5,8 +5,10 @@
  * Every call takes the actor and touches jobs of the actor's organization only.
  * Statuses: those of store.h, and
  *   BATCH_EINVALID    problems says what is wrong with the request
- *   BATCH_EFORBIDDEN  the actor may not do the job's action (batch_actor_t.may)
+ *   BATCH_EFORBIDDEN  the actor may not do the job's action (batch_actor_t.may); maybe with a
+ *                     sentence for the client
  *   BATCH_ECONFLICT   err->message says which status forbids it (a sentence for the client)
+ *   BATCH_ENOSERVICE  the job's action of its resource is out of service
  */
 #ifndef BATCH_ENGINE_JOBS_H
 #define BATCH_ENGINE_JOBS_H
@@ -22,12 +24,8 @@
 
 typedef struct batch_engine batch_engine_t;
 
-/**
- * Runs the query of a job of the records API: *items as batch_query_run gives them, NULL if the job
- * has none; in p. BATCH_EINVALID with a sentence where it cannot be run any more.
- */
-typedef apr_status_t batch_select_fn(apr_array_header_t **items, const batch_engine_t *engine,
-                                     const batch_job_t *job, batch_error_t *err, apr_pool_t *p);
+/** The query of the first of some operations, as they are stored in a job; in p, NULL = none. */
+typedef const char *batch_query_of_fn(const char *operations, apr_pool_t *p);
 
 /** One store with the resources and limits that apply to it. Lives as long as the process. */
 struct batch_engine {
@@ -42,14 +40,8 @@ struct batch_engine {
     const char *generation; /* the httpd that read it, a blank, and configured_at; NULL: unknown */
     /* Of apr_hash_t *: the resources of each server with this database; NULL: of this one alone. */
     const apr_array_header_t *beside;
-    batch_select_fn *select; /* NULL: jobs keep what was selected for them */
+    batch_query_of_fn *query_of; /* reads stored operations; NULL: no job has a query */
 };
-
-/** What a pending job's query has selected just before its start. */
-typedef struct batch_selection {
-    apr_int64_t revision;      /* of the job whose operations were looked at */
-    apr_array_header_t *items; /* of batch_item_t; NULL: it has no query, its items are stored */
-} batch_selection_t;
 
 /** The resource of that name, or NULL (also for a NULL name). */
 const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, const char *name);
@@ -64,6 +56,18 @@ const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, cons
 const char *batch_engine_resource_names(const batch_engine_t *engine, unsigned actions,
                                         int with_forms, apr_pool_t *p);
 
+/** For a request: BATCH_ENOSERVICE if the action is out of service; else as batch_fitness_ask. */
+apr_status_t batch_engine_in_service(const batch_engine_t *engine, const batch_resource_t *resource,
+                                     batch_action_e action, batch_error_t *err, apr_pool_t *p);
+
+/**
+ * What a request is to be told when a statement for that action has failed as one that does not fit
+ * the database, and err says why: BATCH_ENOSERVICE, since the action is not in service from now on;
+ * or BATCH_EUNAVAILABLE.
+ */
+apr_status_t batch_engine_doubt(const batch_engine_t *engine, const batch_resource_t *resource,
+                                batch_action_e action, const batch_error_t *err, apr_pool_t *p);
+
 /**
  * Checks what can be checked of a request's first operation without the database: adds a problem
  * for everything that is wrong. On return *resource and *action are what the operation names, as
@@ -76,23 +80,13 @@ void batch_operation_check(const batch_resource_t **resource, int *action,
                            const batch_operations_request_t *request, int require, apr_pool_t *p);
 
 /**
- * Adds a problem if the form that a request names is not one of the actor's organization. For a
- * request with other problems, so that the client hears of all of them at once: the calls below
- * that store something look for the form themselves.
- */
-apr_status_t batch_operation_check_form(batch_problems_t *problems, const batch_engine_t *engine,
-                                        const batch_actor_t *actor,
-                                        const batch_resource_t *resource,
-                                        const batch_operations_request_t *request,
-                                        batch_error_t *err, apr_pool_t *p);
-
-/**
- * Creates a job from a request that passed batch_operation_check: durable, with its selection
- * frozen, when this returns. It is queued if request->start, else pending. BATCH_EINVALID if the
- * form is not this organization's. *job is filled, its strings in p.
+ * Creates a job from a request, of whose shape problems says what is wrong: durable, with its
+ * selection frozen, when this returns. It is queued if request->start, else pending. Who may not do
+ * it hears that first, then that it is out of service, then all that is wrong with it. Its query is
+ * run if it starts, and only checked if not. *job is filled, its strings in p.
  */
 apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
-                              const batch_actor_t *actor, const batch_operations_request_t *request,
+                              const batch_actor_t *actor, batch_operations_request_t *request,
                               batch_problems_t *problems, batch_error_t *err, apr_pool_t *p);
 
 /** Reads a job. */
@@ -114,10 +108,10 @@ apr_status_t batch_job_list(apr_int64_t *total, const batch_engine_t *engine,
 
 /**
  * Adds operations to those of a pending job. Where it has none they are its first, as
- * batch_job_create takes them; else they are kept behind those that it has, and not run.
- * BATCH_EINVALID where they are more than BATCH_OPERATIONS_KEPT then. request passed
- * batch_operation_check; text and ids of its first operation become those of all that the job has
- * (strings in p), so that it can be written as they are.
+ * batch_job_create takes them; else they are kept behind those that it has, and not run. A query is
+ * checked. BATCH_EINVALID also where they are more than BATCH_OPERATIONS_KEPT then. The request's
+ * text and the ids of its first operation become those of all that the job has (strings in p), so
+ * that it can be written as they are.
  */
 apr_status_t batch_job_add_operations(batch_job_t *job, const batch_engine_t *engine,
                                       const batch_actor_t *actor, const char *id,
@@ -126,13 +120,12 @@ apr_status_t batch_job_add_operations(batch_job_t *job, const batch_engine_t *en
                                       apr_pool_t *p);
 
 /**
- * Starts a pending job: it is queued when this returns, with its selection frozen. BATCH_EINVALID
- * if it has no operation, or if its form has gone meanwhile; APR_EAGAIN if it is no longer the job
- * that selection was made for. *job is filled as far as it was found, also on ECONFLICT.
+ * Starts a pending job, with what its query selects now: it is queued when this returns, with its
+ * selection frozen. BATCH_EINVALID if it has no operation, if its form has gone meanwhile, or its
+ * query cannot be run. *job is filled as far as it was found, also on ECONFLICT.
  */
 apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
-                             const batch_actor_t *actor, const char *id,
-                             const batch_selection_t *selection, batch_problems_t *problems,
+                             const batch_actor_t *actor, const char *id, batch_problems_t *problems,
                              batch_error_t *err, apr_pool_t *p);
 
 /** Removes a job that is pending or final, with all that belongs to it. *job is as it was. */

@@ -2,13 +2,14 @@
 
 #include <apr_hash.h>
 
+#include "engine/accept.h"
 #include "engine/selection.h"
 #include "store/removal.h"
 
 int batch_reselect_is_due(const batch_engine_t *engine, const batch_job_t *job)
 {
-    return engine->select && job->api == BATCH_API_RECORDS && job->judge_again && job->operations &&
-           job->cursor == 0;
+    return engine->query_of && job->api == BATCH_API_RECORDS && job->judge_again &&
+           job->operations && job->cursor == 0;
 }
 
 struct reselection {
@@ -85,7 +86,7 @@ apr_status_t batch_reselect(batch_job_t *job, const batch_engine_t *engine, batc
     batch_job_t before = *job;
     struct reselection reselection = {engine, &before, job, apr_hash_make(p)};
     apr_array_header_t *items = NULL;
-    apr_status_t rv = engine->select(&items, engine, job, err, p);
+    apr_status_t rv = batch_job_select_again(&items, engine, job, err, p);
     int i;
 
     if (rv == APR_SUCCESS && !items) {

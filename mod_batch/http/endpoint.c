@@ -7,18 +7,16 @@
 int batch_endpoint_in_service(batch_exchange_t *x, const batch_resource_t *resource,
                               batch_action_e action, int *code)
 {
-    const batch_engine_t *engine = x->service->engine;
     batch_error_t err = {0};
-    apr_status_t rv;
+    apr_status_t rv =
+        batch_engine_in_service(x->service->engine, resource, action, &err, x->r->pool);
 
     x->resource = resource;
     x->action = action;
-    rv = batch_fitness_ask(engine->fitness, engine->store, resource, action, &err, x->r->pool);
     if (rv == APR_SUCCESS) {
         return 1;
     }
-    *code =
-        rv == BATCH_EUNFIT ? batch_reply_out_of_service(x) : batch_reply_failure(x, rv, &err, NULL);
+    *code = batch_reply_failure(x, rv, &err, NULL);
     return 0;
 }
 

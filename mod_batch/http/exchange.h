@@ -174,24 +174,6 @@ int batch_parameter_descending(const batch_exchange_t *x, int absent, batch_prob
 /** The page of a list. */
 apr_int64_t batch_parameter_page(const batch_exchange_t *x, batch_problems_t *problems);
 
-/* ---- Queries of the records API (records_query.c) ---------------------------------------------
- */
-
-/**
- * Runs an operation's query into its ids, or only checks it; adds a problem where it is wrong. For
- * a form that problems says nothing of. 0 after the reply was made, with *code for httpd.
- */
-int batch_records_query(batch_exchange_t *x, batch_operation_t *operation,
-                        const batch_resource_t *resource, int run, batch_problems_t *problems,
-                        int *code);
-
-/**
- * Runs the query of a pending job, if it has one: *items is what it selects, else NULL. 0 after the
- * reply was made, with *code for httpd; 1 also where starting the job will say what is wrong.
- */
-int batch_records_select(batch_exchange_t *x, apr_array_header_t **items, const batch_job_t *job,
-                         const batch_resource_t *resource, int *code);
-
 /* ---- Who has made a request (authentication.c, origin.c) ---------------------------------------
  */
 
@@ -292,9 +274,6 @@ int batch_reply_job(batch_exchange_t *x, int status, const batch_job_t *job);
 /** The reply to a call of the engine or of a parser that failed with rv. problems may be NULL. */
 int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_t *err,
                         const batch_problems_t *problems);
-
-/** 503 where the resource does not fit the database. */
-int batch_reply_out_of_service(batch_exchange_t *x);
 
 /** Retry-After for a batch that is on its way. */
 void batch_reply_retry_after(batch_exchange_t *x, const batch_job_t *job);

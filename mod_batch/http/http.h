@@ -39,9 +39,6 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
 apr_status_t batch_signer_make(batch_signer_t **signer, const batch_url_secrets_t *files,
                                batch_store_t *store, apr_pool_t *p);
 
-/** Selects the rows of a job's query once more, in a worker: a batch_select_fn. */
-batch_select_fn batch_records_reselect;
-
 /** The service of the request's server, or NULL; mod_batch.c gives it. */
 typedef const batch_service_t *batch_service_fn(const request_rec *r);
 

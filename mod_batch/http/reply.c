@@ -234,22 +234,14 @@ static int reply_malformed(batch_exchange_t *x, const batch_error_t *err)
     return batch_reply_error(x, HTTP_BAD_REQUEST, message);
 }
 
-int batch_reply_out_of_service(batch_exchange_t *x)
-{
-    return batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE,
-                             "this resource is out of service at the moment");
-}
-
 /* The database does not take what the request's action is made of. */
 static int reply_unfit(batch_exchange_t *x, const batch_error_t *err)
 {
-    const batch_engine_t *engine = x->service->engine;
+    apr_status_t rv = x->resource ? batch_engine_doubt(x->service->engine, x->resource, x->action,
+                                                       err, x->r->pool)
+                                  : BATCH_EUNAVAILABLE;
 
-    if (x->resource && batch_fitness_doubt(engine->fitness, engine->store, x->resource, x->action,
-                                           err, x->r->pool) == APR_SUCCESS) {
-        return batch_reply_out_of_service(x);
-    }
-    return batch_reply_failure(x, BATCH_EUNAVAILABLE, err, NULL);
+    return batch_reply_failure(x, rv, err, NULL);
 }
 
 int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_t *err,
@@ -274,7 +266,8 @@ int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_
     case BATCH_ECROWDED:
         return batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE, err->message);
     case BATCH_EFORBIDDEN:
-        return batch_reply_error(x, HTTP_FORBIDDEN, "you may not do what this batch does");
+        return batch_reply_error(
+            x, HTTP_FORBIDDEN, err->message ? err->message : "you may not do what this batch does");
     case BATCH_EINVALID:
         return problems && problems->nelts
                    ? batch_reply_problems(x, problems)
@@ -288,6 +281,9 @@ int batch_reply_failure(batch_exchange_t *x, apr_status_t rv, const batch_error_
                                  err->message ? err->message : "the body is too large");
     case BATCH_EUNFIT:
         return reply_unfit(x, err);
+    case BATCH_ENOSERVICE:
+        return batch_reply_error(x, HTTP_SERVICE_UNAVAILABLE,
+                                 "this resource is out of service at the moment");
     case BATCH_EUNAVAILABLE:
     case BATCH_EREFUSED: /* of the module's own rows: something is wrong with the database */
         level = batch_outage_due(x->service->engine->outages, &suffix, tag, message, r->pool)

@@ -5,6 +5,7 @@
 #include <http_config.h>
 #include <http_log.h>
 
+#include "payload/operations.h"
 #include "store/store.h"
 
 extern module AP_MODULE_DECLARE_DATA batch_module;
@@ -102,7 +103,7 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
     made->engine.configured_at = service->configured_at;
     made->engine.generation = service->generation;
     made->engine.beside = service->beside;
-    made->engine.select = batch_records_reselect;
+    made->engine.query_of = batch_operations_query;
     service->engine = &made->engine;
     service->node = node;
     rv = batch_signer_make(&service->signer, settings->url_secrets, made->engine.store,

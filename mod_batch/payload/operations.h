@@ -9,6 +9,7 @@
 #define BATCH_PAYLOAD_OPERATIONS_H
 
 #include "batch.h"
+#include "engine/jobs.h"
 #include "engine/operation.h"
 #include "text/sink.h"
 
@@ -45,8 +46,8 @@ apr_status_t batch_operations_parser_finish(batch_operations_request_t *request,
                                             batch_operations_parser_t *parser,
                                             batch_problems_t *problems, batch_error_t *err);
 
-/** The query of the first of some operations, as they are stored in a job; NULL = none. */
-const char *batch_operations_query(const char *operations, apr_pool_t *p);
+/** The query of the first of some operations, as the engine asks for it. */
+batch_query_of_fn batch_operations_query;
 
 /** Writes the operations of the request as a JSON array, the ids of the first one included. */
 apr_status_t batch_operations_write(const batch_sink_t *sink,

@@ -121,11 +121,15 @@ ENGINE void make_engine(const char *params, apr_pool_t *p)
     record.form_column = "form_id";
     record.form_table = "forms";
     record.form_id = "id";
+    record.form_name = "name";
     record.form_scope = "organization_id";
     add_column("status", p);
     engine.resources = apr_hash_make(p);
     apr_hash_set(engine.resources, "record", APR_HASH_KEY_STRING, &record);
     engine.limits.max_objects = 10000;
+    engine.limits.query_timeout = apr_time_from_sec(60);
+    engine.limits.query_rows = 1000;
+    engine.limits.query_memory = (apr_int64_t)64 * 1024 * 1024;
     engine.limits.chunk_time = apr_time_from_sec(10);
     engine.limits.lease = apr_time_from_sec(30);
     engine.read_ahead = 1;
@@ -169,7 +173,7 @@ ENGINE batch_operations_request_t *request(const char *action, const char *forma
 }
 
 ENGINE apr_status_t create(batch_job_t *job, const batch_actor_t *actor,
-                           const batch_operations_request_t *wanted, batch_problems_t *problems,
+                           batch_operations_request_t *wanted, batch_problems_t *problems,
                            apr_pool_t *p)
 {
     batch_error_t err = {0};

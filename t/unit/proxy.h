@@ -28,6 +28,7 @@ typedef struct proxy {
     char server[108]; /* the server's socket */
     int listener;
     int mode;        /* proxy_mode_e */
+    int passes;      /* COMMITs that are passed on before that one */
     int round_trips; /* Syncs that clients have sent */
     int lost;        /* COMMITs that became something else than passed on */
 } proxy_t;
@@ -77,8 +78,13 @@ static inline void proxy_await_commit(int server)
 static inline int proxy_commit(const proxy_connection_t *connection, const char *bytes,
                                ssize_t length)
 {
-    int mode = __atomic_exchange_n(&connection->proxy->mode, PROXY_PASS, __ATOMIC_SEQ_CST);
+    int passes = __atomic_load_n(&connection->proxy->passes, __ATOMIC_SEQ_CST);
+    int mode = passes ? PROXY_PASS
+                      : __atomic_exchange_n(&connection->proxy->mode, PROXY_PASS, __ATOMIC_SEQ_CST);
 
+    if (passes) {
+        __atomic_sub_fetch(&connection->proxy->passes, 1, __ATOMIC_SEQ_CST);
+    }
     if (mode == PROXY_PASS) {
         return proxy_send(connection->server, bytes, length);
     }

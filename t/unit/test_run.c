@@ -73,8 +73,8 @@ static void test_permission(apr_pool_t *p)
     is_number(create(&job, &bob, wanted, problems, p), BATCH_EFORBIDDEN, "bob may not delete");
     wanted->start = 0;
     is_number(create(&job, &alice, wanted, problems, p), APR_SUCCESS, "alice may");
-    is_number(batch_job_start(&job, &engine, &bob, job.id, NULL, problems, &err, p),
-              BATCH_EFORBIDDEN, "bob may not start hers");
+    is_number(batch_job_start(&job, &engine, &bob, job.id, problems, &err, p), BATCH_EFORBIDDEN,
+              "bob may not start hers");
     is_number(batch_job_delete(&job, &engine, &bob, job.id, &err, p), BATCH_EFORBIDDEN,
               "nor remove it");
     wanted = request("update", "r%03d", 1, 2, p);
@@ -95,8 +95,9 @@ static void test_pending(apr_pool_t *p)
     fill(p);
     is_number(create(&job, &alice, &empty, problems, p), APR_SUCCESS, "a batch without operations");
     is_number(job.status, BATCH_STATUS_PENDING, "is pending");
-    is_number(batch_job_start(&other, &engine, &alice, job.id, NULL, problems, &err, p),
-              BATCH_EINVALID, "and cannot be started");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), BATCH_EINVALID,
+              "and cannot be started");
+    apr_array_clear(problems); /* of a request that has none yet */
     is_number(batch_job_add_operations(&other, &engine, &alice, job.id, wanted, problems, &err, p),
               APR_SUCCESS, "until it has some");
     is_number(wanted->first.ids->nelts, 3, "with its objects");
@@ -114,10 +115,10 @@ static void test_pending(apr_pool_t *p)
               BATCH_EINVALID, "up to a limit");
     is_number(problems->nelts, 1, "which is said");
     is_number(claim(&other, p), BATCH_ENOTFOUND, "a pending batch is not in the queue");
-    is_number(batch_job_start(&other, &engine, &alice, job.id, NULL, problems, &err, p),
-              APR_SUCCESS, "it starts");
-    is_number(batch_job_start(&other, &engine, &alice, job.id, NULL, problems, &err, p),
-              BATCH_ECONFLICT, "once");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), APR_SUCCESS,
+              "it starts");
+    is_number(batch_job_start(&other, &engine, &alice, job.id, problems, &err, p), BATCH_ECONFLICT,
+              "once");
     is_number(batch_job_delete(&other, &engine, &alice, job.id, &err, p), BATCH_ECONFLICT,
               "and cannot be removed then");
     is_number(run_next(&other, -1, p), APR_SUCCESS, "it runs");
@@ -353,16 +354,12 @@ static void test_retention(apr_pool_t *p)
 
 static int long_lease;
 
-static apr_status_t select_slowly(apr_array_header_t **items, const batch_engine_t *with,
-                                  const batch_job_t *job, batch_error_t *err, apr_pool_t *p)
+static const char *first_three(const char *operations, apr_pool_t *p)
 {
-    (void)with;
-    (void)job;
-    (void)err;
-    *items = request("delete", "r%03d", 1, 3, p)->first.ids;
+    (void)operations;
     long_lease = atoi(sql(p, "SELECT (lease_until - updated_at) / 1000000 FROM batch_jobs"
                              " WHERE status = 'processing'"));
-    return APR_SUCCESS;
+    return "_record_id <= 'r003'";
 }
 
 static void test_long_query(apr_pool_t *p)
@@ -379,9 +376,9 @@ static void test_long_query(apr_pool_t *p)
     create(&job, &alice, request("delete", "r%03d", 1, 5, p), problems, p);
     sql(p, "UPDATE batch_jobs SET judge_again = 1");
     claim(&job, p);
-    engine.select = select_slowly;
+    engine.query_of = first_three;
     is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a batch selects once more");
-    engine.select = NULL;
+    engine.query_of = NULL;
     engine.limits = limits;
     ok(long_lease >= 119, "under a lease for as long as that may take");
     is_number(job.counts.deleted, 3, "and goes on");
