@@ -309,7 +309,7 @@ void batch_startup_check(const batch_startup_t *servers, int count, server_rec *
     close(ends[1]);
     if (child < 0) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
-                     "MB0207: the resources cannot be checked: no process");
+                     "MB0212: the resources cannot be checked: no process");
         close(ends[0]);
         return;
     }

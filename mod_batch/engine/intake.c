@@ -549,7 +549,7 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
         rv = run_last(intake, end_body, err);
     }
     if (rv == BATCH_EINDOUBT) {
-        rv = batch_error_set(err, BATCH_EUNAVAILABLE, "MB0419", intake->p,
+        rv = batch_error_set(err, BATCH_EUNAVAILABLE, "MB0432", intake->p,
                              "the connection was lost while batch %s was being stored",
                              intake->job->id);
     }

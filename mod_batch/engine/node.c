@@ -48,6 +48,22 @@ static apr_status_t close_pipes(void *data)
     return APR_SUCCESS;
 }
 
+static apr_status_t make_pipes(batch_node_t *node)
+{
+    apr_status_t rv;
+
+    if (pipe2(node->wake, O_NONBLOCK | O_CLOEXEC)) {
+        return errno;
+    }
+    if (pipe2(node->vacancy, O_NONBLOCK | O_CLOEXEC)) {
+        rv = errno;
+        close(node->wake[0]);
+        close(node->wake[1]);
+        return rv;
+    }
+    return APR_SUCCESS;
+}
+
 apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *err, apr_pool_t *p)
 {
     apr_size_t before =
@@ -68,15 +84,10 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
     made->writers = (batch_writers_t *)((char *)made->shared + before);
     rv = batch_writers_make(made->writers);
     if (rv != APR_SUCCESS) {
-        return batch_error_set(err, rv, "MB0401", p, "cannot make the writers' mutex");
+        return batch_error_set(err, rv, "MB0430", p, "cannot make the writers' mutex");
     }
-    if (pipe2(made->wake, O_NONBLOCK | O_CLOEXEC)) {
-        return batch_error_set(err, errno, "MB0402", p, "cannot make the workers' pipe");
-    }
-    if (pipe2(made->vacancy, O_NONBLOCK | O_CLOEXEC)) {
-        rv = errno;
-        close(made->wake[0]);
-        close(made->wake[1]);
+    rv = make_pipes(made);
+    if (rv != APR_SUCCESS) {
         return batch_error_set(err, rv, "MB0402", p, "cannot make the workers' pipe");
     }
     apr_pool_cleanup_register(p, made, close_pipes, apr_pool_cleanup_null);

@@ -293,7 +293,7 @@ static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, 
         run->poison = run->in_vain = 1;
     }
     if (batch_application_make(&run->application, job, resource, p) != APR_SUCCESS) {
-        return batch_error_set(err, APR_EGENERAL, "MB0403", p, "the stored values are damaged");
+        return batch_error_set(err, APR_EGENERAL, "MB0431", p, "the stored values are damaged");
     }
     return APR_SUCCESS;
 }
@@ -550,7 +550,7 @@ static void log_loss(const batch_job_run_t *run)
         batch_job_find(&now, run->engine, run->job->api, run->job->id, &err, run->chunk_pool);
 
     if (rv == BATCH_ENOTFOUND) {
-        batch_log(logger, BATCH_LOG_INFO, "MB0422", 0, run->job,
+        batch_log(logger, BATCH_LOG_INFO, "MB0433", 0, run->job,
                   "the batch was ended and removed while it ran");
     } else if (rv == APR_SUCCESS && batch_status_is_final(now.status) && now.reason &&
                !strncmp(now.reason, BATCH_CANCELLED_BY, strlen(BATCH_CANCELLED_BY))) {

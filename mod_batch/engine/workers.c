@@ -488,7 +488,7 @@ apr_status_t batch_workers_start(batch_workers_t **workers, const batch_engine_t
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC)) {
         rv = errno;
         apr_pool_destroy(made->p);
-        return batch_error_set(err, rv, "MB0402", p, "cannot make the workers' pipe");
+        return batch_error_set(err, rv, "MB0434", p, "cannot make the pipe that stops the workers");
     }
     made->stop_read = ends[0];
     made->stop_write = ends[1];

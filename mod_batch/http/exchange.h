@@ -252,6 +252,9 @@ apr_status_t batch_reply_put(apr_bucket_brigade *brigade, const char *text);
 /** Sets status, content type and the header Cache-Control, unless that is set already. */
 void batch_reply_begin(batch_exchange_t *x, int status, const char *content_type);
 
+/** Logs that the client has not taken a reply: what it asked for is done, only it is gone. */
+void batch_reply_lost(const batch_exchange_t *x, apr_status_t rv);
+
 /** Sends a JSON reply that is complete in the brigade. rv: how writing it went. */
 int batch_reply_send(batch_exchange_t *x, int status, apr_bucket_brigade *brigade, apr_status_t rv);
 

@@ -96,7 +96,7 @@ int batch_file_send(batch_exchange_t *x, const batch_file_source_t *source)
     APR_BRIGADE_INSERT_TAIL(sending.brigade, apr_bucket_eos_create(sending.brigade->bucket_alloc));
     rv = ap_pass_brigade(r->output_filters, sending.brigade);
     if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, rv, r, "MB0303: the client did not take the reply");
+        batch_reply_lost(x, rv);
     }
     return OK;
 }

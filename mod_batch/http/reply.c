@@ -100,6 +100,11 @@ void batch_reply_begin(batch_exchange_t *x, int status, const char *content_type
     }
 }
 
+void batch_reply_lost(const batch_exchange_t *x, apr_status_t rv)
+{
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, rv, x->r, "MB0303: the client did not take the reply");
+}
+
 int batch_reply_send(batch_exchange_t *x, int status, apr_bucket_brigade *brigade, apr_status_t rv)
 {
     request_rec *r = x->r;
@@ -118,8 +123,7 @@ int batch_reply_send(batch_exchange_t *x, int status, apr_bucket_brigade *brigad
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_eos_create(brigade->bucket_alloc));
     rv = ap_pass_brigade(r->output_filters, brigade);
     if (rv != APR_SUCCESS) {
-        /* What the request asked for is done; only its client is gone. */
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, rv, r, "MB0303: the client did not take the reply");
+        batch_reply_lost(x, rv);
     }
     return OK;
 }
@@ -133,8 +137,7 @@ void batch_reply_flush(const batch_exchange_t *x)
     APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(brigade->bucket_alloc));
     rv = ap_pass_brigade(connection->output_filters, brigade);
     if (rv != APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_DEBUG, rv, x->r,
-                      "MB0303: the client did not take the reply");
+        batch_reply_lost(x, rv);
     }
     apr_brigade_destroy(brigade);
 }

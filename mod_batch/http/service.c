@@ -110,7 +110,7 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
                            s->process->pconf);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
-                     "MB0315: this process cannot use the database: no mutex");
+                     "MB0320: this process cannot use the database: no mutex");
         return rv;
     }
     return APR_SUCCESS;

@@ -94,7 +94,7 @@ static int read_secret(batch_signer_t *signer, request_rec *r)
     if (rv != APR_SUCCESS) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                       "%s: the secret of signed URLs cannot be read: %s",
-                      err.tag ? err.tag : "MB0317", err.message ? err.message : "no details");
+                      err.tag ? err.tag : "MB0322", err.message ? err.message : "no details");
         return 0;
     }
     if (strlen(reading.secret) < BATCH_SECRET_BYTES || strlen(reading.secret) > SECRET_BYTES) {
@@ -224,7 +224,7 @@ const char *batch_signed_url(batch_exchange_t *x, const char *method, const batc
     }
     if (batch_signature_make(signature, &what, secrets.signing.bytes, secrets.signing.length) !=
         APR_SUCCESS) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "MB0316: libcrypto cannot compute HMAC-SHA-256");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "MB0321: libcrypto cannot compute HMAC-SHA-256");
         return NULL;
     }
     return apr_pstrcat(p, ap_construct_url(p, ap_os_escape_path(p, path, 1), r),

@@ -43,7 +43,7 @@ static apr_status_t find_driver(batch_store_t *store, const batch_store_config_t
     store->driver = batch_driver_find(config->driver);
     if (!store->driver) {
         return batch_error_set(
-            err, APR_ENOTIMPL, "MB0100", ptemp,
+            err, APR_ENOTIMPL, "MB0117", ptemp,
             "there is no database driver \"%s\" in this build of the module; there are: %s",
             config->driver ? config->driver : "", batch_driver_names(ptemp));
     }
@@ -54,7 +54,7 @@ static apr_status_t find_driver(batch_store_t *store, const batch_store_config_t
                                config->driver, reason);
     }
     if (apr_dbd_get_driver(store->p, store->driver->name, &store->dbd) != APR_SUCCESS) {
-        return batch_error_set(err, APR_ENOTIMPL, "MB0100", ptemp,
+        return batch_error_set(err, APR_ENOTIMPL, "MB0118", ptemp,
                                "APR cannot load its database driver %s: is the package with "
                                "apr_dbd_%s installed?",
                                config->driver, config->driver);
@@ -88,7 +88,7 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
                                 store->p);
     }
     if (rv != APR_SUCCESS) {
-        return batch_error_set(err, rv, "MB0100", ptemp, "cannot make the list of connections");
+        return batch_error_set(err, rv, "MB0119", ptemp, "cannot make the list of connections");
     }
     /* 0 would mean to wait for ever. */
     apr_reslist_timeout_set(store->connections, config->patience > 0 ? config->patience : 1);
@@ -109,7 +109,7 @@ apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_
 
     *store = NULL;
     if (rv != APR_SUCCESS) {
-        return batch_error_set(err, rv, "MB0100", ptemp, "out of memory");
+        return batch_error_set(err, rv, "MB0120", ptemp, "out of memory");
     }
     *store = apr_pcalloc(p, sizeof(**store));
     (*store)->p = p;

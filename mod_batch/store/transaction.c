@@ -501,7 +501,7 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     run.seed = (unsigned)run.deadline ^ (unsigned)(apr_uintptr_t)&run;
     rv = apr_pool_create(&run.attempt, ptemp);
     if (rv != APR_SUCCESS) {
-        return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0105", ptemp, "out of memory");
+        return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0121", ptemp, "out of memory");
     }
     held = hold_signals(store, &before);
     rv = run_attempts(&run);

@@ -42,7 +42,7 @@ static apr_status_t create_with(const char *driver, const char *params)
 static void test_create(void)
 {
     is_number(create_with("nonsense", "x"), APR_ENOTIMPL, "nonsense is not there");
-    ok(says("MB0100", "no database driver \"nonsense\" in this build of the module; there are: "
+    ok(says("MB0117", "no database driver \"nonsense\" in this build of the module; there are: "
                       "sqlite3, pgsql"),
        "which is said");
     is_number(create_with(NULL, "x"), APR_ENOTIMPL, "nor nothing");
