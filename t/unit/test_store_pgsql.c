@@ -135,6 +135,10 @@ static void test_settings(void)
     is_string(setting("statement_timeout"), "7s", "and have the last word");
     is_string(setting("client_connection_check_interval"), "9s", "in everything");
     is_string(setting("application_name"), "mine", "as have other parameters");
+    batch_store_destroy(store);
+    store =
+        open_store(with("options='-csearch_path=test -cclient_connection_check_interval=0'"), 3000);
+    is_string(setting("client_connection_check_interval"), "0", "none at all where they say so");
     native(with(""), "ALTER ROLE batch SET synchronous_commit = off");
     fresh();
     is_string(setting("synchronous_commit"), "on", "a COMMIT waits for the disk");

@@ -345,28 +345,6 @@ static batch_failure_e set_up(batch_connection_t *connection)
     return failure == BATCH_FAILURE_NONE && may_watch ? watch_client(connection) : failure;
 }
 
-/*
- * A server process that runs a statement does not look whether its client still lives, and would
- * hold a dead worker's batch for as long as the statement takes. Servers from 14 on can be told to
- * look; where the platform cannot, or the administrator has said how often, nothing is changed.
- */
-static batch_failure_e notice_our_death(batch_connection_t *connection)
-{
-    batch_failure_e failure;
-
-    if (PQserverVersion(connection->native) < 140000) {
-        return BATCH_FAILURE_NONE;
-    }
-    failure =
-        pg_run(connection, "SELECT set_config(name, '1s', false) FROM pg_settings"
-                           " WHERE name = 'client_connection_check_interval' AND setting = '0'");
-    if (failure != BATCH_FAILURE_NONE && !state_of(connection)->lost) {
-        batch_pgsql_forgive(connection);
-        failure = BATCH_FAILURE_NONE;
-    }
-    return failure;
-}
-
 static batch_failure_e pg_open(batch_connection_t *connection, const char **words, apr_pool_t *p)
 {
     const char *params = complete_params(connection, p);
@@ -389,9 +367,6 @@ static batch_failure_e pg_open(batch_connection_t *connection, const char **word
     failure = batch_pgsql_start(connection);
     if (failure == BATCH_FAILURE_NONE) {
         failure = set_up(connection);
-    }
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = notice_our_death(connection);
     }
     if (failure != BATCH_FAILURE_NONE) {
         *words = apr_pstrdup(p, batch_pgsql_words(connection));
