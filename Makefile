@@ -74,7 +74,7 @@ link_flags  := $(LDFLAGS) -Wl,--as-needed
 # ---- What is built from what ---------------------------------------------------------------------
 
 # The core knows no httpd: it is compiled without httpd's headers, and links into programs of its own.
-core        := mod_batch/batch.c mod_batch/actions.c $(wildcard $(addprefix mod_batch/,engine/*.c payload/*.c query/*.c store/*.c \
+core        := mod_batch/batch.c mod_batch/actions.c mod_batch/column_types.c $(wildcard $(addprefix mod_batch/,engine/*.c payload/*.c query/*.c store/*.c \
                  $(drivers:%=store/%/*.c) text/*.c))
 glue        := mod_batch/mod_batch.c $(wildcard $(addprefix mod_batch/,config/*.c http/*.c))
 unit_tests  := $(patsubst t/unit/%.c,%,$(wildcard t/unit/test_*.c))

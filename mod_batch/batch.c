@@ -94,7 +94,6 @@ const batch_value_t *batch_value_find(const batch_value_t *values, int count, co
 #define BATCH_WORD_ENTRY(symbol, word) word,
 static const char *const api_words[] = {BATCH_API_LIST(BATCH_WORD_ENTRY)};
 static const char *const status_words[] = {BATCH_STATUS_LIST(BATCH_WORD_ENTRY)};
-static const char *const type_words[] = {BATCH_TYPE_LIST(BATCH_WORD_ENTRY)};
 static const char *const mode_words[] = {BATCH_MODE_LIST(BATCH_WORD_ENTRY)};
 static const char *const via_words[] = {BATCH_VIA_LIST(BATCH_WORD_ENTRY)};
 static const char *const duplicates_words[] = {BATCH_DUPLICATES_LIST(BATCH_WORD_ENTRY)};
@@ -149,7 +148,7 @@ const char *batch_status_name(batch_status_e status)
 
 const char *batch_type_name(batch_type_e type)
 {
-    return word_of(type_words, BATCH_TYPE_COUNT, (int)type);
+    return (int)type >= 0 && type < BATCH_TYPE_COUNT ? batch_type_rows[type].word : "unknown";
 }
 
 int batch_api_parse(const char *word)
@@ -176,7 +175,14 @@ int batch_status_parse(const char *word)
 
 int batch_type_parse(const char *word)
 {
-    return symbol_of(type_words, BATCH_TYPE_COUNT, word);
+    int type;
+
+    for (type = 0; word && type < BATCH_TYPE_COUNT; type++) {
+        if (!strcmp(batch_type_rows[type].word, word)) {
+            return type;
+        }
+    }
+    return -1;
 }
 
 const char *batch_mode_name(batch_mode_e mode)

@@ -15,6 +15,7 @@
 #include <apr_time.h>
 
 #include "actions.h"
+#include "column_types.h"
 
 /* ---- Errors ------------------------------------------------------------------------------- */
 
@@ -96,15 +97,6 @@ int batch_problem_reported(const batch_problems_t *problems, const char *field);
     X(BATCH_STATUS_TIMED_OUT, "timed_out")                                                         \
     X(BATCH_STATUS_EXPIRED, "expired")
 
-#define BATCH_TYPE_LIST(X)                                                                         \
-    X(BATCH_TYPE_TEXT, "text")                                                                     \
-    X(BATCH_TYPE_INTEGER, "integer")                                                               \
-    X(BATCH_TYPE_NUMBER, "number")                                                                 \
-    X(BATCH_TYPE_BOOLEAN, "boolean")                                                               \
-    X(BATCH_TYPE_TIMESTAMP, "timestamp")                                                           \
-    X(BATCH_TYPE_DATE, "date")                                                                     \
-    X(BATCH_TYPE_JSON, "json")
-
 /* sync: the request does everything; mixed: parsing and validation, workers do the rest. */
 #define BATCH_MODE_LIST(X)                                                                         \
     X(BATCH_MODE_SYNC, "sync")                                                                     \
@@ -131,7 +123,6 @@ int batch_problem_reported(const batch_problems_t *problems, const char *field);
 #define BATCH_ENUM_ENTRY(symbol, word) symbol,
 typedef enum { BATCH_API_LIST(BATCH_ENUM_ENTRY) BATCH_API_COUNT } batch_api_e;
 typedef enum { BATCH_STATUS_LIST(BATCH_ENUM_ENTRY) BATCH_STATUS_COUNT } batch_status_e;
-typedef enum { BATCH_TYPE_LIST(BATCH_ENUM_ENTRY) BATCH_TYPE_COUNT } batch_type_e;
 typedef enum { BATCH_MODE_LIST(BATCH_ENUM_ENTRY) BATCH_MODE_COUNT } batch_mode_e;
 typedef enum { BATCH_VIA_LIST(BATCH_ENUM_ENTRY) BATCH_VIA_COUNT } batch_via_e;
 typedef enum { BATCH_DUPLICATES_LIST(BATCH_ENUM_ENTRY) BATCH_DUPLICATES_COUNT } batch_duplicates_e;
@@ -174,8 +165,7 @@ typedef struct batch_column {
     int immutable;             /* set when a row is created, never changed after */
     int readonly;              /* may be read by a query, never written by a batch */
     apr_int64_t max;           /* text: characters; 0 = no limit of ours */
-    int has_min;               /* integer and number: min is set */
-    double min;                /* the smallest value allowed */
+    const char *min;           /* of numbers: the smallest that is allowed, NULL = none */
     apr_array_header_t *words; /* of const char *: the values allowed (enum=), NULL = any */
 } batch_column_t;
 

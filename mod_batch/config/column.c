@@ -2,7 +2,6 @@
 #include "config/private.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <apr_strings.h>
 
 #include "text/utf8.h"
+#include "text/numbers.h"
 
 /* What PostgreSQL keeps of a name; SQLite would take more. */
 #define MOST_IDENTIFIER 63
@@ -52,9 +52,6 @@ static const char *read_max(batch_column_t *column, const char *text, apr_pool_t
 {
     char *end;
 
-    if (column->type != BATCH_TYPE_TEXT) {
-        return "max= is for text only";
-    }
     errno = 0;
     column->max = apr_isdigit(*text) ? apr_strtoi64(text, &end, 10) : 0;
     if (column->max < 1 || column->max > MOST_CHARACTERS || errno || *end) {
@@ -65,22 +62,18 @@ static const char *read_max(batch_column_t *column, const char *text, apr_pool_t
 
 static const char *read_min(batch_column_t *column, const char *text, apr_pool_t *p)
 {
-    char *end = NULL;
+    const char *digits = text + (*text == '-');
+    const char *whole;
 
-    (void)p;
-    if (column->type != BATCH_TYPE_INTEGER && column->type != BATCH_TYPE_NUMBER) {
-        return "min= is for integer and number only";
-    }
-    if (apr_isdigit(*text) || *text == '-' || *text == '.') {
-        column->min = strtod(text, &end);
-    }
-    if (!end || end == text || *end || !isfinite(column->min)) {
+    /* As people write it: .5, 1. */
+    text = apr_pstrcat(p, digits == text ? "" : "-", *digits == '.' ? "0" : "", digits, NULL);
+    if (batch_number_decimal(&column->min, text, p) != BATCH_NUMBER_GOOD) {
         return "min= takes a number";
     }
-    if (column->type == BATCH_TYPE_INTEGER && column->min != floor(column->min)) {
+    if (batch_type_stored(column->type) == BATCH_STORED_INTEGER &&
+        batch_number_integer(&whole, column->min, p) == BATCH_NUMBER_FRACTION) {
         return "min= takes a whole number for an integer";
     }
-    column->has_min = 1;
     return NULL;
 }
 
@@ -89,9 +82,6 @@ static const char *read_enum(batch_column_t *column, const char *text, apr_pool_
     const char *comma;
     int i;
 
-    if (column->type != BATCH_TYPE_TEXT) {
-        return "enum= is for text only";
-    }
     column->words = apr_array_make(p, 8, sizeof(const char *));
     for (comma = text; comma; text = comma + 1) {
         const char *word;
@@ -114,20 +104,21 @@ static const char *read_enum(batch_column_t *column, const char *text, apr_pool_
     return NULL;
 }
 
-/* A flag is a word alone, or a word with "=" that has a value behind it. */
+/* A flag is a word alone, or a word with "=" that has a value behind it, for some types. */
 struct flag {
     const char *word;
-    int offset; /* of the int that a word alone sets in batch_column_t */
     const char *(*read)(batch_column_t *column, const char *text, apr_pool_t *p);
+    int offset;      /* of the int that a word alone sets in batch_column_t */
+    unsigned option; /* of the types that take it */
 };
 
 static const struct flag flags[] = {
-    {"required", offsetof(batch_column_t, required), NULL},
-    {"immutable", offsetof(batch_column_t, immutable), NULL},
-    {"readonly", offsetof(batch_column_t, readonly), NULL},
-    {"max=", 0, read_max},
-    {"min=", 0, read_min},
-    {"enum=", 0, read_enum},
+    {"required", NULL, offsetof(batch_column_t, required), 0},
+    {"immutable", NULL, offsetof(batch_column_t, immutable), 0},
+    {"readonly", NULL, offsetof(batch_column_t, readonly), 0},
+    {"max=", read_max, 0, BATCH_OPTION_MAX},
+    {"min=", read_min, 0, BATCH_OPTION_MIN},
+    {"enum=", read_enum, 0, BATCH_OPTION_ENUM},
 };
 
 #define FLAG_COUNT (sizeof(flags) / sizeof(*flags))
@@ -148,6 +139,10 @@ static const char *read_flag(batch_column_t *column, unsigned *seen, const char 
             return apr_psprintf(p, "column '%s' has %s twice", column->name, flags[i].word);
         }
         *seen |= 1u << i;
+        if (flags[i].option && !(batch_type_rows[column->type].options & flags[i].option)) {
+            return apr_psprintf(p, "%s is for %s only", flags[i].word,
+                                batch_type_words(flags[i].option, p));
+        }
         if (flags[i].read) {
             return flags[i].read(column, text + length, p);
         }
@@ -171,10 +166,8 @@ const char *batch_column_read(batch_column_t *column, int argc, char *const argv
         return wrong;
     }
     if (type < 0) {
-        return apr_psprintf(p,
-                            "'%s' is not a type: text, integer, number, boolean, timestamp, date "
-                            "and json are allowed",
-                            argv[1]);
+        return apr_psprintf(p, "'%s' is not a type: %s are allowed", argv[1],
+                            batch_type_words(0, p));
     }
     column->name = argv[0];
     column->type = (batch_type_e)type;

@@ -61,7 +61,7 @@ static const char *match_check(const batch_resource_t *resource, apr_pool_t *p)
         const char *name = APR_ARRAY_IDX(resource->match, i, const char *);
         const batch_column_t *column = batch_resource_column(resource, name);
 
-        if (!column || column->readonly || column->type == BATCH_TYPE_JSON) {
+        if (!column || column->readonly || batch_type_form(column->type) == BATCH_FORM_ANY) {
             return apr_psprintf(p,
                                 "<BatchResource %s>: BatchMatch names '%s', which no BatchColumn "
                                 "declares as writable and not json",
@@ -104,7 +104,7 @@ static const char *query_check(const batch_resource_t *resource, apr_pool_t *p)
         return NULL;
     }
     members = batch_resource_column(resource, resource->query_members);
-    if (!members || members->type != BATCH_TYPE_JSON) {
+    if (!members || batch_type_form(members->type) != BATCH_FORM_ANY) {
         return apr_psprintf(p,
                             "<BatchResource %s>: BatchQueryMembers names '%s', which no "
                             "BatchColumn declares as json",
@@ -172,8 +172,7 @@ static int same_column(const batch_column_t *a, const batch_column_t *b)
 {
     return same_text(a->name, b->name) && a->type == b->type && a->required == b->required &&
            a->immutable == b->immutable && a->readonly == b->readonly && a->max == b->max &&
-           a->has_min == b->has_min && (!a->has_min || a->min == b->min) &&
-           same_list(a->words, b->words);
+           same_text(a->min, b->min) && same_list(a->words, b->words);
 }
 
 static int same_columns(const batch_resource_t *a, const batch_resource_t *b)

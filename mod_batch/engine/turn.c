@@ -75,8 +75,8 @@ static const char *describe_column(const batch_column_t *column, apr_pool_t *p)
 {
     return apr_psprintf(p, "%s\t%s\t%d%d%d\t%" APR_INT64_T_FMT "\t%d\t%.17g\t%s\n", column->name,
                         batch_type_name(column->type), column->required, column->immutable,
-                        column->readonly, column->max, column->has_min, column->min,
-                        words_of(column->words, p));
+                        column->readonly, column->max, column->min != NULL,
+                        column->min ? strtod(column->min, NULL) : 0, words_of(column->words, p));
 }
 
 /* What decides which rows an item names and what it does to them, as text. */

@@ -27,8 +27,8 @@ static int refuse(batch_fault_t *fault, const char *code, const char *message)
     return 0;
 }
 
-static int settle_text(batch_fault_t *fault, const batch_value_t *value,
-                       const batch_column_t *column, apr_pool_t *p)
+static int settle_text(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
+                       apr_pool_t *p)
 {
     int i;
 
@@ -50,11 +50,11 @@ static int settle_text(batch_fault_t *fault, const batch_value_t *value,
                                                 apr_array_pstrcat(p, column->words, ','), NULL));
 }
 
-static int settle_min(batch_fault_t *fault, const batch_column_t *column, double number,
+static int settle_min(batch_fault_t *fault, const batch_column_t *column, const char *number,
                       apr_pool_t *p)
 {
-    return !column->has_min || number >= column->min ||
-           refuse(fault, "out_of_range", apr_psprintf(p, "must be at least %.15g", column->min));
+    return !column->min || batch_number_compare(number, column->min) >= 0 ||
+           refuse(fault, "out_of_range", apr_psprintf(p, "must be at least %s", column->min));
 }
 
 static int settle_integer(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
@@ -68,7 +68,7 @@ static int settle_integer(batch_fault_t *fault, batch_value_t *value, const batc
     switch (batch_number_integer(&spelling, value->value, p)) {
     case BATCH_NUMBER_GOOD:
         value->value = spelling;
-        return settle_min(fault, column, (double)strtoll(spelling, NULL, 10), p);
+        return settle_min(fault, column, spelling, p);
     case BATCH_NUMBER_BEYOND:
         return refuse(fault, "out_of_range", "is beyond what 64 bits can hold");
     default:
@@ -87,7 +87,7 @@ static int settle_number(batch_fault_t *fault, batch_value_t *value, const batch
     switch (batch_number_decimal(&spelling, value->value, p)) {
     case BATCH_NUMBER_GOOD:
         value->value = spelling;
-        return settle_min(fault, column, strtod(spelling, NULL), p);
+        return settle_min(fault, column, spelling, p);
     case BATCH_NUMBER_BEYOND:
         return refuse(fault, "out_of_range", "must be a number that a double can hold");
     default:
@@ -95,10 +95,21 @@ static int settle_number(batch_fault_t *fault, batch_value_t *value, const batch
     }
 }
 
-static int settle_timestamp(batch_fault_t *fault, batch_value_t *value, apr_pool_t *p)
+static int settle_boolean(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
+                          apr_pool_t *p)
+{
+    (void)column;
+    (void)p;
+    return value->kind == BATCH_KIND_BOOLEAN ||
+           refuse(fault, "wrong_type", "must be true or false");
+}
+
+static int settle_timestamp(batch_fault_t *fault, batch_value_t *value,
+                            const batch_column_t *column, apr_pool_t *p)
 {
     const char *wrong;
 
+    (void)column;
     if (value->kind != BATCH_KIND_STRING) {
         return refuse(fault, "wrong_type",
                       "must be a string with a timestamp as 2023-10-06T02:56:34Z");
@@ -107,10 +118,12 @@ static int settle_timestamp(batch_fault_t *fault, batch_value_t *value, apr_pool
     return !wrong || refuse(fault, "malformed", wrong);
 }
 
-static int settle_date(batch_fault_t *fault, const batch_value_t *value, apr_pool_t *p)
+static int settle_date(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
+                       apr_pool_t *p)
 {
     const char *wrong;
 
+    (void)column;
     if (value->kind != BATCH_KIND_STRING) {
         return refuse(fault, "wrong_type", "must be a string with a date as 2023-10-06");
     }
@@ -119,8 +132,11 @@ static int settle_date(batch_fault_t *fault, const batch_value_t *value, apr_poo
 }
 
 /* A text that has lost its quotes is no JSON text. */
-static int settle_json(batch_fault_t *fault, const batch_value_t *value)
+static int settle_json(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
+                       apr_pool_t *p)
 {
+    (void)column;
+    (void)p;
     if (value->kind == BATCH_KIND_STRING) {
         return refuse(fault, "wrong_type", "must be an object or an array");
     }
@@ -175,21 +191,18 @@ void batch_value_type_cell(batch_value_t *value, const batch_column_t *column, a
     if (value->kind != BATCH_KIND_CELL) {
         return;
     }
-    switch (column->type) {
-    case BATCH_TYPE_TEXT:
-    case BATCH_TYPE_TIMESTAMP:
-    case BATCH_TYPE_DATE:
+    switch (batch_type_form(column->type)) {
+    case BATCH_FORM_STRING:
         value->kind = BATCH_KIND_STRING;
         break;
-    case BATCH_TYPE_INTEGER:
-    case BATCH_TYPE_NUMBER:
+    case BATCH_FORM_NUMBER:
         number = cell_number(value->value, p);
         if (number) {
             value->kind = BATCH_KIND_NUMBER;
             value->value = number;
         }
         break;
-    case BATCH_TYPE_BOOLEAN:
+    case BATCH_FORM_BOOLEAN:
         if (!strcmp(value->value, "1") || !strcasecmp(value->value, "true")) {
             value->kind = BATCH_KIND_BOOLEAN;
             value->value = "true";
@@ -198,8 +211,7 @@ void batch_value_type_cell(batch_value_t *value, const batch_column_t *column, a
             value->value = "false";
         }
         break;
-    case BATCH_TYPE_JSON:
-    case BATCH_TYPE_COUNT:
+    case BATCH_FORM_ANY:
         break;
     }
 }
@@ -207,31 +219,12 @@ void batch_value_type_cell(batch_value_t *value, const batch_column_t *column, a
 /* ---- Values -------------------------------------------------------------------------------------
  */
 
-static int settle(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
-                  apr_pool_t *p)
-{
-    batch_value_type_cell(value, column, p);
-    switch (column->type) {
-    case BATCH_TYPE_TEXT:
-        return settle_text(fault, value, column, p);
-    case BATCH_TYPE_INTEGER:
-        return settle_integer(fault, value, column, p);
-    case BATCH_TYPE_NUMBER:
-        return settle_number(fault, value, column, p);
-    case BATCH_TYPE_BOOLEAN:
-        return value->kind == BATCH_KIND_BOOLEAN ||
-               refuse(fault, "wrong_type", "must be true or false");
-    case BATCH_TYPE_TIMESTAMP:
-        return settle_timestamp(fault, value, p);
-    case BATCH_TYPE_DATE:
-        return settle_date(fault, value, p);
-    case BATCH_TYPE_JSON:
-        return settle_json(fault, value);
-    case BATCH_TYPE_COUNT:
-        break;
-    }
-    return 1;
-}
+typedef int settle_fn(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
+                      apr_pool_t *p);
+
+#define SETTLE(symbol, name, form, stored, queried, options) [BATCH_TYPE_##symbol] = settle_##name,
+
+static settle_fn *const settles[BATCH_TYPE_COUNT] = {BATCH_TYPE_LIST(SETTLE)};
 
 int batch_value_settle(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
                        apr_pool_t *p)
@@ -244,7 +237,8 @@ int batch_value_settle(batch_fault_t *fault, batch_value_t *value, const batch_c
     if (value->kind == BATCH_KIND_BROKEN) {
         return refuse(fault, "malformed", "cannot be read");
     }
-    if (!settle(fault, &settled, column, p)) {
+    batch_value_type_cell(&settled, column, p);
+    if (!settles[column->type](fault, &settled, column, p)) {
         return 0;
     }
     *value = settled;

@@ -308,7 +308,7 @@ static void value_type(batch_value_t *value, const batch_column_t *column, apr_p
         value->value = NULL;
     } else if (!column) {
         value->kind = BATCH_KIND_STRING; /* the key */
-    } else if (column->type == BATCH_TYPE_JSON) {
+    } else if (batch_type_form(column->type) == BATCH_FORM_ANY) {
         /* A byte order mark, which a document may begin with, is no part of a value. */
         value->kind =
             *value->value != '\xef' && batch_json_is_valid(value->value, strlen(value->value), p)

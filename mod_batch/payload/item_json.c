@@ -67,7 +67,7 @@ batch_item_parser_t *batch_item_parser_make(const batch_resource_t *resource, ap
     for (int i = 0; i < resource->columns->nelts; i++) {
         const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
 
-        name_add(parser, column->name, column->type == BATCH_TYPE_JSON, p);
+        name_add(parser, column->name, batch_type_form(column->type) == BATCH_FORM_ANY, p);
     }
     name_add(parser, resource->scope, 0, p);
     name_add(parser, resource->created_at, 0, p);

@@ -76,7 +76,7 @@ static int is_json_number(const char *text)
 }
 
 /** A number that was not sent as JSON ("+5", "007", ".5"), as JSON has it; NULL if it is none. */
-static const char *plain_number(const char *text, batch_type_e type, apr_pool_t *p)
+static const char *plain_number(const char *text, int is_whole, apr_pool_t *p)
 {
     char *end = NULL;
     char plain[64];
@@ -85,7 +85,7 @@ static const char *plain_number(const char *text, batch_type_e type, apr_pool_t 
         return text;
     }
     errno = 0;
-    if (type == BATCH_TYPE_INTEGER) {
+    if (is_whole) {
         long long number = strtoll(text, &end, 10);
 
         snprintf(plain, sizeof(plain), "%lld", number);
@@ -113,17 +113,18 @@ static const char *bare_value(const batch_resource_t *resource, const batch_valu
     if (!column || !strcmp(value->name, resource->key)) {
         return NULL;
     }
-    switch (column->type) {
-    case BATCH_TYPE_INTEGER:
-    case BATCH_TYPE_NUMBER:
-        return plain_number(value->value, column->type, p);
-    case BATCH_TYPE_BOOLEAN:
+    switch (batch_type_form(column->type)) {
+    case BATCH_FORM_NUMBER:
+        return plain_number(value->value, batch_type_stored(column->type) == BATCH_STORED_INTEGER,
+                            p);
+    case BATCH_FORM_BOOLEAN:
         return plain_boolean(value->value);
-    case BATCH_TYPE_JSON:
+    case BATCH_FORM_ANY:
         return batch_json_is_valid(value->value, strlen(value->value), p) ? value->value : NULL;
-    default:
-        return NULL;
+    case BATCH_FORM_STRING:
+        break;
     }
+    return NULL;
 }
 
 /** A growing text as a sink. */

@@ -7,23 +7,10 @@
 
 /* ---- Columns --------------------------------------------------------------------------------- */
 
-static batch_query_kind_e kind_of(batch_type_e type)
-{
-    switch (type) {
-    case BATCH_TYPE_INTEGER:
-        return BATCH_QUERY_INTEGER;
-    case BATCH_TYPE_NUMBER:
-        return BATCH_QUERY_NUMBER;
-    case BATCH_TYPE_BOOLEAN:
-        return BATCH_QUERY_BOOLEAN;
-    case BATCH_TYPE_TIMESTAMP:
-        return BATCH_QUERY_TIMESTAMP;
-    case BATCH_TYPE_DATE:
-        return BATCH_QUERY_DATE;
-    default:
-        return BATCH_QUERY_TEXT;
-    }
-}
+#define KIND(symbol, name, form, stored, queried, options)                                         \
+    [BATCH_TYPE_##symbol] = BATCH_QUERY_##queried,
+
+static const batch_query_kind_e kinds[BATCH_TYPE_COUNT] = {BATCH_TYPE_LIST(KIND)};
 
 /* Adds a column under the name that the configuration gives it, else under usual. */
 static void add_column(batch_query_schema_t *schema, const char *usual, const char *column,
@@ -46,7 +33,7 @@ static void add_column(batch_query_schema_t *schema, const char *usual, const ch
     added = apr_array_push(schema->columns);
     added->name = apr_pstrdup(p, usual);
     added->column = column;
-    added->kind = declared ? kind_of(declared->type) : kind;
+    added->kind = declared ? kinds[declared->type] : kind;
 }
 
 /* Another name for a column that queries see, as Fulcrum's own queries have it. */
@@ -110,7 +97,7 @@ static const char *members_of(const batch_resource_t *resource)
     }
     for (i = 0; i < resource->columns->nelts; i++) {
         const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
-        if (column->type == BATCH_TYPE_JSON) {
+        if (batch_type_form(column->type) == BATCH_FORM_ANY) {
             if (found) {
                 return NULL; /* several: none is meant until the configuration says which */
             }

@@ -198,3 +198,69 @@ char *batch_number_write(char *to, apr_uint64_t number)
     }
     return to;
 }
+
+/* ---- Comparing --------------------------------------------------------------------------------
+ */
+
+/* A number where it stands. */
+typedef struct view {
+    int sign;          /* -1, 0, 1 */
+    const char *first; /* its first digit that is not 0 */
+    apr_int64_t point; /* as that of a decimal */
+} view_t;
+
+static view_t look_at(const char *text)
+{
+    view_t view = {*text == '-' ? -1 : 1, NULL, 0};
+    int is_behind = 0;
+    const char *at;
+    apr_int64_t exponent;
+
+    for (at = text + (*text == '-' || *text == '+'); (*at >= '0' && *at <= '9') || *at == '.';
+         at++) {
+        if (*at == '.') {
+            is_behind = 1;
+            continue;
+        }
+        if (!view.first && *at != '0') {
+            view.first = at;
+        }
+        view.point += view.first ? !is_behind : -is_behind;
+    }
+    if (!view.first) {
+        view.sign = 0;
+    } else if (*at == 'e' || *at == 'E') {
+        at++;
+        view.point += read_exponent(&exponent, &at) ? exponent : 0;
+    }
+    return view;
+}
+
+/* The digit at *at, which moves on; 0 behind the last one. */
+static int next_digit(const char **at)
+{
+    *at += **at == '.';
+    return **at >= '0' && **at <= '9' ? *(*at)++ - '0' : 0;
+}
+
+static int is_digits(const char *at)
+{
+    at += *at == '.';
+    return *at >= '0' && *at <= '9';
+}
+
+int batch_number_compare(const char *a, const char *b)
+{
+    view_t left = look_at(a);
+    view_t right = look_at(b);
+    int order = 0;
+
+    if (left.sign != right.sign || !left.sign) {
+        return left.sign - right.sign;
+    }
+    order = (left.point > right.point) - (left.point < right.point);
+    while (!order && (is_digits(left.first) || is_digits(right.first))) {
+        order = next_digit(&left.first) - next_digit(&right.first);
+    }
+    return left.sign * order;
+}

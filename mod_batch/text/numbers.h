@@ -30,4 +30,10 @@ batch_number_e batch_number_decimal(const char **spelling, const char *text, apr
 /** Writes a number in decimal, without a NUL: at most 20 digits. Returns where it ends. */
 char *batch_number_write(char *to, apr_uint64_t number);
 
+/**
+ * Compares two numbers, of any sign and size, digit by digit: below, at or above 0. What is no
+ * number is compared as far as it is one.
+ */
+int batch_number_compare(const char *a, const char *b);
+
 #endif

@@ -76,7 +76,7 @@ static int fits(const batch_column_t *column, batch_kind_e kind, const char *tex
 static void test_values(apr_pool_t *p)
 {
     batch_column_t text = {.name = "t", .type = BATCH_TYPE_TEXT, .max = 3};
-    batch_column_t number = {.name = "n", .type = BATCH_TYPE_INTEGER, .has_min = 1, .min = 0};
+    batch_column_t number = {.name = "n", .type = BATCH_TYPE_INTEGER, .min = "0"};
     batch_column_t real = {.name = "r", .type = BATCH_TYPE_NUMBER};
     batch_column_t flag = {.name = "b", .type = BATCH_TYPE_BOOLEAN};
     batch_column_t date = {.name = "d", .type = BATCH_TYPE_DATE};

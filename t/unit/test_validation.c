@@ -218,7 +218,7 @@ static void test_dates(void)
 
 static void test_limits(void)
 {
-    batch_column_t column = {.name = "it", .type = INT, .has_min = 1, .min = 5};
+    batch_column_t column = {.name = "it", .type = INT, .min = "5"};
 
     is_string(settled(&column, BATCH_KIND_CELL, "4"), "out_of_range: must be at least 5",
               "min counts");

@@ -27,7 +27,8 @@
 const char *batch_pgsql_column_text(const batch_column_t *declared,
                                     const batch_pgsql_column_t *column, const char *value)
 {
-    if (value && declared && declared->type == BATCH_TYPE_BOOLEAN && column->is_number) {
+    if (value && declared && batch_type_stored(declared->type) == BATCH_STORED_BOOLEAN &&
+        column->is_number) {
         return !strcmp(value, "true") || !strcmp(value, "1") ? "1" : "0";
     }
     return value;

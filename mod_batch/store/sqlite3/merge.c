@@ -131,28 +131,33 @@ int batch_sqlite3_run_has_match(const batch_sqlite3_run_t *run)
 static int bind_value(sqlite3_stmt *statement, int parameter, const batch_column_t *column,
                       const char *text)
 {
+    long long whole;
+    double number;
     char *end;
 
     if (!text) {
         return sqlite3_bind_null(statement, parameter);
     }
-    if (column->type == BATCH_TYPE_BOOLEAN) {
+    switch (batch_type_stored(column->type)) {
+    case BATCH_STORED_BOOLEAN:
         return sqlite3_bind_int(statement, parameter, !strcmp(text, "true") || !strcmp(text, "1"));
-    }
-    if (column->type == BATCH_TYPE_INTEGER) {
-        long long number;
-
+    case BATCH_STORED_INTEGER:
         errno = 0;
-        number = strtoll(text, &end, 10);
+        whole = strtoll(text, &end, 10);
         if (!errno && end != text && !*end) {
-            return sqlite3_bind_int64(statement, parameter, number);
+            return sqlite3_bind_int64(statement, parameter, whole);
         }
-    } else if (column->type == BATCH_TYPE_NUMBER) {
-        double number = strtod(text, &end);
-
+        break;
+    case BATCH_STORED_DOUBLE:
+        number = strtod(text, &end);
         if (end != text && !*end) {
             return sqlite3_bind_double(statement, parameter, number);
         }
+        break;
+    case BATCH_STORED_TEXT:
+    case BATCH_STORED_UUID:
+    case BATCH_STORED_DECIMAL:
+        break;
     }
     return sqlite3_bind_text(statement, parameter, text, -1, SQLITE_STATIC);
 }

@@ -101,20 +101,34 @@ static void add_typed(sql_builder_t *builder, const batch_resource_t *resource,
                       const batch_value_t *value)
 {
     const batch_column_t *column = batch_resource_column(resource, value->name);
-    batch_type_e type = column && value->value ? column->type : BATCH_TYPE_TEXT;
+    batch_stored_e stored =
+        column && value->value ? batch_type_stored(column->type) : BATCH_STORED_TEXT;
     apr_int64_t *integer = apr_palloc(builder->p, sizeof(*integer));
     double *number = apr_palloc(builder->p, sizeof(*number));
 
-    if (type == BATCH_TYPE_BOOLEAN) {
+    switch (stored) {
+    case BATCH_STORED_BOOLEAN:
         *integer = !strcmp(value->value, "true") || !strcmp(value->value, "1");
         add_value(builder, "%lld", integer);
-    } else if (type == BATCH_TYPE_INTEGER && parse_integer(integer, value->value)) {
-        add_value(builder, "%lld", integer);
-    } else if (type == BATCH_TYPE_NUMBER && parse_number(number, value->value)) {
-        add_value(builder, "%lf", number);
-    } else {
-        add_value(builder, "%s", value->value);
+        return;
+    case BATCH_STORED_INTEGER:
+        if (parse_integer(integer, value->value)) {
+            add_value(builder, "%lld", integer);
+            return;
+        }
+        break;
+    case BATCH_STORED_DOUBLE:
+        if (parse_number(number, value->value)) {
+            add_value(builder, "%lf", number);
+            return;
+        }
+        break;
+    case BATCH_STORED_TEXT:
+    case BATCH_STORED_UUID:
+    case BATCH_STORED_DECIMAL:
+        break;
     }
+    add_value(builder, "%s", value->value);
 }
 
 /* 1 if some word stands in the schema, or if that cannot be told. */
