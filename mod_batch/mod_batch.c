@@ -26,6 +26,8 @@
 #include "engine/jobs.h"
 #include "engine/workers.h"
 #include "http/http.h"
+#include "store/fitness.h"
+#include "store/store.h"
 
 extern module AP_MODULE_DECLARE_DATA batch_module;
 APLOG_USE_MODULE(batch);

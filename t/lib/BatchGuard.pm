@@ -11,7 +11,7 @@ use Exporter qw(import);
 use File::Basename qw(dirname);
 use File::Find qw(find);
 
-our @EXPORT = qw(root project_files source_files slurp complain functions);
+our @EXPORT = qw(root project_files source_files slurp complain functions rooms room_of);
 
 my $root = abs_path($ARGV[0] // dirname(__FILE__) . '/../..');
 
@@ -96,6 +96,33 @@ sub functions
         undef $head if $line =~ /[;}]\s*$/ || $line =~ /^#/;
     }
     return @functions;
+}
+
+# Room -> the rooms that it may know, beside its own and the vocabulary. '' is the module file.
+my %below = (
+    ''              => [qw(http config engine store)],
+    http            => [qw(config payload engine store text)],
+    config          => [qw(store text)],         # to compare resources with the tables
+    query           => [qw(store text)],
+    payload         => [qw(engine store text)],
+    engine          => [qw(query store text)],
+    # A driver knows the neutral part of the store and never another driver; nobody knows a driver.
+    store           => [qw(text)],
+    'store/sqlite3' => [qw(store text)],
+    'store/pgsql'   => [qw(store text)],
+    text            => [],
+    vocabulary      => [],
+);
+
+sub rooms { return %below }
+
+# The room of a file of the module, undef if it is in none. What lies beside the module file is the vocabulary, which
+# all rooms may know.
+sub room_of
+{
+    my ($file) = @_;
+    my ($folder) = $file =~ m{^mod_batch/(?:(\w+(?:/\w+)?)/)?[^/]+$} or return undef;
+    return $folder // ($file eq 'mod_batch/mod_batch.c' ? '' : 'vocabulary');
 }
 
 1;
