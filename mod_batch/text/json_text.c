@@ -130,34 +130,36 @@ void batch_json_walk(batch_json_cursor_t *cursor, const batch_json_slice_t *valu
 
 int batch_json_next_element(batch_json_slice_t *value, batch_json_cursor_t *cursor)
 {
-    const char *at;
+    const char *at = cursor->next;
 
-    if (cursor->next == cursor->end) {
+    if (at >= cursor->end) {
         return 0;
     }
-    value->text = cursor->next;
-    at = batch_json_skip(value->text, cursor->end);
+    value->text = at;
+    at = batch_json_skip(at, cursor->end);
     value->length = (apr_size_t)(at - value->text);
     at = batch_json_skip_space(at, cursor->end);
-    at += at < cursor->end; /* the comma */
-    cursor->next = batch_json_skip_space(at, cursor->end);
-    return 1;
+    cursor->next =
+        at < cursor->end && *at == ',' ? batch_json_skip_space(at + 1, cursor->end) : cursor->end;
+    return value->length > 0;
 }
 
 int batch_json_next_member(batch_json_slice_t *name, batch_json_slice_t *value,
                            batch_json_cursor_t *cursor)
 {
-    const char *at;
+    const char *at = cursor->next;
 
-    if (cursor->next == cursor->end) {
+    if (at >= cursor->end || *at != '"') {
         return 0;
     }
-    name->text = cursor->next;
-    at = skip_string(name->text, cursor->end);
+    name->text = at;
+    at = skip_string(at, cursor->end);
     name->length = (apr_size_t)(at - name->text);
     at = batch_json_skip_space(at, cursor->end);
-    at += at < cursor->end; /* the colon */
-    cursor->next = batch_json_skip_space(at, cursor->end);
+    if (at == cursor->end || *at != ':') {
+        return 0;
+    }
+    cursor->next = batch_json_skip_space(at + 1, cursor->end);
     return batch_json_next_element(value, cursor);
 }
 
@@ -186,49 +188,57 @@ int batch_json_member(batch_json_slice_t *value, const batch_json_slice_t *objec
 
 /* ---- Strings ------------------------------------------------------------------------------- */
 
+/** The four hexadecimal digits at; some number where they are none. */
 static unsigned hex_code(const char *at)
 {
     return (unsigned)(batch_hex_value(at[0]) << 12 | batch_hex_value(at[1]) << 8 |
-                      batch_hex_value(at[2]) << 4 | batch_hex_value(at[3]));
+                      batch_hex_value(at[2]) << 4 | batch_hex_value(at[3])) &
+           0xffff;
 }
 
-/** Decodes the escape at *next, which moves behind it; returns how many bytes (at most 4) it gives.
- */
-static int escape_decode(char *bytes, const char **next)
+/** Decodes the \u escape at, behind which is end; returns how many bytes (at most 4) it gives. */
+static int code_decode(char *bytes, const char **next, const char *at, const char *end)
 {
-    const char *at = *next;
-    unsigned code;
+    unsigned code, low;
 
-    *next = at + 2;
-    switch (at[1]) {
-    case 'b':
-        *bytes = '\b';
-        return 1;
-    case 'f':
-        *bytes = '\f';
-        return 1;
-    case 'n':
-        *bytes = '\n';
-        return 1;
-    case 'r':
-        *bytes = '\r';
-        return 1;
-    case 't':
-        *bytes = '\t';
-        return 1;
-    case 'u':
-        code = hex_code(at + 2);
-        *next = at + 6;
-        if (code >= 0xd800 && code <= 0xdbff) {
-            /* The reader saw to it that the other half follows. */
-            code = 0x10000 + ((code - 0xd800) << 10) + (hex_code(at + 8) - 0xdc00);
-            *next = at + 12;
-        }
-        return (int)batch_utf8_encode(bytes, code);
-    default:
-        *bytes = at[1];
+    if (end - at < 6) {
+        *bytes = 'u';
         return 1;
     }
+    code = hex_code(at + 2);
+    *next = at + 6;
+    if (code >= 0xd800 && code <= 0xdbff && end - at >= 12) {
+        /* In checked text the other half follows. */
+        low = hex_code(at + 8);
+        if (low >= 0xdc00 && low <= 0xdfff) {
+            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+            *next = at + 12;
+        }
+    }
+    return (int)batch_utf8_encode(bytes, code);
+}
+
+/**
+ * Decodes the escape at *next, which moves behind it, at the latest to end; returns how many bytes
+ * (at most 4) it gives.
+ */
+static int escape_decode(char *bytes, const char **next, const char *end)
+{
+    static const char letters[] = "bfnrt";
+    const char *at = *next;
+    const char *letter;
+
+    if (end - at < 2) {
+        *next = end;
+        return 0;
+    }
+    *next = at + 2;
+    if (at[1] == 'u') {
+        return code_decode(bytes, next, at, end);
+    }
+    letter = memchr(letters, at[1], sizeof(letters) - 1);
+    *bytes = letter ? "\b\f\n\r\t"[letter - letters] : at[1];
+    return 1;
 }
 
 int batch_json_string_equals(const char *string, apr_size_t length, const char *bytes,
@@ -243,7 +253,7 @@ int batch_json_string_equals(const char *string, apr_size_t length, const char *
         int count = 1;
 
         if (*at == '\\') {
-            count = escape_decode(decoded, &at);
+            count = escape_decode(decoded, &at, end);
         } else {
             *decoded = *at++;
         }
@@ -255,28 +265,34 @@ int batch_json_string_equals(const char *string, apr_size_t length, const char *
     return bytes == bytes_end;
 }
 
-char *batch_json_string_decode(apr_size_t *decoded_length, const char *string, apr_size_t length,
-                               apr_pool_t *p)
+apr_size_t batch_json_string_copy(char *to, const char *string, apr_size_t length)
 {
     const char *at = string + 1;
     const char *end = string + length - 1;
-    char *decoded;
-    char *out;
+    char *out = to;
 
-    if (!memchr(at, '\\', (size_t)(end - at))) {
-        *decoded_length = (apr_size_t)(end - at);
-        return apr_pstrmemdup(p, at, *decoded_length);
-    }
-    /* No escape is shorter than what it stands for. */
-    decoded = out = apr_palloc(p, length);
     while (at < end) {
         if (*at == '\\') {
-            out += escape_decode(out, &at);
+            out += escape_decode(out, &at, end);
         } else {
             *out++ = *at++;
         }
     }
-    *out = '\0';
-    *decoded_length = (apr_size_t)(out - decoded);
+    return (apr_size_t)(out - to);
+}
+
+char *batch_json_string_decode(apr_size_t *decoded_length, const char *string, apr_size_t length,
+                               apr_pool_t *p)
+{
+    /* No escape is shorter than what it stands for. */
+    char *decoded = apr_palloc(p, length);
+
+    if (memchr(string, '\\', length)) {
+        *decoded_length = batch_json_string_copy(decoded, string, length);
+    } else {
+        *decoded_length = length - 2;
+        memcpy(decoded, string + 1, length - 2);
+    }
+    decoded[*decoded_length] = '\0';
     return decoded;
 }

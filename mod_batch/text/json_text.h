@@ -1,6 +1,8 @@
 /*
- * Walking JSON text that was checked before (json_reader.h): nothing here looks for errors, nothing
- * is built, and values keep the form in which the client wrote them.
+ * Walking JSON text that was checked before (payload/json_reader.h), or that a database holds.
+ * Nothing is built, and values keep the form in which they were written. Nothing looks for errors
+ * either: a walk over what is not JSON ends early or has values that are none, but never leaves the
+ * text.
  */
 #ifndef BATCH_TEXT_JSON_TEXT_H
 #define BATCH_TEXT_JSON_TEXT_H
@@ -63,6 +65,12 @@ int batch_json_member(batch_json_slice_t *value, const batch_json_slice_t *objec
 /** 1 if the JSON string (with its quotes) stands for these bytes. */
 int batch_json_string_equals(const char *string, apr_size_t length, const char *bytes,
                              apr_size_t bytes_length);
+
+/**
+ * Writes what the JSON string (with its quotes) stands for, without a NUL; returns its length,
+ * which is less than length.
+ */
+apr_size_t batch_json_string_copy(char *to, const char *string, apr_size_t length);
 
 /**
  * What the JSON string (with its quotes) stands for, NUL-terminated in p; *decoded_length is its

@@ -1,5 +1,6 @@
-/* Walking checked JSON text. */
+/* Walking JSON text, also what is none. */
 /* needs: nothing */
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_general.h>
@@ -81,12 +82,74 @@ static void test_decode(void)
        "documents are told from others");
 }
 
+/** Walks over all of a text of its own bytes; returns how many members and elements it has met. */
+static int walk_all(const char *text, apr_size_t length, apr_pool_t *p)
+{
+    char *bytes = malloc(length); /* with a sanitizer, a byte beyond it would end the test */
+    batch_json_cursor_t cursor = {bytes + 1, bytes + length};
+    batch_json_slice_t name, value;
+    int met = 0;
+
+    memcpy(bytes, text, length);
+    while (*text == '{' ? batch_json_next_member(&name, &value, &cursor)
+                        : batch_json_next_element(&value, &cursor)) {
+        apr_size_t decoded;
+
+        if (*text == '{') {
+            (void)batch_json_string_decode(&decoded, name.text, name.length, p);
+        }
+        if (*value.text == '"' && value.length > 1) {
+            (void)batch_json_string_decode(&decoded, value.text, value.length, p);
+            (void)batch_json_string_equals(value.text, value.length, "x", 1);
+        }
+        met++;
+    }
+    free(bytes);
+    return met;
+}
+
+/** What a database holds may be no JSON. */
+static void test_broken(apr_pool_t *p)
+{
+    static const char whole[] =
+        "{\"a\\ud83d\\ude00\":\"\\ud83d\\ude00\\\\\",\"b\":[1,{\"c\":\"]\"}],\"d\":-1}";
+    static const struct {
+        const char *text;
+        int met;
+    } cases[] = {
+        {"{\"a\":1 \"b\":2}", 1},
+        {"{\"a\" 1}", 0},
+        {"{\"a\":}", 0},
+        {"{\"a\":1,}", 1},
+        {"{a:1}", 0},
+        {"{\"a\":\"\\u12\"}", 1},
+        {"{\"a\":\"\\ud800\"}", 1},
+        {"{\"a\":\"\\", 1},
+        {"{\"\\", 0},
+        {"[1,,2]", 1},
+        {"[", 0},
+        {"[]", 0},
+    };
+    int most = 0;
+
+    for (apr_size_t length = 1; length < sizeof(whole); length++) {
+        int met = walk_all(whole, length, p);
+
+        most = met > most ? met : most;
+    }
+    is_number(most, 3, "a text that ends anywhere has no more members than the whole one");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        is_number(walk_all(cases[i].text, strlen(cases[i].text), p), cases[i].met, cases[i].text);
+    }
+}
+
 int main(void)
 {
     apr_initialize();
     apr_pool_create(&pool, NULL);
     test_walk();
     test_decode();
+    test_broken(pool);
     apr_pool_destroy(pool);
     apr_terminate();
     return tap_end();
