@@ -80,15 +80,17 @@ int batch_problem_reported(const batch_problems_t *problems, const char *field);
  * resources API use. batch_*_name gives the word, batch_*_parse finds the symbol (-1 if none).
  */
 
-/* none: of a job that is still being received; no API shows it. */
 #define BATCH_API_LIST(X)                                                                          \
     X(BATCH_API_RECORDS, "records")                                                                \
-    X(BATCH_API_RESOURCES, "resources")                                                            \
-    X(BATCH_API_NONE, "none")
+    X(BATCH_API_RESOURCES, "resources")
 
-/* pending: made, waits for its start; requested: waits for its upload; the last four are final. */
+/*
+ * pending: made, waits for its start; receiving: its items are being stored, no API shows it yet;
+ * requested: waits for its upload; the last four are final.
+ */
 #define BATCH_STATUS_LIST(X)                                                                       \
     X(BATCH_STATUS_PENDING, "pending")                                                             \
+    X(BATCH_STATUS_RECEIVING, "receiving")                                                         \
     X(BATCH_STATUS_REQUESTED, "requested")                                                         \
     X(BATCH_STATUS_QUEUED, "queued")                                                               \
     X(BATCH_STATUS_PROCESSING, "processing")                                                       \
@@ -322,9 +324,9 @@ typedef struct batch_job {
     const char *reason;   /* why it ended otherwise than well, NULL = it did not */
     apr_int64_t total;    /* items to be applied: distinct, and valid */
     apr_int64_t stored;   /* items stored in segments: total and, in between, dropped ones */
-    apr_int64_t cursor;   /* stored items that are behind us: batch_job_items = all */
-    apr_int64_t epoch;    /* the claim's number: the fence, with cursor */
-    apr_int64_t claims;   /* claims since the cursor last moved */
+    apr_int64_t position; /* stored items that are behind us: batch_job_items = all */
+    apr_int64_t epoch;    /* the claim's number: the fence, with position */
+    apr_int64_t claims;   /* claims since the position last moved */
     apr_int64_t revision; /* grows with each change of the row; the ETag */
     batch_counts_t counts;
     apr_time_t created_at;
@@ -358,14 +360,14 @@ typedef struct batch_job {
     apr_int64_t allow_empty;    /* 1: it may be an overwrite without a valid item */
     const char *header; /* of a CSV file: the names of its columns, with commas; else NULL */
     /* Its turn among the batches of one table and scope: engine/turn.h. */
-    const char *target;     /* the rows that it may change; NULL: made before version 2 */
+    const char *target;     /* the rows that it may change; NULL: made before version 2*/
     const char *section;    /* the <BatchResource> that it was made with; NULL = not known */
     const char *generation; /* the configuration that had it, as of an engine; NULL = not known */
     apr_int64_t unmet; /* of invalid, while it is received: for what rows were like; not stored */
     apr_int64_t judge_again; /* 1: an earlier batch may have changed rows since it was judged */
     /*
      * Items that a constraint refused stand once more behind the stored ones: to be tried behind
-     * all others, and, of an overwrite, behind its cleanup. The cursor goes over them, too.
+     * all others, and, of an overwrite, behind its cleanup. The position goes over them, too.
      */
     apr_int64_t second_tries;
     apr_int64_t last_tries; /* they stand behind those */

@@ -123,7 +123,7 @@ while ($kills_of_all < 3) {
     my $now = further($batches[0], $at) or last;
     $at = $now->{objects_success} + $now->{objects_failed};
     server_kill_all();
-    my ($left) = rows("SELECT status, cursor FROM batch_jobs WHERE id = '$batches[0]{id}'");
+    my ($left) = rows("SELECT status, position FROM batch_jobs WHERE id = '$batches[0]{id}'");
     is($left->{status}, 'processing', 'httpd is gone, its batch is unfinished') if !$kills_of_all;
     ok(server_start(), 'httpd starts again');
     $kills_of_all++;

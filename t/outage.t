@@ -72,7 +72,7 @@ is_unavailable(request('GET', '/batch'), 'newer tables: the list');
 is_unavailable(request('DELETE', "/batch/$pending->{id}"), 'newer tables: a removal');
 my @lines = wait_for('the log', sub { lines($log, qr/MB0102: .*newer version/) });
 ok(@lines <= 4, 'the log says so, and does not repeat it') or diag(join "\n", @lines);
-sql_at_once('UPDATE batch_schema SET version = 2');
+sql_at_once('UPDATE batch_schema SET version = 3');
 is_mended($pending, $batch, 'the version is ours again');
 
 # ---- A full disk ---------------------------------------------------------------------------------

@@ -146,8 +146,8 @@ while ($cuts < 4) {
     );
     last if $now->{status} !~ /^(?:queued|processing)$/;
     cmp_ok(power_off(), '>', 0, 'the power is cut while a part was not on disk');
-    cmp_ok(stored('cursor', $batch), '<=', $now->{phases}[2]{processed}, 'which is gone');
-    is(stored('cursor', $batch), scalar contacts("name LIKE 'cut %'"), 'rows and progress are of the same moment');
+    cmp_ok(stored('position', $batch), '<=', $now->{phases}[2]{processed}, 'which is gone');
+    is(stored('position', $batch), scalar contacts("name LIKE 'cut %'"), 'rows and progress are of the same moment');
     power_on();
     $cuts++;
 }

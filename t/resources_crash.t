@@ -240,13 +240,13 @@ my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('por
 $socket->print($text);
 $socket->flush;
 my @children = server_children();
-eval { wait_for('the batch to be received', sub { value("SELECT count(*) FROM batch_jobs WHERE api = 'none'") }, 2) };
+eval { wait_for('the batch to be received', sub { value("SELECT count(*) FROM batch_jobs WHERE status = 'receiving'") }, 2) };
 server_kill(@children);
 close $socket;
 wait_for(
     'what was not received to be removed',
     sub {
-        value("SELECT count(*) FROM batch_jobs WHERE api = 'none'") == 0
+        value("SELECT count(*) FROM batch_jobs WHERE status = 'receiving'") == 0
             && value('SELECT count(*) FROM batch_items WHERE job NOT IN (SELECT seq FROM batch_jobs)') == 0;
     },
     120

@@ -42,7 +42,7 @@ sub send_at_once
 sub is_quiet
 {
     my ($name) = @_;
-    is(value("SELECT count(*) FROM batch_jobs WHERE api = 'none' OR status IN ('queued', 'processing')"),
+    is(value("SELECT count(*) FROM batch_jobs WHERE status = 'receiving' OR status IN ('queued', 'processing')"),
         0, "$name: nobody stands in line any more");
     return;
 }
@@ -107,7 +107,7 @@ is($answer->status, 409, 'a sync batch does not wait for ever');
 ok($answer->header('Retry-After'), 'and says when to come back');
 like($answer->json->{message}, qr/earlier batch of the resource contact has not ended/, 'and why');
 is(value("SELECT count(*) FROM contacts WHERE notes = 'sync'"), 0, 'it has changed nothing');
-is(value("SELECT count(*) FROM batch_jobs WHERE api = 'none'"), 0, 'and has left the line');
+is(value("SELECT count(*) FROM batch_jobs WHERE status = 'receiving'"), 0, 'and has left the line');
 is(cancel($slow)->status, 200, 'the first is cancelled');
 is(resource_final($behind)->{status}, 'completed', 'then it is the turn of the next');
 drop_triggers();

@@ -53,12 +53,12 @@ foreach my $round (1 .. 2) {
     $at = progress_of($batch);
     wait_for('progress', sub { progress_of($batch) > $at });
     server_stop();
-    my ($left) = rows("SELECT status, total, cursor FROM batch_jobs WHERE id = '$batch->{id}'");
+    my ($left) = rows("SELECT status, total, position FROM batch_jobs WHERE id = '$batch->{id}'");
     ok(
-        $left->{cursor} > 0 && $left->{cursor} < $left->{total},
+        $left->{position} > 0 && $left->{position} < $left->{total},
         "stop $round does not wait for the end of the batch"
-    ) or diag("$left->{cursor} of $left->{total}, $left->{status}");
-    is(applied()->{touched}, $left->{cursor}, "stop $round leaves no chunk half done");
+    ) or diag("$left->{position} of $left->{total}, $left->{status}");
+    is(applied()->{touched}, $left->{position}, "stop $round leaves no chunk half done");
     ok(server_start(), "start $round");
 }
 wait_for('the batch to end by itself',

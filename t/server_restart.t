@@ -30,12 +30,12 @@ sub further
     my ($now) = wait_for(
         "the batch to come further than $than",
         sub {
-            my ($row) = eval { rows("SELECT cursor, status FROM batch_jobs WHERE id = '$batch->{id}'") };
-            return $row && ($row->{cursor} > $than || $row->{status} =~ /^(?:completed|failed)$/)
+            my ($row) = eval { rows("SELECT position, status FROM batch_jobs WHERE id = '$batch->{id}'") };
+            return $row && ($row->{position} > $than || $row->{status} =~ /^(?:completed|failed)$/)
                 ? $row : undef;
         }
     );
-    return $now->{status} eq 'processing' ? $now->{cursor} : undef;
+    return $now->{status} eq 'processing' ? $now->{position} : undef;
 }
 
 # A batch of slow updates, of all ids and of two that are not there.

@@ -61,11 +61,11 @@ foreach my $way (['a stop', 'TERM'], ['a graceful stop', 'WINCH']) {
     my $batch = running_batch($name);
     stops("$name ends httpd", signal => $signal);
     my ($row)
-        = rows("SELECT status, total, cursor, owner_host, owner_pid, lease_until, claims"
+        = rows("SELECT status, total, position, owner_host, owner_pid, lease_until, claims"
             . " FROM batch_jobs WHERE id = '$batch->{id}'");
     is($row->{status}, 'processing', "$name leaves the batch unfinished");
-    ok($row->{cursor} > 0 && $row->{cursor} < $row->{total}, "$name does not wait for its end");
-    is(applied()->{touched}, $row->{cursor}, "$name leaves no chunk half done");
+    ok($row->{position} > 0 && $row->{position} < $row->{total}, "$name does not wait for its end");
+    is(applied()->{touched}, $row->{position}, "$name leaves no chunk half done");
     is_deeply(
         [@{$row}{qw(owner_host owner_pid lease_until claims)}],
         [undef, 0, 0, 0],

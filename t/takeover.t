@@ -21,7 +21,7 @@ my @ids = record_ids(100);
 sub job
 {
     my ($batch) = @_;
-    my ($job) = rows("SELECT status, epoch, claims, cursor, owner_pid FROM batch_jobs"
+    my ($job) = rows("SELECT status, epoch, claims, position, owner_pid FROM batch_jobs"
             . " WHERE id = '$batch->{id}'");
     return $job;
 }

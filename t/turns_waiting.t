@@ -57,7 +57,7 @@ on_table($table, sub { slow_trigger('INSERT', 1200) });
 my $slow = accepted(merge('turn', [map { {name => "slow $_"} } 1 .. 60]));
 my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port')) or die "no connection: $!\n";
 syswrite $socket, request_text('POST', '/batches', json => {%{merge('turn', [{name => 'waits'}])}, mode => 'sync'});
-my $place = wait_for('a request to stand in line', sub { (rows("SELECT * FROM batch_jobs WHERE api = 'none' AND queued_at > 0"))[0] });
+my $place = wait_for('a request to stand in line', sub { (rows("SELECT * FROM batch_jobs WHERE status = 'receiving' AND queued_at > 0"))[0] });
 cmp_ok($place->{lease_until} - $place->{queued_at}, '<', 5_000_000, 'its place is free soon, should it die');
 ok(wait_for('more of that', sub { value("SELECT max(lease_until) FROM batch_jobs WHERE id = '$place->{id}'") > $place->{lease_until} }),
     'as long as it is there it says so');

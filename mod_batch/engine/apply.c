@@ -481,7 +481,7 @@ static apr_status_t apply_judged(batch_tx_t *tx, int *tried, const batch_apply_r
     }
     if (rv == APR_SUCCESS) {
         *tried = done;
-        request->job->cursor += items_behind(request->items, request->count, done);
+        request->job->position += items_behind(request->items, request->count, done);
     }
     return rv;
 }

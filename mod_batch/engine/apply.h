@@ -63,7 +63,7 @@ typedef apr_status_t batch_apply_again_fn(void *baton, batch_tx_t *tx, const bat
 /** One call of batch_apply. */
 typedef struct batch_apply_request {
     const batch_application_t *application;
-    batch_job_t *job;          /* its cursor and counts move on */
+    batch_job_t *job;          /* its position and counts move on */
     const batch_item_t *items; /* completed ones; dropped ones among them are passed over */
     int count;
     int limit;           /* items that are given to the database, at most; from 1 */
@@ -84,7 +84,7 @@ typedef struct batch_apply_request {
 
 /**
  * Applies items, stores an error for each that could not be and is not tried again, and moves the
- * job's cursor and counts on. *tried: items that were given to the database. Returns as store.h's
+ * job's position and counts on. *tried: items that were given to the database. Returns as store.h's
  * calls do.
  */
 apr_status_t batch_apply(batch_tx_t *tx, int *tried, const batch_apply_request_t *request,

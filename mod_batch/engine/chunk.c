@@ -1,4 +1,5 @@
-/* The transaction of a chunk: the items from the cursor on, or the rows that an overwrite removes.
+/* The transaction of a chunk: the items from the position on, or the rows that an overwrite
+ * removes.
  */
 #include "engine/run_private.h"
 
@@ -72,12 +73,12 @@ apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int6
     return rv == APR_SUCCESS ? decode_segment(run, &segment, err) : rv;
 }
 
-/* Where the items end that are tried again as those at the job's cursor are. */
+/* Where the items end that are tried again as those at the job's position are. */
 static apr_int64_t end_of_try(const batch_job_t *job)
 {
     apr_int64_t second = job->stored + job->second_tries;
 
-    return job->cursor < second ? second : batch_job_items(job);
+    return job->position < second ? second : batch_job_items(job);
 }
 
 /* Adds the segment that follows the run's items to them. */
@@ -111,16 +112,17 @@ static apr_status_t load_more(batch_job_run_t *run, batch_tx_t *tx)
 }
 
 /*
- * Has the items at the job's cursor in run->items: of those that are tried again as many as may be,
- * for they may need each other, whichever chunks have put them off.
+ * Has the items at the job's position in run->items: of those that are tried again as many as may
+ * be, for they may need each other, whichever chunks have put them off.
  */
 static apr_status_t load_items(batch_job_run_t *run, batch_tx_t *tx, const batch_job_t *job)
 {
     const apr_int64_t end = end_of_try(job);
-    apr_status_t rv = batch_run_load_items(run, tx, job->cursor, batch_tx_error(tx));
+    apr_status_t rv = batch_run_load_items(run, tx, job->position, batch_tx_error(tx));
 
-    while (rv == APR_SUCCESS && job->cursor >= job->stored && run->first + run->item_count < end &&
-           run->first + run->item_count - job->cursor < RETRY_ITEMS && run->bytes < CHUNK_BYTES) {
+    while (rv == APR_SUCCESS && job->position >= job->stored &&
+           run->first + run->item_count < end &&
+           run->first + run->item_count - job->position < RETRY_ITEMS && run->bytes < CHUNK_BYTES) {
         rv = load_more(run, tx);
     }
     return rv;
@@ -133,14 +135,15 @@ batch_next_e batch_run_next(const batch_job_run_t *run, const batch_job_t *job, 
 {
     apr_int64_t first = job->stored + job->second_tries;
 
-    if (job->cursor < first) {
+    if (job->position < first) {
         return BATCH_NEXT_ITEMS;
     }
     /*
      * Where an item behind the cleanup is behind us, it is over; else whoever goes on with the job
      * walks over what another one may have left once more.
      */
-    if (batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) && job->cursor == first && !cleaned) {
+    if (batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) && job->position == first &&
+        !cleaned) {
         if (batch_cleanup_is_due(job)) {
             return BATCH_NEXT_CLEANUP;
         }
@@ -148,7 +151,7 @@ batch_next_e batch_run_next(const batch_job_run_t *run, const batch_job_t *job, 
             return BATCH_NEXT_EXCHANGE;
         }
     }
-    return job->cursor < batch_job_items(job) ? BATCH_NEXT_ITEMS : BATCH_NEXT_END;
+    return job->position < batch_job_items(job) ? BATCH_NEXT_ITEMS : BATCH_NEXT_END;
 }
 
 /* 1 if the job has only to be ended: by the run, or, where that is another one's, by the job. */
@@ -172,7 +175,7 @@ static apr_status_t finish(batch_tx_t *tx, batch_chunk_t *chunk)
 {
     const batch_job_t *after = &chunk->after;
     int passed = !batch_action_is(after->action, BATCH_ACTION_CLEANS_UP) &&
-                 after->cursor >= batch_job_items(after);
+                 after->position >= batch_job_items(after);
     apr_status_t rv = passed ? APR_SUCCESS : batch_tx_segments_end(tx, after);
 
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &chunk->after);
@@ -207,7 +210,7 @@ apr_status_t batch_run_make_cleanup(batch_job_run_t *run)
  */
 static apr_status_t keep_named(batch_job_run_t *run, const batch_job_t *after)
 {
-    apr_int64_t position = after->cursor;
+    apr_int64_t position = after->position;
     apr_int64_t from = run->kept_to;
     apr_status_t rv;
     int done = 0;
@@ -261,7 +264,7 @@ static apr_status_t try_again(void *baton, batch_tx_t *tx, const batch_item_t *i
                               int in_the_way, apr_pool_t *ptemp)
 {
     batch_job_t *job = baton;
-    int first_try = job->cursor < job->stored;
+    int first_try = job->position < job->stored;
     struct waiting waiting = {tx, job, first_try ? &job->second_tries : &job->last_tries};
     batch_segment_writer_t *writer = batch_segment_writer_make(insert_waiting, &waiting, ptemp);
     apr_status_t rv = APR_SUCCESS;
@@ -274,14 +277,14 @@ static apr_status_t try_again(void *baton, batch_tx_t *tx, const batch_item_t *i
     return rv == APR_SUCCESS ? batch_segment_writer_finish(writer) : rv;
 }
 
-/* 1 if those of the items at the cursor that a constraint refuses are tried again. */
+/* 1 if those of the items at the position that a constraint refuses are tried again. */
 static int have_another_try(const batch_job_t *job)
 {
-    return job->cursor < job->stored || (batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) &&
-                                         job->cursor < job->stored + job->second_tries);
+    return job->position < job->stored || (batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) &&
+                                           job->position < job->stored + job->second_tries);
 }
 
-/* Items from the cursor on, segment after segment, until the chunk's time is over. */
+/* Items from the position on, segment after segment, until the chunk's time is over. */
 static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *ptemp)
 {
     batch_job_run_t *run = chunk->run;
@@ -304,29 +307,29 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
     }
     do {
         apr_pool_clear(pool);
-        from = after->cursor;
+        from = after->position;
         rv = load_items(run, tx, after);
         if (rv != APR_SUCCESS) {
             return rv;
         }
-        request.items = run->items + (after->cursor - run->first);
-        request.count = run->item_count - (int)(after->cursor - run->first);
+        request.items = run->items + (after->position - run->first);
+        request.count = run->item_count - (int)(after->position - run->first);
         request.limit = run->limit - chunk->tried;
         request.again = have_another_try(after) ? try_again : NULL;
-        request.is_retry = after->cursor >= after->stored;
+        request.is_retry = after->position >= after->stored;
         rv = batch_apply(tx, &tried, &request, pool);
         if (rv == APR_SUCCESS) {
             rv = keep_named(run, after);
         }
         chunk->tried += tried;
-        bytes += (double)run->bytes * (double)(after->cursor - from) / run->item_count;
+        bytes += (double)run->bytes * (double)(after->position - from) / run->item_count;
         request.refused = tried ? NULL : request.refused;
     } while (rv == APR_SUCCESS && batch_run_next(run, after, chunk->cleaned) == BATCH_NEXT_ITEMS &&
              chunk->tried < run->limit && bytes < CHUNK_BYTES &&
              may_go_on(run, begun, &request.deadline));
     BATCH_POINT("applied");
     if (rv == APR_SUCCESS && !after->processed_at &&
-        after->cursor >= after->stored + after->second_tries) {
+        after->position >= after->stored + after->second_tries) {
         after->processed_at = batch_tx_now(tx);
     }
     return rv;
@@ -380,12 +383,12 @@ static apr_status_t try_exchange(batch_tx_t *tx, batch_chunk_t *chunk, int *appl
     after->cleanup_total = run->count;
     rv = batch_cleanup_remove(tx, &more, &tried, run->cleanup, &removal, ptemp);
     *applied = 0;
-    while (rv == APR_SUCCESS && !more && !*applied && after->cursor < batch_job_items(after) &&
+    while (rv == APR_SUCCESS && !more && !*applied && after->position < batch_job_items(after) &&
            apr_time_now() < deadline) {
         rv = load_items(run, tx, after);
         if (rv == APR_SUCCESS) {
-            request.items = run->items + (after->cursor - run->first);
-            request.count = run->item_count - (int)(after->cursor - run->first);
+            request.items = run->items + (after->position - run->first);
+            request.count = run->item_count - (int)(after->position - run->first);
             rv = batch_apply(tx, &tried, &request, ptemp);
             *applied = batch_counts_applied(&after->counts) > 0;
         }
@@ -459,8 +462,8 @@ static apr_status_t forget_passed(batch_tx_t *tx, const batch_chunk_t *chunk)
                            ? after->stored
                            : 0;
 
-    return after->cursor > chunk->run->job->cursor && after->cursor > from
-               ? batch_tx_segments_passed(tx, after, from, after->cursor)
+    return after->position > chunk->run->job->position && after->position > from
+               ? batch_tx_segments_passed(tx, after, from, after->position)
                : APR_SUCCESS;
 }
 

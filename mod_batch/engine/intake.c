@@ -359,7 +359,6 @@ static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_p
     batch_job_t *job = intake->job;
     apr_status_t rv = APR_SUCCESS;
 
-    job->api = BATCH_API_RESOURCES;
     job->status = BATCH_STATUS_QUEUED;
     job->parsed_at = job->validated_at = batch_tx_now(tx);
     if (intake->plan->mode != BATCH_MODE_SYNC) {
@@ -569,7 +568,7 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
 {
     memset(job, 0, sizeof(*job));
     job->id = batch_uuid_make(p);
-    job->api = BATCH_API_NONE;
+    job->api = BATCH_API_RESOURCES;
     job->organization = actor->organization;
     job->resource = plan->resource->name;
     job->action = plan->action;
@@ -579,7 +578,7 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
     job->save_upload = plan->save_upload;
     job->checksum = plan->checksum;
     job->allow_empty = plan->allow_empty;
-    job->status = BATCH_STATUS_QUEUED;
+    job->status = BATCH_STATUS_RECEIVING;
     job->cleanup_total =
         batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP) ? BATCH_CLEANUP_UNCOUNTED : 0;
     job->created_by = job->updated_by = actor->name;

@@ -9,7 +9,7 @@
 int batch_reselect_is_due(const batch_engine_t *engine, const batch_job_t *job)
 {
     return engine->query_of && job->api == BATCH_API_RECORDS && job->judge_again &&
-           job->operations && job->cursor == 0;
+           job->operations && job->position == 0;
 }
 
 struct reselection {

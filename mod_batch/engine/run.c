@@ -15,8 +15,8 @@
 
 /*
  * Claims in a row that came to no end of a chunk: a worker that dies at some item takes the job's
- * next owner with it. From the first number on the items go one by one, until the cursor moves;
- * from the second on the item at the cursor is not tried any more, it is the error.
+ * next owner with it. From the first number on the items go one by one, until the position moves;
+ * from the second on the item at the position is not tried any more, it is the error.
  */
 #define CLAIMS_CAREFUL 4
 #define CLAIMS_POISON  12
@@ -286,7 +286,7 @@ static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, 
         run->limit = 1;
         batch_log(run->engine->logger, BATCH_LOG_WARNING, "MB0417", 0, job,
                   "claimed %d times without progress at item %d of %d: going on one by one",
-                  (int)job->claims, (int)job->cursor + 1, (int)batch_job_items(job));
+                  (int)job->claims, (int)job->position + 1, (int)batch_job_items(job));
     }
     if (job->claims >= CLAIMS_POISON) {
         run->refused = "the server's worker ended each time that it tried this item";
@@ -376,7 +376,7 @@ static int may_be_end(const batch_job_run_t *run)
     switch (batch_run_next(run, job, run->cleaned)) {
     case BATCH_NEXT_ITEMS:
         return (!batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) || run->cleaned) &&
-               batch_job_items(job) - job->cursor <= run->usual;
+               batch_job_items(job) - job->position <= run->usual;
     case BATCH_NEXT_CLEANUP:
         return run->count - job->cleanup_done <= run->usual;
     default:
@@ -456,7 +456,7 @@ static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
     }
     switch (batch_run_next(run, run->job, run->cleaned)) {
     case BATCH_NEXT_ITEMS:
-        rv = batch_run_load_items(run, NULL, run->job->cursor, err);
+        rv = batch_run_load_items(run, NULL, run->job->position, err);
         break;
     case BATCH_NEXT_END:
         break;

@@ -177,7 +177,7 @@ typedef struct part {
     sync_run_t *run;
     const batch_item_t *items;
     int count;
-    apr_int64_t first;           /* the job's cursor at items[0] */
+    apr_int64_t first;           /* the job's position at items[0] */
     batch_apply_again_fn *again; /* as of a request, like the next one */
     int is_retry;
 } part_t;
@@ -205,7 +205,7 @@ static apr_status_t apply_step(void *baton, int *tried, int limit, const char *r
 {
     part_t *part = baton;
     batch_intake_state_t *intake = part->run->intake;
-    int done = (int)(intake->job->cursor - part->first);
+    int done = (int)(intake->job->position - part->first);
     const char *barred = announce(intake, part->items + done, part->count - done);
     batch_apply_request_t request = {.application = &intake->application,
                                      .job = intake->job,
@@ -236,11 +236,11 @@ static apr_status_t apply_part(part_t *part, apr_pool_t *pool)
     apr_status_t rv = APR_SUCCESS;
     int tried;
 
-    part->first = job->cursor;
+    part->first = job->position;
     if (part->run->intake->care != BATCH_SYNC_AT_ONCE) {
         return take_steps(part->run, apply_step, part);
     }
-    while (rv == APR_SUCCESS && job->cursor < part->first + part->count) {
+    while (rv == APR_SUCCESS && job->position < part->first + part->count) {
         rv = apply_step(part, &tried, APR_INT32_MAX, NULL, pool);
     }
     return rv;
@@ -256,9 +256,9 @@ static apr_status_t process(sync_run_t *run)
     apr_pool_t *pool;
     apr_status_t rv = apr_pool_create(&pool, run->p);
 
-    while (rv == APR_SUCCESS && job->cursor < job->stored) {
+    while (rv == APR_SUCCESS && job->position < job->stored) {
         apr_pool_clear(pool);
-        rv = next_items(run->tx, &items, &part.count, intake, job->cursor, pool);
+        rv = next_items(run->tx, &items, &part.count, intake, job->position, pool);
         if (rv == APR_SUCCESS) {
             part.items = items;
             rv = apply_part(&part, pool);
@@ -290,7 +290,7 @@ static apr_status_t process_again(sync_run_t *run, batch_apply_again_fn *again)
     if (rv == APR_SUCCESS) {
         rv = apply_part(&part, pool);
     }
-    intake->job->cursor = intake->job->stored;
+    intake->job->position = intake->job->stored;
     return rv;
 }
 

@@ -65,7 +65,6 @@ apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine
 
     batch_intake_describe(job, plan, actor, p);
     batch_turn_describe(job, engine, p);
-    job->api = BATCH_API_RESOURCES;
     job->status = BATCH_STATUS_REQUESTED;
     job->via = BATCH_VIA_FILE;
     job->checksum = NULL;

@@ -149,7 +149,7 @@ static phase_t phase_processing(const batch_job_t *job)
         phase.started_at = job->validated_at;
     }
     if (job->last_tries &&
-        job->cursor < batch_job_items(job)) { /* some are tried behind the cleanup */
+        job->position < batch_job_items(job)) { /* some are tried behind the cleanup */
         phase.completed_at = 0;
     }
     return phase;

@@ -78,7 +78,8 @@ batch_failure_e batch_connection_own(batch_connection_t *connection, batch_prepa
     if (!connection->prepared[statement]) {
         const char *label = apr_psprintf(connection->p, "batch_own_%d", (int)statement);
         failure = connection->driver->prepare(connection, &connection->prepared[statement],
-                                              connection->driver->statements[statement], label, 1);
+                                              batch_statement_text(connection->driver, statement),
+                                              label, 1);
     }
     *prepared = connection->prepared[statement];
     return failure;

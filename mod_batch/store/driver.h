@@ -16,6 +16,7 @@
 
 typedef struct batch_connection batch_connection_t;
 typedef struct batch_driver batch_driver_t;
+typedef struct batch_schema_step batch_schema_step_t;
 
 /* What only the driver knows the inside of. */
 typedef struct batch_prepared
@@ -69,12 +70,12 @@ typedef struct batch_table_facts {
 } batch_table_facts_t;
 
 struct batch_driver {
-    const char *name;              /* as BatchDBDriver says it */
-    const char *const *statements; /* by batch_statement_e */
-    const char *const *schema;     /* the tables of version 1: statements, NULL at the end */
-    int async;                     /* it knows BATCH_BEGIN_WRITE_ASYNC */
-    int one_writer;                /* writers queue up before they begin: store/writer.h */
-    int commit_again;              /* a COMMIT that meets a lock leaves its transaction open */
+    const char *name;                  /* as BatchDBDriver says it */
+    const char *const *statements;     /* by batch_statement_e; NULL: the neutral text, or none */
+    const batch_schema_step_t *schema; /* the steps to the module's own tables: schema.h */
+    int async;                         /* it knows BATCH_BEGIN_WRITE_ASYNC */
+    int one_writer;                    /* writers queue up before they begin: store/writer.h */
+    int commit_again;                  /* a COMMIT that meets a lock leaves its transaction open */
     int sets; /* one statement on many rows is better than many: 0 = it blocks other threads */
 
     /** NULL, or why these connection parameters cannot work: a constant, or in p. */
@@ -107,6 +108,10 @@ struct batch_driver {
      */
     batch_failure_e (*add_column)(batch_connection_t *connection, const char *table,
                                   const char *column, const char *definition);
+
+    /** Gives a column of one of them another name, unless it has that. In their transaction. */
+    batch_failure_e (*rename_column)(batch_connection_t *connection, const char *table,
+                                     const char *from, const char *to);
 
     /**
      * Gives the tables that were made what not every server has. In their transaction. NULL:

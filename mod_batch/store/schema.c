@@ -11,53 +11,39 @@ batch_failure_e batch_schema_version_failure(apr_int64_t version)
     return version > BATCH_SCHEMA_VERSION ? BATCH_FAILURE_NEWER : BATCH_FAILURE_MISSING;
 }
 
-/* Adds the columns that came after version 1, where they are missing. */
-static batch_failure_e add_columns(batch_connection_t *connection)
+static batch_failure_e take_step(batch_connection_t *connection, const batch_schema_step_t *step)
 {
-#define ADDED_COLUMN(table, column, definition) {table, column, definition},
-    static const struct {
-        const char *table, *column, *definition;
-    } added[] = {BATCH_ADDED_COLUMN_LIST(ADDED_COLUMN)};
-    batch_failure_e failure = BATCH_FAILURE_NONE;
-    apr_size_t i;
+    const batch_driver_t *driver = connection->driver;
 
-    for (i = 0; failure == BATCH_FAILURE_NONE && i < sizeof(added) / sizeof(added[0]); i++) {
-        failure = connection->driver->add_column(connection, added[i].table, added[i].column,
-                                                 added[i].definition);
+    if (step->run) {
+        return driver->run(connection, step->run);
     }
-    return failure;
+    return step->was ? driver->rename_column(connection, step->table, step->was, step->column)
+                     : driver->add_column(connection, step->table, step->column, step->definition);
 }
 
-/* All steps, whatever is there already: each makes what is missing. */
 static batch_failure_e take_steps(batch_connection_t *connection)
 {
-    static const char *const later[] = {BATCH_SCHEMA_2};
-    const char *const *steps[] = {connection->driver->schema, later};
-    batch_failure_e failure;
-    const char *const *sql;
-    char insert[80];
-    int i;
-
-    failure = connection->driver->run(
+    const batch_driver_t *driver = connection->driver;
+    const batch_schema_step_t *step;
+    batch_failure_e failure = driver->run(
         connection, "CREATE TABLE IF NOT EXISTS batch_schema (version INTEGER NOT NULL)");
-    for (i = 0; i < 2; i++) {
-        for (sql = steps[i]; failure == BATCH_FAILURE_NONE && *sql; sql++) {
-            failure = connection->driver->run(connection, *sql);
-        }
-        if (failure == BATCH_FAILURE_NONE && i == 0) {
-            failure = add_columns(connection);
-        }
+    char insert[80];
+
+    for (step = driver->schema; failure == BATCH_FAILURE_NONE && (step->run || step->table);
+         step++) {
+        failure = take_step(connection, step);
     }
-    if (failure == BATCH_FAILURE_NONE && connection->driver->refine_schema) {
-        failure = connection->driver->refine_schema(connection);
+    if (failure == BATCH_FAILURE_NONE && driver->refine_schema) {
+        failure = driver->refine_schema(connection);
     }
     if (failure == BATCH_FAILURE_NONE) {
-        failure = connection->driver->run(connection, "DELETE FROM batch_schema");
+        failure = driver->run(connection, "DELETE FROM batch_schema");
     }
     if (failure == BATCH_FAILURE_NONE) {
         apr_snprintf(insert, sizeof(insert), "INSERT INTO batch_schema (version) VALUES (%d)",
                      BATCH_SCHEMA_VERSION);
-        failure = connection->driver->run(connection, insert);
+        failure = driver->run(connection, insert);
     }
     return failure;
 }

@@ -1,6 +1,6 @@
 /*
- * The SQL of the module's own tables, all of it: what each statement is for, and its text for each
- * driver.
+ * The SQL of the module's own tables: what each statement is for, and its text. A driver has texts
+ * of its own where its database needs others: see statements.c in its folder.
  *
  * Parameters are written as apr_dbd does it: %lld an apr_int64_t (pgsql: bigint), %s a text; values
  * are given in order, each by its address (an apr_int64_t *) or as it is (a char *), NULL being SQL
@@ -13,8 +13,8 @@
 
 #include "store/store.h"
 
-/* The version of the tables that this code works with; see the driver's schema steps. */
-#define BATCH_SCHEMA_VERSION 2
+/* The version of the tables that this code works with; see schema.h. */
+#define BATCH_SCHEMA_VERSION 3
 
 /*
  * The columns of batch_jobs that a batch_job_t shows, in the order in which they are read and
@@ -34,7 +34,7 @@
     X(TEXT, reason, reason)                                                                        \
     X(NUMBER, total, total)                                                                        \
     X(NUMBER, stored, stored)                                                                      \
-    X(NUMBER, cursor, cursor)                                                                      \
+    X(NUMBER, position, position)                                                                  \
     X(NUMBER, epoch, epoch)                                                                        \
     X(NUMBER, claims, claims)                                                                      \
     X(NUMBER, revision, revision)                                                                  \
@@ -101,10 +101,6 @@
     "settings, operations, owner_host, owner_pid, owner_start_time, seq"
 #define BATCH_JOB_FORMATS BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s, %s, %lld, %lld, %lld"
 
-/* The database's clock in SQL, in microseconds since the epoch. batch_clock: sqlite3/driver.c */
-#define BATCH_CLOCK_SQLITE3 "batch_clock()"
-#define BATCH_CLOCK_PGSQL   "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-
 /*
  * The storm tests' mutant (-DBATCH_MUTANT_NO_FENCE) goes on when it should not: that they fail with
  * it shows that they would notice.
@@ -115,51 +111,49 @@
 #define BATCH_FENCE_HOLDS 1
 #endif
 
-/* pgsql: a data-modifying statement that fails unless it touches one row, with 22012. */
-#if BATCH_FENCE_HOLDS
-#define BATCH_ONE_ROW(sql) "WITH one AS (" sql " RETURNING 1) SELECT 1 / count(*) FROM one"
-#else
-#define BATCH_ONE_ROW(sql) sql
-#endif
+/*
+ * Of a job that is still being received nobody is told: no list shows it, and no client finds it.
+ * The condition stands as it does in the index batch_jobs_listed, which SQLite would not use
+ * without.
+ */
+#define BATCH_SQL_TEXT_SHOWN "status <> 'receiving'"
 
 #define BATCH_SQL_TEXT_JOB_GET                                                                     \
-    "SELECT " BATCH_JOB_COLUMNS_ALL                                                                \
-    " FROM batch_jobs WHERE id = %s AND organization = %s AND api = %s"
+    "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs WHERE id = %s AND organization = %s"         \
+    " AND api = %s AND " BATCH_SQL_TEXT_SHOWN
 #define BATCH_SQL_TEXT_JOB_BY_SEQ_ALL                                                              \
     "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs WHERE seq = %lld"
 #define BATCH_SQL_TEXT_JOB_STATE                                                                   \
-    "SELECT seq, epoch, cursor, revision, updated_at FROM batch_jobs WHERE id = %s"
+    "SELECT seq, epoch, position, revision, updated_at FROM batch_jobs WHERE id = %s"
 #define BATCH_SQL_TEXT_JOBS_EXPIRED                                                                \
-    "SELECT seq, id FROM batch_jobs WHERE completed_at > 0 AND api <> 'none'"                      \
-    " AND completed_at < %lld ORDER BY completed_at LIMIT %lld"
+    "SELECT seq, id FROM batch_jobs WHERE completed_at > 0 AND completed_at < %lld"                \
+    " ORDER BY completed_at LIMIT %lld"
 #define BATCH_SQL_TEXT_CLAIM                                                                       \
     "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"         \
     " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"             \
     " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                        \
     " updated_at = %lld, judge_again = %lld, revision = revision + 1"                              \
-    " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing') AND api <> 'none'"
+    " WHERE seq = %lld AND epoch = %lld AND status IN ('queued', 'processing')"
 #define BATCH_SQL_TEXT_FENCE(clock)                                                                \
     "UPDATE batch_jobs SET lease_until = " clock " + %lld WHERE seq = %lld AND id = %s"            \
-    " AND epoch = %lld AND cursor = %lld AND status = 'processing'"
-#define BATCH_SQL_TEXT_PROGRESS                                                                    \
-    "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
-    " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
-    " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " cleanup_again = %lld, second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, " \
-    "invalid = %lld,"                                                                              \
-    " judge_again = %lld, claims = 0, updated_at = %lld, revision = revision + 1"                  \
+    " AND epoch = %lld AND position = %lld AND status = 'processing'"
+
+/* What a chunk has come to. The status stays: to write it costs a page of each index that has it.
+ */
+#define BATCH_SQL_TEXT_COME_TO                                                                     \
+    "UPDATE batch_jobs SET position = %lld, created = %lld, updated = %lld, deleted = %lld,"       \
+    " overwritten = %lld, duplicates = %lld, errors = %lld, reason = %s, cleanup_total = %lld,"    \
+    " cleanup_done = %lld, cleanup_key = %s, processed_at = %lld, cleanup_again = %lld,"           \
+    " second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, invalid = %lld,"        \
+    " judge_again = %lld, claims = 0, updated_at = %lld, revision = revision + 1"
+#define BATCH_SQL_TEXT_OF_THE_CLAIM                                                                \
     " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
+#define BATCH_SQL_TEXT_PROGRESS BATCH_SQL_TEXT_COME_TO BATCH_SQL_TEXT_OF_THE_CLAIM
 #define BATCH_SQL_TEXT_FINISH                                                                      \
-    "UPDATE batch_jobs SET cursor = %lld, created = %lld, updated = %lld, deleted = %lld,"         \
-    " overwritten = %lld, duplicates = %lld, errors = %lld, status = %s, reason = %s,"             \
-    " cleanup_total = %lld, cleanup_done = %lld, cleanup_key = %s, processed_at = %lld,"           \
-    " cleanup_again = %lld, second_tries = %lld, last_tries = %lld, total = %lld, stored = %lld, " \
-    "invalid = %lld,"                                                                              \
-    " judge_again = %lld, status_rank = %lld, claims = 0, updated_at = %lld,"                      \
-    " revision = revision + 1,"                                                                    \
-    " completed_at = %lld,"                                                                        \
-    " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                     \
-    " WHERE seq = %lld AND id = %s AND epoch = %lld AND status = 'processing'"
+    BATCH_SQL_TEXT_COME_TO                                                                         \
+    ", status = %s, status_rank = %lld, completed_at = %lld,"                                      \
+    " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = "                      \
+    "0" BATCH_SQL_TEXT_OF_THE_CLAIM
 
 /*
  * Jobs that somebody may hold: those in front, in order of a time, behind (time, seq). What
@@ -171,43 +165,36 @@
     " FROM batch_jobs WHERE (" time ", seq) > (%lld, %lld) AND " condition " ORDER BY " time       \
     ", seq LIMIT " APR_STRINGIFY(BATCH_HOLDINGS)
 
-/* A candidate for a claim. A job that is still being received is none, whatever its status. */
+/* A candidate for a claim. */
 #define BATCH_SQL_TEXT_CANDIDATES(status)                                                          \
     BATCH_SQL_TEXT_HOLDINGS("queued_at",                                                           \
-                            "status = '" status "' AND status IN ('queued', 'processing')"         \
-                            " AND api <> 'none'")
+                            "status = '" status "' AND status IN ('queued', 'processing')")
 /*
  * Jobs of a target that stand before others: what is processed, and what is queued; a request that
- * waits for its turn stands in line as a job that is being received and has been queued, as long as
- * it has a lease.
+ * waits for its turn stands in line as a job that is being received and has a time at which it was
+ * queued, as long as it has a lease.
  */
 #define BATCH_SQL_TEXT_LINE(target)                                                                \
     "FROM batch_jobs AS line WHERE line.target = " target                                          \
-    " AND line.status IN ('queued', 'processing') AND line.queued_at > 0"
+    " AND line.status IN ('queued', 'processing', 'receiving') AND line.queued_at > 0"
 #define BATCH_SQL_TEXT_BEFORE(queued_at, seq, now)                                                 \
     " AND (line.status = 'processing' OR (line.queued_at, line.seq) < (" queued_at ", " seq "))"   \
-    " AND (line.api <> 'none' OR line.lease_until > " now ")"
+    " AND (line.status <> 'receiving' OR line.lease_until > " now ")"
 /* A queued job none of whose target stands before it. */
 #define BATCH_SQL_TEXT_FIRST_IN_LINE                                                               \
     BATCH_SQL_TEXT_HOLDINGS(                                                                       \
         "queued_at",                                                                               \
-        "status = 'queued' AND status IN ('queued', 'processing') AND api <> 'none' AND NOT "      \
+        "status = 'queued' AND status IN ('queued', 'processing') AND NOT "                        \
         "EXISTS (SELECT 1 " BATCH_SQL_TEXT_LINE("batch_jobs.target")                               \
             BATCH_SQL_TEXT_BEFORE("batch_jobs.queued_at", "batch_jobs.seq", "%lld") ")")
 
-#define BATCH_SQL_TEXT_RECEIVING BATCH_SQL_TEXT_HOLDINGS("created_at", "api = 'none'")
-
-/*
- * sqlite3: where the items of a job begin in batch_items. One number for both, as it has a second
- * tree for a key of two, which each batch would have to change.
- */
-#define BATCH_PLACE "(%lld << 32)"
+#define BATCH_SQL_TEXT_RECEIVING BATCH_SQL_TEXT_HOLDINGS("created_at", "status = 'receiving'")
 
 #define BATCH_SQL_TEXT_LEFTOVER                                                                    \
     "SELECT job, first_item, errors FROM batch_leftovers WHERE job > 0 ORDER BY job LIMIT 1"
 
 /* The jobs of a list, and which of them its filters let through: the value of each twice. */
-#define BATCH_SQL_TEXT_LISTED         "organization = %s AND api = %s"
+#define BATCH_SQL_TEXT_LISTED         "organization = %s AND api = %s AND " BATCH_SQL_TEXT_SHOWN
 #define BATCH_SQL_TEXT_FILTER(column) "(%s IS NULL OR " column " = %s)"
 #define BATCH_SQL_TEXT_FITS                                                                        \
     BATCH_SQL_TEXT_FILTER("resource")                                                              \
@@ -215,47 +202,25 @@
         "via") " AND " BATCH_SQL_TEXT_FILTER("status") " AND " BATCH_SQL_TEXT_FILTER("action")
 
 /*
- * pgsql: the lock of a target. Advisory locks belong to the database, the module's tables to a
- * schema of it. One that is waited for tells the time at which it was had: it came together with
- * what was asked before it.
- */
-#define BATCH_TARGET_LOCK(kind) "hashtextextended(current_schema() || chr(10) || %s, " kind ")"
-#define BATCH_TARGET_WAIT(lock, kind)                                                              \
-    "SELECT CASE WHEN " lock                                                                       \
-    "(" BATCH_TARGET_LOCK(kind) ")::text IS NOT NULL THEN " BATCH_CLOCK_PGSQL                      \
-                                " END AS batch_clock"
-
-/*
- * One statement an entry: SAME(SYMBOL, text) where both drivers take the same, else
- * OWN(SYMBOL, text for sqlite3, text for pgsql); NULL where a driver does not use it.
+ * One statement an entry: SAME(SYMBOL, text), which a driver may replace by a text of its own, or
+ * OWN(SYMBOL, needed), for which there is none but those of drivers: of all where needed is true,
+ * which may ask what the driver is (batch_driver_t *driver).
  */
 #define BATCH_STATEMENT_LIST(SAME, OWN)                                                            \
-    /* pgsql: of the schema that new tables are made in, wherever else there are some; and the     \
-     * clock */                                                                                    \
-    OWN(BATCH_SQL_VERSION, "SELECT max(version) FROM batch_schema",                                \
-        "SELECT coalesce(max(version) FILTER (WHERE tableoid = to_regclass("                       \
-        "quote_ident(current_schema()) || '.batch_schema')), 0), " BATCH_CLOCK_PGSQL               \
-        " FROM batch_schema")                                                                      \
+    OWN(BATCH_SQL_VERSION, 1)                                                                      \
                                                                                                    \
     /* batch_jobs, by clients */                                                                   \
-    /* The seq of the next one. sqlite3: greater than that of any there was, also where the last   \
-     * of them have been removed. */                                                               \
-    OWN(BATCH_SQL_JOB_PLACE,                                                                       \
-        "SELECT max(coalesce((SELECT max(seq) FROM batch_jobs), 0),"                               \
-        " coalesce((SELECT seq FROM batch_last WHERE id = 1), 0)) + 1",                            \
-        "SELECT nextval(pg_get_serial_sequence('batch_jobs', 'seq'))")                             \
+    /* The seq of the next one. */                                                                 \
+    OWN(BATCH_SQL_JOB_PLACE, 1)                                                                    \
     SAME(BATCH_SQL_JOB_INSERT,                                                                     \
          "INSERT INTO batch_jobs (" BATCH_JOB_INSERTED ") VALUES (" BATCH_JOB_FORMATS ")")         \
     SAME(BATCH_SQL_JOB_GET, BATCH_SQL_TEXT_JOB_GET)                                                \
-    OWN(BATCH_SQL_JOB_GET_TO_WRITE, BATCH_SQL_TEXT_JOB_GET, BATCH_SQL_TEXT_JOB_GET " FOR UPDATE")  \
+    SAME(BATCH_SQL_JOB_GET_TO_WRITE, BATCH_SQL_TEXT_JOB_GET)                                       \
     SAME(BATCH_SQL_JOB_BY_SEQ, "SELECT " BATCH_JOB_COLUMNS " FROM batch_jobs WHERE seq = %lld")    \
-    OWN(BATCH_SQL_JOBS_BY_SEQS, NULL,                                                              \
-        "SELECT " BATCH_JOB_COLUMNS " FROM unnest(%s::bigint[]) WITH ORDINALITY"                   \
-        " AS wanted (wanted_seq, place) JOIN batch_jobs ON seq = wanted_seq ORDER BY place")       \
-    /* With filters, sqlite3 counts while it walks. */                                             \
-    OWN(BATCH_SQL_JOB_COUNT, "SELECT jobs FROM batch_counts WHERE organization = %s AND api = %s", \
-        "SELECT count(*) FROM batch_jobs WHERE " BATCH_SQL_TEXT_LISTED                             \
-        " AND " BATCH_SQL_TEXT_FITS)                                                               \
+    OWN(BATCH_SQL_JOBS_BY_SEQS, driver->sets)                                                      \
+    /* A driver that knows no sets counts those that fit while it walks. */                        \
+    SAME(BATCH_SQL_JOB_COUNT, "SELECT count(*) FROM batch_jobs WHERE " BATCH_SQL_TEXT_LISTED       \
+                              " AND " BATCH_SQL_TEXT_FITS)                                         \
     SAME(BATCH_SQL_JOB_UPDATE,                                                                     \
          "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"          \
          " operations = %s, warnings = %s, status = %s, status_rank = %lld, total = %lld,"         \
@@ -264,17 +229,16 @@
          "= revision + 1"                                                                          \
          " WHERE seq = %lld AND id = %s AND revision = %lld")                                      \
     SAME(BATCH_SQL_JOB_RECEIVED,                                                                   \
-         "UPDATE batch_jobs SET api = %s, status = %s, status_rank = %lld, reason = %s, created "  \
-         "= %lld,"                                                                                 \
+         "UPDATE batch_jobs SET status = %s, status_rank = %lld, reason = %s, created = %lld,"     \
          " updated = %lld, deleted = %lld, overwritten = %lld, duplicates = %lld, errors = %lld,"  \
          " total = %lld, stored = %lld, received = %lld, invalid = %lld, queued_at = %lld,"        \
-         " cursor = %lld, cleanup_total = %lld, cleanup_done = %lld, started_at = %lld,"           \
+         " position = %lld, cleanup_total = %lld, cleanup_done = %lld, started_at = %lld,"         \
          " parsed_at = %lld, validated_at = %lld, processed_at = %lld, checksum = %s,"             \
          " header = %s, judge_again = %lld, completed_at = %lld, updated_at = %lld, revision = "   \
          "revision + 1,"                                                                           \
          " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                \
          " WHERE seq = %lld AND id = %s AND revision = %lld"                                       \
-         " AND (api = 'none' OR status = 'requested')")                                            \
+         " AND status IN ('receiving', 'requested')")                                              \
     /* Of one that is requested: the upload under way, or that there is none. */                   \
     SAME(BATCH_SQL_UPLOAD,                                                                         \
          "UPDATE batch_jobs SET owner_host = %s, owner_pid = %lld, owner_start_time = %lld,"       \
@@ -284,8 +248,8 @@
          " WHERE seq = %lld AND id = %s AND revision = %lld AND status = 'requested'")             \
     SAME(BATCH_SQL_JOB_OWNER, "SELECT owner_host, owner_pid, owner_start_time FROM batch_jobs"     \
                               " WHERE seq = %lld")                                                 \
-    SAME(BATCH_SQL_JOB_FIND,                                                                       \
-         "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs WHERE id = %s AND api = %s")            \
+    SAME(BATCH_SQL_JOB_FIND, "SELECT " BATCH_JOB_COLUMNS_ALL " FROM batch_jobs"                    \
+                             " WHERE id = %s AND api = %s AND " BATCH_SQL_TEXT_SHOWN)              \
     /* Whose time is over, and with an upload under way that may have come to nothing. */          \
     SAME(BATCH_SQL_UPLOADS,                                                                        \
          BATCH_SQL_TEXT_HOLDINGS(                                                                  \
@@ -299,12 +263,11 @@
          " epoch = epoch + 1, completed_at = %lld, updated_at = %lld, revision = revision + 1,"    \
          " owner_host = NULL, owner_pid = 0, owner_start_time = 0, lease_until = 0"                \
          " WHERE seq = %lld AND id = %s AND revision = %lld AND completed_at = 0"                  \
-         " AND api <> 'none'")                                                                     \
+         " AND " BATCH_SQL_TEXT_SHOWN)                                                             \
     SAME(BATCH_SQL_JOB_DELETE, "DELETE FROM batch_jobs WHERE seq = %lld AND id = %s")              \
-    OWN(BATCH_SQL_JOBS_EXPIRED, BATCH_SQL_TEXT_JOBS_EXPIRED,                                       \
-        BATCH_SQL_TEXT_JOBS_EXPIRED " FOR UPDATE SKIP LOCKED")                                     \
+    SAME(BATCH_SQL_JOBS_EXPIRED, BATCH_SQL_TEXT_JOBS_EXPIRED)                                      \
     /* Waits for a transaction that is still changing it, however its client has fared. */         \
-    OWN(BATCH_SQL_JOB_STATE, BATCH_SQL_TEXT_JOB_STATE, BATCH_SQL_TEXT_JOB_STATE " FOR UPDATE")     \
+    SAME(BATCH_SQL_JOB_STATE, BATCH_SQL_TEXT_JOB_STATE)                                            \
                                                                                                    \
     /*                                                                                             \
      * The queue: both in order of queued_at, a window behind (queued_at, seq). The second         \
@@ -314,131 +277,79 @@
     SAME(BATCH_SQL_RUNNING, BATCH_SQL_TEXT_CANDIDATES("processing"))                               \
     SAME(BATCH_SQL_QUEUED, BATCH_SQL_TEXT_FIRST_IN_LINE)                                           \
     /* Those whose receiving may have come to nothing. */                                          \
-    OWN(BATCH_SQL_RECEIVING, BATCH_SQL_TEXT_RECEIVING,                                             \
-        BATCH_SQL_TEXT_RECEIVING " FOR UPDATE SKIP LOCKED")                                        \
-    OWN(BATCH_SQL_JOB_LOCK, BATCH_SQL_TEXT_JOB_BY_SEQ_ALL,                                         \
-        BATCH_SQL_TEXT_JOB_BY_SEQ_ALL " FOR UPDATE SKIP LOCKED")                                   \
-    OWN(BATCH_SQL_CLAIM, BATCH_SQL_TEXT_CLAIM, BATCH_ONE_ROW(BATCH_SQL_TEXT_CLAIM))                \
-    OWN(BATCH_SQL_FENCE, BATCH_SQL_TEXT_FENCE(BATCH_CLOCK_SQLITE3),                                \
-        BATCH_SQL_TEXT_FENCE(BATCH_CLOCK_PGSQL))                                                   \
-    OWN(BATCH_SQL_PROGRESS, BATCH_SQL_TEXT_PROGRESS, BATCH_ONE_ROW(BATCH_SQL_TEXT_PROGRESS))       \
-    OWN(BATCH_SQL_FINISH, BATCH_SQL_TEXT_FINISH, BATCH_ONE_ROW(BATCH_SQL_TEXT_FINISH))             \
+    SAME(BATCH_SQL_RECEIVING, BATCH_SQL_TEXT_RECEIVING)                                            \
+    SAME(BATCH_SQL_JOB_LOCK, BATCH_SQL_TEXT_JOB_BY_SEQ_ALL)                                        \
+    SAME(BATCH_SQL_CLAIM, BATCH_SQL_TEXT_CLAIM)                                                    \
+    OWN(BATCH_SQL_FENCE, 1)                                                                        \
+    SAME(BATCH_SQL_PROGRESS, BATCH_SQL_TEXT_PROGRESS)                                              \
+    SAME(BATCH_SQL_FINISH, BATCH_SQL_TEXT_FINISH)                                                  \
     SAME(BATCH_SQL_RELEASE,                                                                        \
          "UPDATE batch_jobs SET owner_host = NULL, owner_pid = 0, owner_start_time = 0,"           \
          " lease_until = 0, claims = CASE WHEN claims > 0 THEN claims - 1 ELSE 0 END"              \
-         " WHERE seq = %lld AND id = %s AND epoch = %lld AND cursor = %lld"                        \
+         " WHERE seq = %lld AND id = %s AND epoch = %lld AND position = %lld"                      \
          " AND status = 'processing'")                                                             \
                                                                                                    \
     /* Turns: store_turns.c */                                                                     \
-    OWN(BATCH_SQL_TARGET_TRY, NULL,                                                                \
-        "SELECT pg_try_advisory_xact_lock(" BATCH_TARGET_LOCK("78856") ")::int")                   \
-    OWN(BATCH_SQL_TARGET_SHARE, NULL, BATCH_TARGET_WAIT("pg_advisory_xact_lock_shared", "78856"))  \
-    OWN(BATCH_SQL_TARGET_ALONE, NULL, BATCH_TARGET_WAIT("pg_advisory_xact_lock", "78856"))         \
-    OWN(BATCH_SQL_TARGET_QUEUE, NULL, BATCH_TARGET_WAIT("pg_advisory_xact_lock", "78857"))         \
+    OWN(BATCH_SQL_TARGET_TRY, !driver->one_writer)                                                 \
+    OWN(BATCH_SQL_TARGET_SHARE, !driver->one_writer)                                               \
+    OWN(BATCH_SQL_TARGET_ALONE, !driver->one_writer)                                               \
+    OWN(BATCH_SQL_TARGET_QUEUE, !driver->one_writer)                                               \
     SAME(BATCH_SQL_TARGET_LAST, "SELECT max(line.queued_at) " BATCH_SQL_TEXT_LINE("%s"))           \
     SAME(BATCH_SQL_TARGET_EARLIER,                                                                 \
          "SELECT line.seq " BATCH_SQL_TEXT_LINE("%s")                                              \
              BATCH_SQL_TEXT_BEFORE("%lld", "%lld", "%lld") " AND line.seq <> %lld LIMIT 1")        \
     SAME(BATCH_SQL_TARGET_CHANGED,                                                                 \
          "SELECT seq FROM batch_jobs WHERE completed_at > 0 AND completed_at >= %lld"              \
-         " AND target = %s AND seq <> %lld AND api <> 'none' LIMIT 1")                             \
-    SAME(BATCH_SQL_JOB_STAY_IN_LINE,                                                               \
-         "UPDATE batch_jobs SET lease_until = %lld WHERE seq = %lld AND id = %s AND api = 'none'") \
+         " AND target = %s AND seq <> %lld LIMIT 1")                                               \
+    SAME(BATCH_SQL_JOB_STAY_IN_LINE, "UPDATE batch_jobs SET lease_until = %lld"                    \
+                                     " WHERE seq = %lld AND id = %s AND status = 'receiving'")     \
     SAME(BATCH_SQL_JOB_LINE_UP,                                                                    \
          "UPDATE batch_jobs SET queued_at = %lld, lease_until = %lld, updated_at = %lld,"          \
          " revision = revision + 1"                                                                \
-         " WHERE seq = %lld AND id = %s AND revision = %lld AND api = 'none'")                     \
+         " WHERE seq = %lld AND id = %s AND revision = %lld AND status = 'receiving'")             \
                                                                                                    \
-    /* batch_items: sqlite3 finds them by place, BATCH_PLACE */                                    \
-    OWN(BATCH_SQL_SEGMENT_INSERT,                                                                  \
-        "INSERT INTO batch_items (job, first_item, item_count, data, place)"                       \
-        " VALUES (%lld, %lld, %lld, %s, " BATCH_PLACE " + %lld)",                                  \
-        "INSERT INTO batch_items (job, first_item, item_count, data)"                              \
-        " VALUES (%lld, %lld, %lld, %s)")                                                          \
-    OWN(BATCH_SQL_SEGMENT_GET,                                                                     \
-        "SELECT first_item, item_count, data FROM batch_items"                                     \
-        " WHERE place <= " BATCH_PLACE " + %lld AND place >= " BATCH_PLACE                         \
-        " ORDER BY place DESC LIMIT 1",                                                            \
-        "SELECT first_item, item_count, data FROM batch_items"                                     \
-        " WHERE job = %lld AND first_item <= %lld"                                                 \
-        " ORDER BY first_item DESC LIMIT 1")                                                       \
-    OWN(BATCH_SQL_SEGMENTS_PASSED,                                                                 \
-        "DELETE FROM batch_items WHERE place >= " BATCH_PLACE " + %lld AND place < " BATCH_PLACE   \
-        " + %lld AND first_item + item_count <= %lld",                                             \
-        "DELETE FROM batch_items WHERE job = %lld AND first_item >= %lld"                          \
-        " AND first_item + item_count <= %lld")                                                    \
-    OWN(BATCH_SQL_SEGMENTS_DELETE,                                                                 \
-        "DELETE FROM batch_items WHERE place IN (SELECT place FROM batch_items"                    \
-        " WHERE place >= " BATCH_PLACE " + %lld AND place < " BATCH_PLACE " LIMIT %lld)",          \
-        "DELETE FROM batch_items WHERE job = %lld AND first_item IN (SELECT first_item"            \
-        " FROM batch_items WHERE job = %lld AND first_item >= %lld LIMIT %lld)")                   \
+    /* batch_items. Parameters of a driver without sets: store_removal.c */                        \
+    SAME(BATCH_SQL_SEGMENT_INSERT, "INSERT INTO batch_items (job, first_item, item_count, data)"   \
+                                   " VALUES (%lld, %lld, %lld, %s)")                               \
+    SAME(BATCH_SQL_SEGMENT_GET,                                                                    \
+         "SELECT first_item, item_count, data FROM batch_items"                                    \
+         " WHERE job = %lld AND first_item <= %lld ORDER BY first_item DESC LIMIT 1")              \
+    SAME(BATCH_SQL_SEGMENTS_PASSED, "DELETE FROM batch_items WHERE job = %lld"                     \
+                                    " AND first_item >= %lld AND first_item + item_count <= %lld") \
+    SAME(BATCH_SQL_SEGMENTS_DELETE,                                                                \
+         "DELETE FROM batch_items WHERE job = %lld AND first_item IN (SELECT first_item"           \
+         " FROM batch_items WHERE job = %lld AND first_item >= %lld LIMIT %lld)")                  \
+                                                                                                   \
     /* batch_leftovers: what is to be removed, of jobs that need it no more, or are gone */        \
-    OWN(BATCH_SQL_LEFTOVER_INSERT,                                                                 \
-        "INSERT INTO batch_leftovers (job, first_item, errors) VALUES (%lld, %lld, %lld)"          \
-        " ON CONFLICT (job) DO UPDATE SET first_item = min(first_item, excluded.first_item),"      \
-        " errors = max(errors, excluded.errors)",                                                  \
-        "INSERT INTO batch_leftovers AS old (job, first_item, errors) VALUES (%lld, %lld, %lld)"   \
-        " ON CONFLICT (job) DO UPDATE SET"                                                         \
-        " first_item = least(old.first_item, excluded.first_item),"                                \
-        " errors = greatest(old.errors, excluded.errors)")                                         \
+    OWN(BATCH_SQL_LEFTOVER_INSERT, 1)                                                              \
     SAME(BATCH_SQL_LEFTOVER_GET, BATCH_SQL_TEXT_LEFTOVER)                                          \
-    OWN(BATCH_SQL_LEFTOVER_LOCK, BATCH_SQL_TEXT_LEFTOVER,                                          \
-        BATCH_SQL_TEXT_LEFTOVER " FOR UPDATE SKIP LOCKED")                                         \
+    SAME(BATCH_SQL_LEFTOVER_LOCK, BATCH_SQL_TEXT_LEFTOVER)                                         \
     SAME(BATCH_SQL_LEFTOVER_DELETE, "DELETE FROM batch_leftovers WHERE job = %lld")                \
                                                                                                    \
-    /* batch_errors: pgsql adds many at once, of which each parameter has a member of all */       \
-    OWN(BATCH_SQL_ERROR_INSERT,                                                                    \
-        "INSERT INTO batch_errors"                                                                 \
-        " (job, ordinal, number, line, id, field, code, message, original)"                        \
-        " SELECT %lld, %lld, coalesce(max(number) + 1, 0), %lld, %s, %s, %s, %s, %s"               \
-        " FROM batch_errors WHERE job = %lld AND ordinal = %lld",                                  \
-        "INSERT INTO batch_errors"                                                                 \
-        " (job, ordinal, number, line, id, field, code, message, original)"                        \
-        " SELECT job, ordinal, row_number() OVER (PARTITION BY ordinal ORDER BY place) - 1"        \
-        " + coalesce((SELECT max(number) + 1 FROM batch_errors AS older"                           \
-        " WHERE older.job = new.job AND older.ordinal = new.ordinal), 0),"                         \
-        " line, id, field, code, message, original FROM (SELECT %lld AS job, added.*"              \
-        " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[],"             \
-        " %s::text[], %s::text[]) WITH ORDINALITY"                                                 \
-        " AS added (ordinal, line, id, field, code, message, original, place)) AS new")            \
+    /* batch_errors. A driver with sets adds many at once: each parameter has a member of all. */  \
+    OWN(BATCH_SQL_ERROR_INSERT, 1)                                                                 \
     SAME(BATCH_SQL_ERRORS_FORGET, "DELETE FROM batch_errors WHERE job = %lld AND ordinal = %lld")  \
     SAME(BATCH_SQL_ERRORS_READ,                                                                    \
          "SELECT ordinal, number, line, id, field, code, message, original FROM batch_errors"      \
          " WHERE job = %lld AND (ordinal, number) > (%lld, %lld)"                                  \
          " ORDER BY ordinal, number LIMIT %lld")                                                   \
-    OWN(BATCH_SQL_ERRORS_DELETE,                                                                   \
-        "DELETE FROM batch_errors WHERE rowid IN"                                                  \
-        " (SELECT rowid FROM batch_errors WHERE job = %lld LIMIT %lld)",                           \
-        "DELETE FROM batch_errors WHERE ctid = ANY (ARRAY (SELECT ctid FROM batch_errors"          \
-        " WHERE job = %lld LIMIT %lld))")                                                          \
+    OWN(BATCH_SQL_ERRORS_DELETE, 1)                                                                \
                                                                                                    \
     /* batch_kept */                                                                               \
     SAME(BATCH_SQL_KEPT_INSERT,                                                                    \
-         "INSERT INTO batch_kept (job, number, keys)"                                              \
+         "INSERT INTO batch_kept (job, number, row_keys)"                                          \
          " SELECT %lld, coalesce(max(number), 0) + 1, %s FROM batch_kept WHERE job = %lld")        \
     SAME(BATCH_SQL_KEPT_READ,                                                                      \
-         "SELECT number, keys FROM batch_kept WHERE job = %lld AND number > %lld"                  \
+         "SELECT number, row_keys FROM batch_kept WHERE job = %lld AND number > %lld"              \
          " ORDER BY number LIMIT 1")                                                               \
-    OWN(BATCH_SQL_KEPT_DELETE,                                                                     \
-        "DELETE FROM batch_kept WHERE rowid IN"                                                    \
-        " (SELECT rowid FROM batch_kept WHERE job = %lld LIMIT %lld)",                             \
-        "DELETE FROM batch_kept WHERE ctid = ANY (ARRAY (SELECT ctid FROM batch_kept"              \
-        " WHERE job = %lld LIMIT %lld))")
+    OWN(BATCH_SQL_KEPT_DELETE, 1)
 
 /*
  * Four for each order of a list: from a place (value, seq) on those of the same value, and those of
  * a value behind it; ascending at BATCH_SQL_LIST + 4 * sort, descending behind them. Two, since
- * SQLite does not find a place by both in an index. sqlite3 walks over all jobs, and says of each
- * whether the filters let it through; to pgsql they are conditions.
+ * SQLite does not find a place by both in an index. A driver makes them of its
+ * SQL(column, of, condition, direction) as BATCH_LIST_OF_EACH(SQL).
  */
-#define BATCH_LIST_SQLITE3(column, of, condition, direction)                                       \
-    "SELECT seq, " column ", " BATCH_SQL_TEXT_FITS                                                 \
-    " FROM batch_jobs WHERE " BATCH_SQL_TEXT_LISTED of " AND " condition                           \
-    BATCH_LIST_ORDER(column, direction),
-#define BATCH_LIST_PGSQL(column, of, condition, direction)                                         \
-    "SELECT seq, " column " FROM batch_jobs WHERE " BATCH_SQL_TEXT_FITS                            \
-    " AND " BATCH_SQL_TEXT_LISTED of " AND " condition                                             \
-    BATCH_LIST_ORDER(column, direction),
 #define BATCH_LIST_ORDER(column, direction)                                                        \
     " ORDER BY " column direction ", seq" direction " LIMIT %lld OFFSET %lld"
 #define BATCH_LIST_ENTRY(SQL, column, of)                                                          \
@@ -446,31 +357,30 @@
     SQL(column, of, column " > %lld", "")                                                          \
     SQL(column, of, column " = %lld AND seq < %lld", " DESC")                                      \
     SQL(column, of, column " < %lld", " DESC")
-#define BATCH_LIST_ENTRY_SQLITE3(symbol, word, column)                                             \
-    BATCH_LIST_ENTRY(BATCH_LIST_SQLITE3, column, BATCH_LIST_OF_##symbol)
-#define BATCH_LIST_ENTRY_PGSQL(symbol, word, column)                                               \
-    BATCH_LIST_ENTRY(BATCH_LIST_PGSQL, column, BATCH_LIST_OF_##symbol)
 
 /* The API alone that has the order, as the condition of its index: BATCH_INDEX_OF_RECORDS. */
-#define BATCH_LIST_OF_RECORDS                      " AND api = 'records'"
-#define BATCH_LIST_OF_BATCH_SORT_CREATED_AT        ""
-#define BATCH_LIST_OF_BATCH_SORT_UPDATED_AT        BATCH_LIST_OF_RECORDS
-#define BATCH_LIST_OF_BATCH_SORT_STARTED_AT        BATCH_LIST_OF_RECORDS
-#define BATCH_LIST_OF_BATCH_SORT_COMPLETED_AT      BATCH_LIST_OF_RECORDS
-#define BATCH_LIST_OF_BATCH_SORT_STATUS            BATCH_LIST_OF_RECORDS
-#define BATCH_LIST_OF_BATCH_SORT_OBJECTS_TOTAL     BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_RECORDS                  " AND api = 'records'"
+#define BATCH_LIST_OF_BATCH_SORT_CREATED_AT    ""
+#define BATCH_LIST_OF_BATCH_SORT_UPDATED_AT    BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_BATCH_SORT_STARTED_AT    BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_BATCH_SORT_COMPLETED_AT  BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_BATCH_SORT_STATUS        BATCH_LIST_OF_RECORDS
+#define BATCH_LIST_OF_BATCH_SORT_OBJECTS_TOTAL BATCH_LIST_OF_RECORDS
 
-#define BATCH_SYMBOL_SAME(symbol, text)            symbol,
-#define BATCH_SYMBOL_OWN(symbol, sqlite3, pgsql)   symbol,
-#define BATCH_NAME_SAME(symbol, text)              #symbol,
-#define BATCH_NAME_OWN(symbol, sqlite3, pgsql)     #symbol,
-#define BATCH_TEXT_SAME(symbol, text)              text,
-#define BATCH_TEXT_SQLITE3(symbol, sqlite3, pgsql) sqlite3,
-#define BATCH_TEXT_PGSQL(symbol, sqlite3, pgsql)   pgsql,
+#define BATCH_SYMBOL_SAME(symbol, text)        symbol,
+#define BATCH_SYMBOL_OWN(symbol, needed)       symbol,
 
 typedef enum {
     BATCH_STATEMENT_LIST(BATCH_SYMBOL_SAME, BATCH_SYMBOL_OWN) BATCH_SQL_LIST,
     BATCH_SQL_COUNT = BATCH_SQL_LIST + 4 * BATCH_SORT_COUNT
 } batch_statement_e;
+
+struct batch_driver;
+
+/** The text of a statement for that driver; NULL where it needs none. */
+const char *batch_statement_text(const struct batch_driver *driver, batch_statement_e statement);
+
+/** Its symbol, for messages. */
+const char *batch_statement_name(batch_statement_e statement);
 
 #endif

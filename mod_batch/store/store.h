@@ -169,7 +169,7 @@ apr_status_t batch_store_read_long(batch_store_t *store, batch_tx_fn *fn, void *
 
 /**
  * For a write that returned BATCH_EINDOUBT: APR_SUCCESS if the stored job is in the very state that
- * the write has left in *job (seq, epoch, cursor, revision, updated_at), BATCH_ECONFLICT if it is
+ * the write has left in *job (seq, epoch, position, revision, updated_at), BATCH_ECONFLICT if it is
  * in another, BATCH_ENOTFOUND if it is not there. Waits for a transaction that is still changing
  * it. Only an insert that is still under way does not show: inserting the same id again waits for
  * that. Never BATCH_EINDOUBT.
@@ -197,8 +197,8 @@ apr_time_t batch_tx_now(batch_tx_t *tx);
 batch_error_t *batch_tx_error(batch_tx_t *tx);
 
 /**
- * Inserts job; sets its seq, revision, created_at and updated_at. owner: who receives a job of
- * BATCH_API_NONE, else NULL. A final status sets completed_at.
+ * Inserts job; sets its seq, revision, created_at and updated_at. owner: who receives it, where its
+ * status is receiving, else NULL. A final status sets completed_at.
  */
 apr_status_t batch_tx_job_insert(batch_tx_t *tx, batch_job_t *job, const batch_owner_t *owner);
 
@@ -283,12 +283,12 @@ apr_status_t batch_tx_jobs_expire(batch_tx_t *tx, int *removed, apr_interval_tim
                                   int limit, apr_pool_t *ptemp);
 
 /**
- * Ends the receiving of a job (of BATCH_API_NONE, or requested): writes api, status, reason,
- * counts, total, stored, received, invalid, cursor, cleanup_total, cleanup_done, checksum, header,
- * judge_again,
- * and the times queued_at, started_at, parsed_at, validated_at and processed_at. Sets updated_at
- * and revision; a final status sets completed_at, any takes the owner away. BATCH_ENOTFOUND if the
- * job has been removed, BATCH_ECONFLICT if its revision is no longer the job's.
+ * Ends the receiving of a job (status receiving, or requested): writes status, reason,
+ * counts, total, stored, received, invalid, position, cleanup_total, cleanup_done, checksum,
+ * header, judge_again, and the times queued_at, started_at, parsed_at, validated_at and
+ * processed_at. Sets updated_at and revision; a final status sets completed_at, any takes the owner
+ * away. BATCH_ENOTFOUND if the job has been removed, BATCH_ECONFLICT if its revision is no longer
+ * the job's.
  */
 apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job);
 
@@ -396,7 +396,7 @@ apr_status_t batch_tx_target_changed(batch_tx_t *tx, int *changed, const batch_j
                                      apr_time_t since);
 
 /**
- * Lines up a job that is still being received (BATCH_API_NONE), for at most patience: writes
+ * Lines up a job that is still being received (status receiving), for at most patience: writes
  * queued_at, and sets lease_until. BATCH_ENOTFOUND if it has been removed.
  */
 apr_status_t batch_tx_job_line_up(batch_tx_t *tx, batch_job_t *job, apr_interval_time_t patience);
@@ -431,20 +431,20 @@ apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_
                             apr_pool_t *p);
 
 /**
- * Removes up to limit jobs that were still being received (BATCH_API_NONE) when their owner ended,
- * or for longer than patience. *removed: how many there were.
+ * Removes up to limit jobs that were still being received (status receiving) when their owner
+ * ended, or for longer than patience. *removed: how many there were.
  */
 apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_claim_t *claim,
                                      apr_interval_time_t patience, int limit, apr_pool_t *ptemp);
 
 /**
- * The fence, first in each chunk's transaction: renews the lease where id, epoch and cursor are
+ * The fence, first in each chunk's transaction: renews the lease where id, epoch and position are
  * still the job's and it is being processed. BATCH_EFENCED otherwise.
  */
 apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval_time_t lease);
 
 /**
- * Last in each chunk's transaction: writes the job's cursor, counts, total, invalid, status,
+ * Last in each chunk's transaction: writes the job's position, counts, total, invalid, status,
  * reason, what cleanup_* say and processed_at; claims to 0. A final status sets completed_at, and
  * takes owner and lease away.
  */

@@ -204,7 +204,7 @@ static apr_status_t stands_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     const batch_job_t *job = baton;
     const void *values[] = {job->id};
-    const apr_int64_t wanted[] = {job->seq, job->epoch, job->cursor, job->revision,
+    const apr_int64_t wanted[] = {job->seq, job->epoch, job->position, job->revision,
                                   job->updated_at};
     batch_results_t *results;
     batch_row_t *row = NULL;
@@ -335,8 +335,7 @@ apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job)
     const batch_counts_t *counts = &job->counts;
     apr_time_t now = batch_tx_now(tx);
     apr_time_t completed_at = batch_status_is_final(job->status) ? now : 0;
-    const void *values[] = {batch_api_name(job->api),
-                            batch_status_name(job->status),
+    const void *values[] = {batch_status_name(job->status),
                             batch_status_rank(job->status),
                             job->reason,
                             &counts->created,
@@ -350,7 +349,7 @@ apr_status_t batch_tx_job_received(batch_tx_t *tx, batch_job_t *job)
                             &job->received,
                             &job->invalid,
                             &job->queued_at,
-                            &job->cursor,
+                            &job->position,
                             &job->cleanup_total,
                             &job->cleanup_done,
                             &job->started_at,

@@ -197,7 +197,7 @@ apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_c
 
 apr_status_t batch_tx_fence(batch_tx_t *tx, const batch_job_t *job, apr_interval_time_t lease)
 {
-    const void *values[] = {&lease, &job->seq, job->id, &job->epoch, &job->cursor};
+    const void *values[] = {&lease, &job->seq, job->id, &job->epoch, &job->position};
     int rows;
     apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_FENCE, values);
 
@@ -211,25 +211,19 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
     const batch_counts_t *counts = &job->counts;
     int final = batch_status_is_final(job->status);
     apr_time_t now = batch_tx_now(tx);
-    const void *values[26] = {&job->cursor,         &counts->created,
-                              &counts->updated,     &counts->deleted,
-                              &counts->overwritten, &counts->duplicates,
-                              &counts->errors,      batch_status_name(job->status),
-                              job->reason,          &job->cleanup_total,
-                              &job->cleanup_done,   job->cleanup_key,
-                              &job->processed_at,   &job->cleanup_again,
-                              &job->second_tries,   &job->last_tries,
-                              &job->total,          &job->stored,
-                              &job->invalid,        &job->judge_again};
+    const void *values[26] = {
+        &job->position,       &counts->created,    &counts->updated,  &counts->deleted,
+        &counts->overwritten, &counts->duplicates, &counts->errors,   job->reason,
+        &job->cleanup_total,  &job->cleanup_done,  job->cleanup_key,  &job->processed_at,
+        &job->cleanup_again,  &job->second_tries,  &job->last_tries,  &job->total,
+        &job->stored,         &job->invalid,       &job->judge_again, &now};
     int count = 20;
     apr_status_t rv;
 
     tx->turn = final ? BATCH_TURN_LAST : BATCH_TURN_CHUNK;
     if (final) {
+        values[count++] = batch_status_name(job->status);
         values[count++] = batch_status_rank(job->status);
-    }
-    values[count++] = &now;
-    if (final) {
         values[count++] = &now; /* completed_at */
     }
     values[count++] = &job->seq;
@@ -247,7 +241,7 @@ apr_status_t batch_tx_progress(batch_tx_t *tx, batch_job_t *job)
 
 apr_status_t batch_tx_release(batch_tx_t *tx, const batch_job_t *job)
 {
-    const void *values[] = {&job->seq, job->id, &job->epoch, &job->cursor};
+    const void *values[] = {&job->seq, job->id, &job->epoch, &job->position};
     int rows;
     apr_status_t rv = batch_tx_execute(tx, &rows, BATCH_SQL_RELEASE, values);
 

@@ -45,13 +45,6 @@ typedef struct batch_run {
 
 /* ---- Failures -------------------------------------------------------------------------------- */
 
-const char *batch_statement_name(batch_statement_e statement)
-{
-    static const char *const names[] = {BATCH_STATEMENT_LIST(BATCH_NAME_SAME, BATCH_NAME_OWN)};
-
-    return statement < BATCH_SQL_LIST ? names[statement] : "BATCH_SQL_LIST";
-}
-
 static apr_status_t failure_status(batch_failure_e failure)
 {
     switch (failure) {

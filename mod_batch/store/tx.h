@@ -64,9 +64,6 @@ extern const char batch_row_strayed[], batch_row_alike[];
 /** Notes a failure of the database; returns the status that it means. doing: for the message. */
 apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing);
 
-/** The name of one of the module's own statements, for a message. */
-const char *batch_statement_name(batch_statement_e statement);
-
 /** Runs one of the module's own statements that returns no rows. rows may be NULL. */
 apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e statement,
                               const void **values);

@@ -174,7 +174,7 @@ sub faults
     my @is = $self->{sql}->("SELECT id, name, coalesce(kind, ''), coalesce(notes, '') FROM turns WHERE organization_id = 'acme' ORDER BY id");
     my @right = map { my $row = $rows{$_}; join '|', $_, map { $row->{$_} // '' } @columns } sort keys %rows;
     push @faults, 'the rows are not those of the batches one after the other' if "@is" ne "@right";
-    my ($line) = $self->{sql}->("SELECT count(*) FROM batch_jobs WHERE api = 'none' AND queued_at > 0");
+    my ($line) = $self->{sql}->("SELECT count(*) FROM batch_jobs WHERE status = 'receiving' AND queued_at > 0");
     push @faults, "$line stand in line" if $line;
     return @faults;
 }

@@ -105,7 +105,7 @@ static void test_worker(proxy_mode_e mode, apr_pool_t *p)
     is_number(job.counts.errors, 4, "and those that were not");
     is_string(sql(p, "SELECT count(*) || '' || count(DISTINCT id) FROM seen"), "1010",
               "each item was applied once");
-    is_string(sql(p, "SELECT status || updated || errors || cursor FROM batch_jobs"),
+    is_string(sql(p, "SELECT status || updated || errors || position FROM batch_jobs"),
               "completed10414", "so it is stored");
     is_string(sql(p, "SELECT count(*) || '' || count(DISTINCT ordinal) FROM batch_errors"), "44",
               "each error, too");
@@ -126,9 +126,9 @@ static void test_stop_in_doubt(apr_pool_t *p)
     chunks_until_stop = 1;
     lose_next(PROXY_LATE);
     is_number(batch_job_run(&runner, &job, p), APR_SUCCESS, "a worker is stopped in doubt");
-    is_number(job.cursor, 1, "it finds out how far it has come");
-    is_string(sql(p, "SELECT coalesce(owner_host, 'nobody') || cursor FROM batch_jobs"), "nobody1",
-              "and gives the batch back");
+    is_number(job.position, 1, "it finds out how far it has come");
+    is_string(sql(p, "SELECT coalesce(owner_host, 'nobody') || position FROM batch_jobs"),
+              "nobody1", "and gives the batch back");
     is_number(run_next(&job, -1, p), APR_SUCCESS, "so another goes on at once");
     is_string(sql(p, "SELECT count(*) || '' || count(DISTINCT id) FROM seen"), "33", "to its end");
     engine.limits.chunk_time = apr_time_from_sec(10);
@@ -172,7 +172,8 @@ static void test_reselect(proxy_mode_e mode, apr_pool_t *p)
     engine.query_of = NULL;
     lose_next(PROXY_PASS);
     ok(lost() > 0, "though the connection is lost in that COMMIT");
-    is_string(sql(p, "SELECT status || deleted || ' ' || errors || ' ' || cursor FROM batch_jobs"),
+    is_string(sql(p, "SELECT status || deleted || ' ' || errors || ' ' || position"
+                     " FROM batch_jobs"),
               "completed3 17 3", "what is not selected any more is not touched");
     is_string(sql(p, "SELECT count(*) FROM records WHERE id IN ('r001', 'r003', 'r004', 'r020')"),
               "2", "those are there");

@@ -310,7 +310,7 @@ static void test_late_end(apr_pool_t *p)
     take_in(&job, &request, NULL, 12000, p);
     is_number(run_next(&ran, 1, p), APR_SUCCESS, "a worker stops when all items are applied");
     if (ran.status == BATCH_STATUS_PROCESSING) { /* the end is a transaction of its own */
-        is_number(ran.cursor, 12000, "but before the end of the batch");
+        is_number(ran.position, 12000, "but before the end of the batch");
         engine.limits.timeout = 1;
         run_next(&ran, -1, p);
         engine.limits.timeout = 0;

@@ -29,10 +29,10 @@ static void reset(void)
 
 static void test_status(void)
 {
-    static const char *const wanted[] = {"pending", "running", "running", "running",
+    static const char *const wanted[] = {"pending", "running", "running", "running", "running",
                                          "success", "failed",  "failed",  "failed"};
 
-    is_number(BATCH_STATUS_COUNT, 8, "eight statuses");
+    is_number(BATCH_STATUS_COUNT, 9, "nine statuses");
     for (int i = 0; i < BATCH_STATUS_COUNT; i++) {
         is_string(batch_records_status((batch_status_e)i), wanted[i],
                   batch_status_name((batch_status_e)i));

@@ -171,15 +171,16 @@ static void test_stop_and_go_on(apr_pool_t *p)
     batch_problems_t *problems = batch_problems_make(p);
     batch_job_t job, other;
     batch_runner_t runner = {&engine, stopping, pause_briefly, NULL};
-    apr_int64_t cursor = 0;
+    apr_int64_t position = 0;
     int runs = 0;
 
     fill(p);
     engine.limits.chunk_time = 0; /* every chunk is as short as it can be */
     create(&job, &alice, request("update", "r%03d", 1, 100, p), problems, p);
     while (run_next(&other, 1, p) == APR_SUCCESS && other.status == BATCH_STATUS_PROCESSING) {
-        ok(other.cursor > cursor, "a stopped worker leaves its progress: %d", (int)other.cursor);
-        cursor = other.cursor;
+        ok(other.position > position, "a stopped worker leaves its progress: %d",
+           (int)other.position);
+        position = other.position;
         runs++;
     }
     ok(runs > 1, "the batch took several workers");
@@ -195,8 +196,8 @@ static void test_stop_and_go_on(apr_pool_t *p)
     chunks_until_stop = -1;
     is_number(batch_job_run(&runner, &job, p), BATCH_EFENCED, "a job of another epoch is let go");
     is_string(sql(p, "SELECT count(*) FROM seen"), "0", "and nothing of it was applied");
-    sql(p, "UPDATE batch_jobs SET epoch = epoch - 1, cursor = 7 WHERE status = 'processing'");
-    is_number(batch_job_run(&runner, &job, p), BATCH_EFENCED, "so is one with another cursor");
+    sql(p, "UPDATE batch_jobs SET epoch = epoch - 1, position = 7 WHERE status = 'processing'");
+    is_number(batch_job_run(&runner, &job, p), BATCH_EFENCED, "so is one with another position");
     is_string(sql(p, "SELECT count(*) FROM seen"), "0", "and nothing of it was applied");
     sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items");
     engine.limits.chunk_time = apr_time_from_sec(10);
@@ -222,7 +223,7 @@ static void test_poison(apr_pool_t *p)
     create(&job, &alice, request("update", "r%03d", 1, 10, p), problems, p);
     claim_and_die(5, p);
     is_number(run_next(&job, 1, p), APR_SUCCESS, "a job whose workers died is careful");
-    is_number(job.cursor, 1, "its chunk has one item");
+    is_number(job.position, 1, "its chunk has one item");
     is_number(job.counts.updated, 1, "which is applied");
     is_number(job.claims, 0, "and the claims are forgotten");
     claim_and_die(11, p);

@@ -47,7 +47,7 @@ static void test_insert_and_get(void)
     ok(found.action == BATCH_ACTION_DELETE && found.status == BATCH_STATUS_PENDING &&
            found.api == BATCH_API_RECORDS,
        "the words");
-    ok(found.total == 7 && found.cursor == 0 && found.epoch == 0 && found.queued_at == 5 &&
+    ok(found.total == 7 && found.position == 0 && found.epoch == 0 && found.queued_at == 5 &&
            found.started_at == 0 && found.completed_at == 0 && found.created_at == job.created_at &&
            found.updated_at == job.created_at,
        "the numbers and times");

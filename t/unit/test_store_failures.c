@@ -208,7 +208,7 @@ static void test_newer(void)
     is_number(read_nothing(), BATCH_EUNAVAILABLE, "nor read");
     is_number(batch_store_migrate(store, &err, pool), BATCH_EUNAVAILABLE, "nor migrated");
     is_number(number("SELECT version FROM batch_schema"), 99, "its version is left");
-    native(path, "UPDATE batch_schema SET version = 2");
+    native(path, "UPDATE batch_schema SET version = 3");
     is_number(put_one(), APR_SUCCESS, "when it is ours again it is served again");
     is_number(number("SELECT count(*) FROM batch_jobs"), 2, "with all that was there");
 }
@@ -218,13 +218,23 @@ static void test_older(void)
 {
     fresh();
     put_one();
-    ok(elsewhere("DROP INDEX batch_jobs_turn; ALTER TABLE batch_jobs DROP COLUMN target;"
+    ok(elsewhere("DROP INDEX batch_jobs_line; ALTER TABLE batch_jobs DROP COLUMN target;"
                  "ALTER TABLE batch_jobs DROP COLUMN judge_again;"
+                 "ALTER TABLE batch_jobs RENAME COLUMN position TO cursor;"
                  "UPDATE batch_schema SET version = 1"),
        "a database of version 1");
+    ok(elsewhere("CREATE TABLE theirs (name TEXT);"
+                 "CREATE VIEW of_batches AS SELECT cursor FROM batch_jobs;"
+                 "CREATE VIEW broken AS SELECT * FROM theirs; DROP TABLE theirs"),
+       "and views of somebody else's, one of which does not work");
     is_number(put_one(), APR_SUCCESS, "it is brought to ours");
-    is_number(number("SELECT count(*) FROM batch_schema WHERE version = 2"), 1, "with the version");
-    is_number(number("SELECT count(*) FROM batch_jobs WHERE judge_again = 0"), 2, "and all rows");
+    is_number(number("SELECT count(*) FROM batch_schema WHERE version = 3"), 1, "with the version");
+    is_number(number("SELECT count(*) FROM batch_jobs WHERE judge_again = 0 AND position = 0"), 2,
+              "and all rows");
+    is_number(number("SELECT count(*) FROM of_batches"), 2, "and a view that shows them");
+    ok(elsewhere("UPDATE batch_schema SET version = 2"), "of version 2, so it says");
+    is_number(put_one(), APR_SUCCESS, "it is brought to ours, where all has been done before");
+    ok(elsewhere("DROP VIEW of_batches; DROP VIEW broken"), "without what the others have");
 }
 
 static void test_dropped(void)
@@ -235,7 +245,7 @@ static void test_dropped(void)
     is_number(put_one(), APR_SUCCESS, "it is made again");
     ok(elsewhere("DROP TABLE batch_jobs; DROP TABLE batch_schema; DROP TABLE batch_items"), "most");
     is_number(put_one(), APR_SUCCESS, "they are made again");
-    is_number(number("SELECT count(*) FROM batch_schema WHERE version = 2"), 1, "with the version");
+    is_number(number("SELECT count(*) FROM batch_schema WHERE version = 3"), 1, "with the version");
     ok(elsewhere("DELETE FROM batch_schema"), "the version is lost");
     is_number(read_nothing(), APR_SUCCESS, "even a read makes up for it");
     is_number(number("SELECT count(*) FROM batch_jobs"), 1, "and nothing is lost by that");

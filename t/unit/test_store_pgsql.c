@@ -192,7 +192,7 @@ static void test_versions(void)
     is_number(read_nothing(), BATCH_EUNAVAILABLE, "nor read");
     is_number(batch_store_migrate(store, &err, pool), BATCH_EUNAVAILABLE, "nor migrated");
     is_number(number("SELECT version FROM batch_schema"), 99, "their version is left");
-    native(path, "UPDATE batch_schema SET version = 2");
+    native(path, "UPDATE batch_schema SET version = 3");
     is_number(put_one(), APR_SUCCESS, "when they are ours again they are served again");
     native(path, "DROP TABLE batch_jobs, batch_items");
     is_number(put_one(), APR_SUCCESS, "tables that were dropped are made again");

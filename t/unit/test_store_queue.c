@@ -83,7 +83,7 @@ static void test_claim(void)
            claiming.job.started_at == first.started_at,
        "its start stays");
     is_number(fence(&first), BATCH_EFENCED, "the old owner is fenced off");
-    first.cursor = 5;
+    first.position = 5;
     is_number(progress(&first), BATCH_EFENCED, "its progress too");
     is_number(batch_store_write(store, release_body, &first, &err, pool), BATCH_EFENCED,
               "it cannot give it back either");
@@ -116,15 +116,15 @@ static void test_progress(void)
     is_number(fence(&job), APR_SUCCESS, "fence");
     ok(number("SELECT lease_until FROM batch_jobs") > apr_time_now() + apr_time_from_sec(25),
        "renews the lease");
-    job.cursor = 4;
+    job.position = 4;
     job.counts.deleted = 3;
     job.counts.errors = 1;
     is_number(progress(&job), APR_SUCCESS, "progress");
-    ok(again(&job).cursor == 4 && again(&job).counts.deleted == 3 &&
+    ok(again(&job).position == 4 && again(&job).counts.deleted == 3 &&
            again(&job).counts.errors == 1 && again(&job).claims == 0 &&
            again(&job).completed_at == 0 && again(&job).revision == job.revision,
        "is stored");
-    is_number(fence(&stale), BATCH_EFENCED, "an older cursor is fenced off");
+    is_number(fence(&stale), BATCH_EFENCED, "an older position is fenced off");
     is_number(fence(&job), APR_SUCCESS, "the new one is not");
     stale = job;
     stale.epoch--;
@@ -132,7 +132,7 @@ static void test_progress(void)
     stale = job;
     stale.id = "another";
     is_number(fence(&stale), BATCH_EFENCED, "another id is");
-    job.cursor = 10;
+    job.position = 10;
     job.counts.created = 1;
     job.counts.updated = 2;
     job.counts.overwritten = 5;

@@ -167,22 +167,20 @@ static int listed(batch_job_query_t query)
 
 static void test_receiving(void)
 {
-    batch_job_t job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_QUEUED), found, stale;
+    batch_job_t job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING), found,
+                stale;
     claiming_t claiming = {.gone = -1};
 
     is_number(write_with(receive_body, &job), APR_SUCCESS, "a job that is being received");
     is_string(native(path, "SELECT owner_host FROM batch_jobs WHERE owner_pid = 7 AND "
                            "owner_start_time = 99"),
               "host-1", "says by whom");
-    is_number(claim(&claiming), BATCH_ENOTFOUND, "nobody claims it, though it is queued");
-    native(path, "UPDATE batch_jobs SET status = 'processing'");
-    is_number(claim(&claiming), BATCH_ENOTFOUND, "or processing");
+    is_number(claim(&claiming), BATCH_ENOTFOUND, "nobody claims it");
     is_number(listed((batch_job_query_t){.descending = 0}), 0, "no list has it");
     ok(get(&found, job.id, "acme", BATCH_API_RESOURCES) == BATCH_ENOTFOUND &&
            get(&found, job.id, "acme", BATCH_API_RECORDS) == BATCH_ENOTFOUND,
        "no API reads it");
     stale = job;
-    job.api = BATCH_API_RESOURCES;
     job.status = BATCH_STATUS_QUEUED;
     job.counts.duplicates = 1;
     job.counts.errors = 2;
@@ -208,9 +206,8 @@ static void test_receiving(void)
     is_number(claim(&claiming), APR_SUCCESS, "now it is claimed");
     stale.id = batch_uuid_make(pool);
     is_number(write_with(received_body, &stale), BATCH_ENOTFOUND, "one that was removed");
-    job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_QUEUED);
+    job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
     write_with(receive_body, &job);
-    job.api = BATCH_API_RESOURCES;
     job.status = BATCH_STATUS_FAILED;
     job.reason = "no item is valid";
     is_number(write_with(received_body, &job), APR_SUCCESS, "one of which nothing is left");
@@ -267,7 +264,7 @@ static void test_abandoned(void)
 
     put(&other);
     for (i = 0; i < 3; i++) {
-        job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_QUEUED);
+        job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
         write_with(receive_body, &job);
         write_with(fill_body, &job);
     }
@@ -276,22 +273,22 @@ static void test_abandoned(void)
     is_number(sweep_up(7, apr_time_from_sec(60), 2), 2, "once it is gone they go, some at a time");
     is_number(number("SELECT count(*) FROM batch_items"), 1, "with their items");
     is_number(sweep_up(7, apr_time_from_sec(60), 10), 1, "to the last");
-    job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_QUEUED);
+    job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
     put(&job); /* of nobody */
     is_number(sweep_up(7, apr_time_from_sec(60), 10), 0, "one of nobody has its time");
     is_number(sweep_up(8, -apr_time_from_sec(1), 10), 1, "and no more");
     is_number(number("SELECT count(*) FROM batch_jobs"), 1, "other jobs stay");
     for (i = 0; i < 150; i++) {
-        job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_QUEUED);
+        job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
         put(&job);
     }
-    job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_QUEUED);
+    job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
     write_with(receive_body, &job);
     is_number(sweep_up(7, apr_time_from_sec(60), 10), 1, "one behind many");
-    job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_COMPLETED);
+    job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
     put(&job);
     is_number(batch_store_write(store, expire_body, &removed, &err, pool), APR_SUCCESS, "expiry");
-    is_number(removed, 0, "is not for jobs that are being received, whatever they say");
+    is_number(removed, 0, "is not for jobs that are being received");
     native(path, "DELETE FROM batch_jobs");
 }
 
@@ -328,7 +325,7 @@ static void test_cancel(void)
     is_number(claim(&claiming), BATCH_ENOTFOUND, "nobody claims it");
     is_number(write_with(cancel_body, &old), BATCH_ECONFLICT, "of an older revision");
     is_number(write_with(cancel_body, &job), BATCH_ECONFLICT, "of a final job");
-    job = resources_job("acme", BATCH_API_NONE, BATCH_STATUS_QUEUED);
+    job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
     put(&job);
     is_number(write_with(cancel_body, &job), BATCH_ECONFLICT, "of one that is being received");
     is_number(misplaced(), 0, "each is in its place among the statuses");

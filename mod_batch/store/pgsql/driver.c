@@ -16,18 +16,13 @@
 #include "store/pgsql/failures.h"
 #include "store/pgsql/pipeline.h"
 #include "store/pgsql/rows.h"
-#include "store/schema.h"
+#include "store/pgsql/statements.h"
 
 /* The oldest server that knows all that we say (MATERIALIZED). */
 #define OLDEST_SERVER 120000
 
 /* Held while the module's own tables are made: "mod_batc". */
 #define SCHEMA_LOCK "7885631833384252515"
-
-static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
-    BATCH_TEXT_SAME, BATCH_TEXT_PGSQL) BATCH_SORT_LIST(BATCH_LIST_ENTRY_PGSQL)};
-
-static const char *const schema[] = {BATCH_SCHEMA_1_PGSQL};
 
 static batch_pgsql_state_t *state_of(const batch_connection_t *connection)
 {
@@ -453,6 +448,25 @@ static batch_failure_e pg_add_column(batch_connection_t *connection, const char 
     return pg_run(connection, sql);
 }
 
+static batch_failure_e pg_rename_column(batch_connection_t *connection, const char *table,
+                                        const char *from, const char *to)
+{
+    char sql[256];
+    apr_int64_t there = 0;
+    batch_failure_e failure;
+
+    apr_snprintf(sql, sizeof(sql),
+                 "SELECT count(*) FROM pg_attribute WHERE attrelid = '%s'::regclass"
+                 " AND attname = '%s' AND NOT attisdropped",
+                 table, from);
+    failure = select_number(connection, &there, sql);
+    if (failure != BATCH_FAILURE_NONE || !there) {
+        return failure;
+    }
+    apr_snprintf(sql, sizeof(sql), "ALTER TABLE %s RENAME COLUMN %s TO %s", table, from, to);
+    return pg_run(connection, sql);
+}
+
 /*
  * The stored items are compressed by the server, with its default (pglz) at a fifth of the speed of
  * lz4, which is there from 14 on if it was built in.
@@ -587,14 +601,15 @@ static batch_failure_e pg_step_end(batch_connection_t *connection, const char **
 
 const batch_driver_t batch_driver_pgsql = {
     .name = "pgsql",
-    .statements = statements,
-    .schema = schema,
+    .statements = batch_pgsql_statements,
+    .schema = batch_pgsql_schema,
     .sets = 1,
     .check_params = pg_check_params,
     .open = pg_open,
     .begin = pg_begin,
     .begin_schema = pg_begin_schema,
     .add_column = pg_add_column,
+    .rename_column = pg_rename_column,
     .refine_schema = pg_refine_schema,
     .commit = pg_commit,
     .rollback = pg_rollback,

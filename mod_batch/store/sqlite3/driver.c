@@ -20,7 +20,7 @@
 #include "store/sqlite3/log.h"
 #include "store/sqlite3/plans.h"
 #include "store/sqlite3/rows.h"
-#include "store/schema.h"
+#include "store/sqlite3/statements.h"
 
 /* Bytes of pages that a connection may keep in memory while it is not in a job. */
 #define IDLE_CACHE (512 * 1024)
@@ -28,11 +28,6 @@
 /* Behind its last change of rows it is not in a job any more: what is between two chunks is less.
  */
 #define KEEP_CACHE apr_time_from_sec(1)
-
-static const char *const statements[BATCH_SQL_COUNT] = {BATCH_STATEMENT_LIST(
-    BATCH_TEXT_SAME, BATCH_TEXT_SQLITE3) BATCH_SORT_LIST(BATCH_LIST_ENTRY_SQLITE3)};
-
-static const char *const schema[] = {BATCH_SCHEMA_1_SQLITE3};
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
@@ -418,6 +413,31 @@ static batch_failure_e sqlite_add_column(batch_connection_t *connection, const c
     return sqlite_run(connection, sql);
 }
 
+/*
+ * SQLite looks through the whole schema for what has the column, and refuses to rename it where the
+ * administrator has a view that does not fit its tables (any more); with writable_schema it leaves
+ * such ones as they are.
+ */
+static batch_failure_e sqlite_rename_column(batch_connection_t *connection, const char *table,
+                                            const char *from, const char *to)
+{
+    char sql[256];
+    batch_failure_e failure;
+    batch_failure_e after;
+
+    if (sqlite3_table_column_metadata(connection->native, NULL, table, to, NULL, NULL, NULL, NULL,
+                                      NULL) == SQLITE_OK) {
+        return BATCH_FAILURE_NONE;
+    }
+    apr_snprintf(sql, sizeof(sql), "ALTER TABLE %s RENAME COLUMN %s TO %s", table, from, to);
+    failure = sqlite_run(connection, "PRAGMA writable_schema = ON");
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = sqlite_run(connection, sql);
+    }
+    after = sqlite_run(connection, "PRAGMA writable_schema = OFF");
+    return failure == BATCH_FAILURE_NONE ? after : failure;
+}
+
 /* ---- The administrator's tables ---------------------------------------------------------------
  */
 
@@ -447,8 +467,8 @@ static batch_failure_e sqlite_columns(batch_connection_t *connection, apr_array_
 
 const batch_driver_t batch_driver_sqlite3 = {
     .name = "sqlite3",
-    .statements = statements,
-    .schema = schema,
+    .statements = batch_sqlite3_statements,
+    .schema = batch_sqlite3_schema,
     .async = 1,
     .one_writer = 1,
     .commit_again = 1,
@@ -458,6 +478,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .begin = sqlite_begin,
     .begin_schema = sqlite_begin_schema,
     .add_column = sqlite_add_column,
+    .rename_column = sqlite_rename_column,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .idle = sqlite_idle,
