@@ -94,6 +94,7 @@ const batch_value_t *batch_value_find(const batch_value_t *values, int count, co
 #define BATCH_WORD_ENTRY(symbol, word) word,
 static const char *const api_words[] = {BATCH_API_LIST(BATCH_WORD_ENTRY)};
 static const char *const status_words[] = {BATCH_STATUS_LIST(BATCH_WORD_ENTRY)};
+static const char *const keys_words[] = {BATCH_KEYS_LIST(BATCH_WORD_ENTRY)};
 static const char *const mode_words[] = {BATCH_MODE_LIST(BATCH_WORD_ENTRY)};
 static const char *const via_words[] = {BATCH_VIA_LIST(BATCH_WORD_ENTRY)};
 static const char *const duplicates_words[] = {BATCH_DUPLICATES_LIST(BATCH_WORD_ENTRY)};
@@ -183,6 +184,16 @@ int batch_type_parse(const char *word)
         }
     }
     return -1;
+}
+
+const char *batch_keys_name(batch_keys_e keys)
+{
+    return word_of(keys_words, BATCH_KEYS_COUNT, (int)keys);
+}
+
+int batch_keys_parse(const char *word)
+{
+    return symbol_of(keys_words, BATCH_KEYS_COUNT, word);
 }
 
 const char *batch_mode_name(batch_mode_e mode)

@@ -99,6 +99,15 @@ int batch_problem_reported(const batch_problems_t *problems, const char *field);
     X(BATCH_STATUS_TIMED_OUT, "timed_out")                                                         \
     X(BATCH_STATUS_EXPIRED, "expired")
 
+/*
+ * Who makes the keys of new rows. client: an item with a key that no row has makes one; generated:
+ * the module makes UUIDs; database: the database does as it inserts a row without that column.
+ */
+#define BATCH_KEYS_LIST(X)                                                                         \
+    X(BATCH_KEYS_CLIENT, "client")                                                                 \
+    X(BATCH_KEYS_GENERATED, "generated")                                                           \
+    X(BATCH_KEYS_DATABASE, "database")
+
 /* sync: the request does everything; mixed: parsing and validation, workers do the rest. */
 #define BATCH_MODE_LIST(X)                                                                         \
     X(BATCH_MODE_SYNC, "sync")                                                                     \
@@ -125,6 +134,7 @@ int batch_problem_reported(const batch_problems_t *problems, const char *field);
 #define BATCH_ENUM_ENTRY(symbol, word) symbol,
 typedef enum { BATCH_API_LIST(BATCH_ENUM_ENTRY) BATCH_API_COUNT } batch_api_e;
 typedef enum { BATCH_STATUS_LIST(BATCH_ENUM_ENTRY) BATCH_STATUS_COUNT } batch_status_e;
+typedef enum { BATCH_KEYS_LIST(BATCH_ENUM_ENTRY) BATCH_KEYS_COUNT } batch_keys_e;
 typedef enum { BATCH_MODE_LIST(BATCH_ENUM_ENTRY) BATCH_MODE_COUNT } batch_mode_e;
 typedef enum { BATCH_VIA_LIST(BATCH_ENUM_ENTRY) BATCH_VIA_COUNT } batch_via_e;
 typedef enum { BATCH_DUPLICATES_LIST(BATCH_ENUM_ENTRY) BATCH_DUPLICATES_COUNT } batch_duplicates_e;
@@ -134,6 +144,7 @@ const char *batch_api_name(batch_api_e api);
 const char *batch_action_name(batch_action_e action);
 const char *batch_status_name(batch_status_e status);
 const char *batch_type_name(batch_type_e type);
+const char *batch_keys_name(batch_keys_e keys);
 const char *batch_mode_name(batch_mode_e mode);
 const char *batch_via_name(batch_via_e via);
 const char *batch_duplicates_name(batch_duplicates_e duplicates);
@@ -149,6 +160,7 @@ int batch_api_parse(const char *word);
 int batch_action_parse(const char *word);
 int batch_status_parse(const char *word);
 int batch_type_parse(const char *word);
+int batch_keys_parse(const char *word);
 int batch_mode_parse(const char *word);
 int batch_via_parse(const char *word);
 int batch_duplicates_parse(const char *word);
@@ -171,6 +183,14 @@ typedef struct batch_column {
     apr_array_header_t *words; /* of const char *: the values allowed (enum=), NULL = any */
 } batch_column_t;
 
+/** By what values of a key are equal, and in which order they are walked over. */
+typedef enum {
+    BATCH_KEY_TEXT,    /* by their letters, or as the column's collation says */
+    BATCH_KEY_INTEGER, /* as numbers of at most 64 bits: "007" is 7, and 9 comes before 10 */
+    BATCH_KEY_UUID,    /* whatever the case of their letters */
+    BATCH_KEY_OTHER    /* as only the database knows */
+} batch_key_type_e;
+
 /** A name by which queries know a column (BatchQueryColumn). */
 typedef struct batch_query_name {
     const char *name;   /* "-": queries do not know the column */
@@ -182,7 +202,7 @@ typedef struct batch_resource {
     const char *name;            /* singular, as requests say it: "record" */
     const char *table;           /* BatchTable */
     const char *key;             /* BatchKey: the column that identifies a row */
-    int key_generated;           /* the server makes the keys; 0: the client does */
+    batch_keys_e keys;           /* who makes its values */
     apr_array_header_t *match;   /* of const char *: BatchMatch, empty = none */
     const char *scope;           /* BatchScope: the organization's column, NULL = none */
     apr_array_header_t *columns; /* of batch_column_t, in the order of the configuration */

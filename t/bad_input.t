@@ -152,7 +152,7 @@ my @operations = (
     ['ids of no element', operation(ids => []), ['ids']],
     ['ids that are a text', operation(ids => 'x'), ['ids']],
     ['ids that are an object', operation(ids => {x => 1}), ['ids']],
-    ['an id that is a number', operation(ids => ['x', 7]), ['ids[1]']],
+    ['an id that is no whole number', operation(ids => ['x', 7.5]), ['ids[1]']],
     ['an id that is an array', operation(ids => [['x']]), ['ids[0]']],
     ['an id that is true', operation(ids => ['a', 'b', JSON::PP::true]), ['ids[2]']],
     ['an id of 256 bytes', operation(ids => ['x' x 256]), ['ids[0]']],
@@ -212,10 +212,10 @@ is_unprocessable(
     [map {"operations[0].$_"} qw(action resource form_id ids)],
     'an empty operation'
 );
-$answer = post_batch(operation(ids => [1, 'x', 2]));
+$answer = post_batch(operation(ids => [1.5, 'x', FALSE]));
 is_unprocessable($answer, ['operations[0].ids[0]', 'operations[0].ids[2]'], 'two wrong ids');
 # But not without bound.
-$answer = post_batch(operation(ids => [(1) x 20000]));
+$answer = post_batch(operation(ids => [(FALSE) x 20000]));
 ok(
     $answer->status == 422 && length $answer->body < 200_000,
     'twenty thousand wrong ids, and an answer of some size'

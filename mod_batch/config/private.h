@@ -150,7 +150,7 @@ const char *batch_secret_files(cmd_parms *cmd, void *directory, const char *path
 /** The inner directives: X(SYMBOL, "Directive", repeated, least, greatest arguments, "usage"). */
 #define BATCH_INNER_LIST(X)                                                                        \
     X(TABLE, "BatchTable", 0, 1, 1, "TABLE")                                                       \
-    X(KEY, "BatchKey", 0, 2, 2, "COLUMN generated|client")                                         \
+    X(KEY, "BatchKey", 0, 2, 2, "COLUMN generated|client|database")                                \
     X(MATCH, "BatchMatch", 0, 1, 16, "COLUMN [COLUMN] ...")                                        \
     X(SCOPE, "BatchScope", 0, 1, 1, "COLUMN")                                                      \
     X(COLUMN, "BatchColumn", 1, 2, 8,                                                              \

@@ -60,11 +60,16 @@ static const char *read_table(batch_section_t *section, cmd_parms *cmd, int argc
 
 static const char *read_key(batch_section_t *section, cmd_parms *cmd, int argc, char *const argv[])
 {
+    char *word = apr_pstrdup(cmd->temp_pool, argv[1]);
+    int keys;
+
     (void)argc;
-    section->resource.key_generated = !strcasecmp(argv[1], "generated");
-    if (!section->resource.key_generated && strcasecmp(argv[1], "client") != 0) {
-        return apr_psprintf(cmd->pool, "'%s' must be generated or client", argv[1]);
+    ap_str_tolower(word);
+    keys = batch_keys_parse(word);
+    if (keys < 0) {
+        return apr_psprintf(cmd->pool, "'%s' must be generated, client or database", argv[1]);
     }
+    section->resource.keys = (batch_keys_e)keys;
     return keep_column(&section->resource.key, argv[0], 0, cmd->pool);
 }
 

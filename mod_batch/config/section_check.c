@@ -212,10 +212,10 @@ static int same_query(const batch_resource_t *a, const batch_resource_t *b)
 int batch_resource_same(const batch_resource_t *a, const batch_resource_t *b)
 {
     return a == b ||
-           (same_text(a->table, b->table) && same_text(a->key, b->key) &&
-            a->key_generated == b->key_generated && same_list(a->match, b->match) &&
-            same_text(a->scope, b->scope) && a->actions == b->actions &&
-            same_text(a->created_at, b->created_at) && same_text(a->updated_at, b->updated_at) &&
+           (same_text(a->table, b->table) && same_text(a->key, b->key) && a->keys == b->keys &&
+            same_list(a->match, b->match) && same_text(a->scope, b->scope) &&
+            a->actions == b->actions && same_text(a->created_at, b->created_at) &&
+            same_text(a->updated_at, b->updated_at) &&
             same_text(a->created_by_id, b->created_by_id) &&
             same_text(a->updated_by_id, b->updated_by_id) &&
             same_text(a->form_column, b->form_column) && same_text(a->form_table, b->form_table) &&

@@ -69,7 +69,7 @@ void batch_item_complete(batch_item_t *item, const batch_application_t *applicat
     }
     batch_item_add_defaults(item, application, p);
     if (item->kind != BATCH_ITEM_KEY && item->kind != BATCH_ITEM_UNMET && !item->key &&
-        application->scope.resource->key_generated) {
+        application->scope.resource->keys == BATCH_KEYS_GENERATED) {
         item->key = batch_item_new_key(job, item->ordinal, p);
         item->key_length = strlen(item->key);
     }

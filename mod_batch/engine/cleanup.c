@@ -166,9 +166,9 @@ static int is_kept(const batch_cleanup_t *cleanup, const char *key)
 }
 
 /*
- * 1 if only the database knows the row that the item names. Not where the key is the server's: then
- * it was looked up before the item was accepted, or made by us. But an item that could not be
- * applied may be one whose row has gone since; then another one may have its match values.
+ * 1 if only the database knows the row that the item names. Not where its key was looked up before
+ * it was accepted, or made by us. But an item that could not be applied may be one whose row has
+ * gone since; then another one may have its match values.
  */
 static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 {
@@ -176,10 +176,10 @@ static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 
     switch (item->kind) {
     case BATCH_ITEM_KEY:
-        return !resource->key_generated ||
+        return resource->keys == BATCH_KEYS_CLIENT ||
                (resource->match->nelts && batch_cleanup_is_doubtful(cleanup->job));
     case BATCH_ITEM_NEW:
-        return !resource->key_generated;
+        return resource->keys != BATCH_KEYS_GENERATED;
     default:
         return 1;
     }
@@ -188,9 +188,9 @@ static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 /* 1 if the item, whose id no row has, names a row by its match values: it is not to make one. */
 static int names_by_match(const batch_cleanup_t *cleanup, const batch_item_t *item)
 {
-    return item->key &&
-           (!batch_item_is_live(item) ||
-            (item->kind == BATCH_ITEM_KEY && cleanup->application->scope.resource->key_generated));
+    return item->key && (!batch_item_is_live(item) ||
+                         (item->kind == BATCH_ITEM_KEY &&
+                          cleanup->application->scope.resource->keys != BATCH_KEYS_CLIENT));
 }
 
 /* An item whose match values are those of several rows names them all. */

@@ -10,6 +10,24 @@ const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, cons
     return name ? apr_hash_get(engine->resources, name, APR_HASH_KEY_STRING) : NULL;
 }
 
+batch_key_type_e batch_engine_key_type(const batch_engine_t *engine,
+                                       const batch_resource_t *resource)
+{
+    const batch_column_t *column = batch_resource_column(resource, resource->key);
+
+    if (!column) {
+        return engine->fitness ? batch_fitness_key_type(engine->fitness, resource) : BATCH_KEY_TEXT;
+    }
+    switch (column->type) {
+    case BATCH_TYPE_INTEGER:
+        return BATCH_KEY_INTEGER;
+    case BATCH_TYPE_TEXT:
+        return BATCH_KEY_TEXT;
+    default:
+        return BATCH_KEY_OTHER;
+    }
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);

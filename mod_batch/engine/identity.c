@@ -66,7 +66,7 @@ static said_e key_said(const batch_judged_t *judged, const batch_plan_t *plan, a
         return SAID_NOT;
     }
     said = *value;
-    return batch_key_settle(&fault, &said, p) ? SAID_WELL : SAID_WRONG;
+    return batch_key_settle(&fault, &said, plan->key_type, p) ? SAID_WELL : SAID_WRONG;
 }
 
 /* The match value of that name, the request's default included. *value: what it is, settled. */
@@ -108,7 +108,7 @@ void batch_identity_judge(batch_judged_t *judged, const batch_plan_t *plan, int 
         judged->unnamed = 1;
         return;
     }
-    if (key == SAID_WELL && (!resource->key_generated || !resource->match->nelts)) {
+    if (key == SAID_WELL && (resource->keys == BATCH_KEYS_CLIENT || !resource->match->nelts)) {
         return;
     }
     for (i = 0; i < resource->match->nelts && match != SAID_WRONG; i++) {
@@ -124,7 +124,7 @@ void batch_identity_judge(batch_judged_t *judged, const batch_plan_t *plan, int 
         judged->look = judged->look_for_key = 1; /* unless there is such a row */
         return;
     }
-    judged->unnamed = !resource->key_generated ||
+    judged->unnamed = resource->keys == BATCH_KEYS_CLIENT ||
                       (resource->match->nelts && (match == SAID_WRONG || !is_faultless));
 }
 

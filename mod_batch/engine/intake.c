@@ -629,8 +629,11 @@ static apr_status_t start_ahead(batch_intake_state_t *intake)
 apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_pool_t *p = intake->p;
+    batch_plan_t *plan = apr_pmemdup(p, intake->plan, sizeof(*plan));
     apr_status_t rv;
 
+    plan->key_type = batch_engine_key_type(intake->engine, plan->resource);
+    intake->plan = plan;
     intake->job->header = intake->source->header;
     intake->before = *intake->job;
     intake->refusals = apr_array_make(p, 4, sizeof(batch_item_error_t));

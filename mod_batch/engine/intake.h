@@ -31,6 +31,7 @@ typedef struct batch_resources_request {
 /** A request that was found to be sound. */
 typedef struct batch_plan {
     const batch_resource_t *resource;
+    batch_key_type_e key_type; /* of resource->key; set by the intake */
     batch_action_e action;
     batch_mode_e mode;
     batch_duplicates_e duplicate_handling;

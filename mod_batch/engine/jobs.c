@@ -77,6 +77,14 @@ static apr_status_t check_permission(const batch_engine_t *engine, const batch_a
 /* ---- Calls that change a job ------------------------------------------------------------------
  */
 
+/* By what the ids of that resource are in order. */
+static batch_key_type_e key_type_of(const batch_engine_t *engine, const char *name)
+{
+    const batch_resource_t *resource = batch_engine_resource(engine, name);
+
+    return resource ? batch_engine_key_type(engine, resource) : BATCH_KEY_TEXT;
+}
+
 /* What the bodies of the transactions below work on. */
 struct change {
     const batch_engine_t *engine;
@@ -204,7 +212,8 @@ apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
     if (rv != APR_SUCCESS) {
         return end_call(rv, engine, acceptance.resource, acceptance.action, err, p);
     }
-    change.items = batch_selection_sort(request->operation_count ? request->first.ids : NULL, p);
+    change.items = batch_selection_sort(request->operation_count ? request->first.ids : NULL,
+                                        key_type_of(engine, request->first.resource), p);
     job->id = batch_uuid_make(p);
     job->api = BATCH_API_RECORDS;
     job->organization = actor->organization;
@@ -315,7 +324,8 @@ apr_status_t batch_job_add_operations(batch_job_t *job, const batch_engine_t *en
     apr_status_t rv = batch_operation_accept(&acceptance, request, err, p);
 
     if (rv == APR_SUCCESS) {
-        change.items = batch_selection_sort(request->first.ids, p);
+        change.items = batch_selection_sort(request->first.ids,
+                                            key_type_of(engine, request->first.resource), p);
         rv = write_change(&change, add_operations_body, BATCH_CHANGE, err);
     }
     if (rv == APR_SUCCESS) {
@@ -386,7 +396,8 @@ static apr_status_t start_once(struct change *change, batch_error_t *err)
         rv = batch_job_select(&selected, &acceptance, job, err, p);
     }
     if (rv == APR_SUCCESS) {
-        change->items = selected ? batch_selection_sort(selected, p) : NULL;
+        change->items =
+            selected ? batch_selection_sort(selected, key_type_of(engine, job->resource), p) : NULL;
         rv = write_change(change, start_body, BATCH_CHANGE, err);
     }
     return end_call(rv, engine, acceptance.resource, acceptance.action, err, p);

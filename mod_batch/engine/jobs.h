@@ -47,6 +47,13 @@ struct batch_engine {
 const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, const char *name);
 
 /**
+ * The type of the resource's key: that of its BatchColumn, or, where none declares it, that of the
+ * table's column. Known while the resource is in service.
+ */
+batch_key_type_e batch_engine_key_type(const batch_engine_t *engine,
+                                       const batch_resource_t *resource);
+
+/**
  * The names of the resources that take at least one of the actions, for a message: in order, with
  * commas between them.
  * @param actions     a bit for each batch_action_e

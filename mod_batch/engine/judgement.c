@@ -8,6 +8,7 @@
 #include "engine/identity.h"
 #include "engine/unknown_name.h"
 #include "engine/validation.h"
+#include "text/numbers.h"
 #include "text/uuid.h"
 
 static void add_error(batch_judged_t *judged, const char *field, const char *code,
@@ -42,6 +43,13 @@ static const batch_value_t *effective(const batch_plan_t *plan, const batch_judg
     return value ? value : batch_value_find(plan->properties, plan->property_count, name);
 }
 
+/* 1 if a key that no row has is that of a new row. */
+static int makes_keys(const batch_plan_t *plan)
+{
+    return plan->resource->keys == BATCH_KEYS_CLIENT &&
+           !batch_action_is(plan->action, BATCH_ACTION_NEEDS_KEY);
+}
+
 static void judge_key(batch_judged_t *judged, const batch_plan_t *plan, const batch_value_t *value,
                       apr_pool_t *p)
 {
@@ -51,12 +59,16 @@ static void judge_key(batch_judged_t *judged, const batch_plan_t *plan, const ba
     if (!value->value) {
         return; /* null: none given */
     }
-    if (!batch_key_settle(&fault, &key, p)) {
+    if (!batch_key_settle(&fault, &key, plan->key_type, p)) {
         add_error(judged, plan->resource->key, fault.code, fault.message);
         return;
     }
     judged->item.key = key.value;
     judged->item.key_length = strlen(key.value);
+    if (makes_keys(plan) && plan->key_type == BATCH_KEY_INTEGER &&
+        batch_number_integer(&key.value, key.value, p) == BATCH_NUMBER_BEYOND) {
+        add_error(judged, plan->resource->key, "out_of_range", "is beyond what 64 bits can hold");
+    }
 }
 
 /* The first one gets all the words: to look for names costs more than to read an item. */
@@ -165,7 +177,7 @@ void batch_judge_spelling(batch_source_item_t *item, const batch_plan_t *plan, a
             continue;
         }
         if (!strcmp(value.name, resource->key)) {
-            is_sound = batch_key_settle(&ignored, &value, p);
+            is_sound = batch_key_settle(&ignored, &value, plan->key_type, p);
         } else {
             is_sound = column && batch_action_is(plan->action, BATCH_ACTION_CHANGES) &&
                        batch_value_settle(&ignored, &value, column, p);
@@ -253,7 +265,7 @@ static int sets_immutable(const batch_judged_t *judged, const batch_plan_t *plan
 /* An item that creates a row needs a key of its own where the server makes none. */
 static void require_key(batch_judged_t *judged, const batch_plan_t *plan)
 {
-    if (!plan->resource->key_generated && !judged->item.key) {
+    if (plan->resource->keys == BATCH_KEYS_CLIENT && !judged->item.key) {
         add_error(judged, plan->resource->key, "missing", "is required for a new row");
     }
 }
@@ -261,6 +273,7 @@ static void require_key(batch_judged_t *judged, const batch_plan_t *plan)
 /* How the item finds its row, and whether the database has to be asked about it. */
 static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
 {
+    int is_known = plan->resource->keys != BATCH_KEYS_CLIENT; /* a key is that of a row, or wrong */
     batch_item_t *item = &judged->item;
 
     if (batch_action_is(plan->action, BATCH_ACTION_NEEDS_KEY)) {
@@ -276,12 +289,11 @@ static void judge_row(batch_judged_t *judged, const batch_plan_t *plan)
         int immutable = sets_immutable(judged, plan);
 
         item->kind = BATCH_ITEM_KEY;
-        judged->look = plan->resource->key_generated || judged->lacks || immutable;
-        judged->look_for_key = plan->resource->key_generated && !immutable;
+        judged->look = is_known || judged->lacks || immutable;
+        judged->look_for_key = is_known && !immutable;
     } else if (has_match(judged, plan)) {
         item->kind = BATCH_ITEM_MATCH;
-        judged->look =
-            !plan->resource->key_generated || judged->lacks || sets_immutable(judged, plan);
+        judged->look = !is_known || judged->lacks || sets_immutable(judged, plan);
     } else {
         item->kind = BATCH_ITEM_NEW;
         require_key(judged, plan);
@@ -379,9 +391,7 @@ static void judge_found(batch_judged_t *judged, const batch_plan_t *plan,
     } else if (look->found && item->kind == BATCH_ITEM_KEY) {
         item->key = look->key; /* as the database writes it */
         item->key_length = strlen(look->key);
-    } else if (!look->found && item->kind == BATCH_ITEM_KEY &&
-               (plan->resource->key_generated ||
-                batch_action_is(plan->action, BATCH_ACTION_NEEDS_KEY))) {
+    } else if (!look->found && item->kind == BATCH_ITEM_KEY && !makes_keys(plan)) {
         add_error(judged, plan->resource->key, "not_found",
                   apr_psprintf(p, "no %s has this id", plan->resource->name));
     } else if (!look->found) {

@@ -17,6 +17,7 @@ struct reselection {
     const batch_job_t *before;
     batch_job_t *after;
     apr_hash_t *selected; /* the ids, by themselves */
+    batch_key_type_e key_type;
 };
 
 static void add_error(apr_array_header_t *errors, const batch_item_t *item)
@@ -75,7 +76,8 @@ static apr_status_t reselect_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp
         rv = batch_tx_segments_delete(tx, after);
     }
     if (rv == APR_SUCCESS && errors->nelts) {
-        rv = batch_selection_store(tx, after, batch_selection_sort(items, ptemp), ptemp);
+        rv = batch_selection_store(
+            tx, after, batch_selection_sort(items, reselection->key_type, ptemp), ptemp);
     }
     return rv == APR_SUCCESS ? batch_tx_progress(tx, after) : rv;
 }
@@ -84,7 +86,9 @@ apr_status_t batch_reselect(batch_job_t *job, const batch_engine_t *engine, batc
                             apr_pool_t *p)
 {
     batch_job_t before = *job;
-    struct reselection reselection = {engine, &before, job, apr_hash_make(p)};
+    const batch_resource_t *resource = batch_engine_resource(engine, job->resource);
+    batch_key_type_e key_type = resource ? batch_engine_key_type(engine, resource) : BATCH_KEY_TEXT;
+    struct reselection reselection = {engine, &before, job, apr_hash_make(p), key_type};
     apr_array_header_t *items = NULL;
     apr_status_t rv = batch_job_select_again(&items, engine, job, err, p);
     int i;
@@ -93,6 +97,7 @@ apr_status_t batch_reselect(batch_job_t *job, const batch_engine_t *engine, batc
         job->judge_again = 0; /* its ids came with the request: they stand */
         return APR_SUCCESS;
     }
+    items = batch_selection_sort(items, key_type, p); /* in the spelling of those that are stored */
     for (i = 0; rv == APR_SUCCESS && i < items->nelts; i++) {
         const batch_item_t *item = &APR_ARRAY_IDX(items, i, batch_item_t);
 

@@ -3,12 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/validation.h"
+
 /* ---- Order ----------------------------------------------------------------------------------- */
 
 /* An item to be sorted: its first bytes decide between most, without a look at the key. */
 typedef struct sorted {
     apr_uint64_t beginning;
-    const batch_item_t *item;
+    batch_item_t item;
+    int is_number; /* of a type of integers: it is one */
 } sorted_t;
 
 /* The first eight bytes of the key as a number that is as large as they come late in the order. */
@@ -23,20 +26,17 @@ static apr_uint64_t beginning_of(const batch_item_t *item)
     return number;
 }
 
-static int compare_keys(const void *a, const void *b)
+/* The same of a whole number: strtoll gives the nearest for one that is beyond 64 bits. */
+static apr_uint64_t beginning_of_number(const batch_item_t *item)
 {
-    const sorted_t *one = a;
-    const sorted_t *other = b;
-    const batch_item_t *left = one->item;
-    const batch_item_t *right = other->item;
+    return (apr_uint64_t)strtoll(item->key, NULL, 10) ^ 1ULL << 63;
+}
+
+static int compare_texts(const batch_item_t *left, const batch_item_t *right)
+{
     apr_size_t shorter =
         left->key_length < right->key_length ? left->key_length : right->key_length;
-    int order;
-
-    if (one->beginning != other->beginning) {
-        return one->beginning > other->beginning ? 1 : -1;
-    }
-    order = memcmp(left->key, right->key, shorter);
+    int order = memcmp(left->key, right->key, shorter);
 
     if (order) {
         return order;
@@ -44,22 +44,75 @@ static int compare_keys(const void *a, const void *b)
     return (left->key_length > right->key_length) - (left->key_length < right->key_length);
 }
 
-apr_array_header_t *batch_selection_sort(const apr_array_header_t *selected, apr_pool_t *p)
+/* Of numbers without zeros in front the longer one is further from zero. */
+static int compare_numbers(const batch_item_t *left, const batch_item_t *right)
 {
-    apr_array_header_t *items =
-        apr_array_make(p, selected ? selected->nelts : 0, sizeof(batch_item_t));
-    sorted_t *sorted = apr_palloc(p, (apr_size_t)items->nalloc * sizeof(*sorted));
+    int is_negative = *left->key == '-';
+    int order;
+
+    if (is_negative != (*right->key == '-')) {
+        return is_negative ? -1 : 1;
+    }
+    order = left->key_length == right->key_length
+                ? memcmp(left->key, right->key, left->key_length)
+                : (left->key_length > right->key_length) - (left->key_length < right->key_length);
+    return is_negative ? -order : order;
+}
+
+static int compare_keys(const sorted_t *one, const sorted_t *other)
+{
+    if (one->is_number != other->is_number) {
+        return one->is_number ? -1 : 1;
+    }
+    if (one->beginning != other->beginning) {
+        return one->beginning > other->beginning ? 1 : -1;
+    }
+    return one->is_number ? compare_numbers(&one->item, &other->item)
+                          : compare_texts(&one->item, &other->item);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const sorted_t *one = a;
+    const sorted_t *other = b;
+    int order = compare_keys(one, other);
+
+    return order ? order
+                 : (one->item.ordinal > other->item.ordinal) -
+                       (one->item.ordinal < other->item.ordinal);
+}
+
+static void prepare(sorted_t *sorted, const batch_item_t *item, batch_key_type_e type,
+                    apr_pool_t *p)
+{
+    const char *spelling = batch_key_spell(item->key, type, p);
+
+    sorted->item = *item;
+    if (spelling && spelling != item->key) {
+        sorted->item.key = spelling;
+        sorted->item.key_length = strlen(spelling);
+    }
+    sorted->is_number = spelling && type == BATCH_KEY_INTEGER;
+    sorted->beginning =
+        sorted->is_number ? beginning_of_number(&sorted->item) : beginning_of(&sorted->item);
+}
+
+apr_array_header_t *batch_selection_sort(const apr_array_header_t *selected, batch_key_type_e type,
+                                         apr_pool_t *p)
+{
+    int count = selected ? selected->nelts : 0;
+    apr_array_header_t *items = apr_array_make(p, count, sizeof(batch_item_t));
+    sorted_t *sorted = apr_palloc(p, (apr_size_t)(unsigned)(count + 1) * sizeof(*sorted));
     int i;
 
-    for (i = 0; selected && i < selected->nelts; i++) {
-        sorted[i].item = &APR_ARRAY_IDX(selected, i, batch_item_t);
-        sorted[i].beginning = beginning_of(sorted[i].item);
+    for (i = 0; i < count; i++) {
+        prepare(&sorted[i], &APR_ARRAY_IDX(selected, i, batch_item_t), type, p);
     }
-    if (selected) {
-        qsort(sorted, (size_t)selected->nelts, sizeof(*sorted), compare_keys);
-    }
-    for (i = 0; selected && i < selected->nelts; i++) {
-        APR_ARRAY_PUSH(items, batch_item_t) = *sorted[i].item;
+    qsort(sorted, (size_t)count, sizeof(*sorted), compare);
+    for (i = 0; i < count; i++) {
+        if (!i || compare_keys(&sorted[i - 1], &sorted[i])) {
+            APR_ARRAY_PUSH(items, batch_item_t) = sorted[i].item;
+        }
     }
     return items;
 }

@@ -11,9 +11,12 @@
 /**
  * The items (of batch_item_t, NULL = none) in the order in which they are stored and applied: by
  * key, so that neighbours in the index are touched together and any two batches lock rows in the
- * same order. The new array is in p, keys are kept by reference.
+ * same order. Keys get the one spelling that those of that type have; of two items with the same
+ * key only the one with the lower ordinal stays. What is no key of that type is no row's id, and
+ * stands behind all others. The new array is in p, keys are kept by reference where they can be.
  */
-apr_array_header_t *batch_selection_sort(const apr_array_header_t *selected, apr_pool_t *p);
+apr_array_header_t *batch_selection_sort(const apr_array_header_t *selected, batch_key_type_e type,
+                                         apr_pool_t *p);
 
 /** Stores sorted items with their job. ptemp is used only during the call. */
 apr_status_t batch_selection_store(batch_tx_t *tx, const batch_job_t *job,

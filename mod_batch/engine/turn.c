@@ -85,12 +85,11 @@ static const char *describe_section(const batch_resource_t *resource, apr_pool_t
     apr_array_header_t *parts = apr_array_make(p, 16, sizeof(const char *));
     int i;
 
-    APR_ARRAY_PUSH(parts, const char *) =
-        apr_pstrcat(p, resource->table, "\t", resource->key,
-                    resource->key_generated ? "\tgenerated" : "\tclient", "\t",
-                    resource->scope ? resource->scope : "", "\t", words_of(resource->match, p),
-                    "\t", resource->form_column ? resource->form_column : "", "\t",
-                    resource->form_column ? resource->form_table : "", "\n", NULL);
+    APR_ARRAY_PUSH(parts, const char *) = apr_pstrcat(
+        p, resource->table, "\t", resource->key, "\t", batch_keys_name(resource->keys), "\t",
+        resource->scope ? resource->scope : "", "\t", words_of(resource->match, p), "\t",
+        resource->form_column ? resource->form_column : "", "\t",
+        resource->form_column ? resource->form_table : "", "\n", NULL);
     for (i = 0; resource->columns && i < resource->columns->nelts; i++) {
         APR_ARRAY_PUSH(parts, const char *) =
             describe_column(&APR_ARRAY_IDX(resource->columns, i, batch_column_t), p);

@@ -7,6 +7,7 @@
 
 #include "text/moments.h"
 #include "text/numbers.h"
+#include "text/uuid.h"
 
 /* Characters of well-formed UTF-8: the bytes that do not continue one. */
 static apr_int64_t character_count(const char *text)
@@ -245,8 +246,52 @@ int batch_value_settle(batch_fault_t *fault, batch_value_t *value, const batch_c
     return 1;
 }
 
-int batch_key_settle(batch_fault_t *fault, batch_value_t *value, apr_pool_t *p)
+/* The spelling of a whole number, or NULL. */
+static const char *spell_integer(const char *text, apr_pool_t *p)
 {
+    int is_negative = *text == '-';
+    const char *digits = text + is_negative;
+    apr_size_t zeros = strspn(digits, "0");
+    apr_size_t count = strspn(digits, "0123456789");
+
+    if (!count || digits[count]) {
+        return NULL;
+    }
+    if (zeros == count) {
+        return digits + count - 1; /* the last zero, which has no sign */
+    }
+    if (!zeros) {
+        return text;
+    }
+    return is_negative ? apr_pstrcat(p, "-", digits + zeros, NULL) : digits + zeros;
+}
+
+const char *batch_key_spell(const char *text, batch_key_type_e type, apr_pool_t *p)
+{
+    unsigned char bytes[BATCH_UUID_BYTES];
+    char *spelling;
+
+    switch (type) {
+    case BATCH_KEY_INTEGER:
+        return spell_integer(text, p);
+    case BATCH_KEY_UUID:
+        if (!batch_uuid_read(bytes, text)) {
+            return text;
+        }
+        spelling = apr_palloc(p, BATCH_UUID_SIZE);
+        batch_uuid_write(spelling, bytes);
+        return spelling;
+    case BATCH_KEY_TEXT:
+    case BATCH_KEY_OTHER:
+        break;
+    }
+    return text;
+}
+
+int batch_key_settle(batch_fault_t *fault, batch_value_t *value, batch_key_type_e type,
+                     apr_pool_t *p)
+{
+    const char *spelling;
     apr_size_t length;
 
     if (value->kind == BATCH_KIND_NUMBER &&
@@ -261,7 +306,15 @@ int batch_key_settle(batch_fault_t *fault, batch_value_t *value, apr_pool_t *p)
     if (strspn(value->value, " \t\r\n") == length) {
         return refuse(fault, "missing", "must not be empty");
     }
-    return length <= BATCH_KEY_BYTES ||
-           refuse(fault, "too_long",
-                  "must not be longer than " APR_STRINGIFY(BATCH_KEY_BYTES) " bytes");
+    spelling = batch_key_spell(value->value, type, p);
+    if (!spelling) {
+        return refuse(fault, "malformed",
+                      "must be a whole number: digits, with a minus sign in front or none");
+    }
+    if (strlen(spelling) > BATCH_KEY_BYTES) {
+        return refuse(fault, "too_long",
+                      "must not be longer than " APR_STRINGIFY(BATCH_KEY_BYTES) " bytes");
+    }
+    value->value = spelling;
+    return 1;
 }

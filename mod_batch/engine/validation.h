@@ -31,7 +31,18 @@ int batch_value_settle(batch_fault_t *fault, batch_value_t *value, const batch_c
 /** Bytes that a key may have. */
 #define BATCH_KEY_BYTES 255
 
-/** The same for a key that is not null: a string, or a whole number, which becomes one. */
-int batch_key_settle(batch_fault_t *fault, batch_value_t *value, apr_pool_t *p);
+/**
+ * The same for a key that is not null: a string, or a whole number, which becomes one. One of
+ * integers is a minus sign or none, and digits, whose one spelling has no zeros in front; it may be
+ * beyond 64 bits, which no row is. Of UUIDs: a UUID in lower case; what is none of these stays as
+ * it is, and names no row.
+ */
+int batch_key_settle(batch_fault_t *fault, batch_value_t *value, batch_key_type_e type,
+                     apr_pool_t *p);
+
+/**
+ * The one spelling of a key of that type, in p or within text; NULL if text is none of integers.
+ */
+const char *batch_key_spell(const char *text, batch_key_type_e type, apr_pool_t *p);
 
 #endif

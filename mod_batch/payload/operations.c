@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "engine/validation.h"
 #include "payload/id_set.h"
 #include "payload/json_reader.h"
 #include "payload/operations_shape.h"
@@ -56,6 +57,25 @@ static apr_status_t add_id(batch_operations_parser_t *parser, const char *id, ap
     return status;
 }
 
+/** Takes one id that is no string: a whole number is the string that says the same. */
+static apr_status_t add_number(batch_operations_parser_t *parser,
+                               const batch_json_element_t *element)
+{
+    batch_value_t value = {"ids", apr_pstrmemdup(parser->scratch, element->text, element->length),
+                           BATCH_KIND_NUMBER};
+    apr_status_t status = APR_SUCCESS;
+    batch_fault_t fault;
+
+    if (batch_key_settle(&fault, &value, BATCH_KEY_TEXT, parser->scratch)) {
+        status = add_id(parser, value.value, strlen(value.value), element->index);
+    } else {
+        batch_problem_list_add(&parser->id_problems, "must be a string or a whole number",
+                               "operations[0].ids[%" APR_INT64_T_FMT "]", element->index);
+    }
+    apr_pool_clear(parser->scratch);
+    return status;
+}
+
 /** Takes one element of ids: a batch_json_element_fn. */
 static apr_status_t take_element(void *baton, const batch_json_element_t *element)
 {
@@ -65,8 +85,11 @@ static apr_status_t take_element(void *baton, const batch_json_element_t *elemen
     apr_status_t status;
 
     parser->ids_sent++;
+    if (strchr("-0123456789", element->first) && element->text) {
+        return add_number(parser, element);
+    }
     if (element->first != '"') {
-        batch_problem_list_add(&parser->id_problems, "must be a string",
+        batch_problem_list_add(&parser->id_problems, "must be a string or a whole number",
                                "operations[0].ids[%" APR_INT64_T_FMT "]", element->index);
         return APR_SUCCESS;
     }

@@ -61,7 +61,9 @@ typedef enum {
 
 /* What a table promises, and asks for. */
 typedef struct batch_table_facts {
-    int key_takes_uuid;         /* the key's column can hold a UUID */
+    int key_takes_uuid; /* the key's column can hold a UUID */
+    int key_is_made;    /* a row that is inserted without a key gets one */
+    batch_key_type_e key_type;
     int key_unique;             /* a unique index: one row at most, in a scope, has a key */
     int key_unique_alone;       /* one of the key and nothing else: one row at most of all scopes */
     int key_unique_in_scope;    /* one that has the scope's column, too */

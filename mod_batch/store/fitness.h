@@ -34,7 +34,14 @@ int batch_fitness_serves(const batch_fitness_t *fitness, const batch_resource_t 
 
 /** Notes what batch_store_compare has found. */
 void batch_fitness_note(batch_fitness_t *fitness, const batch_resource_t *resource,
-                        const apr_array_header_t *misfits);
+                        const apr_array_header_t *misfits, batch_key_type_e key_type);
+
+/**
+ * The type of the column of the resource's key, as the last look has found it. It is known while an
+ * action of the resource is in service.
+ */
+batch_key_type_e batch_fitness_key_type(const batch_fitness_t *fitness,
+                                        const batch_resource_t *resource);
 
 /**
  * For a request: APR_SUCCESS if the action is in service. What is not is looked at first, but no

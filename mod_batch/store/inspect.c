@@ -46,6 +46,7 @@ void batch_misfit_add(apr_array_header_t *misfits, const char *directive, unsign
 typedef struct comparison {
     const batch_resource_t *resource;
     apr_array_header_t *misfits;
+    batch_key_type_e key_type;
 } comparison_t;
 
 /* One table, as it is. */
@@ -147,18 +148,42 @@ static apr_status_t compare_tables(batch_tx_t *tx, const comparison_t *compariso
 /* ---- What the columns rule out -----------------------------------------------------------------
  */
 
+/* A key that the database is to make. */
+static void compare_made_key(const comparison_t *comparison, const batch_table_facts_t *facts)
+{
+    const batch_resource_t *resource = comparison->resource;
+    unsigned creating = resource->actions & CREATING;
+
+    if (!creating || resource->keys != BATCH_KEYS_DATABASE) {
+        return;
+    }
+    if (!facts->key_is_made) {
+        batch_misfit_add(comparison->misfits, "BatchKey", creating,
+                         "the database is to make the keys of table \"%s\", whose column \"%s\" "
+                         "has nothing that makes one: merge and overwrite need an identity, a "
+                         "serial or a DEFAULT, with SQLite an INTEGER PRIMARY KEY or a DEFAULT",
+                         resource->table, resource->key);
+    }
+    if (facts->key_type == BATCH_KEY_OTHER) {
+        batch_misfit_add(comparison->misfits, "BatchKey", creating,
+                         "column \"%s\" of table \"%s\" is neither one of integers nor of texts "
+                         "nor of UUIDs: the keys that \"database\" makes have to be",
+                         resource->key, resource->table);
+    }
+}
+
 static void compare_key(const comparison_t *comparison, const batch_table_facts_t *facts)
 {
     const batch_resource_t *resource = comparison->resource;
     unsigned creating = resource->actions & CREATING;
 
-    if (resource->key_generated && creating && !facts->key_takes_uuid) {
+    if (resource->keys == BATCH_KEYS_GENERATED && creating && !facts->key_takes_uuid) {
         batch_misfit_add(comparison->misfits, "BatchKey", resource->actions,
                          "column \"%s\" of table \"%s\" is one of numbers: it cannot hold the "
                          "UUIDs that \"generated\" makes",
                          resource->key, resource->table);
     }
-    if (resource->key_generated || !creating || !resource->scope) {
+    if (resource->keys != BATCH_KEYS_CLIENT || !creating || !resource->scope) {
         return;
     }
     if (facts->key_unique_alone) {
@@ -269,7 +294,7 @@ static void doubt(const comparison_t *comparison, const batch_table_facts_t *fac
 
 static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    const comparison_t *comparison = baton;
+    comparison_t *comparison = baton;
     const batch_resource_t *resource = comparison->resource;
     batch_connection_t *connection = tx->connection;
     batch_failure_e failure = BATCH_FAILURE_NONE;
@@ -291,6 +316,8 @@ static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         return batch_tx_fail(tx, failure, "looking at a table");
     }
     compare_key(comparison, &facts);
+    compare_made_key(comparison, &facts);
+    comparison->key_type = facts.key_type;
     rv = compare_scope(tx, comparison, "BatchScope", resource->table, resource->scope, ptemp);
     if (rv == APR_SUCCESS && resource->form_column) {
         rv = compare_scope(tx, comparison, "BatchForm", resource->form_table, resource->form_scope,
@@ -301,10 +328,15 @@ static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 }
 
 apr_status_t batch_store_compare(batch_store_t *store, apr_array_header_t *misfits,
-                                 const batch_resource_t *resource, batch_error_t *err,
-                                 apr_pool_t *ptemp)
+                                 batch_key_type_e *key_type, const batch_resource_t *resource,
+                                 batch_error_t *err, apr_pool_t *ptemp)
 {
-    comparison_t comparison = {resource, misfits};
+    comparison_t comparison = {resource, misfits, BATCH_KEY_TEXT};
+    apr_status_t rv;
 
-    return batch_store_run(store, BATCH_RUN_INSPECT, compare, &comparison, err, ptemp);
+    rv = batch_store_run(store, BATCH_RUN_INSPECT, compare, &comparison, err, ptemp);
+    if (key_type) {
+        *key_type = comparison.key_type;
+    }
+    return rv;
 }

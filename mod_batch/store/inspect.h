@@ -21,13 +21,14 @@ unsigned batch_misfits_actions(const apr_array_header_t *misfits);
 /**
  * Compares a resource with the real tables: table, key, match, scope, stamps, columns, and the
  * form's table; the privileges that each action needs; what the columns rule out (a generated key
- * in a column of numbers, a scope column that takes two organizations for one, client-made keys
- * that are unique over all organizations); and what may surprise. misfits (of batch_misfit_t) is
- * what was found, and empty where all fits.
+ * in a column of numbers, keys of the database in one that makes none, a scope column that takes
+ * two organizations for one, client-made keys that are unique over all organizations); and what may
+ * surprise. misfits (of batch_misfit_t) is what was found, and empty where all fits. *key_type (or
+ * NULL): of the key's column; where a table or a column is missing it is BATCH_KEY_TEXT.
  */
 apr_status_t batch_store_compare(batch_store_t *store, apr_array_header_t *misfits,
-                                 const batch_resource_t *resource, batch_error_t *err,
-                                 apr_pool_t *ptemp);
+                                 batch_key_type_e *key_type, const batch_resource_t *resource,
+                                 batch_error_t *err, apr_pool_t *ptemp);
 
 /** Adds a batch_misfit_t; the message is formatted into the list's pool. For drivers. */
 void batch_misfit_add(apr_array_header_t *misfits, const char *directive, unsigned actions,

@@ -27,7 +27,7 @@ ENGINE void make_named_rows(apr_pool_t *p)
     named.name = "named";
     named.table = "named_rows";
     named.key = "id";
-    named.key_generated = 1;
+    named.keys = BATCH_KEYS_GENERATED;
     named.scope = "organization_id";
     named.updated_at = "updated_at";
     named.actions =

@@ -16,7 +16,7 @@ static const char *misfits_text(batch_store_t *store, const batch_resource_t *re
     const char *text = "";
     int i;
 
-    if (batch_store_compare(store, misfits, resource, &err, p) != APR_SUCCESS) {
+    if (batch_store_compare(store, misfits, NULL, resource, &err, p) != APR_SUCCESS) {
         return err.message;
     }
     for (i = 0; i < misfits->nelts; i++) {

@@ -20,7 +20,7 @@ FIXTURE void make_resource(void)
     resource.name = "matched";
     resource.table = "Matched";
     resource.key = "Id";
-    resource.key_generated = 1;
+    resource.keys = BATCH_KEYS_GENERATED;
     resource.scope = "org";
     resource.match = apr_array_make(pool, 2, sizeof(const char *));
     APR_ARRAY_PUSH(resource.match, const char *) = "code";

@@ -29,7 +29,7 @@ FIXTURE void make_resource(void)
     resource.name = "full";
     resource.table = "full_rows";
     resource.key = "id";
-    resource.key_generated = 1;
+    resource.keys = BATCH_KEYS_GENERATED;
     resource.scope = "org";
     resource.actions = 1u << BATCH_ACTION_MERGE;
     match_by("code", NULL);

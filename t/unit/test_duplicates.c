@@ -22,7 +22,7 @@ static void make_resource(apr_pool_t *p)
 
     resource.name = "named";
     resource.key = "id";
-    resource.key_generated = 1;
+    resource.keys = BATCH_KEYS_GENERATED;
     resource.match = apr_array_make(p, 2, sizeof(const char *));
     resource.columns = apr_array_make(p, 3, sizeof(batch_column_t));
     for (i = 0; i < 2; i++) {

@@ -210,7 +210,7 @@ static void test_equal_texts(void)
         is_number(number("SELECT count(*) FROM \"Matched\""), 2, "no more");
     }
     make_matched("numeric PRIMARY KEY", "text", "");
-    resource.key_generated = 0;
+    resource.keys = BATCH_KEYS_CLIENT;
     add_item(BATCH_ITEM_KEY, "1.0", "code=c1", "name=a", NULL);
     add_item(BATCH_ITEM_KEY, "1.00", "name=b", NULL);
     add_item(BATCH_ITEM_KEY, "2", "code=c2", NULL);

@@ -248,14 +248,18 @@ static void test_shape(void)
                      "operations are no array");
 }
 
+#define NO_ID(place) "operations[0].ids[" #place "]: must be a string or a whole number | "
+
 static void test_ids(void)
 {
     check(FIRST("\"ids\":[\"a\",1,null,[\"b\"],{\"c\":1},true,\"\",\"d\"]"),
-          "start 1 -/-/-/- ids(8) 0=a 7=d | operations[0].ids[1]: must be a string | "
-          "operations[0].ids[2]: must be a string | operations[0].ids[3]: must be a string | "
-          "operations[0].ids[4]: must be a string | operations[0].ids[5]: must be a string | "
-          "operations[0].ids[6]: must not be empty",
-          "ids that are none");
+          "start 1 -/-/-/- ids(8) 0=a 1=1 7=d | " NO_ID(2) NO_ID(3) NO_ID(4)
+              NO_ID(5) "operations[0].ids[6]: must not be empty",
+          "ids that are none, and one that is a number");
+    check(FIRST("\"ids\":[7,\"7\", 7.0 ,7e0,-7,-0,12345678901234567890,1.5,1e30]"),
+          "start 1 -/-/-/- ids(9) 0=7 4=-7 5=0 6=12345678901234567890 | " NO_ID(
+              7) "operations[0].ids[8]: must be a string or a whole number",
+          "whole numbers, each once");
     check(FIRST("\"ids\":[\"a\\u0000\",\"\\u0000\"]"),
           "start 1 -/-/-/- ids(2) | operations[0].ids[0]: must not contain U+0000 | "
           "operations[0].ids[1]: must not contain U+0000",
@@ -310,7 +314,7 @@ static void test_id_length(void)
                problem, "an id of 3000 bytes");
     check_long(apr_pstrcat(pool, "{\"batch\":{\"operations\":[{\"ids\":[[\"", repeat("x", 3000),
                            "\"]]}]}}", NULL),
-               "start 1 -/-/-/- ids(1) | operations[0].ids[0]: must be a string",
+               "start 1 -/-/-/- ids(1) | operations[0].ids[0]: must be a string or a whole number",
                "a long element that is no string");
 }
 
@@ -343,7 +347,7 @@ static void test_many_problems(void)
 
     parse(&parsed,
           apr_pstrcat(pool, "{\"batch\":{\"start\":1,\"operations\":[{\"ids\":[",
-                      repeat("1,", 5000), "\"a\"]}]}}", NULL),
+                      repeat("{},", 5000), "\"a\"]}]}}", NULL),
           10, pool);
     is_number(parsed.problems->nelts, 101, "a hundred problems are listed, and one for the rest");
     is_string(APR_ARRAY_IDX(parsed.problems, 0, batch_problem_t).field, "start",

@@ -46,7 +46,7 @@ static void test_client_keys(void)
     work_t work = {.count = 0};
 
     make_full_rows();
-    resource.key_generated = 0;
+    resource.keys = BATCH_KEYS_CLIENT;
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=ONE", NULL);
     add_item(&work, BATCH_ITEM_KEY, "b1", "code=k1", "name=new", "kind=w", NULL);
     add_item(&work, BATCH_ITEM_KEY, "b1", "name=newer", "kind=v", NULL);
@@ -111,7 +111,7 @@ static void test_unfit_items(void)
     work_t work = {.count = 0};
 
     make_full_rows();
-    resource.key_generated = 0;
+    resource.keys = BATCH_KEYS_CLIENT;
     add_item(&work, BATCH_ITEM_KEY, "a1", "secret=x", "name=q", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "org=globex", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a1", "nonsense=x", "name=q", NULL);
@@ -157,7 +157,7 @@ static void test_triggers(void)
     work_t work = {.count = 0};
 
     make_full_rows();
-    resource.key_generated = 0;
+    resource.keys = BATCH_KEYS_CLIENT;
     add_item(&work, BATCH_ITEM_KEY, "a1", "name=stop", NULL);
     add_item(&work, BATCH_ITEM_KEY, "a2", "name=go", NULL);
     add_item(&work, BATCH_ITEM_MATCH, "n1", "code=c3", "name=stop", NULL);
@@ -210,7 +210,7 @@ static void test_conflict_words(void)
     is_number(merge(&work), BATCH_EREFUSED, "one that rolls back");
     is_string(err.message, "all stop", "ends the transaction, in its own words");
     native(path, "DROP TRIGGER guard");
-    resource.key_generated = 0;
+    resource.keys = BATCH_KEYS_CLIENT;
     make_table("TEXT PRIMARY KEY ON CONFLICT REPLACE", ", UNIQUE (code) ON CONFLICT IGNORE");
     add_rows(); /* the one of globex with c1 is left out */
     native(path, "INSERT INTO full_rows (id, org, code) VALUES ('g1', 'globex', 'g1')");

@@ -271,13 +271,13 @@ static void test_start_up(void)
     make_table(by_driver("INTEGER PRIMARY KEY", "bigint PRIMARY KEY"), ", UNIQUE (org, code)");
     ok(strstr(problems(), "BatchKey: column \"id\" of table \"full_rows\" is one of numbers"),
        "a key that cannot hold a UUID");
-    resource.key_generated = 0;
+    resource.keys = BATCH_KEYS_CLIENT;
     ok(strstr(problems(), "BatchKey: a unique index of table \"full_rows\" has \"id\" alone"),
        "which the client's need not be, but apart for each organization");
     make_table(by_driver("INTEGER NOT NULL", "bigint NOT NULL"),
                ", UNIQUE (org, code), PRIMARY KEY (org, id)");
     is_string(problems(), "", "so is a key with the scope");
-    resource.key_generated = 1;
+    resource.keys = BATCH_KEYS_GENERATED;
     resource.actions = 1u << BATCH_ACTION_DELETE;
     is_string(problems(), "", "nor where no row is made");
     make_resource();

@@ -247,7 +247,7 @@ static const char *key(batch_kind_e kind, const char *text)
     batch_value_t value = {"id", text, kind};
     batch_fault_t fault = {0};
 
-    return batch_key_settle(&fault, &value, pool)
+    return batch_key_settle(&fault, &value, BATCH_KEY_TEXT, pool)
                ? apr_psprintf(pool, "%d:%s", (int)value.kind, value.value)
                : apr_psprintf(pool, "%s: %s", fault.code, fault.message);
 }

@@ -9,6 +9,11 @@ static const char needed_sql[] =
     "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0"
     " AND NOT attisdropped AND attnotnull AND NOT atthasdef AND attidentity = '' ORDER BY attnum";
 
+/* Has a new row of the table $1 a value in the column $2, though it was given none? */
+static const char made_sql[] = "SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"
+                               " WHERE attrelid = to_regclass(quote_ident($1)) AND attname = $2"
+                               " AND (atthasdef OR attidentity <> '' OR typdefaultbin IS NOT NULL)";
+
 /* Is there a unique index over all rows of which $2 has all columns? */
 static const char unique_sql[] =
     "SELECT 1 FROM pg_index WHERE indrelid = to_regclass(quote_ident($1)) AND indisunique"
@@ -82,6 +87,24 @@ static batch_failure_e ask_scoped(batch_connection_t *connection, batch_table_fa
     return failure;
 }
 
+/* What the key's column is. */
+static batch_failure_e ask_key(batch_connection_t *connection, batch_table_facts_t *facts,
+                               const batch_resource_t *resource, const batch_pgsql_column_t *key)
+{
+    static const batch_key_type_e types[] = {[BATCH_PGSQL_ANY] = BATCH_KEY_TEXT,
+                                             [BATCH_PGSQL_UUID] = BATCH_KEY_UUID,
+                                             [BATCH_PGSQL_INTEGER] = BATCH_KEY_INTEGER,
+                                             [BATCH_PGSQL_OTHER] = BATCH_KEY_OTHER};
+    const char *values[] = {resource->table, resource->key};
+    PGresult *result = NULL;
+    batch_failure_e failure = ask(connection, &result, made_sql, values, 2);
+
+    facts->key_takes_uuid = !key->is_number;
+    facts->key_type = types[key->kind];
+    facts->key_is_made = failure == BATCH_FAILURE_NONE && PQntuples(result) > 0;
+    return failure;
+}
+
 batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_facts_t *facts,
                                   const batch_resource_t *resource, apr_pool_t *p)
 {
@@ -93,7 +116,9 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
     facts->match_unique = 0;
     facts->needed = apr_array_make(p, 4, sizeof(const char *));
     if (failure == BATCH_FAILURE_NONE) {
-        facts->key_takes_uuid = !batch_pgsql_column(table, resource->key)->is_number;
+        failure = ask_key(connection, facts, resource, batch_pgsql_column(table, resource->key));
+    }
+    if (failure == BATCH_FAILURE_NONE) {
         failure = ask_unique(connection, &facts->key_unique, resource, &resource->key, 1, p);
     }
     if (failure == BATCH_FAILURE_NONE && resource->match && resource->match->nelts) {

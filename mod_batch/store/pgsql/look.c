@@ -400,7 +400,7 @@ static int list_members(const look_run_t *run, int *members, int by_match, int c
         const batch_item_t *item = &run->items[i];
         /* A client's key that is not written as the server writes it, as "07", names a row, too. */
         int fits = by_match ? !item->key && match && match->nelts
-                            : item->key && (!run->resource->key_generated ||
+                            : item->key && (run->resource->keys == BATCH_KEYS_CLIENT ||
                                             batch_pgsql_fits(run->key, item->key));
 
         for (j = 0; by_match && fits && j < match->nelts; j++) {

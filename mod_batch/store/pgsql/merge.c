@@ -122,7 +122,7 @@ static void decide_alone(batch_pgsql_merge_t *merge, int i, const apr_uint64_t *
     } else if (!batch_item_is_live(item) || (item->kind == BATCH_ITEM_KEY && !item->key) ||
                (item->kind == BATCH_ITEM_MATCH && !has_match(resource, item))) {
         decide(merge, i, BATCH_ROW_REFUSED, "it does not say which row it is of");
-    } else if (item->kind == BATCH_ITEM_KEY && resource->key_generated &&
+    } else if (item->kind == BATCH_ITEM_KEY && resource->keys != BATCH_KEYS_CLIENT &&
                (merge->hopeless || !batch_pgsql_fits(merge->sets.key, item->key))) {
         decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
         *unfound = 1;
@@ -318,7 +318,7 @@ static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const c
     int is_none = 0;
 
     if (wrong_value && merge->items[i].kind == BATCH_ITEM_KEY &&
-        sets->scope->resource->key_generated && sets->key->kind == BATCH_PGSQL_OTHER) {
+        sets->scope->resource->keys != BATCH_KEYS_CLIENT && sets->key->kind == BATCH_PGSQL_OTHER) {
         failure = batch_pgsql_sets_judge_key(sets, &is_none, &merge->items[i]);
     }
     decide(merge, i, is_none ? BATCH_ROW_NOT_FOUND : BATCH_ROW_REFUSED, is_none ? NULL : words);

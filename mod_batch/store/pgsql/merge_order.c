@@ -134,7 +134,8 @@ static void build(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *mer
         (void)batch_pgsql_add_condition(builder, " AND ", resource->scope,
                                         sets->scope->organization);
     }
-    batch_pgsql_add(builder, resource->key_generated ? " LIMIT 1), false)" : " LIMIT 1), true)");
+    batch_pgsql_add(builder,
+                    resource->keys == BATCH_KEYS_CLIENT ? " LIMIT 1), true)" : " LIMIT 1), false)");
 }
 
 batch_failure_e batch_pgsql_merge_find_movers(batch_pgsql_merge_t *merge, int count)

@@ -44,7 +44,7 @@ int batch_pgsql_is_match(const batch_resource_t *resource, const char *name)
 
 int batch_pgsql_may_insert(const batch_resource_t *resource, batch_item_kind_e kind)
 {
-    return kind != BATCH_ITEM_KEY || !resource->key_generated;
+    return kind != BATCH_ITEM_KEY || resource->keys == BATCH_KEYS_CLIENT;
 }
 
 static void add(merge_sql_t *sql, const char *piece)
@@ -617,8 +617,9 @@ int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_gr
     const merge_sql_t sql = {.merge = merge, .resource = resource, .scope = scope, .group = group};
     const batch_pgsql_column_t *key = merge->sets.key;
 
-    return group->kind == BATCH_ITEM_MATCH && group->has_key && resource->key_generated &&
-           !resource->form_column && merge->rules->may_offer &&
+    return group->kind == BATCH_ITEM_MATCH && group->has_key &&
+           resource->keys == BATCH_KEYS_GENERATED && !resource->form_column &&
+           merge->rules->may_offer &&
            (key->type == BATCH_PGSQL_TEXT || key->type == BATCH_PGSQL_VARCHAR ||
             key->kind == BATCH_PGSQL_UUID) &&
            has_assignments(&sql) && !may_be_trimmed(&sql);

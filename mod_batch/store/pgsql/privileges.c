@@ -77,7 +77,8 @@ static void require_all(const needs_t *needs, const batch_resource_t *resource)
     require(needs, "SELECT", "tableoid", CREATING);
     require(needs, "SELECT", "xmax", CREATING);
     require(needs, "DELETE", "", REMOVING);
-    require(needs, "INSERT", resource->key, CREATING);
+    require(needs, "INSERT", resource->keys == BATCH_KEYS_DATABASE ? NULL : resource->key,
+            CREATING);
     require(needs, "INSERT", resource->scope, CREATING);
     require(needs, "INSERT", resource->created_at, CREATING);
     require(needs, "INSERT", resource->updated_at, CREATING);
@@ -191,13 +192,22 @@ static batch_failure_e check(batch_connection_t *connection, const needs_t *need
 static batch_failure_e check_sequences(batch_connection_t *connection, apr_array_header_t *misfits,
                                        const batch_resource_t *resource, apr_pool_t *p)
 {
-    const char *filled[] = {resource->key, resource->scope};
-    const char *values[] = {resource->table, batch_pgsql_array(filled, 2, p)};
+    const char *filled[2];
+    const char *values[] = {resource->table, NULL};
     unsigned actions = resource->actions & CREATING;
     PGresult *result = NULL;
-    batch_failure_e failure = ask(connection, &result, sequences_sql, values, 2);
+    batch_failure_e failure;
+    int count = 0;
     int i;
 
+    if (resource->keys != BATCH_KEYS_DATABASE) {
+        filled[count++] = resource->key;
+    }
+    if (resource->scope) {
+        filled[count++] = resource->scope;
+    }
+    values[1] = batch_pgsql_array(filled, count, p);
+    failure = ask(connection, &result, sequences_sql, values, 2);
     for (i = 0; actions && failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         batch_misfit_add(misfits, "BatchTable", actions,
                          "role \"%s\" lacks the privilege USAGE on sequence \"%s\" of table \"%s\"",

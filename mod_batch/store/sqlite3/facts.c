@@ -57,6 +57,22 @@ static int is_textual(const char *type)
     return 0;
 }
 
+/*
+ * By what SQLite compares values of a column that is declared so. What it takes for a number of any
+ * sort is none of ours, but for a column of UUIDs: it leaves these as they are.
+ */
+static batch_key_type_e key_type_of(const char *type)
+{
+    apr_size_t i;
+
+    for (i = 0; type && type[i]; i++) {
+        if (!strncasecmp(type + i, "INT", 3)) {
+            return BATCH_KEY_INTEGER;
+        }
+    }
+    return is_textual(type) || !strcasecmp(type, "UUID") ? BATCH_KEY_TEXT : BATCH_KEY_OTHER;
+}
+
 /* 1 if the column is compared in the index as it is in a condition. */
 static int same_collation(batch_connection_t *connection, const char *table, const char *column,
                           const char *collation)
@@ -83,6 +99,12 @@ static int is_among(const apr_array_header_t *names, const char *name)
         }
     }
     return 0;
+}
+
+/* 1 if a value that is not NULL stands behind the word DEFAULT. */
+static int is_default(const char *value)
+{
+    return value && strcasecmp(value, "NULL") != 0;
 }
 
 static batch_failure_e prepare(batch_connection_t *connection, sqlite3_stmt **statement,
@@ -301,6 +323,7 @@ static batch_failure_e read_changes(batch_connection_t *connection, batch_sqlite
         sqlite3_table_column_metadata(connection->native, NULL, resource->table, resource->key,
                                       &type, &collation, NULL, NULL, NULL) == SQLITE_OK &&
         is_textual(type) && collation && !strcasecmp(collation, "BINARY");
+    table->key_type = key_type_of(type);
     return ask(connection, &table->triggers,
                "SELECT 1 FROM sqlite_master WHERE type = 'trigger'"
                " AND tbl_name = ?1 COLLATE NOCASE",
@@ -329,6 +352,7 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
     }
     APR_ARRAY_PUSH(names, const char *) = resource->key;
     table->key_unique = is_unique(&indexes, names);
+    table->key_is_rowid = is_column(indexes.rowid, resource->key);
     plan_walk(table, &indexes, resource);
     if (resource->scope) {
         APR_ARRAY_PUSH(names, const char *) = resource->scope;
@@ -377,10 +401,11 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
     facts->key_takes_uuid = 1;
     facts->needed = apr_array_make(p, 4, sizeof(const char *));
     if (failure == BATCH_FAILURE_NONE) {
-        failure = prepare(connection, &statement,
-                          "SELECT name, type, \"notnull\" AND dflt_value IS NULL AND hidden = 0"
-                          " FROM pragma_table_xinfo(?1)",
-                          resource->table);
+        failure = prepare(
+            connection, &statement,
+            "SELECT name, type, \"notnull\" AND dflt_value IS NULL AND hidden = 0, dflt_value"
+            " FROM pragma_table_xinfo(?1)",
+            resource->table);
     }
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
@@ -389,11 +414,14 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
     facts->key_unique_alone = table.key_alone;
     facts->key_unique_in_scope = table.key_with_scope;
     facts->match_unique = table.match_unique;
+    facts->key_type = table.key_type;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         const char *name = apr_pstrdup(p, column_text(statement, 0));
 
         if (is_column(name, resource->key)) {
             facts->key_takes_uuid = !is_numeric(column_text(statement, 1));
+            facts->key_is_made =
+                table.key_is_rowid || is_default((const char *)sqlite3_column_text(statement, 3));
         }
         if (sqlite3_column_int(statement, 2)) {
             APR_ARRAY_PUSH(facts->needed, const char *) = name;

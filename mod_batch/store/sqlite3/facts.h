@@ -17,6 +17,8 @@ typedef struct batch_sqlite3_table {
     int triggers;  /* it has some: what is stored may be another thing than what was sent */
     int key_exact; /* a key is stored, and found, in the very letters that it was sent in */
     int has_rowid;
+    int key_is_rowid; /* the key is another name of it: a new row has one of its own accord */
+    batch_key_type_e key_type;
 } batch_sqlite3_table_t;
 
 /** Looks at a resource's table; what table points to lives in p. */

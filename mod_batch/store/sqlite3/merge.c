@@ -509,7 +509,7 @@ static batch_failure_e merge_item(batch_sqlite3_run_t *run, batch_row_outcome_t 
         failure = update(run, outcome, &missing, plan);
     }
     if (failure == BATCH_FAILURE_NONE && missing) {
-        if (kind == BATCH_ITEM_KEY && run->resource->key_generated) {
+        if (kind == BATCH_ITEM_KEY && run->resource->keys != BATCH_KEYS_CLIENT) {
             outcome->result = BATCH_ROW_NOT_FOUND;
             return BATCH_FAILURE_NONE;
         }
