@@ -260,13 +260,23 @@ static apr_status_t check_section(batch_job_run_t *run, batch_error_t *err, apr_
     }
 }
 
+/* Before anything else is asked of p: what cannot be made takes no room in it. */
+static apr_status_t make_pools(batch_job_run_t *run, apr_pool_t *p)
+{
+    apr_status_t rv = apr_pool_create(&run->segment_pool, p);
+
+    if (rv == APR_SUCCESS) {
+        rv = apr_pool_create(&run->chunk_pool, p);
+    }
+    return rv == APR_SUCCESS ? apr_pool_create(&run->words_pool, p) : rv;
+}
+
 static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, batch_job_t *job,
                             batch_error_t *err, apr_pool_t *p)
 {
     const batch_resource_t *resource;
     apr_status_t rv;
 
-    memset(run, 0, sizeof(*run));
     run->runner = runner;
     run->engine = runner->engine;
     run->job = job;
@@ -275,9 +285,6 @@ static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, 
     run->usual = FIRST_GUESS;
     run->renewed = run->durable_at = apr_time_now();
     resource = batch_engine_resource(run->engine, job->resource);
-    apr_pool_create(&run->segment_pool, p);
-    apr_pool_create(&run->chunk_pool, p);
-    apr_pool_create(&run->words_pool, p);
     rv = check_section(run, err, p);
     if (rv != APR_SUCCESS) {
         return rv;
@@ -578,8 +585,16 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
     batch_job_run_t run;
     batch_error_t err = {0};
     apr_interval_time_t wait = 0;
-    apr_status_t rv = prepare(&run, runner, job, &err, p);
+    apr_status_t rv;
 
+    memset(&run, 0, sizeof(run));
+    rv = make_pools(&run, p);
+    if (rv != APR_SUCCESS) {
+        batch_log(runner->engine->logger, BATCH_LOG_ERROR, "MB0435", rv, job,
+                  "no memory to run the batch: it waits until its lease is over");
+        return rv;
+    }
+    rv = prepare(&run, runner, job, &err, p);
     if (rv != APR_SUCCESS) {
         rv = fail_job(&run, rv, &err);
     }

@@ -92,9 +92,11 @@ int batch_records_list(batch_exchange_t *x)
     query.offset = (page - 1) * query.limit;
     list.brigade = batch_reply_brigade(x);
     list.sink = batch_reply_sink(list.brigade);
-    apr_pool_create(&list.ptemp, r->pool);
-    rv = batch_job_list(&total, x->service->engine, &x->actor, &query, write_job, &list, &err,
-                        r->pool);
+    rv = apr_pool_create(&list.ptemp, r->pool);
+    if (rv == APR_SUCCESS) {
+        rv = batch_job_list(&total, x->service->engine, &x->actor, &query, write_job, &list, &err,
+                            r->pool);
+    }
     if (rv != APR_SUCCESS) {
         apr_brigade_destroy(list.brigade);
         return batch_reply_failure(x, rv, &err, NULL);

@@ -21,6 +21,7 @@
 #define PAGE_SIZE       4096
 #define TRIM_BEYOND     (2 * 1024 * 1024)
 #define MOST_SQL        (1024 * 1024)
+#define MOST_ANSWERS    128
 
 /* ---- The database ---------------------------------------------------------------------------- */
 
@@ -127,15 +128,41 @@ int batch_sandbox_harden(sqlite3 *database, const int *fills)
     return code == SQLITE_OK ? sqlite3_set_authorizer(database, authorize, (void *)fills) : code;
 }
 
+/* The first column of each row, with blanks between. */
+static int add_answer(void *baton, int columns, char **values, char **names)
+{
+    char *answers = baton;
+    size_t length = strlen(answers);
+
+    (void)names;
+    apr_snprintf(answers + length, MOST_ANSWERS - length, "%s%s", length ? " " : "",
+                 columns && values[0] ? values[0] : "-");
+    return 0;
+}
+
+/* A PRAGMA that SQLite does not know or take is no failure of its: so each is asked what it is. */
 static int set_up(batch_sandbox_t *sandbox)
 {
-    int code = sqlite3_exec(sandbox->database,
-                            apr_psprintf(sandbox->run->p,
-                                         "PRAGMA temp_store = MEMORY; PRAGMA journal_mode = OFF;"
-                                         "PRAGMA max_page_count = %" APR_INT64_T_FMT,
-                                         sandbox->run->query->limits->query_memory / PAGE_SIZE),
-                            NULL, NULL, NULL);
+    apr_pool_t *p = sandbox->run->p;
+    apr_int64_t pages = sandbox->run->query->limits->query_memory / PAGE_SIZE;
+    char answers[MOST_ANSWERS] = "";
+    int code;
 
+    pages = pages ? pages : 1;
+    code = sqlite3_exec(sandbox->database,
+                        apr_psprintf(p,
+                                     "PRAGMA page_size = %d; PRAGMA page_size;"
+                                     "PRAGMA temp_store = MEMORY; PRAGMA temp_store;"
+                                     "PRAGMA journal_mode = OFF;"
+                                     "PRAGMA max_page_count = %" APR_INT64_T_FMT,
+                                     PAGE_SIZE, pages),
+                        add_answer, answers, NULL);
+    if (code == SQLITE_OK &&
+        strcmp(answers, apr_psprintf(p, "%d 2 off %" APR_INT64_T_FMT, PAGE_SIZE, pages)) != 0) {
+        sandbox->words = apr_pstrcat(
+            p, "PRAGMA page_size, temp_store, journal_mode and max_page_count are ", answers, NULL);
+        return SQLITE_ERROR;
+    }
     return code == SQLITE_OK ? batch_sandbox_functions(sandbox->database, &sandbox->calls) : code;
 }
 
@@ -143,7 +170,7 @@ static int set_up(batch_sandbox_t *sandbox)
 static apr_status_t report(const batch_sandbox_t *sandbox)
 {
     batch_query_run_t *run = sandbox->run;
-    const char *words = sqlite3_errmsg(sandbox->database);
+    const char *words = sandbox->words ? sandbox->words : sqlite3_errmsg(sandbox->database);
 
     if (!strcmp(words, "parser stack overflow")) {
         return batch_query_problem(run, "nests SELECTs and conditions too deeply");

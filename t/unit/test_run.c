@@ -3,6 +3,8 @@
 #include "engine_fixture.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 /* ---- The tests
  * ------------------------------------------------------------------------------------- */
@@ -385,6 +387,51 @@ static void test_long_query(apr_pool_t *p)
     is_number(job.counts.deleted, 3, "and goes on");
 }
 
+/* ---- A worker without memory ------------------------------------------------------------------
+ */
+
+/* In a process of its own, of which the exit code is told: 0 as it should be. */
+static int run_starved(batch_job_t *job)
+{
+    batch_runner_t runner = {&engine, never_stopping, pause_briefly, NULL};
+    struct rlimit none = {0, 0};
+    void *volatile taken;
+    apr_pool_t *hungry;
+
+    alarm(60);
+    if (batch_pool_make(&hungry, NULL, 0) != APR_SUCCESS || setrlimit(RLIMIT_AS, &none)) {
+        return 2;
+    }
+    do {
+        taken = malloc(4096);
+    } while (taken);
+    return batch_job_run(&runner, job, hungry) == APR_ENOMEM ? 0 : 1;
+}
+
+static void test_starved(apr_pool_t *p)
+{
+    batch_problems_t *problems = batch_problems_make(p);
+    batch_job_t job;
+    int status = -1;
+    pid_t child;
+
+    fill(p);
+    sql(p, "DELETE FROM batch_jobs; DELETE FROM batch_items; DELETE FROM batch_errors");
+    create(&job, &alice, request("delete", "r%03d", 1, 3, p), problems, p);
+    claim(&job, p);
+    child = fork();
+    if (child == 0) {
+        _exit(run_starved(&job));
+    }
+    ok(waitpid(child, &status, 0) == child && WIFEXITED(status), "a worker without memory ends");
+    is_number(WEXITSTATUS(status), 0, "and says so");
+    is_string(sql(p, "SELECT status || position || claims FROM batch_jobs"), "processing01",
+              "the batch has its lease still");
+    sql(p, "UPDATE batch_jobs SET lease_until = 0");
+    is_number(run_next(&job, -1, p), APR_SUCCESS, "another worker runs it");
+    is_number(job.counts.deleted, 3, "to its end");
+}
+
 int main(void)
 {
     apr_pool_t *p = begin_database("run");
@@ -415,6 +462,9 @@ int main(void)
     test_removed(p);
     test_retention(p);
     test_long_query(p);
+#ifndef __SANITIZE_ADDRESS__ /* which needs memory itself */
+    test_starved(p);
+#endif
     batch_store_destroy(engine.store);
     return end_database(p);
 }

@@ -71,7 +71,29 @@ static int run(sqlite3 *native, const char *sql)
     return sqlite3_exec(native, sql, NULL, NULL, NULL);
 }
 
-static int set_up(batch_connection_t *connection)
+/*
+ * Sets a PRAGMA, whose answer is a word then. One that SQLite does not know or take is no failure
+ * of its, so it is asked; *words if it says something else.
+ */
+static int insist(const char **words, batch_connection_t *connection, const char *pragma,
+                  const char *value, const char *word)
+{
+    const char *sql = apr_pstrcat(connection->p, "PRAGMA ", pragma, " = ", value, NULL);
+    char answer[BATCH_SQLITE3_WORD] = "";
+    int code = run(connection->native, sql);
+
+    if (code == SQLITE_OK) {
+        code = sqlite3_exec(connection->native, apr_pstrcat(connection->p, "PRAGMA ", pragma, NULL),
+                            keep_word, answer, NULL);
+    }
+    if (code == SQLITE_OK && strcmp(answer, word) != 0) {
+        *words = apr_psprintf(connection->p, "SQLite does not take %s, but has '%s'", sql, answer);
+    }
+    return code;
+}
+
+/* *words: what SQLite does not say itself. */
+static int set_up(const char **words, batch_connection_t *connection)
 {
     sqlite3 *native = connection->native;
     batch_sqlite3_state_t *state = connection->state;
@@ -80,10 +102,10 @@ static int set_up(batch_connection_t *connection)
     /* With these two a COMMIT that has returned survives the loss of power. */
     code = sqlite3_exec(native, "PRAGMA journal_mode = WAL", keep_word, state->journal, NULL);
     if (code == SQLITE_OK) {
-        code = run(native, "PRAGMA synchronous = FULL");
+        code = insist(words, connection, "synchronous", "FULL", "2");
     }
     if (code == SQLITE_OK) {
-        code = run(native, "PRAGMA foreign_keys = ON");
+        code = insist(words, connection, "foreign_keys", "ON", "1");
     }
     if (code == SQLITE_OK) {
         code = sqlite3_create_function(native, "batch_clock", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
@@ -131,7 +153,9 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
 {
     const char *params = connection->params;
     const char *reason = NULL;
+    const char *untaken = NULL;
     batch_failure_e failure;
+    int code;
 
     if (!find_file(connection)) {
         *words = batch_sqlite3_place(connection, "there is no such file", p);
@@ -145,7 +169,12 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
     }
     connection->native = apr_dbd_native_handle(connection->dbd, connection->handle);
     connection->state = apr_pcalloc(connection->p, sizeof(batch_sqlite3_state_t));
-    failure = batch_sqlite3_classify(connection, set_up(connection), 0);
+    code = set_up(&untaken, connection);
+    if (code == SQLITE_OK && untaken) {
+        *words = batch_sqlite3_place(connection, untaken, p);
+        return BATCH_FAILURE_LOST;
+    }
+    failure = batch_sqlite3_classify(connection, code, 0);
     if (failure != BATCH_FAILURE_NONE) {
         *words = apr_pstrdup(p, batch_sqlite3_words(connection));
         return failure;
@@ -159,7 +188,7 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
 static batch_failure_e sqlite_rollback(batch_connection_t *connection)
 {
     if (!sqlite3_get_autocommit(connection->native)) {
-        run(connection->native, "ROLLBACK");
+        (void)run(connection->native, "ROLLBACK"); /* whether it did is asked below */
     }
     return sqlite3_get_autocommit(connection->native) ? BATCH_FAILURE_NONE : BATCH_FAILURE_LOST;
 }
@@ -208,7 +237,10 @@ static batch_failure_e begin(batch_connection_t *connection, batch_begin_e kind)
     int code;
 
     /* A file that was removed or replaced would take our commits with it. */
-    sqlite3_file_control(connection->native, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    code = sqlite3_file_control(connection->native, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (code != SQLITE_OK && code != SQLITE_NOTFOUND) { /* not every VFS can tell */
+        return batch_sqlite3_classify(connection, code, 0);
+    }
     if (moved) {
         return BATCH_FAILURE_OUTDATED;
     }
