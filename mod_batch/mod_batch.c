@@ -254,11 +254,23 @@ static void child_stopping(apr_pool_t *pchild, int graceful)
     }
 }
 
+/* Of the C libraries only glibc tells a handler the status; a child's own ending is 0 nearly
+ * always.
+ */
+#ifdef __GLIBC__
 static void leave_at_once(int status, void *unused)
 {
     (void)unused;
     _exit(status);
 }
+#define at_exit_leave() (void)on_exit(leave_at_once, NULL)
+#else
+static void leave_at_once(void)
+{
+    _exit(0);
+}
+#define at_exit_leave() (void)atexit(leave_at_once)
+#endif
 
 /*
  * A worker that was abandoned goes on until the process is gone. exit() would take the modules and
@@ -272,7 +284,7 @@ static void leave_without_handlers(void)
     if (!threaded) {
         _exit(0);
     }
-    on_exit(leave_at_once, NULL);
+    at_exit_leave();
 }
 
 /* Runs before anything of the child is destroyed; under prefork it may run in a signal handler. */

@@ -8,8 +8,10 @@
  */
 #include "query/sandbox.h"
 
-#include <malloc.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <apr_lib.h>
 #include <apr_strings.h>
