@@ -39,7 +39,8 @@ $(error drivers: there is no $(unknown); there are: $(patsubst mod_batch/store/%
 else ifeq ($(strip $(drivers)),)
 $(error drivers: one at least is needed)
 endif
-libs        := -ljson-c -lcsv $(sort -lsqlite3 $(foreach driver,$(drivers),$(libs_$(driver)))) -lcrypto -lm
+libs_with    = -ljson-c -lcsv $(sort -lsqlite3 $(foreach driver,$(1),$(libs_$(driver)))) -lcrypto -lm
+libs        := $(call libs_with,$(drivers))
 # For store/drivers.c.
 driver_flags := $(drivers:%=-DBATCH_WITH_%)
 
@@ -92,13 +93,14 @@ core_archive := $(out)/libbatch.a
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: always all apxs module units replays benches differentials fuzzers run test check lint bench fuzz storm differential deps install \
+.PHONY: always all apxs module singles units replays benches differentials fuzzers run test check lint bench fuzz storm differential deps install \
         uninstall tidy-flags clean help
 
 all: module
 
-module units replays benches differentials: apxs
+module singles units replays benches differentials: apxs
 module: $(module)
+singles: $(drivers:%=$(out)/single/%.so)
 units: $(unit_tests:%=$(out)/unit/%)
 replays: $(fuzzers:fuzz_%=$(out)/fuzz/replay_%)
 benches: $(benches:%=$(out)/bench/%)
@@ -111,6 +113,17 @@ $(module): $(core_objects) $(glue_objects) build-aux/mod_batch.map
 	@echo "  LINK $@"
 	@$(CC) -shared $(sanitize) $(link_flags) -Wl,--version-script=build-aux/mod_batch.map \
 	    -o $@ $(core_objects) $(glue_objects) $(libs)
+
+# The module with one driver, of the same objects but for the list of drivers: for the tests.
+$(out)/single/%.o: mod_batch/store/drivers.c $(out)/flags
+	@mkdir -p $(@D)
+	@$(CC) $(all_cflags) -DBATCH_WITH_$* -c -o $@ $<
+
+$(out)/single/%.so: $(out)/single/%.o $(core_objects) $(glue_objects) build-aux/mod_batch.map
+	@$(CC) -shared $(sanitize) $(link_flags) -Wl,--version-script=build-aux/mod_batch.map -o $@ $< \
+	    $(filter-out $(out)/mod_batch/store/drivers.o \
+	        $(foreach driver,$(filter-out $*,$(drivers)),$(out)/mod_batch/store/$(driver)/%),$(core_objects)) \
+	    $(glue_objects) $(call libs_with,$*)
 
 # httpd's headers do not mark the module record for export; the map keeps all else inside.
 $(out)/mod_batch/mod_batch.o: glue_flags = -fvisibility=default

@@ -17,7 +17,7 @@ use Time::HiRes qw(sleep time);
 
 use BatchTest::Port;
 
-our @EXPORT = qw(top slurp work port give spawn start_sample fixed_ids alike UUID);
+our @EXPORT = qw(top slurp work port give spawn start_sample sample_base configtest fixed_ids alike UUID);
 
 use constant UUID => qr/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/;
 use constant DEADLINE => 120;
@@ -89,6 +89,31 @@ sub start_sample
         sleep 0.05;
     }
     return;
+}
+
+# The configuration of the server that was started, up to what is its own.
+sub sample_base
+{
+    my ($base) = slurp("$work/var/httpd.conf") =~ /\A(.*?)^Define /ms or die "the sample has another configuration\n";
+    return $base;
+}
+
+# The exit code of httpd -t for a configuration, and what it says of it.
+sub configtest
+{
+    my ($text) = @_;
+    my ($apxs) = grep { -x } map { ("$_/apxs", "$_/apxs2") } split /:/, $ENV{PATH};
+    my $httpd = `$apxs -q SBINDIR` . '/' . `$apxs -q PROGNAME`;
+    $httpd =~ s/\n//g;
+    my $name = "$work/example.conf";
+    open my $file, '>:encoding(UTF-8)', $name or die "$name: $!\n";
+    print {$file} $text;
+    close $file or die "$name: $!\n";
+    open my $nothing, '<', '/dev/null' or die "/dev/null: $!\n";
+    open my $out, '>', "$work/said" or die "said: $!\n";
+    my $pid = spawn($nothing, $out, $httpd, '-t', '-f', $name);
+    waitpid $pid, 0;
+    return ($?, slurp("$work/said"));
 }
 
 END {
