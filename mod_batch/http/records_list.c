@@ -101,6 +101,6 @@ int batch_records_list(batch_exchange_t *x)
         apr_brigade_destroy(list.brigade);
         return batch_reply_failure(x, rv, &err, NULL);
     }
-    rv = batch_records_write_list_end(&list.sink, page, query.limit, total, r->pool);
+    rv = batch_records_write_list_end(&list.sink, page, query.limit, total);
     return batch_reply_send(x, HTTP_OK, list.brigade, rv);
 }

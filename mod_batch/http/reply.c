@@ -158,8 +158,7 @@ apr_status_t batch_reply_write_error(const batch_sink_t *sink, const batch_excha
         return batch_reply_write_refusal(sink, x, status, NULL, message, NULL);
     }
     /* "404 Not Found": the words behind the number. */
-    return batch_records_write_error(sink, status, ap_get_status_line(status) + 4, message,
-                                     x->r->pool);
+    return batch_records_write_error(sink, status, ap_get_status_line(status) + 4, message);
 }
 
 int batch_reply_error(batch_exchange_t *x, int status, const char *message)
@@ -181,7 +180,7 @@ int batch_reply_problems(batch_exchange_t *x, const batch_problems_t *problems)
         rv = batch_reply_write_refusal(&sink, x, status, NULL,
                                        "the request cannot be taken: see errors", problems);
     } else {
-        rv = batch_records_write_problems(&sink, problems, x->r->pool);
+        rv = batch_records_write_problems(&sink, problems);
     }
     return batch_reply_send(x, status, brigade, rv);
 }

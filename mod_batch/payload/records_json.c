@@ -1,7 +1,7 @@
 #include "payload/records_json.h"
 
+#include "text/json.h"
 #include "text/moments.h"
-#include "text/writer.h"
 
 const char *batch_records_status(batch_status_e status)
 {
@@ -21,120 +21,88 @@ const char *batch_records_status(batch_status_e status)
 
 /* ---- Replies ------------------------------------------------------------------------------- */
 
+/** Writes and frees a reply that is one value. */
+static apr_status_t write_value(const batch_sink_t *sink, struct json_object *value)
+{
+    batch_text_writer_t writer;
+
+    batch_text_writer_init(&writer, sink);
+    batch_write_json(&writer, value);
+    return batch_writer_end(&writer);
+}
+
 apr_status_t batch_records_write_job(const batch_sink_t *sink, const batch_job_t *job,
                                      apr_pool_t *ptemp)
 {
-    batch_text_writer_t writer;
+    struct json_object *batch = batch_json_object(NULL);
 
-    batch_text_writer_init(&writer, sink);
-    batch_write_text(&writer, "{\"id\":");
-    batch_write_json_string(&writer, job->id);
-    batch_write_text_member(&writer, "status", batch_records_status(job->status));
-    batch_write_number_member(&writer, "objects_total", job->total);
-    batch_write_number_member(&writer, "objects_success", batch_counts_applied(&job->counts));
-    batch_write_number_member(&writer, "objects_failed", job->counts.errors);
-    batch_write_text_member(&writer, "created_at", batch_time_format(job->created_at, ptemp));
-    batch_write_text_member(&writer, "updated_at", batch_time_format(job->updated_at, ptemp));
+    batch_json_add_text(batch, "id", job->id);
+    batch_json_add_text(batch, "status", batch_records_status(job->status));
+    batch_json_add_number(batch, "objects_total", job->total);
+    batch_json_add_number(batch, "objects_success", batch_counts_applied(&job->counts));
+    batch_json_add_number(batch, "objects_failed", job->counts.errors);
+    batch_json_add_text(batch, "created_at", batch_time_format(job->created_at, ptemp));
+    batch_json_add_text(batch, "updated_at", batch_time_format(job->updated_at, ptemp));
     /* To a client of this API a batch runs from its start request on. */
-    batch_write_text_member(&writer, "started_at", batch_time_format(job->queued_at, ptemp));
-    batch_write_text_member(&writer, "completed_at", batch_time_format(job->completed_at, ptemp));
-    batch_write_text_member(&writer, "created_by", job->created_by);
-    batch_write_text_member(&writer, "created_by_id", job->created_by_id);
-    batch_write_text_member(&writer, "updated_by", job->updated_by);
-    batch_write_text_member(&writer, "updated_by_id", job->updated_by_id);
-    batch_write_text_member(&writer, "reason", job->reason);
+    batch_json_add_text(batch, "started_at", batch_time_format(job->queued_at, ptemp));
+    batch_json_add_text(batch, "completed_at", batch_time_format(job->completed_at, ptemp));
+    batch_json_add_text(batch, "created_by", job->created_by);
+    batch_json_add_text(batch, "created_by_id", job->created_by_id);
+    batch_json_add_text(batch, "updated_by", job->updated_by);
+    batch_json_add_text(batch, "updated_by_id", job->updated_by_id);
+    batch_json_add_text(batch, "reason", job->reason);
     if (job->warnings) {
-        batch_write_name(&writer, "warnings");
-        batch_write_text(&writer, job->warnings);
+        /* What the engine has written there. */
+        batch_json_add(batch, "warnings", json_tokener_parse(job->warnings));
     }
-    batch_write_text(&writer, "}");
-    return batch_writer_end(&writer);
+    return write_value(sink, batch);
 }
 
 apr_status_t batch_records_write_list_end(const batch_sink_t *sink, apr_int64_t page,
-                                          apr_int64_t per_page, apr_int64_t total,
-                                          apr_pool_t *ptemp)
+                                          apr_int64_t per_page, apr_int64_t total)
 {
-    batch_text_writer_t writer;
+    struct json_object *end = batch_json_object(NULL);
     apr_int64_t pages = per_page > 0 ? total / per_page + (total % per_page != 0) : 1;
+    batch_text_writer_t writer;
 
-    (void)ptemp;
+    batch_json_add_number(end, "current_page", page);
+    batch_json_add_number(end, "total_pages", pages ? pages : 1);
+    batch_json_add_number(end, "total_count", total);
+    batch_json_add_number(end, "per_page", per_page);
     batch_text_writer_init(&writer, sink);
-    batch_write_text(&writer, "]");
-    batch_write_number_member(&writer, "current_page", page);
-    batch_write_number_member(&writer, "total_pages", pages ? pages : 1);
-    batch_write_number_member(&writer, "total_count", total);
-    batch_write_number_member(&writer, "per_page", per_page);
+    batch_write_text(&writer, "],");
+    batch_write_json_members(&writer, end);
     batch_write_text(&writer, "}");
     return batch_writer_end(&writer);
-}
-
-/** The messages of one field, in the order of their problems. */
-typedef struct field_messages {
-    const char *field;
-    apr_array_header_t *messages; /* of const char * */
-} field_messages_t;
-
-/** The problems by field, fields in order of their first problem: an array of field_messages_t. */
-static apr_array_header_t *group_problems(const batch_problems_t *problems, apr_pool_t *ptemp)
-{
-    apr_array_header_t *fields = apr_array_make(ptemp, 8, sizeof(field_messages_t));
-    apr_hash_t *messages_of = apr_hash_make(ptemp);
-
-    for (int i = 0; i < problems->nelts; i++) {
-        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
-        apr_array_header_t *messages =
-            apr_hash_get(messages_of, problem->field, APR_HASH_KEY_STRING);
-
-        if (!messages) {
-            field_messages_t *entry = apr_array_push(fields);
-
-            messages = apr_array_make(ptemp, 1, sizeof(const char *));
-            entry->field = problem->field;
-            entry->messages = messages;
-            apr_hash_set(messages_of, problem->field, APR_HASH_KEY_STRING, messages);
-        }
-        APR_ARRAY_PUSH(messages, const char *) = problem->message;
-    }
-    return fields;
 }
 
 apr_status_t batch_records_write_problems(const batch_sink_t *sink,
-                                          const batch_problems_t *problems, apr_pool_t *ptemp)
+                                          const batch_problems_t *problems)
 {
-    apr_array_header_t *fields = group_problems(problems, ptemp);
-    batch_text_writer_t writer;
+    struct json_object *reply = batch_json_object(NULL);
+    struct json_object *batch = batch_json_object(NULL);
+    struct json_object *errors = batch_json_object(NULL);
 
-    batch_text_writer_init(&writer, sink);
-    batch_write_text(&writer, "{\"batch\":{\"errors\":{");
-    for (int i = 0; i < fields->nelts; i++) {
-        const field_messages_t *entry = &APR_ARRAY_IDX(fields, i, field_messages_t);
+    for (int i = 0; i < problems->nelts; i++) {
+        const batch_problem_t *problem = &APR_ARRAY_IDX(problems, i, batch_problem_t);
 
-        batch_write_text(&writer, i ? "," : "");
-        batch_write_json_string(&writer, entry->field);
-        for (int j = 0; j < entry->messages->nelts; j++) {
-            batch_write_text(&writer, j ? "," : ":[");
-            batch_write_json_string(&writer, APR_ARRAY_IDX(entry->messages, j, const char *));
-        }
-        batch_write_text(&writer, "]");
+        json_object_array_add(batch_json_array_of(errors, problem->field),
+                              batch_json_string(problem->message));
     }
-    batch_write_text(&writer, "}}}");
-    return batch_writer_end(&writer);
+    batch_json_add(batch, "errors", errors);
+    batch_json_add(reply, "batch", batch);
+    return write_value(sink, reply);
 }
 
 apr_status_t batch_records_write_error(const batch_sink_t *sink, int code, const char *reason,
-                                       const char *message, apr_pool_t *ptemp)
+                                       const char *message)
 {
-    batch_text_writer_t writer;
+    struct json_object *error = batch_json_object(NULL);
 
-    (void)ptemp;
-    batch_text_writer_init(&writer, sink);
-    batch_write_text(&writer, "{\"error\":");
-    batch_write_json_string(&writer, reason);
-    batch_write_number_member(&writer, "status", code);
+    batch_json_add_text(error, "error", reason);
+    batch_json_add_number(error, "status", code);
     if (message) {
-        batch_write_text_member(&writer, "message", message);
+        batch_json_add_text(error, "message", message);
     }
-    batch_write_text(&writer, "}");
-    return batch_writer_end(&writer);
+    return write_value(sink, error);
 }

@@ -17,15 +17,14 @@ apr_status_t batch_records_write_job(const batch_sink_t *sink, const batch_job_t
  * at least 1: a list of nothing is one empty page, as pagers of such APIs have it.
  */
 apr_status_t batch_records_write_list_end(const batch_sink_t *sink, apr_int64_t page,
-                                          apr_int64_t per_page, apr_int64_t total,
-                                          apr_pool_t *ptemp);
+                                          apr_int64_t per_page, apr_int64_t total);
 
 /** Writes {"batch":{"errors":{field:[message,…],…}}}: fields in order of their first problem. */
 apr_status_t batch_records_write_problems(const batch_sink_t *sink,
-                                          const batch_problems_t *problems, apr_pool_t *ptemp);
+                                          const batch_problems_t *problems);
 
 /** Writes {"error":reason,"status":code,"message":message}; without message if it is NULL. */
 apr_status_t batch_records_write_error(const batch_sink_t *sink, int code, const char *reason,
-                                       const char *message, apr_pool_t *ptemp);
+                                       const char *message);
 
 #endif

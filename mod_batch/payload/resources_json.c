@@ -1,7 +1,7 @@
 #include "payload/resources_json.h"
 
 #include "engine/status.h"
-#include "text/writer.h"
+#include "text/json.h"
 
 /* ---- The envelope --------------------------------------------------------------------------- */
 
@@ -11,8 +11,8 @@ apr_status_t batch_envelope_begin(const batch_sink_t *sink, const batch_envelope
 
     batch_text_writer_init(&writer, sink);
     batch_write_text(&writer, "{\"message\":");
-    batch_write_json_string(&writer, envelope->message);
-    batch_write_name(&writer, "data");
+    batch_write_json(&writer, batch_json_string(envelope->message));
+    batch_write_text(&writer, ",\"data\":");
     return batch_writer_end(&writer);
 }
 
@@ -21,79 +21,86 @@ apr_status_t batch_envelope_begin(const batch_sink_t *sink, const batch_envelope
  * the item or row, or NULL. *count: of those before it.
  */
 static void write_error(batch_text_writer_t *writer, int *count, apr_int64_t index,
-                        apr_int64_t line, const char *id, const char *field, const char *code,
-                        const char *message)
+                        const batch_item_error_t *what)
 {
-    batch_write_text(writer, (*count)++ ? ",{\"index\":" : "{\"index\":");
+    struct json_object *error = batch_json_object(NULL);
+
     if (index < 0) {
-        batch_write_text(writer, "null");
+        batch_json_add(error, "index", NULL);
     } else {
-        batch_write_number(writer, index);
+        batch_json_add_number(error, "index", index);
     }
-    if (line) {
-        batch_write_number_member(writer, "line", line);
+    if (what->line) {
+        batch_json_add_number(error, "line", what->line);
     }
-    if (id) {
-        batch_write_text_member(writer, "id", id);
+    if (what->id) {
+        batch_json_add_text(error, "id", what->id);
     }
-    batch_write_text_member(writer, "field", field);
-    batch_write_text_member(writer, "code", code);
-    batch_write_text_member(writer, "message", message);
-    batch_write_text(writer, "}");
+    batch_json_add_text(error, "field", what->field);
+    batch_json_add_text(error, "code", what->code);
+    batch_json_add_text(error, "message", what->message);
+    batch_write_text(writer, (*count)++ ? "," : "");
+    batch_write_json(writer, error);
 }
 
+/** One by one: a batch that is run at once may have many. */
 static void write_errors(batch_text_writer_t *writer, const batch_envelope_t *envelope)
 {
     int count = 0;
 
-    batch_write_name(writer, "errors");
-    batch_write_text(writer, "[");
     for (int i = 0; envelope->problems && i < envelope->problems->nelts; i++) {
         const batch_problem_t *problem = &APR_ARRAY_IDX(envelope->problems, i, batch_problem_t);
+        batch_item_error_t error = {.line = problem->line,
+                                    .field = problem->field,
+                                    .code = envelope->code,
+                                    .message = problem->message};
 
-        write_error(writer, &count, -1, problem->line, NULL, problem->field, envelope->code,
-                    problem->message);
+        write_error(writer, &count, -1, &error);
     }
     for (int i = 0; envelope->errors && i < envelope->errors->nelts; i++) {
         const batch_item_error_t *error = &APR_ARRAY_IDX(envelope->errors, i, batch_item_error_t);
 
         write_error(writer, &count, error->ordinal < envelope->received ? error->ordinal : -1,
-                    error->line, error->id, error->field, error->code, error->message);
+                    error);
     }
     if (!count && envelope->code) {
-        write_error(writer, &count, -1, 0, NULL, NULL, envelope->code, envelope->message);
+        batch_item_error_t error = {.code = envelope->code, .message = envelope->message};
+
+        write_error(writer, &count, -1, &error);
     }
-    batch_write_text(writer, "]");
 }
 
-static void write_pagination(batch_text_writer_t *writer, const batch_envelope_t *envelope)
+static struct json_object *pagination_make(const batch_envelope_t *envelope)
 {
-    apr_int64_t behind = envelope->page * envelope->limit;
+    struct json_object *pagination;
 
-    batch_write_name(writer, "pagination");
     if (!envelope->limit) {
-        batch_write_text(writer, "null");
-        return;
+        return NULL;
     }
-    batch_write_text(writer, "{\"limit\":");
-    batch_write_number(writer, envelope->limit);
-    batch_write_number_member(writer, "page", envelope->page);
-    batch_write_name(writer, "has_more");
-    batch_write_text(writer, behind < envelope->total_count ? "true" : "false");
-    batch_write_number_member(writer, "total_count", envelope->total_count);
-    batch_write_text(writer, "}");
+    pagination = batch_json_object(NULL);
+    batch_json_add_number(pagination, "limit", envelope->limit);
+    batch_json_add_number(pagination, "page", envelope->page);
+    batch_json_add_flag(pagination, "has_more",
+                        envelope->page * envelope->limit < envelope->total_count);
+    batch_json_add_number(pagination, "total_count", envelope->total_count);
+    return pagination;
 }
 
 apr_status_t batch_envelope_end(const batch_sink_t *sink, const batch_envelope_t *envelope)
 {
+    struct json_object *rest = batch_json_object(NULL);
     batch_text_writer_t writer;
 
     batch_text_writer_init(&writer, sink);
-    batch_write_number_member(&writer, "status", envelope->status);
+    batch_write_text(&writer, ",\"status\":");
+    batch_write_number(&writer, envelope->status);
+    batch_write_text(&writer, ",\"errors\":[");
     write_errors(&writer, envelope);
-    batch_write_text_member(&writer, "code", envelope->code);
-    write_pagination(&writer, envelope);
-    batch_write_text_member(&writer, "endpoint", envelope->endpoint);
+    batch_write_text(&writer, "],");
+    batch_json_add_text(rest, "code", envelope->code);
+    batch_json_add(rest, "pagination", pagination_make(envelope));
+    batch_json_add_text(rest, "endpoint", envelope->endpoint);
+    batch_write_json_members(&writer, rest);
     batch_write_text(&writer, "}");
     return batch_writer_end(&writer);
 }
@@ -188,105 +195,87 @@ static const char *phase_status(const batch_job_t *job, const phase_t *phase)
     return phase->started_at ? "processing" : "pending";
 }
 
-/** Writes a member that is a time in whole seconds since 1970, or null for 0. */
-static void write_time(batch_text_writer_t *writer, const char *name, apr_time_t time)
-{
-    if (time) {
-        batch_write_number_member(writer, name, apr_time_sec(time));
-    } else {
-        batch_write_text_member(writer, name, NULL);
-    }
-}
-
-static void write_phase(batch_text_writer_t *writer, const batch_job_t *job, batch_phase_e which)
+static struct json_object *phase_make(const batch_job_t *job, batch_phase_e which)
 {
     phase_t phase = phase_of[which](job);
+    struct json_object *made = batch_json_object(NULL);
 
-    batch_write_text(writer, which ? ",{\"name\":" : "{\"name\":");
-    batch_write_json_string(writer, batch_phase_name(which));
-    batch_write_text_member(writer, "mode", phase.synchronous ? "synchronous" : "asynchronous");
-    batch_write_text_member(writer, "status", phase_status(job, &phase));
-    batch_write_number_member(writer, "total", phase.total);
-    batch_write_number_member(writer, "processed", phase.success + phase.error);
-    batch_write_number_member(writer, "success", phase.success);
-    batch_write_number_member(writer, "error", phase.error);
-    write_time(writer, "started_at", phase.started_at);
-    write_time(writer, "completed_at", phase.completed_at);
-    batch_write_text(writer, "}");
+    batch_json_add_text(made, "name", batch_phase_name(which));
+    batch_json_add_text(made, "mode", phase.synchronous ? "synchronous" : "asynchronous");
+    batch_json_add_text(made, "status", phase_status(job, &phase));
+    batch_json_add_number(made, "total", phase.total);
+    batch_json_add_number(made, "processed", phase.success + phase.error);
+    batch_json_add_number(made, "success", phase.success);
+    batch_json_add_number(made, "error", phase.error);
+    batch_json_add_time(made, "started_at", phase.started_at);
+    batch_json_add_time(made, "completed_at", phase.completed_at);
+    return made;
 }
 
-static void write_phases(batch_text_writer_t *writer, const batch_job_t *job)
+static void add_phases(struct json_object *batch, const batch_job_t *job)
 {
+    struct json_object *phases = batch_json_array_of(batch, "phases");
     int last = batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) ? BATCH_PHASE_CLEANUP
                                                                     : BATCH_PHASE_PROCESSING;
 
-    batch_write_name(writer, "phases");
-    batch_write_text(writer, "[");
     for (int i = 0; i <= last; i++) {
-        write_phase(writer, job, (batch_phase_e)i);
+        json_object_array_add(phases, phase_make(job, (batch_phase_e)i));
     }
-    batch_write_text(writer, "]");
 }
 
 /* ---- The batch ------------------------------------------------------------------------------ */
 
-static void write_stats(batch_text_writer_t *writer, const batch_counts_t *counts)
+static struct json_object *stats_make(const batch_counts_t *counts)
 {
-    batch_write_name(writer, "stats");
-    batch_write_text(writer, "{\"created\":");
-    batch_write_number(writer, counts->created);
-    batch_write_number_member(writer, "updated", counts->updated);
-    batch_write_number_member(writer, "deleted", counts->deleted);
-    batch_write_number_member(writer, "overwritten", counts->overwritten);
-    batch_write_number_member(writer, "duplicates", counts->duplicates);
-    batch_write_number_member(writer, "errors", counts->errors);
-    batch_write_text(writer, "}");
-}
+    struct json_object *stats = batch_json_object(NULL);
 
-static void write_flag(batch_text_writer_t *writer, const char *name, int flag)
-{
-    batch_write_name(writer, name);
-    batch_write_text(writer, flag ? "true" : "false");
+    batch_json_add_number(stats, "created", counts->created);
+    batch_json_add_number(stats, "updated", counts->updated);
+    batch_json_add_number(stats, "deleted", counts->deleted);
+    batch_json_add_number(stats, "overwritten", counts->overwritten);
+    batch_json_add_number(stats, "duplicates", counts->duplicates);
+    batch_json_add_number(stats, "errors", counts->errors);
+    return stats;
 }
 
 apr_status_t batch_resources_write_job(const batch_sink_t *sink, const batch_job_t *job,
                                        const batch_urls_t *urls)
 {
     static const batch_urls_t none = {NULL, NULL, NULL, NULL, NULL};
+    struct json_object *batch = batch_json_object(NULL);
     batch_text_writer_t writer;
 
     urls = urls ? urls : &none;
+    batch_json_add_text(batch, "object", "batch");
+    batch_json_add_text(batch, "id", job->id);
+    batch_json_add_text(batch, "organization_id", *job->organization ? job->organization : NULL);
+    batch_json_add_text(batch, "resource", job->resource);
+    batch_json_add_text(batch, "action", batch_action_name(job->action));
+    batch_json_add_text(batch, "mode", batch_mode_name(job->mode));
+    batch_json_add_text(batch, "via", batch_via_name(job->via));
+    batch_json_add_text(batch, "status", batch_status_name(job->status));
+    batch_json_add_text(batch, "reason", job->reason);
+    batch_json_add_text(batch, "duplicate_handling",
+                        batch_duplicates_name(job->duplicate_handling));
+    add_phases(batch, job);
+    batch_json_add(batch, "stats", stats_make(&job->counts));
+    batch_json_add_flag(batch, "has_upload_file", batch_job_has_upload(job));
+    batch_json_add_flag(batch, "has_errors_file", batch_job_has_errors(job));
+    batch_json_add_time(batch, "created_at", job->created_at);
+    batch_json_add_time(batch, "updated_at", job->updated_at);
+    batch_json_add_time(batch, "started_at", job->started_at);
+    batch_json_add_time(batch, "completed_at", job->completed_at);
+    batch_json_add_text(batch, "created_by", job->created_by);
+    batch_json_add_text(batch, "created_by_id", job->created_by_id);
+    batch_json_add_text(batch, "updated_by", job->updated_by);
+    batch_json_add_text(batch, "updated_by_id", job->updated_by_id);
+    batch_json_add_text(batch, "checksum", job->checksum);
+    batch_json_add_text(batch, "_upload_url", urls->upload);
+    batch_json_add_text(batch, "_upload_csv_url", urls->upload_csv);
+    batch_json_add_text(batch, "_upload_json_url", urls->upload_json);
+    batch_json_add_text(batch, "_errors_csv_url", urls->errors_csv);
+    batch_json_add_text(batch, "_errors_json_url", urls->errors_json);
     batch_text_writer_init(&writer, sink);
-    batch_write_text(&writer, "{\"object\":\"batch\"");
-    batch_write_text_member(&writer, "id", job->id);
-    batch_write_text_member(&writer, "organization_id",
-                            *job->organization ? job->organization : NULL);
-    batch_write_text_member(&writer, "resource", job->resource);
-    batch_write_text_member(&writer, "action", batch_action_name(job->action));
-    batch_write_text_member(&writer, "mode", batch_mode_name(job->mode));
-    batch_write_text_member(&writer, "via", batch_via_name(job->via));
-    batch_write_text_member(&writer, "status", batch_status_name(job->status));
-    batch_write_text_member(&writer, "reason", job->reason);
-    batch_write_text_member(&writer, "duplicate_handling",
-                            batch_duplicates_name(job->duplicate_handling));
-    write_phases(&writer, job);
-    write_stats(&writer, &job->counts);
-    write_flag(&writer, "has_upload_file", batch_job_has_upload(job));
-    write_flag(&writer, "has_errors_file", batch_job_has_errors(job));
-    write_time(&writer, "created_at", job->created_at);
-    write_time(&writer, "updated_at", job->updated_at);
-    write_time(&writer, "started_at", job->started_at);
-    write_time(&writer, "completed_at", job->completed_at);
-    batch_write_text_member(&writer, "created_by", job->created_by);
-    batch_write_text_member(&writer, "created_by_id", job->created_by_id);
-    batch_write_text_member(&writer, "updated_by", job->updated_by);
-    batch_write_text_member(&writer, "updated_by_id", job->updated_by_id);
-    batch_write_text_member(&writer, "checksum", job->checksum);
-    batch_write_text_member(&writer, "_upload_url", urls->upload);
-    batch_write_text_member(&writer, "_upload_csv_url", urls->upload_csv);
-    batch_write_text_member(&writer, "_upload_json_url", urls->upload_json);
-    batch_write_text_member(&writer, "_errors_csv_url", urls->errors_csv);
-    batch_write_text_member(&writer, "_errors_json_url", urls->errors_json);
-    batch_write_text(&writer, "}");
+    batch_write_json(&writer, batch);
     return batch_writer_end(&writer);
 }

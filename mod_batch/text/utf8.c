@@ -1,5 +1,7 @@
 #include "text/utf8.h"
 
+#include <string.h>
+
 apr_size_t batch_utf8_character(const char *bytes, apr_size_t left)
 {
     unsigned char first = (unsigned char)*bytes;
@@ -70,4 +72,19 @@ apr_size_t batch_utf8_valid_length(const char *bytes, apr_size_t length)
 int batch_utf8_is_valid(const char *bytes, apr_size_t length)
 {
     return batch_utf8_valid_length(bytes, length) == length;
+}
+
+apr_size_t batch_utf8_mend(char *to, const char *bytes, apr_size_t length)
+{
+    const char *end = bytes + length;
+    char *out = to;
+
+    while (bytes < end) {
+        apr_size_t step = *bytes ? batch_utf8_character(bytes, (apr_size_t)(end - bytes)) : 0;
+
+        memcpy(out, step ? bytes : "\xef\xbf\xbd", step ? step : 3);
+        out += step ? step : 3;
+        bytes += step ? step : 1;
+    }
+    return (apr_size_t)(out - to);
 }

@@ -22,4 +22,10 @@ int batch_utf8_is_valid(const char *bytes, apr_size_t length);
 /** How many of the bytes are so, from the first one on. */
 apr_size_t batch_utf8_valid_length(const char *bytes, apr_size_t length);
 
+/**
+ * Copies bytes, with U+FFFD for each that belongs to no character, and for U+0000; returns how many
+ * they have become: at most three times as many.
+ */
+apr_size_t batch_utf8_mend(char *to, const char *bytes, apr_size_t length);
+
 #endif

@@ -108,10 +108,10 @@ static void test_list_end(void)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         reset();
-        batch_records_write_list_end(&sink, cases[i].page, cases[i].per_page, cases[i].total, pool);
+        batch_records_write_list_end(&sink, cases[i].page, cases[i].per_page, cases[i].total);
         is_string(text.bytes, cases[i].wanted, "the end of a list");
     }
-    is_number(batch_records_write_list_end(&full, 1, 1, 1, pool), APR_ENOSPC,
+    is_number(batch_records_write_list_end(&full, 1, 1, 1), APR_ENOSPC,
               "the sink's failure is told");
 }
 
@@ -120,21 +120,21 @@ static void test_problems(void)
     batch_problems_t *problems = batch_problems_make(pool);
 
     reset();
-    is_number(batch_records_write_problems(&sink, problems, pool), APR_SUCCESS, "no problem");
+    is_number(batch_records_write_problems(&sink, problems), APR_SUCCESS, "no problem");
     is_string(text.bytes, "{\"batch\":{\"errors\":{}}}", "is an empty object");
     batch_problem_add(problems, "operations[0].ids", "first");
     batch_problem_add(problems, "start", "second \"%s\"", "\xfe");
     batch_problem_add(problems, "operations[0].ids", "third");
     batch_problem_add(problems, "operations[0].data.a\"b", "fourth");
     reset();
-    is_number(batch_records_write_problems(&sink, problems, pool), APR_SUCCESS, "four problems");
+    is_number(batch_records_write_problems(&sink, problems), APR_SUCCESS, "four problems");
     is_string(text.bytes,
               "{\"batch\":{\"errors\":{\"operations[0].ids\":[\"first\",\"third\"],"
               "\"start\":[\"second \\\"\xef\xbf\xbd\\\"\"],"
               "\"operations[0].data.a\\\"b\":[\"fourth\"]}}}",
               "are told by field, in order of the first of each");
     ok(batch_json_is_valid(text.bytes, text.length, pool), "as JSON");
-    is_number(batch_records_write_problems(&full, problems, pool), APR_ENOSPC,
+    is_number(batch_records_write_problems(&full, problems), APR_ENOSPC,
               "the sink's failure is told");
 }
 
@@ -164,7 +164,7 @@ static void test_not_utf8(void)
                                   *at == '?' ? "\xef\xbf\xbd" : at);
         }
         reset();
-        batch_records_write_error(&sink, 400, cases[i].bytes, NULL, pool);
+        batch_records_write_error(&sink, 400, cases[i].bytes, NULL);
         is_string(text.bytes, apr_psprintf(pool, "{\"error\":\"%s\",\"status\":400}", wanted),
                   "text of any bytes is written as UTF-8");
     }
@@ -173,16 +173,16 @@ static void test_not_utf8(void)
 static void test_error(void)
 {
     reset();
-    is_number(batch_records_write_error(&sink, 401, "Unauthorized", NULL, pool), APR_SUCCESS,
+    is_number(batch_records_write_error(&sink, 401, "Unauthorized", NULL), APR_SUCCESS,
               "an error without message");
     is_string(text.bytes, "{\"error\":\"Unauthorized\",\"status\":401}", "has none");
     reset();
-    batch_records_write_error(&sink, 400, "Bad Request", "line 1: unexpected '\"'", pool);
+    batch_records_write_error(&sink, 400, "Bad Request", "line 1: unexpected '\"'");
     is_string(
         text.bytes,
         "{\"error\":\"Bad Request\",\"status\":400,\"message\":\"line 1: unexpected '\\\"'\"}",
         "an error with its message");
-    is_number(batch_records_write_error(&full, 400, "Bad Request", NULL, pool), APR_ENOSPC,
+    is_number(batch_records_write_error(&full, 400, "Bad Request", NULL), APR_ENOSPC,
               "the sink's failure is told");
 }
 
@@ -193,13 +193,13 @@ static void test_long(void)
 
     memset(message, 'x', 20000);
     reset();
-    is_number(batch_records_write_error(&sink, 400, "Bad Request", message, pool), APR_SUCCESS,
+    is_number(batch_records_write_error(&sink, 400, "Bad Request", message), APR_SUCCESS,
               "a message of 20,000 bytes");
     is_number((long long)text.length, 20000 + 49, "is written whole");
     ok(batch_json_is_valid(text.bytes, text.length, pool), "as JSON");
     memset(message, '\n', 20000);
     reset();
-    batch_records_write_error(&sink, 400, "Bad Request", message, pool);
+    batch_records_write_error(&sink, 400, "Bad Request", message);
     is_number((long long)text.length, 40000 + 49, "also where each byte is escaped");
 }
 
