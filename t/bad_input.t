@@ -172,6 +172,12 @@ is_unprocessable(
     'a query that is a number',
     'ids are missing, too'
 );
+# The body has room for many more members than it may have.
+my $many = join ',', map {"\"m$_\":{}"} 1 .. 10_000;
+is_unprocessable(post("{\"batch\":{\"operations\":[$op],$many}}"),
+    ['body'], '10,000 members and one');
+is_unprocessable(post('{"batch":{"operations":[' . $op =~ s/\}$/,$many}/r . ']}}'),
+    ['operations[0]'], 'an operation of 10,000 members more');
 # null is no id, and no text.
 foreach my $member (qw(action resource form_id ids)) {
     my %operation = %{delete_ids('x')};

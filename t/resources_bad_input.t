@@ -99,6 +99,14 @@ foreach my $case (
     is(resource_final($answer->json->{data})->{stats}{created}, 0, "$name make no row") if $answer->status == 202;
 }
 
+# The body has room for many more members than it may have; what is in arrays does not count.
+my $many = join ',', map {"\"m$_\":{}"} 1 .. 10_000;
+is_wrong(post_batches(undef, body => qq($head\{"name":"x"}],$many})),
+    ['body'], '10,000 members beside the others', like => qr/has more than 10000 members/);
+my $kept = '[' . join(',', ('{}') x 20_000) . ']';
+is_wrong(post_batches(undef, body => qq({"unknown":$kept,) . substr($head, 1) . ']}'),
+    ['data'], 'a long array that nobody knows counts as one');
+
 # Members of the request that come twice: one of them counts, never a part of each.
 foreach my $case (
     ['data', $head . '{"name":"d1"}],"data":[{"name":"d2"},{"name":"d3"}]}'],

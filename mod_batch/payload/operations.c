@@ -8,7 +8,7 @@
 #include "payload/id_set.h"
 #include "payload/json_reader.h"
 #include "payload/operations_shape.h"
-#include "text/json_text.h"
+#include "text/json.h"
 #include "text/text_buffer.h"
 #include "text/writer.h"
 
@@ -140,20 +140,21 @@ apr_status_t batch_operations_parser_feed(batch_operations_parser_t *parser, con
 
 const char *batch_operations_query(const char *operations, apr_pool_t *p)
 {
-    batch_json_slice_t document, operation, query = {NULL, 0};
+    batch_json_slice_t document, operation;
     batch_json_cursor_t cursor;
-    apr_size_t length;
+    struct json_object *first, *query = NULL;
 
     if (!operations) {
         return NULL;
     }
     document = batch_json_document(operations, strlen(operations));
     batch_json_walk(&cursor, &document);
-    if (batch_json_next_element(&operation, &cursor)) {
-        batch_json_member(&query, &operation, "query");
+    if (batch_json_next_element(&operation, &cursor) &&
+        batch_json_read(&first, &operation, 1, p) == APR_SUCCESS) {
+        (void)json_object_object_get_ex(first, "query", &query);
     }
-    return batch_json_kind(&query) == BATCH_JSON_STRING
-               ? batch_json_string_decode(&length, query.text, query.length, p)
+    return json_object_is_type(query, json_type_string)
+               ? apr_pstrdup(p, json_object_get_string(query))
                : NULL;
 }
 
@@ -230,8 +231,7 @@ static const char *write_whole(const batch_operations_request_t *request, apr_po
 
     /* Into memory nothing fails. */
     (void)batch_operations_write(&sink, request, p);
-    batch_text_buffer_add(&buffer, "", 1);
-    return buffer.data;
+    return batch_text_buffer_end(&buffer);
 }
 
 apr_status_t batch_operations_parser_finish(batch_operations_request_t *request,
@@ -239,6 +239,7 @@ apr_status_t batch_operations_parser_finish(batch_operations_request_t *request,
                                             batch_problems_t *problems, batch_error_t *err)
 {
     batch_problem_list_t list = {problems, 0, 0};
+    batch_json_slice_t text;
     const char *skeleton;
     apr_size_t length;
     apr_status_t status = batch_operations_parser_feed(parser, "", 0, err);
@@ -250,7 +251,8 @@ apr_status_t batch_operations_parser_finish(batch_operations_request_t *request,
     if (status != APR_SUCCESS) {
         return status;
     }
-    batch_operations_read_shape(request, &list, parser->body, skeleton, length, parser->p);
+    text = batch_json_document(skeleton, length);
+    batch_operations_read_shape(request, &list, parser->body, &text, parser->p, parser->scratch);
     finish_problems(&list, parser);
     if (request->first.has_ids) {
         request->first.ids = batch_id_set_items(parser->ids);

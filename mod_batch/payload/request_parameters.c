@@ -6,8 +6,6 @@
 
 #include "payload/json_reader.h"
 #include "payload/request_words.h"
-#include "text/text_buffer.h"
-#include "text/writer.h"
 #include "text/nearest_word.h"
 
 /* What parameters stand for, where it is no string: true or false; an object or a number. */
@@ -32,9 +30,9 @@ const char *batch_request_parameter_wrong(const char *name, apr_pool_t *p)
 /* ---- Members --------------------------------------------------------------------------------- */
 
 static void members_read(batch_resources_request_t *request, const batch_shape_t *shape,
-                         const batch_json_slice_t *all)
+                         const struct json_object *all)
 {
-    batch_json_slice_t data = batch_shape_member(shape, all, "data", "data");
+    const struct json_object *data = batch_shape_member(shape, all, "data", "data");
 
     request->mode = batch_shape_string(shape, all, "mode", "mode");
     request->action = batch_shape_string(shape, all, "action", "action");
@@ -47,8 +45,8 @@ static void members_read(batch_resources_request_t *request, const batch_shape_t
     request->properties = batch_shape_values(shape, all, "properties", "properties", 1);
     batch_shape_unavailable(shape, all, 1);
     batch_shape_words(shape, all, &batch_words_resources, "");
-    request->has_data = batch_json_kind(&data) == BATCH_JSON_ARRAY;
-    if (data.text && !request->has_data) {
+    request->has_data = json_object_is_type(data, json_type_array);
+    if (data && !request->has_data) {
         batch_problem_list_add(shape->list, "must be an array of objects", "data");
     }
 }
@@ -58,10 +56,10 @@ void batch_request_members_read(batch_resources_request_t *request, const char *
 {
     batch_problem_list_t list = {problems, 0, 0};
     batch_shape_t shape = {&list, p};
-    batch_json_slice_t all = batch_json_document(text, length);
+    batch_json_slice_t document = batch_json_document(text, length);
 
-    if (batch_json_kind(&all) == BATCH_JSON_OBJECT) {
-        members_read(request, &shape, &all);
+    if (batch_json_kind(&document) == BATCH_JSON_OBJECT) {
+        members_read(request, &shape, batch_shape_read(&shape, &document, 2, "body", p));
     } else {
         batch_problem_list_add(&list, "must be an object with resource, action and data", "body");
     }
@@ -70,21 +68,24 @@ void batch_request_members_read(batch_resources_request_t *request, const char *
 
 /* ---- Parameters ------------------------------------------------------------------------------ */
 
-/** Writes a value as the JSON that it stands for; what stands for none becomes a string. */
-static void value_write(batch_text_writer_t *writer, const char *name, const char *value,
-                        apr_pool_t *p)
+/** Adds a value as the JSON that it stands for; what stands for none becomes a string. */
+static void value_add(struct json_object *all, const batch_shape_t *shape, const char *name,
+                      const char *value)
 {
+    apr_size_t length = strlen(value);
     int is_flag = batch_word_is_known(name, strlen(name), flags);
+    int is_true = is_flag && (!strcasecmp(value, "true") || !strcmp(value, "1"));
 
-    if (is_flag && (!strcasecmp(value, "true") || !strcmp(value, "1"))) {
-        batch_write_text(writer, "true");
-    } else if (is_flag && (!strcasecmp(value, "false") || !strcmp(value, "0"))) {
-        batch_write_text(writer, "false");
+    if (is_true || (is_flag && (!strcasecmp(value, "false") || !strcmp(value, "0")))) {
+        batch_json_add_flag(all, name, is_true);
     } else if (batch_word_is_known(name, strlen(name), values) &&
-               batch_json_is_valid(value, strlen(value), p)) {
-        batch_write_text(writer, value);
+               batch_json_is_valid(value, length, shape->p)) {
+        batch_json_slice_t text = batch_json_document(value, length);
+
+        batch_json_add(all, name,
+                       json_object_get(batch_shape_read(shape, &text, 1, name, shape->p)));
     } else {
-        batch_write_json_string(writer, value);
+        batch_json_add_text(all, name, value);
     }
 }
 
@@ -94,27 +95,20 @@ apr_array_header_t *batch_request_parameters_read(batch_resources_request_t *req
                                                   apr_pool_t *p)
 {
     apr_array_header_t *given = apr_array_make(p, 4, sizeof(const char *));
-    batch_text_buffer_t buffer = {.p = p};
-    batch_sink_t sink = batch_text_buffer_sink(&buffer);
-    batch_text_writer_t writer;
+    struct json_object *all = batch_json_object(p);
+    batch_problem_list_t list = {problems, 0, 0};
+    batch_shape_t shape = {&list, p};
 
     memset(request, 0, sizeof(*request));
-    batch_text_writer_init(&writer, &sink);
-    batch_write_text(&writer, "{");
     for (const char *const *name = KNOWN; *name; name++) {
         const char *value = get(baton, *name);
 
         if (value) {
-            batch_write_text(&writer, given->nelts ? ",\"" : "\"");
-            batch_write_text(&writer, *name);
-            batch_write_text(&writer, "\":");
-            value_write(&writer, *name, value, p);
             APR_ARRAY_PUSH(given, const char *) = *name;
+            value_add(all, &shape, *name, value);
         }
     }
-    batch_write_text(&writer, "}");
-    if (batch_writer_end(&writer) == APR_SUCCESS) {
-        batch_request_members_read(request, buffer.data, buffer.used, problems, p);
-    }
+    members_read(request, &shape, all);
+    batch_problem_list_end(&list, "body");
     return given;
 }

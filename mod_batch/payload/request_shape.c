@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 
 void batch_problem_list_add(batch_problem_list_t *list, const char *message, const char *field_fmt,
@@ -31,149 +30,132 @@ void batch_problem_list_end(batch_problem_list_t *list, const char *field)
     }
 }
 
-batch_json_slice_t batch_shape_member(const batch_shape_t *shape, const batch_json_slice_t *object,
-                                      const char *name, const char *field)
+struct json_object *batch_shape_read(const batch_shape_t *shape, const batch_json_slice_t *text,
+                                     int levels, const char *field, apr_pool_t *p)
 {
-    batch_json_slice_t value;
+    struct json_object *value;
 
-    if (batch_json_member(&value, object, name) > 1) {
-        batch_problem_list_add(shape->list, "is given twice", "%s", field);
-    }
-    if (batch_json_kind(&value) == BATCH_JSON_NULL) {
-        value.text = NULL;
+    if (batch_json_read(&value, text, levels, p) != APR_SUCCESS) {
+        batch_problem_list_add(shape->list,
+                               "has more than " APR_STRINGIFY(BATCH_JSON_MEMBERS) " members", "%s",
+                               field);
     }
     return value;
 }
 
-const char *batch_shape_string(const batch_shape_t *shape, const batch_json_slice_t *object,
+struct json_object *batch_shape_member(const batch_shape_t *shape, const struct json_object *object,
+                                       const char *name, const char *field)
+{
+    struct json_object *value = NULL;
+
+    if (batch_json_is_repeated(object, name)) {
+        batch_problem_list_add(shape->list, "is given twice", "%s", field);
+    }
+    (void)json_object_object_get_ex(object, name, &value);
+    return value;
+}
+
+/** What a string stands for, in the pool of the shape; NULL if U+0000 is in it. */
+static const char *string_of(const batch_shape_t *shape, struct json_object *value)
+{
+    const char *text = json_object_get_string(value);
+    apr_size_t length = (apr_size_t)json_object_get_string_len(value);
+
+    return memchr(text, '\0', length) ? NULL : apr_pstrmemdup(shape->p, text, length);
+}
+
+const char *batch_shape_string(const batch_shape_t *shape, const struct json_object *object,
                                const char *name, const char *field)
 {
-    batch_json_slice_t value = batch_shape_member(shape, object, name, field);
-    apr_size_t length;
+    struct json_object *value = batch_shape_member(shape, object, name, field);
     const char *text;
 
-    if (!value.text) {
+    if (!value) {
         return NULL;
     }
-    if (batch_json_kind(&value) != BATCH_JSON_STRING) {
+    if (!json_object_is_type(value, json_type_string)) {
         batch_problem_list_add(shape->list, "must be a string", "%s", field);
         return NULL;
     }
-    text = batch_json_string_decode(&length, value.text, value.length, shape->p);
-    if (strlen(text) != length) {
+    text = string_of(shape, value);
+    if (!text) {
         batch_problem_list_add(shape->list, "must not contain U+0000", "%s", field);
-        return NULL;
     }
     return text;
 }
 
-int batch_shape_flag(const batch_shape_t *shape, const batch_json_slice_t *object, const char *name,
+int batch_shape_flag(const batch_shape_t *shape, const struct json_object *object, const char *name,
                      const char *field, int absent)
 {
-    batch_json_slice_t value = batch_shape_member(shape, object, name, field);
+    struct json_object *value = batch_shape_member(shape, object, name, field);
 
-    if (!value.text) {
+    if (!value) {
         return absent;
     }
-    if (batch_json_kind(&value) != BATCH_JSON_BOOLEAN) {
+    if (!json_object_is_type(value, json_type_boolean)) {
         batch_problem_list_add(shape->list, "must be true or false", "%s", field);
         return absent;
     }
-    return batch_json_is_true(&value);
+    return json_object_get_boolean(value);
 }
 
 /* ---- Values -------------------------------------------------------------------------------- */
 
-/** An object of values while it is read. */
-typedef struct values {
-    const batch_shape_t *shape;
-    const char *field;
-    int nested;
-    apr_hash_t *names; /* of the members so far */
-    apr_array_header_t *read;
-} values_t;
-
-/** The text of a member, whose name is in entry. Returns 0 after adding a problem. */
-static int value_read(values_t *values, batch_value_t *entry, const batch_json_slice_t *value)
+/** The kind of a member, and its text, of the object that field names. 0 after adding a problem. */
+static int value_read(batch_value_t *entry, const batch_shape_t *shape, struct json_object *value,
+                      const char *field, int nested)
 {
-    apr_pool_t *p = values->shape->p;
-    batch_json_kind_e kind = batch_json_kind(value);
-    apr_size_t length;
+    const char *wrong = NULL;
+    batch_json_slice_t source = batch_json_source(value);
 
-    if (kind == BATCH_JSON_NULL) {
+    switch (json_object_get_type(value)) {
+    case json_type_null:
         entry->kind = BATCH_KIND_NULL;
         entry->value = NULL;
         return 1;
-    }
-    if (kind == BATCH_JSON_STRING) {
+    case json_type_string:
         entry->kind = BATCH_KIND_STRING;
-        entry->value = batch_json_string_decode(&length, value->text, value->length, p);
-        if (strlen(entry->value) != length) {
-            batch_problem_list_add(values->shape->list, "must not contain U+0000", "%s.%s",
-                                   values->field, entry->name);
-            return 0;
-        }
-        return 1;
+        entry->value = string_of(shape, value);
+        wrong = entry->value ? NULL : "must not contain U+0000";
+        break;
+    case json_type_boolean:
+        entry->kind = BATCH_KIND_BOOLEAN;
+        break;
+    case json_type_array:
+    case json_type_object:
+        entry->kind = BATCH_KIND_JSON;
+        wrong = nested ? NULL : "must be a string, a number, a boolean or null";
+        break;
+    default:
+        entry->kind = BATCH_KIND_NUMBER;
     }
-    if ((kind == BATCH_JSON_ARRAY || kind == BATCH_JSON_OBJECT) && !values->nested) {
-        batch_problem_list_add(values->shape->list, "must be a string, a number, a boolean or null",
-                               "%s.%s", values->field, entry->name);
-        return 0;
+    if (wrong) {
+        batch_problem_list_add(shape->list, wrong, "%s.%s", field, entry->name);
+    } else if (entry->kind != BATCH_KIND_STRING) {
+        /* As the client wrote it: no number loses digits on its way through a double. */
+        entry->value = apr_pstrmemdup(shape->p, source.text, source.length);
     }
-    entry->kind = kind == BATCH_JSON_NUMBER    ? BATCH_KIND_NUMBER
-                  : kind == BATCH_JSON_BOOLEAN ? BATCH_KIND_BOOLEAN
-                                               : BATCH_KIND_JSON;
-    /* As the client wrote it: no number loses digits on its way through a double. */
-    entry->value = apr_pstrmemdup(p, value->text, value->length);
-    return 1;
+    return !wrong;
 }
 
-static void member_read(values_t *values, const batch_json_slice_t *name,
-                        const batch_json_slice_t *value)
-{
-    batch_problem_list_t *list = values->shape->list;
-    batch_value_t entry;
-    apr_size_t length;
-
-    entry.name = batch_json_string_decode(&length, name->text, name->length, values->shape->p);
-    if (length > BATCH_VALUES_NAME_BYTES) {
-        batch_problem_list_add(
-            list,
-            "has a member with a name of over " APR_STRINGIFY(BATCH_VALUES_NAME_BYTES) " bytes",
-            "%s", values->field);
-        return;
-    }
-    if (apr_hash_get(values->names, entry.name, (apr_ssize_t)length)) {
-        batch_problem_list_add(list, "is given twice", "%s.%s", values->field, entry.name);
-        return;
-    }
-    apr_hash_set(values->names, entry.name, (apr_ssize_t)length, "");
-    if (value_read(values, &entry, value)) {
-        APR_ARRAY_PUSH(values->read, batch_value_t) = entry;
-    }
-}
-
-apr_array_header_t *batch_shape_values(const batch_shape_t *shape, const batch_json_slice_t *object,
+apr_array_header_t *batch_shape_values(const batch_shape_t *shape, const struct json_object *object,
                                        const char *name, const char *field, int nested)
 {
-    batch_json_slice_t all = batch_shape_member(shape, object, name, field);
-    values_t values = {shape, field, nested, NULL, NULL};
-    batch_json_slice_t member;
-    batch_json_slice_t value;
-    batch_json_cursor_t cursor;
+    struct json_object *all = batch_shape_member(shape, object, name, field);
+    apr_array_header_t *values;
     int count = 0;
 
-    if (!all.text) {
+    if (!all) {
         return NULL;
     }
-    if (batch_json_kind(&all) != BATCH_JSON_OBJECT) {
+    if (!json_object_is_type(all, json_type_object)) {
         batch_problem_list_add(shape->list, "must be an object", "%s", field);
         return NULL;
     }
-    values.names = apr_hash_make(shape->p);
-    values.read = apr_array_make(shape->p, 4, sizeof(batch_value_t));
-    batch_json_walk(&cursor, &all);
-    while (batch_json_next_member(&member, &value, &cursor)) {
+    values = apr_array_make(shape->p, 4, sizeof(batch_value_t));
+    json_object_object_foreach (all, member, value) {
+        batch_value_t entry = {.name = member};
+
         if (++count > BATCH_VALUES_MEMBERS) {
             batch_problem_list_add(
                 shape->list,
@@ -181,7 +163,20 @@ apr_array_header_t *batch_shape_values(const batch_shape_t *shape, const batch_j
                 field);
             break;
         }
-        member_read(&values, &member, &value);
+        if (strlen(member) > BATCH_VALUES_NAME_BYTES) {
+            batch_problem_list_add(
+                shape->list,
+                "has a member with a name of over " APR_STRINGIFY(BATCH_VALUES_NAME_BYTES) " bytes",
+                "%s", field);
+            continue;
+        }
+        if (batch_json_is_repeated(all, member)) {
+            batch_problem_list_add(shape->list, "is given twice", "%s.%s", field, member);
+        }
+        if (value_read(&entry, shape, value, field, nested)) {
+            entry.name = apr_pstrdup(shape->p, member);
+            APR_ARRAY_PUSH(values, batch_value_t) = entry;
+        }
     }
-    return values.read;
+    return values;
 }

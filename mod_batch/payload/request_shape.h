@@ -6,7 +6,7 @@
 #define BATCH_PAYLOAD_REQUEST_SHAPE_H
 
 #include "batch.h"
-#include "text/json_text.h"
+#include "text/json.h"
 
 /** Members that an object of values (data, properties) may have. */
 #define BATCH_VALUES_MEMBERS 1000
@@ -38,18 +38,25 @@ typedef struct batch_shape {
 } batch_shape_t;
 
 /**
- * The member of that name; null counts as absent. field names it in problems. A problem if there
- * are several; the last one is what is returned then.
+ * Reads checked text down to so many levels (text/json.h), into p. NULL for null. Too many
+ * members are a problem of the field; the first ones are there then.
  */
-batch_json_slice_t batch_shape_member(const batch_shape_t *shape, const batch_json_slice_t *object,
-                                      const char *name, const char *field);
+struct json_object *batch_shape_read(const batch_shape_t *shape, const batch_json_slice_t *text,
+                                     int levels, const char *field, apr_pool_t *p);
+
+/**
+ * The member of that name; null counts as absent. field names it in problems. A problem if it
+ * is given several times.
+ */
+struct json_object *batch_shape_member(const batch_shape_t *shape, const struct json_object *object,
+                                       const char *name, const char *field);
 
 /** A member that must be a string where it is there; NULL for none. */
-const char *batch_shape_string(const batch_shape_t *shape, const batch_json_slice_t *object,
+const char *batch_shape_string(const batch_shape_t *shape, const struct json_object *object,
                                const char *name, const char *field);
 
 /** A member that must be true or false where it is there; absent says what it is for none. */
-int batch_shape_flag(const batch_shape_t *shape, const batch_json_slice_t *object, const char *name,
+int batch_shape_flag(const batch_shape_t *shape, const struct json_object *object, const char *name,
                      const char *field, int absent);
 
 /**
@@ -57,7 +64,7 @@ int batch_shape_flag(const batch_shape_t *shape, const batch_json_slice_t *objec
  * order sent, without those that are wrong; NULL for none. nested: a value may be an array or an
  * object.
  */
-apr_array_header_t *batch_shape_values(const batch_shape_t *shape, const batch_json_slice_t *object,
+apr_array_header_t *batch_shape_values(const batch_shape_t *shape, const struct json_object *object,
                                        const char *name, const char *field, int nested);
 
 #endif

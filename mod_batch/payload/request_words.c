@@ -105,41 +105,23 @@ const char *batch_request_word_check(const char *word, apr_size_t length,
 
 /* ---- Members --------------------------------------------------------------------------------- */
 
-/* Bytes of a name in JSON: none that is near to a known word has more, were it all escapes. */
+/* Bytes of a name: none that is near to a known word has more. */
 #define LONGEST_NAME 512
 
-/** Adds a problem if the member, whose name is decoded, is wrong where it stands. */
-static void member_check(const batch_shape_t *shape, const char *name, apr_size_t length,
-                         const batch_request_words_t *words, const char *field)
-{
-    const char *wrong = batch_request_word_check(name, length, words, shape->p);
-
-    if (wrong) {
-        batch_problem_list_add(shape->list, wrong, "%s%.*s", field, (int)length, name);
-    }
-}
-
-void batch_shape_words(const batch_shape_t *shape, const batch_json_slice_t *object,
+void batch_shape_words(const batch_shape_t *shape, const struct json_object *object,
                        const batch_request_words_t *words, const char *field)
 {
-    batch_json_cursor_t cursor;
-    batch_json_slice_t name, value;
-
-    if (batch_json_kind(object) != BATCH_JSON_OBJECT) {
+    if (!json_object_is_type(object, json_type_object)) {
         return;
     }
-    batch_json_walk(&cursor, object);
-    while (batch_json_next_member(&name, &value, &cursor)) {
-        if (batch_json_kind(&value) == BATCH_JSON_NULL || name.length > LONGEST_NAME) {
-            continue;
-        }
-        if (memchr(name.text, '\\', name.length)) {
-            apr_size_t length;
-            const char *word = batch_json_string_decode(&length, name.text, name.length, shape->p);
+    json_object_object_foreach (object, name, value) {
+        apr_size_t length = strlen(name);
+        const char *wrong = value && length <= LONGEST_NAME
+                                ? batch_request_word_check(name, length, words, shape->p)
+                                : NULL;
 
-            member_check(shape, word, length, words, field);
-        } else {
-            member_check(shape, name.text + 1, name.length - 2, words, field);
+        if (wrong) {
+            batch_problem_list_add(shape->list, wrong, "%s%s", field, name);
         }
     }
 }
@@ -149,11 +131,11 @@ void batch_request_body_words(batch_problems_t *problems, const char *body, apr_
 {
     batch_problem_list_t list = {problems, 0, 0};
     batch_shape_t shape = {&list, p};
-    batch_json_slice_t all;
 
     if (length && batch_json_is_valid(body, length, p)) {
-        all = batch_json_document(body, length);
-        batch_shape_words(&shape, &all, words, "");
+        batch_json_slice_t text = batch_json_document(body, length);
+
+        batch_shape_words(&shape, batch_shape_read(&shape, &text, 1, "body", p), words, "");
         batch_problem_list_end(&list, "body");
     }
 }
@@ -162,7 +144,7 @@ void batch_request_body_words(batch_problems_t *problems, const char *body, apr_
 
 static const char unavailable[] = "is not available in this version";
 
-void batch_shape_unavailable(const batch_shape_t *shape, const batch_json_slice_t *object,
+void batch_shape_unavailable(const batch_shape_t *shape, const struct json_object *object,
                              int with_files)
 {
     static const char *const flags[] = {"dry_run", "save_result", NULL};
@@ -172,12 +154,12 @@ void batch_shape_unavailable(const batch_shape_t *shape, const batch_json_slice_
             if (batch_shape_flag(shape, object, *word, *word, 0)) {
                 batch_problem_list_add(shape->list, unavailable, "%s", *word);
             }
-        } else if (batch_shape_member(shape, object, *word, *word).text) {
+        } else if (batch_shape_member(shape, object, *word, *word)) {
             batch_problem_list_add(shape->list, unavailable, "%s", *word);
         }
     }
     for (const char *const *word = file_words; with_files && *word; word++) {
-        if (batch_shape_member(shape, object, *word, *word).text) {
+        if (batch_shape_member(shape, object, *word, *word)) {
             batch_problem_list_add(shape->list, unavailable, "%s", *word);
         }
     }

@@ -47,7 +47,7 @@ const char *batch_request_word_check(const char *word, apr_size_t length,
  * Adds a problem for each member of the object that is wrong where it stands. field is put before
  * its name: "", or "operations[0].". A member that is null counts as absent.
  */
-void batch_shape_words(const batch_shape_t *shape, const batch_json_slice_t *object,
+void batch_shape_words(const batch_shape_t *shape, const struct json_object *object,
                        const batch_request_words_t *words, const char *field);
 
 /**
@@ -63,7 +63,7 @@ void batch_request_body_words(batch_problems_t *problems, const char *body, apr_
  * not there must not be passed over in silence.
  * @param files  also the words about files (of the resources API)
  */
-void batch_shape_unavailable(const batch_shape_t *shape, const batch_json_slice_t *object,
+void batch_shape_unavailable(const batch_shape_t *shape, const struct json_object *object,
                              int files);
 
 #endif

@@ -153,24 +153,24 @@ static struct json_object *value_make(reading_t *reading, const batch_json_slice
 static struct json_object *object_make(reading_t *reading, origin_t *origin, int levels)
 {
     struct json_object *object = batch_json_object(NULL);
-    struct json_object *earlier;
     batch_json_cursor_t cursor;
-    batch_json_slice_t name, value;
+    batch_json_slice_t name, text;
 
     batch_json_walk(&cursor, &origin->text);
-    while (levels && reading->left >= 0 && batch_json_next_member(&name, &value, &cursor)) {
+    while (levels && reading->left >= 0 && batch_json_next_member(&name, &text, &cursor)) {
         apr_size_t length;
         const char *key = batch_json_string_decode(&length, name.text, name.length, reading->p);
+        struct json_object *value = value_make(reading, &text, levels - 1);
 
         reading->left--;
-        if (json_object_object_get_ex(object, key, &earlier)) {
+        if (json_object_object_get_ex(object, key, NULL)) {
             origin->repeated = origin->repeated ? origin->repeated : batch_json_object(NULL);
             batch_json_add(origin->repeated, key, NULL);
-            if (earlier) {
+            if (!value) {
                 continue;
             }
         }
-        batch_json_add(object, key, value_make(reading, &value, levels - 1));
+        batch_json_add(object, key, value);
     }
     return object;
 }

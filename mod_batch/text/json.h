@@ -49,9 +49,9 @@ void batch_write_json_members(batch_text_writer_t *writer, struct json_object *o
 /**
  * Reads checked text: its objects, down to so many levels. Arrays, and objects below these levels,
  * are there without what is in them: batch_json_source has it. Where a member is given several
- * times, the first one counts that is not null. *value is NULL for null; it lives as long as p, and
+ * times, the last one counts that is not null. *value is NULL for null; it lives as long as p, and
  * has text by reference.
- * BATCH_ETOOLARGE: more than BATCH_JSON_MEMBERS members.
+ * BATCH_ETOOLARGE: more than BATCH_JSON_MEMBERS members, of which the first ones were read.
  */
 apr_status_t batch_json_read(struct json_object **value, const batch_json_slice_t *text, int levels,
                              apr_pool_t *p);

@@ -124,23 +124,12 @@ void batch_write_number(batch_text_writer_t *writer, apr_int64_t number)
     batch_write_bytes(writer, text, (apr_size_t)(at - text));
 }
 
-void batch_write_name(batch_text_writer_t *writer, const char *name)
+void batch_write_text_member(batch_text_writer_t *writer, const char *name, const char *text)
 {
     batch_write_text(writer, ",\"");
     batch_write_text(writer, name);
     batch_write_text(writer, "\":");
-}
-
-void batch_write_text_member(batch_text_writer_t *writer, const char *name, const char *text)
-{
-    batch_write_name(writer, name);
     batch_write_json_string(writer, text);
-}
-
-void batch_write_number_member(batch_text_writer_t *writer, const char *name, apr_int64_t number)
-{
-    batch_write_name(writer, name);
-    batch_write_number(writer, number);
 }
 
 apr_status_t batch_writer_end(batch_text_writer_t *writer)

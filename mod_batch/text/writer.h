@@ -41,16 +41,11 @@ void batch_write_json_string_n(batch_text_writer_t *writer, const char *bytes, a
 
 void batch_write_number(batch_text_writer_t *writer, apr_int64_t number);
 
-/* ---- Members of an object; each but the first of one begins with its comma ------------------ */
-
-/** Writes ,"name": for a name that needs no escape. */
-void batch_write_name(batch_text_writer_t *writer, const char *name);
-
-/** Writes a member that is a string, or null for NULL. */
+/**
+ * Writes a member of an object that has others before it: a string, or null for NULL. Its name
+ * needs no escape.
+ */
 void batch_write_text_member(batch_text_writer_t *writer, const char *name, const char *text);
-
-/** Writes a member that is a whole number. */
-void batch_write_number_member(batch_text_writer_t *writer, const char *name, apr_int64_t number);
 
 /** Hands the rest to the sink. Returns what the sink first failed with, or APR_SUCCESS. */
 apr_status_t batch_writer_end(batch_text_writer_t *writer);

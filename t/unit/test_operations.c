@@ -198,7 +198,7 @@ static void test_data(void)
           "or null | operations[0].data.b: must be a string, a number, a boolean or null",
           "data with arrays and objects");
     check(FIRST("\"data\":{\"a\":1,\"\\u0061\":2}"),
-          "start 1 -/-/-/- data a=1 | operations[0].data.a: is given twice", "a member twice");
+          "start 1 -/-/-/- data a=2 | operations[0].data.a: is given twice", "a member twice");
     check(FIRST("\"data\":{\"a\":\"b\\u0000c\"}"),
           "start 1 -/-/-/- data | operations[0].data.a: must not contain U+0000", "U+0000 in data");
     check(FIRST("\"data\":[1]"), "start 1 -/-/-/- | operations[0].data: must be an object",
