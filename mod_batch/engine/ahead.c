@@ -1,4 +1,5 @@
 #include "engine/ahead.h"
+#include "text/check.h"
 
 #include <signal.h>
 
@@ -15,6 +16,8 @@ typedef enum {
 } stage_e;
 
 struct batch_ahead {
+    unsigned magic;
+#define AHEAD_MAGIC 0xf5f28367u
     batch_ahead_fn *fn;
     void *baton;
     apr_thread_t *thread; /* NULL: it has ended */
@@ -26,7 +29,7 @@ struct batch_ahead {
 
 static void *APR_THREAD_FUNC thread_main(apr_thread_t *thread, void *baton)
 {
-    batch_ahead_t *ahead = baton;
+    batch_ahead_t *ahead = BATCH_CAST(batch_ahead_t, baton, AHEAD_MAGIC);
     apr_status_t result;
 
     (void)thread;
@@ -90,6 +93,7 @@ apr_status_t batch_ahead_make(batch_ahead_t **ahead, batch_ahead_fn *fn, void *b
     batch_ahead_t *made = apr_pcalloc(p, sizeof(*made));
     apr_status_t rv = apr_thread_mutex_create(&made->mutex, APR_THREAD_MUTEX_DEFAULT, p);
 
+    made->magic = AHEAD_MAGIC;
     made->fn = fn;
     made->baton = baton;
     made->stage = RESTS;

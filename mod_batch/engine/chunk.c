@@ -8,6 +8,7 @@
 #include "engine/points.h"
 #include "engine/status.h"
 #include "store/removal.h"
+#include "text/check.h"
 
 /*
  * While nobody waits a chunk goes on for up to so many times its time, but no longer than that, and
@@ -477,7 +478,7 @@ static void forget_undone(batch_job_run_t *run)
 
 apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_chunk_t *chunk = baton;
+    batch_chunk_t *chunk = BATCH_CAST(batch_chunk_t, baton, BATCH_CHUNK_MAGIC);
     batch_job_run_t *run = chunk->run;
     apr_status_t rv;
 

@@ -8,6 +8,7 @@
 #include "engine/digest_set.h"
 #include "store/kept.h"
 #include "text/uuid.h"
+#include "text/check.h"
 
 /* Rows that one look or one step of a walk asks for. */
 #define LOOKED_AT 500
@@ -23,6 +24,8 @@
 #define OF_UUID 'u' /* in any spelling of its letters */
 
 struct batch_cleanup {
+    unsigned magic;
+#define CLEANUP_MAGIC 0x01d63284u
     const batch_job_t *job;
     const batch_application_t *application;
     apr_pool_t *p;
@@ -52,6 +55,7 @@ apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *jo
     batch_cleanup_t *made = apr_pcalloc(p, sizeof(*made));
     apr_status_t rv = apr_pool_create(&made->walk_pool, p);
 
+    made->magic = CLEANUP_MAGIC;
     if (rv == APR_SUCCESS) {
         rv = apr_pool_create(&made->remembered_pool, p);
     }
@@ -90,7 +94,7 @@ static apr_status_t keep_digest(batch_cleanup_t *cleanup, batch_digest_t digest)
 
 apr_status_t batch_cleanup_keep_key(void *baton, const char *key)
 {
-    batch_cleanup_t *cleanup = baton;
+    batch_cleanup_t *cleanup = BATCH_CAST(batch_cleanup_t, baton, CLEANUP_MAGIC);
 
     if (!key) {
         cleanup->unsure = 1;
@@ -129,7 +133,7 @@ static int is_told(const batch_cleanup_t *cleanup, apr_int64_t ordinal)
 
 static apr_status_t keep_told(void *baton, const batch_kept_t *kept)
 {
-    batch_cleanup_t *cleanup = baton;
+    batch_cleanup_t *cleanup = BATCH_CAST(batch_cleanup_t, baton, CLEANUP_MAGIC);
     apr_int64_t ordinals = cleanup->job->received;
 
     if (kept->ordinal >= 0 && kept->ordinal < ordinals) {

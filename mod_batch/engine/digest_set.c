@@ -1,4 +1,5 @@
 #include "engine/digest_set.h"
+#include "text/check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@ struct slot {
 };
 
 struct batch_digest_set {
+    unsigned magic;
+#define DIGEST_SET_MAGIC 0xdda60313u
     struct slot *slots;  /* of malloc: a table that has grown too small goes back to the system */
     apr_size_t capacity; /* places, below 2^32 */
     apr_size_t count;
@@ -24,7 +27,7 @@ struct batch_digest_set {
 
 static apr_status_t free_slots(void *baton)
 {
-    batch_digest_set_t *set = baton;
+    batch_digest_set_t *set = BATCH_CAST(batch_digest_set_t, baton, DIGEST_SET_MAGIC);
 
     free(set->slots);
     set->slots = NULL;
@@ -35,6 +38,7 @@ apr_status_t batch_digest_set_make(batch_digest_set_t **set, apr_pool_t *p)
 {
     batch_digest_set_t *made = apr_pcalloc(p, sizeof(*made));
 
+    made->magic = DIGEST_SET_MAGIC;
     *set = made;
     made->capacity = FIRST_CAPACITY;
     made->slots = calloc(made->capacity, sizeof(*made->slots));

@@ -1,4 +1,5 @@
 #include "engine/jobs.h"
+#include "text/check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 
 const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, const char *name)
 {
+    BATCH_CHECK(engine, BATCH_ENGINE_MAGIC);
     return name ? apr_hash_get(engine->resources, name, APR_HASH_KEY_STRING) : NULL;
 }
 

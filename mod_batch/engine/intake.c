@@ -12,6 +12,7 @@
 #include "engine/turn.h"
 #include "store/removal.h"
 #include "text/uuid.h"
+#include "text/check.h"
 
 /* Items that are judged and stored together; so many of them, or so many bytes. */
 #define GROUP_ITEMS 2000
@@ -90,7 +91,7 @@ static apr_status_t read_group(batch_intake_state_t *intake, batch_intake_group_
 
 static apr_status_t read_ahead(void *baton)
 {
-    batch_intake_state_t *intake = baton;
+    batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
 
     return read_group(intake, &intake->next, &intake->next_error);
 }
@@ -416,7 +417,7 @@ static apr_status_t check_permission(const batch_intake_state_t *intake)
  */
 static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_intake_state_t *intake = baton;
+    batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
     int stands_in_line = intake->before.seq != 0;
     apr_status_t rv = check_permission(intake);
 
@@ -445,7 +446,7 @@ static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_intake_state_t *intake = baton;
+    batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
     batch_owner_t owner;
     apr_status_t rv = check_permission(intake);
 
@@ -458,7 +459,7 @@ static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_intake_state_t *intake = baton;
+    batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
 
     *intake->job = intake->before;
     return batch_intake_store_group(tx, intake, ptemp);
@@ -466,7 +467,7 @@ static apr_status_t group_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static apr_status_t end_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_intake_state_t *intake = baton;
+    batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
 
     apr_status_t rv;
 
@@ -663,7 +664,8 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
                           const batch_plan_t *plan, const batch_item_source_t *source,
                           batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
-    batch_intake_state_t intake = {.engine = engine,
+    batch_intake_state_t intake = {.magic = BATCH_INTAKE_MAGIC,
+                                   .engine = engine,
                                    .plan = plan,
                                    .actor = actor,
                                    .source = source,

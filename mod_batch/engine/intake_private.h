@@ -32,6 +32,8 @@ typedef struct batch_barred {
 
 /* A batch on its way in. */
 typedef struct batch_intake_state {
+    unsigned magic;
+#define BATCH_INTAKE_MAGIC 0x6ed88847u
     const batch_engine_t *engine;
     const batch_plan_t *plan;
     const batch_actor_t *actor;

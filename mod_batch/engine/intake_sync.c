@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "engine/status.h"
+#include "text/check.h"
 
 /* What became of a sync batch that was undone, or was not begun: everything is as it was before. */
 static apr_status_t fail_sync(batch_tx_t *tx, batch_intake_state_t *intake)
@@ -120,7 +121,7 @@ int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *words)
 
 static apr_status_t copy_error(void *baton, const batch_item_error_t *error)
 {
-    batch_intake_state_t *intake = baton;
+    batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
     batch_item_error_t *copy = apr_array_push(intake->errors);
 
     *copy = *error;

@@ -9,6 +9,7 @@
 #include "engine/change.h"
 #include "engine/host.h"
 #include "engine/turn.h"
+#include "text/check.h"
 
 /* How long a request waits for its turn. */
 #define TURN_PATIENCE apr_time_from_sec(5)
@@ -29,7 +30,7 @@
 
 static apr_status_t line_up_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_intake_state_t *intake = baton;
+    batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
     batch_job_t *job = intake->job;
     batch_owner_t owner;
     int behind;

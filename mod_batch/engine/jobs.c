@@ -7,6 +7,7 @@
 #include "engine/turn.h"
 #include "store/removal.h"
 #include "text/uuid.h"
+#include "text/check.h"
 
 #include <string.h>
 
@@ -87,6 +88,8 @@ static batch_key_type_e key_type_of(const batch_engine_t *engine, const char *na
 
 /* What the bodies of the transactions below work on. */
 struct change {
+    unsigned magic;
+#define CHANGE_MAGIC 0xc7481845u
     const batch_engine_t *engine;
     const batch_actor_t *actor;
     const batch_operations_request_t *request;
@@ -163,7 +166,7 @@ static apr_status_t write_change(struct change *change, batch_tx_fn *body, batch
 
 static apr_status_t create_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct change *change = baton;
+    struct change *change = BATCH_CAST(struct change, baton, CHANGE_MAGIC);
     batch_job_t *job = change->job;
     apr_status_t rv;
 
@@ -205,7 +208,8 @@ apr_status_t batch_job_create(batch_job_t *job, const batch_engine_t *engine,
 {
     batch_acceptance_t acceptance = {engine,         actor, problems, request->start,
                                      request->start, NULL,  -1};
-    struct change change = {engine, actor, request, NULL, 0, NULL, problems, job, p, NULL};
+    struct change change = {CHANGE_MAGIC, engine,   actor, request, NULL, 0,
+                            NULL,         problems, job,   p,       NULL};
     apr_status_t rv = batch_operation_accept(&acceptance, request, err, p);
 
     memset(job, 0, sizeof(*job));
@@ -289,7 +293,7 @@ static apr_status_t check_request(batch_tx_t *tx, const struct change *change)
 
 static apr_status_t add_operations_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct change *change = baton;
+    struct change *change = BATCH_CAST(struct change, baton, CHANGE_MAGIC);
     batch_job_t *job = change->job;
     apr_status_t rv;
 
@@ -320,7 +324,8 @@ apr_status_t batch_job_add_operations(batch_job_t *job, const batch_engine_t *en
                                       batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
     batch_acceptance_t acceptance = {engine, actor, problems, 1, 0, NULL, -1};
-    struct change change = {engine, actor, request, NULL, 0, id, problems, job, p, NULL};
+    struct change change = {CHANGE_MAGIC, engine,   actor, request, NULL, 0,
+                            id,           problems, job,   p,       NULL};
     apr_status_t rv = batch_operation_accept(&acceptance, request, err, p);
 
     if (rv == APR_SUCCESS) {
@@ -338,7 +343,7 @@ apr_status_t batch_job_add_operations(batch_job_t *job, const batch_engine_t *en
 
 static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct change *change = baton;
+    struct change *change = BATCH_CAST(struct change, baton, CHANGE_MAGIC);
     batch_job_t *job = change->job;
     batch_status_e next;
     apr_status_t rv;
@@ -410,7 +415,7 @@ apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
                              const batch_actor_t *actor, const char *id, batch_problems_t *problems,
                              batch_error_t *err, apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, 0, id, problems, job, p, NULL};
+    struct change change = {CHANGE_MAGIC, engine, actor, NULL, NULL, 0, id, problems, job, p, NULL};
     apr_status_t rv;
     int tries = 0;
 
@@ -425,7 +430,7 @@ apr_status_t batch_job_start(batch_job_t *job, const batch_engine_t *engine,
 
 static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct change *change = baton;
+    struct change *change = BATCH_CAST(struct change, baton, CHANGE_MAGIC);
     batch_job_t *job = change->job;
     batch_status_e next;
     apr_status_t rv;
@@ -443,7 +448,7 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
                               const batch_actor_t *actor, const char *id, batch_error_t *err,
                               apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p, NULL};
+    struct change change = {CHANGE_MAGIC, engine, actor, NULL, NULL, 0, id, NULL, job, p, NULL};
 
     return write_change(&change, delete_body, BATCH_CHANGE_REMOVES, err);
 }
@@ -453,7 +458,7 @@ apr_status_t batch_job_delete(batch_job_t *job, const batch_engine_t *engine,
 
 static apr_status_t cancel_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    struct change *change = baton;
+    struct change *change = BATCH_CAST(struct change, baton, CHANGE_MAGIC);
     batch_job_t *job = change->job;
     apr_status_t rv;
 
@@ -489,7 +494,7 @@ apr_status_t batch_job_cancel(batch_job_t *job, const batch_engine_t *engine,
                               const batch_actor_t *actor, const char *id, batch_error_t *err,
                               apr_pool_t *p)
 {
-    struct change change = {engine, actor, NULL, NULL, 0, id, NULL, job, p, NULL};
+    struct change change = {CHANGE_MAGIC, engine, actor, NULL, NULL, 0, id, NULL, job, p, NULL};
 
     return write_change(&change, cancel_body, BATCH_CHANGE, err);
 }

@@ -29,6 +29,8 @@ typedef const char *batch_query_of_fn(const char *operations, apr_pool_t *p);
 
 /** One store with the resources and limits that apply to it. Lives as long as the process. */
 struct batch_engine {
+    unsigned magic;
+#define BATCH_ENGINE_MAGIC 0x54735351u
     batch_store_t *store;
     apr_hash_t *resources; /* name -> const batch_resource_t * */
     batch_limits_t limits;

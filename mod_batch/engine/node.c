@@ -9,6 +9,7 @@
 #include <apr_shm.h>
 
 #include "engine/host.h"
+#include "text/check.h"
 
 /* In memory shared by the children. A slot is 0, or its worker's pid and start time. */
 struct shared {
@@ -19,6 +20,8 @@ struct shared {
 };
 
 struct batch_node {
+    unsigned magic;
+#define NODE_MAGIC 0x1c9e63dbu
     struct shared *shared;
     batch_writers_t *writers; /* behind it, in the same memory */
     int slot_count;
@@ -39,7 +42,7 @@ static int slot_owner_gone(apr_uint64_t word)
 
 static apr_status_t close_pipes(void *data)
 {
-    batch_node_t *node = data;
+    batch_node_t *node = BATCH_CAST(batch_node_t, data, NODE_MAGIC);
 
     close(node->wake[0]);
     close(node->wake[1]);
@@ -73,6 +76,7 @@ apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *
     apr_shm_t *shm;
     apr_status_t rv;
 
+    made->magic = NODE_MAGIC;
     rv = apr_shm_create(&shm, size, NULL, p);
     if (rv != APR_SUCCESS) {
         return batch_error_set(err, rv, "MB0401", p,

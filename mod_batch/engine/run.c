@@ -8,6 +8,7 @@
 #include "engine/reselect.h"
 #include "engine/turn.h"
 #include "store/removal.h"
+#include "text/check.h"
 
 /* Waits between tries while the database is unavailable: doubling from the first to the last. */
 #define FIRST_WAIT apr_time_from_msec(100)
@@ -176,7 +177,7 @@ static apr_status_t count_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
 static apr_status_t fence_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_job_run_t *run = baton;
+    batch_job_run_t *run = BATCH_CAST(batch_job_run_t, baton, BATCH_JOB_RUN_MAGIC);
 
     (void)ptemp;
     return batch_tx_fence(tx, run->job, run->engine->limits.lease);
@@ -407,7 +408,7 @@ static apr_status_t write_chunk(batch_job_run_t *run, batch_chunk_t *chunk, batc
 
 static apr_status_t long_fence_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_job_run_t *run = baton;
+    batch_job_run_t *run = BATCH_CAST(batch_job_run_t, baton, BATCH_JOB_RUN_MAGIC);
 
     (void)ptemp;
     return batch_tx_fence(tx, run->job, 2 * run->engine->limits.query_timeout);
@@ -451,7 +452,7 @@ static apr_status_t reselect(batch_job_run_t *run, batch_error_t *err)
 /* One chunk: APR_SUCCESS with the job moved on, or why not. */
 static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
 {
-    batch_chunk_t chunk = {.run = run};
+    batch_chunk_t chunk = {.magic = BATCH_CHUNK_MAGIC, .run = run};
     apr_status_t rv = APR_SUCCESS;
     int ready = 1;
 
@@ -588,6 +589,7 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
     apr_status_t rv;
 
     memset(&run, 0, sizeof(run));
+    run.magic = BATCH_JOB_RUN_MAGIC;
     rv = make_pools(&run, p);
     if (rv != APR_SUCCESS) {
         batch_log(runner->engine->logger, BATCH_LOG_ERROR, "MB0435", rv, job,

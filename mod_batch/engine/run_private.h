@@ -8,6 +8,8 @@
 
 /* A job under way. */
 typedef struct batch_job_run {
+    unsigned magic;
+#define BATCH_JOB_RUN_MAGIC 0x6fcfead8u
     const batch_runner_t *runner;
     const batch_engine_t *engine;
     batch_job_t *job;
@@ -43,6 +45,8 @@ typedef struct batch_job_run {
 
 /* One attempt at a chunk: what the transaction sets. */
 typedef struct batch_chunk {
+    unsigned magic;
+#define BATCH_CHUNK_MAGIC 0x156e1c5bu
     batch_job_run_t *run;
     batch_job_t after; /* the job as it will be when the chunk is committed */
     int tried;         /* items (or rows to be removed) that the attempt gave to the database */

@@ -9,9 +9,12 @@
 #include <apr_strings.h>
 
 #include "engine/cleanup.h"
+#include "text/check.h"
 
 /* One attempt at it. */
 typedef struct sync_run {
+    unsigned magic;
+#define SYNC_RUN_MAGIC 0x4ad7900au
     batch_tx_t *tx;
     batch_intake_state_t *intake;
     apr_array_header_t *waiting; /* of batch_item_t: for the next try, as they were sent */
@@ -26,7 +29,7 @@ typedef struct sync_run {
 
 static void report_refusal(void *baton, const batch_item_error_t *error)
 {
-    sync_run_t *run = baton;
+    sync_run_t *run = BATCH_CAST(sync_run_t, baton, SYNC_RUN_MAGIC);
     apr_array_header_t *refusals = run->intake->refusals;
     batch_item_error_t *kept = apr_array_push(refusals);
     apr_pool_t *p = refusals->pool;
@@ -42,7 +45,7 @@ static void report_refusal(void *baton, const batch_item_error_t *error)
 static apr_status_t wait_for_others(void *baton, batch_tx_t *tx, const batch_item_t *items,
                                     int count, int in_the_way, apr_pool_t *ptemp)
 {
-    sync_run_t *run = baton;
+    sync_run_t *run = BATCH_CAST(sync_run_t, baton, SYNC_RUN_MAGIC);
     int i, j;
 
     (void)tx;
@@ -319,7 +322,7 @@ static apr_status_t keep_named(sync_run_t *run)
 static apr_status_t remove_step(void *baton, int *tried, int limit, const char *refused,
                                 apr_pool_t *ptemp)
 {
-    sync_run_t *run = baton;
+    sync_run_t *run = BATCH_CAST(sync_run_t, baton, SYNC_RUN_MAGIC);
     batch_removal_t removal = {.job = run->intake->job,
                                .limit = limit,
                                .deadline = APR_INT64_MAX,
@@ -396,7 +399,7 @@ apr_status_t batch_intake_apply(batch_tx_t *tx, batch_intake_state_t *intake, in
                                 apr_pool_t *ptemp)
 {
     int overwrites = batch_action_is(intake->job->action, BATCH_ACTION_CLEANS_UP);
-    sync_run_t run = {.tx = tx, .intake = intake, .p = ptemp};
+    sync_run_t run = {.magic = SYNC_RUN_MAGIC, .tx = tx, .intake = intake, .p = ptemp};
     apr_status_t rv = APR_SUCCESS;
 
     *undone = 0;

@@ -10,11 +10,14 @@
 #include "engine/status.h"
 #include "engine/turn.h"
 #include "store/removal.h"
+#include "text/check.h"
 
 /* How often an upload that is being read says how far it has come. */
 #define REPORT_INTERVAL apr_time_from_sec(1)
 
 struct batch_upload {
+    unsigned magic;
+#define UPLOAD_MAGIC 0xb2c5e817u
     const batch_engine_t *engine;
     const batch_actor_t *actor;
     batch_job_t *job;   /* the caller's: as the transactions that are committed have left it */
@@ -113,7 +116,7 @@ static apr_status_t is_taken(batch_tx_t *tx, int *taken, const batch_upload_t *u
 
 static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_upload_t *upload = baton;
+    batch_upload_t *upload = BATCH_CAST(batch_upload_t, baton, UPLOAD_MAGIC);
     const batch_actor_t *actor = upload->actor;
     batch_job_t *job = upload->job;
     batch_status_e next;
@@ -156,6 +159,7 @@ apr_status_t batch_upload_begin(batch_upload_t **upload, batch_job_t *job,
     batch_upload_t *made = apr_pcalloc(p, sizeof(*made));
     apr_status_t rv = batch_host_self(&made->owner, p);
 
+    made->magic = UPLOAD_MAGIC;
     memset(job, 0, sizeof(*job));
     *upload = made;
     made->engine = engine;
@@ -231,7 +235,7 @@ static apr_status_t change(batch_upload_t *upload, batch_tx_fn *body, void *bato
 
 static apr_status_t report_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_upload_t *upload = baton;
+    batch_upload_t *upload = BATCH_CAST(batch_upload_t, baton, UPLOAD_MAGIC);
 
     (void)ptemp;
     *upload->job = upload->before;
@@ -260,7 +264,7 @@ apr_status_t batch_upload_report(batch_upload_t *upload, apr_int64_t count, batc
 
 static apr_status_t release_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_upload_t *upload = baton;
+    batch_upload_t *upload = BATCH_CAST(batch_upload_t, baton, UPLOAD_MAGIC);
 
     (void)ptemp;
     *upload->job = upload->before;
@@ -282,7 +286,7 @@ void batch_upload_release(batch_upload_t *upload)
 
 static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_upload_t *upload = baton;
+    batch_upload_t *upload = BATCH_CAST(batch_upload_t, baton, UPLOAD_MAGIC);
     batch_job_t *job = upload->job;
     apr_status_t rv;
 
@@ -354,7 +358,8 @@ apr_status_t batch_upload_take(batch_upload_t *upload, const batch_item_source_t
                                const char *checksum, batch_problems_t *problems, batch_error_t *err)
 {
     struct taking taking = {.upload = upload,
-                            .intake = {.engine = upload->engine,
+                            .intake = {.magic = BATCH_INTAKE_MAGIC,
+                                       .engine = upload->engine,
                                        .plan = &upload->plan,
                                        .actor = upload->actor,
                                        .source = source,

@@ -19,6 +19,7 @@
 #include "engine/run.h"
 #include "engine/turn.h"
 #include "engine/upload.h"
+#include "text/check.h"
 
 /* How often a node looks into the queue unasked: for batches of other nodes and of dead owners. */
 #define POLL_INTERVAL apr_time_from_sec(1)
@@ -50,6 +51,8 @@
 #define WORKER_MAX_FREE (4 * 1024 * 1024)
 
 struct worker {
+    unsigned magic;
+#define WORKER_MAGIC 0x873f01dcu
     batch_workers_t *workers;
     apr_thread_t *thread;
     apr_pool_t *p; /* cleared before each job */
@@ -79,7 +82,7 @@ struct batch_workers {
 
 static int is_stopping(void *baton)
 {
-    struct worker *worker = baton;
+    struct worker *worker = BATCH_CAST(struct worker, baton, WORKER_MAGIC);
 
     return apr_atomic_read32(&worker->workers->stopping) != 0;
 }
@@ -145,7 +148,7 @@ struct claim {
 /* Also one that has to be ended, since nobody can run it any more. */
 static int is_runnable(void *baton, const batch_job_t *job)
 {
-    struct worker *worker = baton;
+    struct worker *worker = BATCH_CAST(struct worker, baton, WORKER_MAGIC);
     const batch_engine_t *engine = worker->workers->engine;
     batch_fit_e fit = BATCH_FIT_UNKNOWN;
     apr_pool_t *scratch;
@@ -164,7 +167,7 @@ static int is_runnable(void *baton, const batch_job_t *job)
 
 static int is_owner_gone(void *baton, const batch_owner_t *owner)
 {
-    struct worker *worker = baton;
+    struct worker *worker = BATCH_CAST(struct worker, baton, WORKER_MAGIC);
 
     return batch_host_owner_gone(owner, &worker->workers->owner);
 }
@@ -392,7 +395,7 @@ static void work(struct worker *worker, apr_pool_t *p)
 
 static void *APR_THREAD_FUNC thread_main(apr_thread_t *thread, void *baton)
 {
-    struct worker *worker = baton;
+    struct worker *worker = BATCH_CAST(struct worker, baton, WORKER_MAGIC);
     batch_workers_t *workers = worker->workers;
     apr_pool_t *p;
     apr_status_t rv = batch_pool_make(&p, NULL, WORKER_MAX_FREE);
@@ -455,6 +458,7 @@ static apr_status_t threads_start(batch_workers_t *workers)
     workers->list = apr_pcalloc(workers->p, (apr_size_t)count * sizeof(*workers->list));
     for (i = 0; i < count && rv == APR_SUCCESS; i++) {
         struct worker *worker = &workers->list[i];
+        worker->magic = WORKER_MAGIC;
         worker->workers = workers;
         apr_thread_mutex_lock(workers->mutex);
         rv = apr_thread_create(&worker->thread, NULL, thread_main, worker, workers->p);

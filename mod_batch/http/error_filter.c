@@ -54,7 +54,8 @@ static const char *meaning(int status)
 /* Puts the reply in front of the end of the brigade, and sets its headers. */
 static apr_status_t compose(request_rec *r, apr_bucket_brigade *brigade)
 {
-    batch_exchange_t x = {.r = r, .api = batch_route_api(r->uri, r->pool)};
+    batch_exchange_t x = {
+        .magic = BATCH_EXCHANGE_MAGIC, .r = r, .api = batch_route_api(r->uri, r->pool)};
     batch_sink_t sink = batch_reply_sink(brigade);
     apr_off_t length;
     apr_status_t rv = batch_reply_write_error(&sink, &x, r->status, meaning(r->status));

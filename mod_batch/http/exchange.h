@@ -17,6 +17,8 @@
 extern module AP_MODULE_DECLARE_DATA batch_module;
 
 typedef struct batch_exchange {
+    unsigned magic;
+#define BATCH_EXCHANGE_MAGIC 0x562109d9u
     request_rec *r;
     const batch_service_t *service;
     batch_actor_t actor;

@@ -142,7 +142,7 @@ static int answer(batch_exchange_t *x)
 
 static int handle(request_rec *r)
 {
-    batch_exchange_t x = {0};
+    batch_exchange_t x = {.magic = BATCH_EXCHANGE_MAGIC};
     int code;
 
     if (!r->handler || strcmp(r->handler, BATCH_HANDLER) != 0) {

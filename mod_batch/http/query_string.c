@@ -1,5 +1,6 @@
 /* Parameters in the query string. */
 #include "http/exchange.h"
+#include "text/check.h"
 
 #include <string.h>
 
@@ -56,7 +57,7 @@ void batch_parameters_check(batch_exchange_t *x, const batch_request_words_t *wo
 
 const char *batch_parameter_get(void *baton, const char *name)
 {
-    return batch_parameter(baton, name);
+    return batch_parameter(BATCH_CAST(batch_exchange_t, baton, BATCH_EXCHANGE_MAGIC), name);
 }
 
 /* Reads a number from 1 on; more than most is most if clamped, else wrong. */

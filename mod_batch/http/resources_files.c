@@ -6,8 +6,11 @@
 
 #include "engine/status.h"
 #include "payload/upload_file.h"
+#include "text/check.h"
 
 struct file {
+    unsigned magic;
+#define RESOURCES_FILE_MAGIC 0x633118a0u
     batch_job_t job;
     batch_error_pages_t pages; /* of the errors; x and job are the upload's too */
     batch_file_e format;
@@ -24,7 +27,7 @@ struct file {
 
 static apr_status_t begin_upload(void *baton, const batch_sink_t *sink, apr_pool_t *p)
 {
-    struct file *file = baton;
+    struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
     apr_status_t rv = apr_pool_create(&file->ppage, p);
 
     if (rv == APR_SUCCESS) {
@@ -57,7 +60,7 @@ static apr_status_t write_segment(struct file *file, batch_segment_t *segment)
 
 static apr_status_t upload_page(void *baton, int *more, batch_error_t *err)
 {
-    struct file *file = baton;
+    struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
     batch_segment_t segment;
     apr_status_t rv;
 
@@ -73,7 +76,7 @@ static apr_status_t upload_page(void *baton, int *more, batch_error_t *err)
 
 static apr_status_t end_upload(void *baton)
 {
-    struct file *file = baton;
+    struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
 
     return batch_upload_file_end(file->upload);
 }
@@ -83,7 +86,7 @@ static apr_status_t end_upload(void *baton)
 
 static apr_status_t begin_errors(void *baton, const batch_sink_t *sink, apr_pool_t *p)
 {
-    struct file *file = baton;
+    struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
     apr_status_t rv = batch_error_pages_make(&file->pages, p);
 
     return rv == APR_SUCCESS ? batch_error_file_begin_items(&file->pages.file, sink, file->format,
@@ -93,14 +96,14 @@ static apr_status_t begin_errors(void *baton, const batch_sink_t *sink, apr_pool
 
 static apr_status_t errors_page(void *baton, int *more, batch_error_t *err)
 {
-    struct file *file = baton;
+    struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
 
     return batch_error_pages_next(&file->pages, more, err);
 }
 
 static apr_status_t end_errors(void *baton)
 {
-    struct file *file = baton;
+    struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
 
     return batch_error_file_end(file->pages.file);
 }
@@ -153,7 +156,7 @@ static int send_file(batch_exchange_t *x, batch_file_source_t *source, struct fi
 static int send_upload(batch_exchange_t *x, batch_file_e format, const char *name)
 {
     batch_file_source_t source = {.begin = begin_upload, .page = upload_page, .end = end_upload};
-    struct file file = {.format = format};
+    struct file file = {.magic = RESOURCES_FILE_MAGIC, .format = format};
 
     return send_file(x, &source, &file, batch_job_has_upload, name);
 }
@@ -161,7 +164,7 @@ static int send_upload(batch_exchange_t *x, batch_file_e format, const char *nam
 static int send_errors(batch_exchange_t *x, batch_file_e format, const char *name)
 {
     batch_file_source_t source = {.begin = begin_errors, .page = errors_page, .end = end_errors};
-    struct file file = {.format = format};
+    struct file file = {.magic = RESOURCES_FILE_MAGIC, .format = format};
 
     return send_file(x, &source, &file, batch_job_has_errors, name);
 }

@@ -94,6 +94,7 @@ apr_status_t batch_service_open(batch_service_t *service, const batch_settings_t
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    made->engine.magic = BATCH_ENGINE_MAGIC;
     made->engine.resources = settings->resources;
     made->engine.limits = settings->limits;
     made->engine.logger = &made->logger;

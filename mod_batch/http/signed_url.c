@@ -149,7 +149,7 @@ static int holds(const char *signature, const batch_signed_t *what, apr_time_t n
 
 static batch_signed_e judge(request_rec *r, const batch_service_t *service)
 {
-    batch_exchange_t x = {.r = r, .prefix = "", .service = service};
+    batch_exchange_t x = {.magic = BATCH_EXCHANGE_MAGIC, .r = r, .prefix = "", .service = service};
     batch_url_secrets_t secrets;
     const batch_route_t *route;
     const char *signature;

@@ -28,6 +28,8 @@ typedef struct batch_body_format {
 } batch_body_format_t;
 
 struct batch_resources_body {
+    unsigned magic;
+#define BATCH_RESOURCES_BODY_MAGIC 0xc6d7c075u
     apr_pool_t *p;
     const batch_body_format_t *format; /* NULL: of a file in a multipart body, not yet known */
     batch_multipart_t *multipart;      /* NULL: the body is the file, or a request */

@@ -11,11 +11,14 @@
 #include "text/json.h"
 #include "text/text_buffer.h"
 #include "text/writer.h"
+#include "text/check.h"
 
 /* No id has a longer text: quotes, and each of its bytes as a \u escape. */
 #define LONGEST_ID_TEXT ((apr_size_t)6 * BATCH_ID_BYTES + 2)
 
 struct batch_operations_parser {
+    unsigned magic;
+#define OPERATIONS_PARSER_MAGIC 0x02ed55afu
     apr_pool_t *p;
     apr_pool_t *scratch; /* for one id at a time */
     batch_body_e body;
@@ -79,7 +82,8 @@ static apr_status_t add_number(batch_operations_parser_t *parser,
 /** Takes one element of ids: a batch_json_element_fn. */
 static apr_status_t take_element(void *baton, const batch_json_element_t *element)
 {
-    batch_operations_parser_t *parser = baton;
+    batch_operations_parser_t *parser =
+        BATCH_CAST(batch_operations_parser_t, baton, OPERATIONS_PARSER_MAGIC);
     apr_size_t length;
     const char *id;
     apr_status_t status;
@@ -117,6 +121,7 @@ batch_operations_parser_t *batch_operations_parser_make(batch_body_e body, apr_i
         .max_element = LONGEST_ID_TEXT,
     };
 
+    parser->magic = OPERATIONS_PARSER_MAGIC;
     parser->p = p;
     parser->body = body;
     parser->id_problems.problems = batch_problems_make(p);

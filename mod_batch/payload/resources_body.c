@@ -10,6 +10,7 @@
 
 #include "payload/body_format.h"
 #include "text/hex.h"
+#include "text/check.h"
 
 static const batch_body_format_t *const formats[] = {
     [BATCH_FORMAT_JSON] = &batch_body_format_json,
@@ -235,7 +236,8 @@ static apr_status_t take_bytes(batch_resources_body_t *body, const char *bytes, 
 
 static apr_status_t take_field(void *baton, const char *name, const char *value, batch_error_t *err)
 {
-    batch_resources_body_t *body = baton;
+    batch_resources_body_t *body =
+        BATCH_CAST(batch_resources_body_t, baton, BATCH_RESOURCES_BODY_MAGIC);
 
     (void)err;
     apr_table_setn(body->fields, name, value);
@@ -245,7 +247,8 @@ static apr_status_t take_field(void *baton, const char *name, const char *value,
 /** The format of the file is known, and what it is for, or else the file waits for that. */
 static apr_status_t begin_file(void *baton, const char *type, const char *name, batch_error_t *err)
 {
-    batch_resources_body_t *body = baton;
+    batch_resources_body_t *body =
+        BATCH_CAST(batch_resources_body_t, baton, BATCH_RESOURCES_BODY_MAGIC);
     batch_format_e format;
     const char *wrong = batch_content_type_of_file(&format, type, name, body->p);
     apr_status_t status = tell_file(body, 1, err);
@@ -280,7 +283,8 @@ static apr_status_t put_piece(batch_resources_body_t *body, batch_error_t *err)
 
 static apr_status_t feed_file(void *baton, const char *bytes, apr_size_t length, batch_error_t *err)
 {
-    batch_resources_body_t *body = baton;
+    batch_resources_body_t *body =
+        BATCH_CAST(batch_resources_body_t, baton, BATCH_RESOURCES_BODY_MAGIC);
     apr_status_t status = digest_add(body, bytes, length, err);
 
     if (status == APR_SUCCESS && !body->waiting) {
@@ -333,6 +337,7 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
     /* The items may be read in another thread than that of the request. */
     apr_status_t status = batch_pool_make(&made->p, p, 0);
 
+    made->magic = BATCH_RESOURCES_BODY_MAGIC;
     *body = made;
     if (status != APR_SUCCESS) {
         return batch_error_set(err, APR_ENOMEM, NULL, p, "no memory");
@@ -448,7 +453,8 @@ apr_status_t batch_resources_body_finish(batch_resources_request_t *request,
 static apr_status_t next_item(void *baton, batch_source_item_t *item, batch_error_t *err,
                               apr_pool_t *p)
 {
-    batch_resources_body_t *body = baton;
+    batch_resources_body_t *body =
+        BATCH_CAST(batch_resources_body_t, baton, BATCH_RESOURCES_BODY_MAGIC);
     batch_spool_entry_t entry;
     apr_status_t status = batch_spool_next(&entry, body->spool, err);
 
@@ -461,7 +467,8 @@ static apr_status_t next_item(void *baton, batch_source_item_t *item, batch_erro
 
 static apr_status_t rewind_items(void *baton, batch_error_t *err)
 {
-    batch_resources_body_t *body = baton;
+    batch_resources_body_t *body =
+        BATCH_CAST(batch_resources_body_t, baton, BATCH_RESOURCES_BODY_MAGIC);
 
     return batch_spool_rewind(body->spool, err);
 }

@@ -12,6 +12,7 @@
 
 #include "payload/header_words.h"
 #include "payload/item_csv.h"
+#include "text/check.h"
 
 /* Fed to libcsv at a time. */
 #define SLICE_BYTES ((apr_size_t)16 * 1024)
@@ -24,6 +25,8 @@
 
 /** The file while it comes. */
 typedef struct csv_file {
+    unsigned magic;
+#define CSV_FILE_MAGIC 0x2c1f0f3au
     batch_resources_body_t *body;
     struct csv_parser parser;
     int bom_used;         /* bytes of a byte order mark at the start; -1: behind the start */
@@ -70,7 +73,7 @@ static int is_too_large(const csv_file_t *file)
 
 static void cell_found(void *cell, size_t length, void *baton)
 {
-    csv_file_t *file = baton;
+    csv_file_t *file = BATCH_CAST(csv_file_t, baton, CSV_FILE_MAGIC);
 
     if (length && !is_blank(cell, (const char *)cell + length)) {
         file->has_text = 1;
@@ -114,7 +117,7 @@ static void take_header(csv_file_t *file)
 /** A row of which nothing is kept any more may have had a text in it. */
 static void row_found(int end, void *baton)
 {
-    csv_file_t *file = baton;
+    csv_file_t *file = BATCH_CAST(csv_file_t, baton, CSV_FILE_MAGIC);
 
     (void)end;
     if (file->status == APR_SUCCESS && (file->has_text || is_too_large(file))) {
@@ -147,6 +150,7 @@ static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
 {
     csv_file_t *file = apr_pcalloc(body->p, sizeof(*file));
 
+    file->magic = CSV_FILE_MAGIC;
     if (csv_init(&file->parser, CSV_STRICT | CSV_STRICT_FINI)) {
         return batch_error_set(err, APR_ENOMEM, NULL, body->p, "no memory");
     }
@@ -281,7 +285,7 @@ static const char *skip_bom(csv_file_t *file, const char *at, const char *end, a
 static apr_status_t feed(batch_resources_body_t *body, const char *bytes, apr_size_t length,
                          batch_error_t *err)
 {
-    csv_file_t *file = body->state;
+    csv_file_t *file = BATCH_CAST(csv_file_t, body->state, CSV_FILE_MAGIC);
     const char *end = bytes + length;
     apr_status_t status = APR_SUCCESS;
 
@@ -300,7 +304,7 @@ static apr_status_t feed(batch_resources_body_t *body, const char *bytes, apr_si
 static apr_status_t finish(batch_resources_request_t *request, batch_resources_body_t *body,
                            batch_error_t *err)
 {
-    csv_file_t *file = body->state;
+    csv_file_t *file = BATCH_CAST(csv_file_t, body->state, CSV_FILE_MAGIC);
 
     (void)request;
     file->err = err;

@@ -7,11 +7,13 @@
 
 #include "payload/json_reader.h"
 #include "payload/request_parameters.h"
+#include "text/check.h"
 
 /** Takes one element of the array: a batch_json_element_fn. */
 static apr_status_t take_element(void *baton, const batch_json_element_t *element)
 {
-    batch_resources_body_t *body = baton;
+    batch_resources_body_t *body =
+        BATCH_CAST(batch_resources_body_t, baton, BATCH_RESOURCES_BODY_MAGIC);
     batch_spool_entry_t entry = {0, element->text, element->text ? element->length : 0};
 
     body->is_file = batch_json_reader_root(body->state) == '[';

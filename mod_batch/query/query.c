@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "query/run.h"
+#include "text/check.h"
 
 /* ---- Problems -------------------------------------------------------------------------------- */
 
@@ -42,13 +43,15 @@ apr_status_t batch_query_out_of_memory(batch_query_run_t *run)
 /* ---- Running --------------------------------------------------------------------------------- */
 
 typedef struct attempt {
+    unsigned magic;
+#define ATTEMPT_MAGIC 0x882fb10eu
     batch_query_run_t *run;
     apr_pool_t *p; /* of the results of this attempt */
 } attempt_t;
 
 static apr_status_t attempt_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    attempt_t *attempt = baton;
+    attempt_t *attempt = BATCH_CAST(attempt_t, baton, ATTEMPT_MAGIC);
     batch_query_run_t *run = attempt->run;
 
     apr_pool_clear(attempt->p);
@@ -103,7 +106,7 @@ static apr_status_t too_many(const batch_query_run_t *run, batch_problems_t *pro
 static apr_status_t run_query(batch_query_run_t *run, batch_problems_t *problems, const char *field,
                               batch_store_t *store, batch_error_t *err, apr_pool_t *p)
 {
-    attempt_t attempt = {.run = run};
+    attempt_t attempt = {.magic = ATTEMPT_MAGIC, .run = run};
     apr_status_t rv = apr_pool_create(&attempt.p, p);
 
     if (rv != APR_SUCCESS) {
@@ -131,7 +134,7 @@ static apr_status_t run_query(batch_query_run_t *run, batch_problems_t *problems
 apr_status_t batch_query_check(batch_problems_t *problems, const char *field, batch_store_t *store,
                                const batch_query_t *query, batch_error_t *err, apr_pool_t *p)
 {
-    batch_query_run_t run = {.query = query, .check_only = 1};
+    batch_query_run_t run = {.magic = BATCH_QUERY_RUN_MAGIC, .query = query, .check_only = 1};
 
     return run_query(&run, problems, field, store, err, p);
 }
@@ -140,7 +143,7 @@ apr_status_t batch_query_run(apr_array_header_t **items, batch_problems_t *probl
                              const char *field, batch_store_t *store, const batch_query_t *query,
                              batch_error_t *err, apr_pool_t *p)
 {
-    batch_query_run_t run = {.query = query};
+    batch_query_run_t run = {.magic = BATCH_QUERY_RUN_MAGIC, .query = query};
     apr_status_t rv = run_query(&run, problems, field, store, err, p);
 
     *items = rv == APR_SUCCESS ? run.ids.items : NULL;

@@ -21,6 +21,8 @@ typedef struct batch_query_ids {
 
 /** One run, or one check. */
 typedef struct batch_query_run {
+    unsigned magic;
+#define BATCH_QUERY_RUN_MAGIC 0x24485e13u
     const batch_query_t *query;
     const batch_query_schema_t *schema;
     batch_query_text_t text;

@@ -17,6 +17,7 @@
 #include <apr_strings.h>
 
 #include "query/share.h"
+#include "text/check.h"
 
 #define STEPS           1000
 #define MOST_PER_RECORD ((apr_size_t)16 * 1024 * 1024)
@@ -29,7 +30,7 @@
 
 static int watch(void *baton)
 {
-    batch_sandbox_t *sandbox = baton;
+    batch_sandbox_t *sandbox = BATCH_CAST(batch_sandbox_t, baton, BATCH_SANDBOX_MAGIC);
     sqlite3_int64 used = sqlite3_memory_used() - sandbox->memory;
 
     sandbox->peak = used > sandbox->peak ? used : sandbox->peak;
@@ -52,7 +53,7 @@ static int watch(void *baton)
 /* The same for what SQLite waits for: our functions. A batch_query_look_fn. */
 static apr_status_t look(void *baton)
 {
-    batch_sandbox_t *sandbox = baton;
+    batch_sandbox_t *sandbox = BATCH_CAST(batch_sandbox_t, baton, BATCH_SANDBOX_MAGIC);
 
     (void)watch(sandbox);
     return sandbox->stopped;
@@ -366,6 +367,8 @@ apr_status_t batch_query_sandbox(batch_query_run_t *run, batch_tx_t *tx, apr_poo
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    BATCH_CHECK(run, BATCH_QUERY_RUN_MAGIC);
+    sandbox->magic = BATCH_SANDBOX_MAGIC;
     sandbox->run = run;
     sandbox->tx = tx;
     sandbox->room.most = MOST_PER_RECORD;

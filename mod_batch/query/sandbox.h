@@ -38,6 +38,8 @@ typedef struct batch_sandbox_calls {
 } batch_sandbox_calls_t;
 
 typedef struct batch_sandbox {
+    unsigned magic;
+#define BATCH_SANDBOX_MAGIC 0x258dbb4au
     batch_query_run_t *run;
     batch_tx_t *tx;
     batch_statement_t *statement; /* checked again, when it is known which members there are */

@@ -1,6 +1,7 @@
 /* The forms of a query, and copies of their records for the private database. */
 #include "query/sandbox.h"
 #include "store/walk.h"
+#include "text/check.h"
 
 #include <string.h>
 
@@ -11,6 +12,8 @@
 
 /* A form's records on their way. */
 typedef struct copying {
+    unsigned magic;
+#define COPYING_MAGIC 0x7a59ab15u
     batch_sandbox_t *sandbox;
     batch_sandbox_table_t *table;
     sqlite3_stmt *insert;
@@ -91,7 +94,7 @@ static int find_names(batch_sandbox_t *sandbox)
 static int take_member(void *baton, const char *name, apr_size_t name_length, const char *value,
                        apr_size_t length)
 {
-    copying_t *copying = baton;
+    copying_t *copying = BATCH_CAST(copying_t, baton, COPYING_MAGIC);
     batch_sandbox_t *sandbox = copying->sandbox;
     const int *place = apr_hash_get(sandbox->places, name, (apr_ssize_t)name_length);
 
@@ -170,7 +173,7 @@ static apr_status_t end_record(batch_sandbox_t *sandbox)
 
 static apr_status_t take_record(void *baton, const batch_cell_t *cells)
 {
-    copying_t *copying = baton;
+    copying_t *copying = BATCH_CAST(copying_t, baton, COPYING_MAGIC);
     batch_sandbox_t *sandbox = copying->sandbox;
     apr_status_t rv = APR_SUCCESS;
     int i;
@@ -279,7 +282,8 @@ static apr_status_t copy_records(copying_t *copying, apr_pool_t *ptemp)
 static apr_status_t load(batch_sandbox_t *sandbox, int number, apr_pool_t *ptemp)
 {
     apr_size_t count = (apr_size_t)sandbox->names->nelts + 1;
-    copying_t copying = {.sandbox = sandbox,
+    copying_t copying = {.magic = COPYING_MAGIC,
+                         .sandbox = sandbox,
                          .table = &APR_ARRAY_IDX(sandbox->tables, number, batch_sandbox_table_t),
                          .cells = apr_pcalloc(ptemp, count * sizeof(*copying.cells)),
                          .members = apr_pcalloc(ptemp, count * sizeof(*copying.members)),
@@ -379,7 +383,7 @@ apr_status_t batch_sandbox_load(batch_sandbox_t *sandbox, apr_pool_t *ptemp)
 
 static int has_member(void *baton, const batch_source_t *form, const char *name)
 {
-    const batch_sandbox_t *sandbox = baton;
+    const batch_sandbox_t *sandbox = BATCH_CAST(const batch_sandbox_t, baton, BATCH_SANDBOX_MAGIC);
     const batch_sandbox_table_t *table = &APR_ARRAY_IDX(
         sandbox->tables, sandbox->table_of[form->number], const batch_sandbox_table_t);
     const int *place = apr_hash_get(sandbox->places, name, APR_HASH_KEY_STRING);
@@ -392,7 +396,7 @@ static int has_member(void *baton, const batch_source_t *form, const char *name)
 
 static void offer_members(void *baton, batch_near_t *near)
 {
-    const batch_sandbox_t *sandbox = baton;
+    const batch_sandbox_t *sandbox = BATCH_CAST(const batch_sandbox_t, baton, BATCH_SANDBOX_MAGIC);
     apr_hash_index_t *hi;
 
     for (hi = apr_hash_first(sandbox->run->p, sandbox->member_names); hi; hi = apr_hash_next(hi)) {

@@ -1,6 +1,7 @@
 /* A SELECT over one form, for one record after the other. */
 #include "query/run.h"
 #include "store/walk.h"
+#include "text/check.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@ typedef struct found {
 } found_t;
 
 typedef struct scan {
+    unsigned magic;
+#define SCAN_MAGIC 0x621dc009u
     batch_query_run_t *run;
     batch_tx_t *tx;
     const batch_statement_t *statement;
@@ -41,7 +44,7 @@ typedef struct scan {
 static int take_member(void *baton, const char *name, apr_size_t name_length, const char *value,
                        apr_size_t length)
 {
-    scan_t *scan = baton;
+    scan_t *scan = BATCH_CAST(scan_t, baton, SCAN_MAGIC);
     int i;
 
     for (i = 0; i < scan->form->members->nelts; i++) {
@@ -199,7 +202,7 @@ static apr_status_t collect(scan_t *scan, const batch_query_value_t *id,
 /* A batch_query_look_fn. */
 static apr_status_t look(void *baton)
 {
-    const scan_t *scan = baton;
+    const scan_t *scan = BATCH_CAST(const scan_t, baton, SCAN_MAGIC);
 
     return batch_tx_go_on(scan->tx, scan->run->deadline);
 }
@@ -208,7 +211,7 @@ static apr_status_t look(void *baton)
 
 static apr_status_t take_record(void *baton, const batch_cell_t *cells)
 {
-    scan_t *scan = baton;
+    scan_t *scan = BATCH_CAST(scan_t, baton, SCAN_MAGIC);
     const batch_select_t *select = scan->select;
     batch_record_t record = {.columns = scan->columns, .members = scan->members};
     batch_query_value_t value = batch_query_boolean_value(1);
@@ -305,7 +308,8 @@ apr_status_t batch_query_scan(batch_query_run_t *run, batch_tx_t *tx, apr_pool_t
 {
     const batch_statement_t *statement = run->statement;
     const batch_source_t *form = statement->select->from;
-    scan_t scan = {.run = run,
+    scan_t scan = {.magic = SCAN_MAGIC,
+                   .run = run,
                    .tx = tx,
                    .statement = statement,
                    .select = statement->select,

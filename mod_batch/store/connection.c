@@ -1,4 +1,5 @@
 #include "store/connection.h"
+#include "text/check.h"
 
 #include <string.h>
 
@@ -22,8 +23,10 @@ static batch_failure_e make_pool(batch_connection_t *connection)
 batch_failure_e batch_connection_open(batch_connection_t *connection, const char **words,
                                       apr_pool_t *p)
 {
-    batch_failure_e failure = make_pool(connection);
+    batch_failure_e failure;
 
+    BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
+    failure = make_pool(connection);
     *words = "out of memory";
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
@@ -66,6 +69,7 @@ int batch_connection_is_full(const batch_connection_t *connection)
 
 apr_pool_t *batch_connection_scratch(batch_connection_t *connection)
 {
+    BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
     apr_pool_clear(connection->scratch);
     return connection->scratch;
 }
@@ -75,6 +79,7 @@ batch_failure_e batch_connection_own(batch_connection_t *connection, batch_prepa
 {
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
+    BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
     if (!connection->prepared[statement]) {
         const char *label = apr_psprintf(connection->p, "batch_own_%d", (int)statement);
         failure = connection->driver->prepare(connection, &connection->prepared[statement],
@@ -91,6 +96,7 @@ batch_failure_e batch_connection_prepare(batch_connection_t *connection,
     batch_failure_e failure;
     const char *label;
 
+    BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
     *prepared = apr_hash_get(connection->by_text, sql, APR_HASH_KEY_STRING);
     if (*prepared) {
         return BATCH_FAILURE_NONE;

@@ -13,6 +13,8 @@
  * what it holds is opened when first needed, and thrown away and opened anew after a failure.
  */
 struct batch_connection {
+    unsigned magic;
+#define BATCH_CONNECTION_MAGIC 0x23c15f35u
     const batch_logger_t *logger;
     const batch_driver_t *driver;
     const apr_dbd_driver_t *dbd;

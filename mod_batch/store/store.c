@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 
 #include "store/drivers.h"
+#include "text/check.h"
 
 /* ---- Making and destroying --------------------------------------------------------------------
  */
@@ -11,9 +12,10 @@
 /* Only a place is made here, under the list's lock; it is opened by the first who needs it. */
 static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
 {
-    batch_store_t *store = baton;
+    batch_store_t *store = BATCH_CAST(batch_store_t, baton, BATCH_STORE_MAGIC);
     batch_connection_t *connection = apr_pcalloc(p, sizeof(*connection));
 
+    connection->magic = BATCH_CONNECTION_MAGIC;
     connection->logger = store->logger;
     connection->driver = store->driver;
     connection->dbd = store->dbd;
@@ -112,6 +114,7 @@ apr_status_t batch_store_create(batch_store_t **store, const batch_store_config_
         return batch_error_set(err, rv, "MB0120", ptemp, "out of memory");
     }
     *store = apr_pcalloc(p, sizeof(**store));
+    (*store)->magic = BATCH_STORE_MAGIC;
     (*store)->p = p;
     rv = fill(*store, config, err, ptemp);
     if (rv != APR_SUCCESS) {
@@ -134,6 +137,7 @@ void batch_store_hurry(batch_store_t *store, apr_interval_time_t patience)
 
 void batch_store_destroy(batch_store_t *store)
 {
+    BATCH_CHECK(store, BATCH_STORE_MAGIC);
     batch_gate_close(&store->gate);
     apr_pool_destroy(store->p); /* with the list, whose cleanup closes what is idle: all */
 }

@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "store/schema.h"
+#include "text/check.h"
 
 /* How often one call opens its connection anew, or makes the tables, before it gives up. */
 #define REOPEN_LIMIT 5
@@ -71,6 +72,7 @@ static apr_status_t fail(batch_tx_t *tx, batch_failure_e failure, const char *wo
     apr_status_t status = failure_status(failure);
     batch_error_t *error = &tx->error;
 
+    BATCH_CHECK(tx, BATCH_TX_MAGIC);
     if (failure == BATCH_FAILURE_NONE || tx->failure != BATCH_FAILURE_NONE) {
         return failure_status(tx->failure);
     }
@@ -119,11 +121,13 @@ static apr_status_t fail_own(batch_tx_t *tx, batch_failure_e failure, const char
 apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e statement,
                               const void **values)
 {
-    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     batch_prepared_t *prepared;
     batch_failure_e failure;
+    apr_pool_t *scratch;
     int changed = 0;
 
+    BATCH_CHECK(tx, BATCH_TX_MAGIC);
+    scratch = batch_connection_scratch(tx->connection);
     failure = batch_connection_own(tx->connection, &prepared, statement);
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_connection_execute(tx->connection, &changed, prepared, values, 1, scratch);
@@ -140,6 +144,7 @@ apr_status_t batch_tx_execute_one(batch_tx_t *tx, batch_statement_e statement, c
     apr_status_t rv;
     int rows;
 
+    BATCH_CHECK(tx, BATCH_TX_MAGIC);
     if (tx->connection->driver->execute_later) {
         return batch_tx_execute_later(tx, statement, values);
     }
@@ -174,6 +179,7 @@ apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_st
     batch_prepared_t *prepared;
     batch_failure_e failure;
 
+    BATCH_CHECK(tx, BATCH_TX_MAGIC);
     failure = batch_connection_own(tx->connection, &prepared, statement);
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_connection_select(tx->connection, results, prepared, values, 1, p);
@@ -189,11 +195,13 @@ int batch_tx_is_async(const batch_tx_t *tx)
 
 apr_time_t batch_tx_now(batch_tx_t *tx)
 {
+    BATCH_CHECK(tx, BATCH_TX_MAGIC);
     return tx->connection->driver->now(tx->connection);
 }
 
 batch_error_t *batch_tx_error(batch_tx_t *tx)
 {
+    BATCH_CHECK(tx, BATCH_TX_MAGIC);
     return &tx->error;
 }
 
@@ -448,6 +456,7 @@ static apr_status_t run_attempts(batch_run_t *run)
 
 apr_status_t batch_tx_go_on(batch_tx_t *tx, apr_time_t deadline)
 {
+    BATCH_CHECK(tx, BATCH_TX_MAGIC);
     if (batch_hurry_is_on(&tx->store->hurry)) {
         return batch_error_set(&tx->error, BATCH_EUNAVAILABLE, "MB0110", tx->p,
                                "this process is to end, a long read was given up");
@@ -485,6 +494,8 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
     apr_status_t rv;
     int held;
 
+    BATCH_CHECK(store, BATCH_STORE_MAGIC);
+    run.tx.magic = BATCH_TX_MAGIC;
     run.tx.store = store;
     run.tx.write = is_write(how) || how == BATCH_RUN_SETTLE;
     run.tx.async = how == BATCH_RUN_WRITE_ASYNC && store->driver->async;

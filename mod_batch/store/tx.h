@@ -9,6 +9,8 @@
 #include "store/writer.h"
 
 struct batch_store {
+    unsigned magic;
+#define BATCH_STORE_MAGIC 0xc4cf2e20u
     apr_pool_t *p; /* unmanaged: no cleanup of a process that ends ever runs here */
     const batch_driver_t *driver;
     const apr_dbd_driver_t *dbd;
@@ -26,6 +28,8 @@ struct batch_store {
 };
 
 struct batch_tx {
+    unsigned magic;
+#define BATCH_TX_MAGIC 0x45d8e996u
     batch_store_t *store;
     int write; /* it may */
     int async; /* batch_tx_is_async */

@@ -108,6 +108,7 @@ ENGINE batch_store_t *store_make(const char *params, apr_interval_time_t patienc
 /* params: the store's. */
 ENGINE void make_engine(const char *params, apr_pool_t *p)
 {
+    engine.magic = BATCH_ENGINE_MAGIC;
     engine.store = store_make(params, apr_time_from_sec(5), p);
     record.name = "record";
     record.table = "records";

@@ -29,6 +29,7 @@ static void make_engine(apr_pool_t *p)
     column->readonly = 1;
     contact.columns = apr_array_make(p, 1, sizeof(batch_column_t));
     contact.actions = 1u << BATCH_ACTION_DELETE;
+    engine.magic = BATCH_ENGINE_MAGIC;
     engine.resources = apr_hash_make(p);
     apr_hash_set(engine.resources, "record", APR_HASH_KEY_STRING, &record);
     apr_hash_set(engine.resources, "contact", APR_HASH_KEY_STRING, &contact);

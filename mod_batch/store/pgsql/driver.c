@@ -24,11 +24,6 @@
 /* Held while the module's own tables are made: "mod_batc". */
 #define SCHEMA_LOCK "7885631833384252515"
 
-static batch_pgsql_state_t *state_of(const batch_connection_t *connection)
-{
-    return connection->state;
-}
-
 /* ---- Parameters -------------------------------------------------------------------------------
  */
 
@@ -332,7 +327,7 @@ static batch_failure_e set_up(batch_connection_t *connection)
         return failure;
     }
     is_lax = *PQgetvalue(result, 0, 0) == 't';
-    state_of(connection)->timeout = apr_atoi64(PQgetvalue(result, 0, 1));
+    batch_pgsql_state(connection)->timeout = apr_atoi64(PQgetvalue(result, 0, 1));
     may_watch = *PQgetvalue(result, 0, 2) == 't';
     if (is_lax) {
         failure = pg_run(connection, "SET synchronous_commit = on");
@@ -373,7 +368,7 @@ static batch_failure_e pg_open(batch_connection_t *connection, const char **word
 
 static batch_failure_e begin(batch_connection_t *connection, const char *sql)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
 
     batch_pgsql_forgive(connection);
     state->committed = 0;
@@ -486,7 +481,7 @@ static batch_failure_e pg_refine_schema(batch_connection_t *connection)
 
 static batch_failure_e pg_commit(batch_connection_t *connection)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
     if (!state->open) {
@@ -503,7 +498,7 @@ static batch_failure_e pg_commit(batch_connection_t *connection)
 
 static batch_failure_e pg_rollback(batch_connection_t *connection)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
     (void)batch_pgsql_flush(connection, NULL);
@@ -523,7 +518,7 @@ static void pg_idle(batch_connection_t *connection, batch_idle_e when)
 /* The server's clock when it looked at the version, and the time since. */
 static apr_time_t pg_now(batch_connection_t *connection)
 {
-    const batch_pgsql_state_t *state = state_of(connection);
+    const batch_pgsql_state_t *state = batch_pgsql_state(connection);
 
     if (!state->clock) {
         (void)batch_pgsql_flush(connection, NULL);

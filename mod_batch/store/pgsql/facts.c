@@ -247,7 +247,7 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
                                   const batch_pgsql_table_t *table,
                                   const batch_resource_t *resource)
 {
-    const batch_pgsql_state_t *state = connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(connection);
     apr_pool_t *scratch = batch_connection_scratch(connection);
     const char *name = rules_name(resource, scratch);
     PGresult *result = NULL;
@@ -280,7 +280,7 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
 batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pgsql_rules_t *rules,
                                         const batch_resource_t *resource)
 {
-    const batch_pgsql_state_t *state = connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(connection);
     const int values[RULES] = {rules->key_unique, rules->match_unique,  rules->match_indexed,
                                rules->walk_scope, rules->before_insert, rules->may_offer,
                                rules->alters};

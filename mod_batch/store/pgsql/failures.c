@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-static batch_pgsql_state_t *state_of(const batch_connection_t *connection)
-{
-    return connection->state;
-}
-
 /* ---- For the transaction ------------------------------------------------------------------------
  */
 
@@ -106,7 +101,7 @@ batch_failure_e batch_pgsql_classify(batch_connection_t *connection, const PGres
 
 const char *batch_pgsql_sqlstate(const batch_connection_t *connection)
 {
-    const PGresult *refusal = state_of(connection)->refusal;
+    const PGresult *refusal = batch_pgsql_state(connection)->refusal;
     const char *code = refusal ? PQresultErrorField(refusal, PG_DIAG_SQLSTATE) : NULL;
 
     return code ? code : "";
@@ -114,7 +109,7 @@ const char *batch_pgsql_sqlstate(const batch_connection_t *connection)
 
 int batch_pgsql_is_misfit(const batch_connection_t *connection)
 {
-    const PGresult *refusal = state_of(connection)->refusal;
+    const PGresult *refusal = batch_pgsql_state(connection)->refusal;
     const char *code = batch_pgsql_sqlstate(connection);
     const char *function = refusal ? PQresultErrorField(refusal, PG_DIAG_SOURCE_FUNCTION) : NULL;
     const char *context = refusal ? PQresultErrorField(refusal, PG_DIAG_CONTEXT) : NULL;
@@ -156,7 +151,7 @@ batch_refusal_e batch_pgsql_refusal(const batch_connection_t *connection)
 
 const char *batch_pgsql_constraint(const batch_connection_t *connection)
 {
-    const PGresult *refusal = state_of(connection)->refusal;
+    const PGresult *refusal = batch_pgsql_state(connection)->refusal;
     const char *name = refusal ? PQresultErrorField(refusal, PG_DIAG_CONSTRAINT_NAME) : NULL;
 
     return name ? name : "";
@@ -164,7 +159,7 @@ const char *batch_pgsql_constraint(const batch_connection_t *connection)
 
 const char *batch_pgsql_words(batch_connection_t *connection)
 {
-    const batch_pgsql_state_t *state = state_of(connection);
+    const batch_pgsql_state_t *state = batch_pgsql_state(connection);
     const char *words =
         state->refusal ? PQresultErrorField(state->refusal, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 

@@ -100,7 +100,7 @@ static batch_failure_e find_form(batch_connection_t *connection, int *found, int
                                  const batch_resource_t *resource, const char *organization,
                                  const char *form_id, apr_pool_t *p)
 {
-    const batch_pgsql_state_t *state = connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(connection);
     batch_pgsql_table_t *table = NULL;
     batch_pgsql_builder_t builder;
     PGresult *result = NULL;

@@ -72,7 +72,7 @@ static batch_failure_e start(look_run_t *run, batch_tx_t *tx, const batch_row_sc
 /* The table was not looked at in this transaction. */
 static int is_old(const look_run_t *run)
 {
-    const batch_pgsql_state_t *state = run->connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(run->connection);
 
     return run->table->transaction != state->transactions;
 }

@@ -20,11 +20,6 @@
  */
 #define SILENCE apr_time_from_sec(90)
 
-static batch_pgsql_state_t *state_of(const batch_connection_t *connection)
-{
-    return connection->state;
-}
-
 apr_time_t batch_pgsql_ticks(void)
 {
     struct timespec now;
@@ -60,7 +55,7 @@ static void keep_words(batch_pgsql_state_t *state, const char *words)
 
 static batch_failure_e lose(batch_connection_t *connection, const char *words)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     int i;
 
     if (!state->lost) {
@@ -96,7 +91,7 @@ static void set_clock(batch_pgsql_state_t *state, const PGresult *result, int co
 static batch_failure_e look_into(batch_connection_t *connection, const PGresult *result,
                                  batch_pgsql_what_e what)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
 
     int clock = what == BATCH_PGSQL_ONE_ROW ? PQfnumber(result, "batch_clock") : -1;
 
@@ -120,7 +115,7 @@ static batch_failure_e look_into(batch_connection_t *connection, const PGresult 
 static void judge(batch_connection_t *connection, PGresult *result,
                   const batch_pgsql_queued_t *queued)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     ExecStatusType status = PQresultStatus(result);
 
     if (status == PGRES_PIPELINE_ABORTED || state->failure != BATCH_FAILURE_NONE) {
@@ -215,7 +210,7 @@ static int next_result(batch_connection_t *connection, PGresult **result, apr_ti
 static void read_sync(batch_connection_t *connection, const batch_pgsql_queued_t *last,
                       apr_time_t deadline)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     ExecStatusType status = PGRES_EMPTY_QUERY;
     int failures = 0;
     PGresult *result;
@@ -248,7 +243,7 @@ static void read_sync(batch_connection_t *connection, const batch_pgsql_queued_t
 
 static void read_results(batch_connection_t *connection, apr_time_t deadline)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     batch_pgsql_queued_t queue[BATCH_PGSQL_QUEUE];
     int count = state->queued;
     PGresult *result;
@@ -277,7 +272,7 @@ static void read_results(batch_connection_t *connection, apr_time_t deadline)
 
 batch_failure_e batch_pgsql_flush(batch_connection_t *connection, PGresult **result)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
 
     PQclear(state->result);
     state->result = NULL;
@@ -304,7 +299,7 @@ static apr_status_t clear_result(void *data)
 
 PGresult *batch_pgsql_keep(batch_connection_t *connection, apr_pool_t *p)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     PGresult *result = state->result;
 
     state->result = NULL;
@@ -316,7 +311,7 @@ PGresult *batch_pgsql_keep(batch_connection_t *connection, apr_pool_t *p)
 
 void batch_pgsql_forgive(batch_connection_t *connection)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
 
     if (!state->lost) {
         state->failure = BATCH_FAILURE_NONE;
@@ -328,7 +323,7 @@ void batch_pgsql_forgive(batch_connection_t *connection)
 /* A place in the queue for one statement and its PREPARE. */
 static batch_failure_e make_room(batch_connection_t *connection)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
 
     if (state->failure != BATCH_FAILURE_NONE) {
         return state->failure;
@@ -340,7 +335,7 @@ static batch_failure_e make_room(batch_connection_t *connection)
 static batch_failure_e queued(batch_connection_t *connection, int sent, batch_pgsql_what_e what,
                               batch_pgsql_statement_t *makes)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     batch_pgsql_queued_t *queued = &state->queue[state->queued++];
 
     queued->what = what;
@@ -410,7 +405,7 @@ batch_failure_e batch_pgsql_queue_text(batch_connection_t *connection, const cha
 
 static apr_status_t clear_state(void *data)
 {
-    batch_pgsql_state_t *state = data;
+    batch_pgsql_state_t *state = BATCH_CAST(batch_pgsql_state_t, data, BATCH_PGSQL_STATE_MAGIC);
 
     PQclear(state->result);
     PQclear(state->refusal);
@@ -421,6 +416,7 @@ batch_failure_e batch_pgsql_start(batch_connection_t *connection)
 {
     batch_pgsql_state_t *state = apr_pcalloc(connection->p, sizeof(*state));
 
+    state->magic = BATCH_PGSQL_STATE_MAGIC;
     connection->state = state;
     state->tables = apr_hash_make(connection->p);
     apr_pool_cleanup_register(connection->p, state, clear_state, apr_pool_cleanup_null);
@@ -433,7 +429,7 @@ batch_failure_e batch_pgsql_start(batch_connection_t *connection)
 batch_pgsql_statement_t *batch_pgsql_statement_make(batch_connection_t *connection, const char *sql,
                                                     const Oid *types, int count)
 {
-    batch_pgsql_state_t *state = state_of(connection);
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     batch_pgsql_statement_t *statement = apr_pcalloc(connection->p, sizeof(*statement));
 
     statement->name = apr_psprintf(connection->p, "batch_%u", ++state->statements);

@@ -13,6 +13,7 @@
 #include <libpq-fe.h>
 
 #include "store/connection.h"
+#include "text/check.h"
 
 /* Types that we know; their numbers are PostgreSQL's for good. */
 #define BATCH_PGSQL_BIGINT  20
@@ -59,6 +60,8 @@ typedef struct batch_pgsql_queued {
 
 /* What the driver knows of an open connection: batch_connection_t.state. */
 typedef struct batch_pgsql_state {
+    unsigned magic;
+#define BATCH_PGSQL_STATE_MAGIC 0x19da96c6u
     batch_pgsql_queued_t queue[BATCH_PGSQL_QUEUE];
     int queued;
     int lost;                /* the connection is of no more use */
@@ -76,6 +79,13 @@ typedef struct batch_pgsql_state {
     apr_int64_t timeout;     /* the session's statement_timeout in milliseconds, 0 = none */
     apr_hash_t *tables;      /* pgsql/types.c */
 } batch_pgsql_state_t;
+
+/** The state of an open connection of this driver. */
+static inline batch_pgsql_state_t *batch_pgsql_state(const batch_connection_t *connection)
+{
+    BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
+    return BATCH_CAST(batch_pgsql_state_t, connection->state, BATCH_PGSQL_STATE_MAGIC);
+}
 
 /** Makes the state of a connection that apr_dbd has just opened, and enters pipeline mode. */
 batch_failure_e batch_pgsql_start(batch_connection_t *connection);

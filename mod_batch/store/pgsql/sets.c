@@ -54,7 +54,7 @@ static batch_failure_e set_timeout(const batch_pgsql_sets_t *sets, apr_int64_t t
 /* Has the timeout of a set been set? It is undone with the savepoint, or by take_time. */
 static int has_timeout(const batch_pgsql_sets_t *sets, int count)
 {
-    const batch_pgsql_state_t *state = sets->connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(sets->connection);
 
     return count > 1 &&
            (!state->timeout || state->timeout > SET_TIMEOUT(sets->connection->patience));
@@ -71,7 +71,7 @@ batch_failure_e batch_pgsql_sets_begin(const batch_pgsql_sets_t *sets, int count
 
 batch_failure_e batch_pgsql_sets_take_time(const batch_pgsql_sets_t *sets, int count)
 {
-    const batch_pgsql_state_t *state = sets->connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(sets->connection);
 
     return has_timeout(sets, count) ? set_timeout(sets, state->timeout) : BATCH_FAILURE_NONE;
 }
@@ -108,7 +108,7 @@ static int took_too_long(const batch_pgsql_sets_t *sets)
 
 int batch_pgsql_sets_old(const batch_pgsql_sets_t *sets)
 {
-    const batch_pgsql_state_t *state = sets->connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(sets->connection);
 
     return sets->table->transaction != state->transactions;
 }
@@ -181,7 +181,7 @@ static void halve(batch_pgsql_sets_t *sets, int count)
 /* The next count items were refused as a set. */
 static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
 {
-    const batch_pgsql_state_t *state = sets->connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(sets->connection);
     const char *words = apr_pstrdup(sets->rows->p, batch_pgsql_words(sets->connection));
     batch_refusal_e refusal = batch_pgsql_refusal(sets->connection);
     int wrong_value = batch_pgsql_sets_failed_by(sets, "22");

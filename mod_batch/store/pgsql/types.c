@@ -125,7 +125,7 @@ static batch_failure_e read_columns(batch_connection_t *connection, batch_pgsql_
 batch_failure_e batch_pgsql_table(batch_connection_t *connection, batch_pgsql_table_t **table,
                                   const char *name, int fresh)
 {
-    batch_pgsql_state_t *state = connection->state;
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
     batch_pgsql_table_t *known = apr_hash_get(state->tables, name, APR_HASH_KEY_STRING);
     batch_failure_e failure;
     apr_pool_t *p;

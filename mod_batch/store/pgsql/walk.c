@@ -203,7 +203,7 @@ apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_wa
                         .pieces = apr_array_make(ptemp, 32, sizeof(const char *)),
                         .values = apr_palloc(ptemp, most * sizeof(char *)),
                         .types = apr_palloc(ptemp, most * sizeof(Oid))};
-    const batch_pgsql_state_t *state = tx->connection->state;
+    const batch_pgsql_state_t *state = batch_pgsql_state(tx->connection);
     batch_pgsql_table_t *table = NULL;
     batch_failure_e failure = batch_pgsql_table(tx->connection, &table, walk->table, 0);
     apr_status_t rv;

@@ -96,7 +96,7 @@ static int insist(const char **words, batch_connection_t *connection, const char
 static int set_up(const char **words, batch_connection_t *connection)
 {
     sqlite3 *native = connection->native;
-    batch_sqlite3_state_t *state = connection->state;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
     int code;
 
     /* With these two a COMMIT that has returned survives the loss of power. */
@@ -118,7 +118,7 @@ static int set_up(const char **words, batch_connection_t *connection)
 /* Durable as well, but readers and writers wait for each other. */
 static void warn_of_journal(const batch_connection_t *connection)
 {
-    const batch_sqlite3_state_t *state = connection->state;
+    const batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
     if (strcmp(state->journal, "wal") != 0) {
         batch_log(connection->logger, BATCH_LOG_WARNING, "MB0108", APR_SUCCESS, NULL,
@@ -154,6 +154,7 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
     const char *params = connection->params;
     const char *reason = NULL;
     const char *untaken = NULL;
+    batch_sqlite3_state_t *state;
     batch_failure_e failure;
     int code;
 
@@ -168,7 +169,9 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
         return BATCH_FAILURE_LOST;
     }
     connection->native = apr_dbd_native_handle(connection->dbd, connection->handle);
-    connection->state = apr_pcalloc(connection->p, sizeof(batch_sqlite3_state_t));
+    state = apr_pcalloc(connection->p, sizeof(*state));
+    state->magic = BATCH_SQLITE3_STATE_MAGIC;
+    connection->state = state;
     code = set_up(&untaken, connection);
     if (code == SQLITE_OK && untaken) {
         *words = batch_sqlite3_place(connection, untaken, p);
@@ -218,7 +221,7 @@ static batch_failure_e read_version(batch_connection_t *connection, apr_int64_t 
  */
 static int set_async(batch_connection_t *connection, int async)
 {
-    batch_sqlite3_state_t *state = connection->state;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
     int code = SQLITE_OK;
 
     async = async && !strcmp(state->journal, "wal");
@@ -309,7 +312,7 @@ static void give_pages_back(batch_connection_t *connection)
 
 static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
 {
-    batch_sqlite3_state_t *state = connection->state;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
     batch_sqlite3_log_idle(connection, when);
     if (state->rows_used) {

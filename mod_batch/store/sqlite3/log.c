@@ -6,6 +6,7 @@
 
 #include "store/sqlite3/rows.h"
 #include "store/writer.h"
+#include "text/check.h"
 
 /*
  * When the log is copied, by its length in pages of mostly 4 KiB: once there is nothing else to do,
@@ -41,8 +42,8 @@ _Static_assert(NUMBERS <= BATCH_WRITERS_KEPT, "the writers share as many numbers
 /* Notes how long the log has become: instead of SQLite's own checkpoint inside the COMMIT. */
 static int note_log(void *baton, sqlite3 *native, const char *database, int pages)
 {
-    batch_connection_t *connection = baton;
-    batch_sqlite3_state_t *state = connection->state;
+    batch_connection_t *connection = BATCH_CAST(batch_connection_t, baton, BATCH_CONNECTION_MAGIC);
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
     (void)native;
     (void)database;
@@ -61,7 +62,7 @@ void batch_sqlite3_log_watch(batch_connection_t *connection)
 
 static void copy_log(batch_connection_t *connection, int mode)
 {
-    batch_sqlite3_state_t *state = connection->state;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
     batch_writers_t *writers = connection->writers;
 
     state->log_pages = 0;
@@ -111,7 +112,7 @@ static void copy_log_beside(batch_connection_t *connection)
 
 void batch_sqlite3_log_committed(batch_connection_t *connection)
 {
-    const batch_sqlite3_state_t *state = connection->state;
+    const batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
     if (state->log_pages >= CHECKPOINT_ALONE) {
         copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
@@ -120,7 +121,7 @@ void batch_sqlite3_log_committed(batch_connection_t *connection)
 
 void batch_sqlite3_log_idle(batch_connection_t *connection, batch_idle_e when)
 {
-    const batch_sqlite3_state_t *state = connection->state;
+    const batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
     if (when == BATCH_IDLE_BESIDE) {
         copy_log_beside(connection);

@@ -80,7 +80,7 @@ apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_rows_t *rows)
     int i;
 
     memset(rows->looks, 0, (apr_size_t)(unsigned)rows->count * sizeof(*rows->looks));
-    ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
+    batch_sqlite3_state(tx->connection)->rows_used = 1;
     for (i = 0; failure == BATCH_FAILURE_NONE && i < rows->count; i++) {
         batch_sqlite3_run_take(&run, &rows->items[i]);
         failure = look_at(&run, &rows->looks[i]);
@@ -142,7 +142,7 @@ apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk)
         return rv;
     }
     keys = apr_array_make(ptemp, 64, sizeof(const char *));
-    ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
+    batch_sqlite3_state(tx->connection)->rows_used = 1;
     failure = batch_sqlite3_run_start(&run, tx, walk->scope, ptemp);
     if (failure == BATCH_FAILURE_NONE) {
         failure = read_keys(&run, keys, &last, walk->after, walk->limit > 0 ? walk->limit : 1);

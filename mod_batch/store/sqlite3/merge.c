@@ -313,7 +313,7 @@ static batch_failure_e insert(batch_sqlite3_run_t *run, batch_row_outcome_t *out
 static batch_failure_e update(batch_sqlite3_run_t *run, batch_row_outcome_t *outcome, int *missing,
                               batch_sqlite3_plan_t *plan)
 {
-    const batch_sqlite3_state_t *state = run->connection->state;
+    const batch_sqlite3_state_t *state = batch_sqlite3_state(run->connection);
     int careful = plan->kind == BATCH_PLAN_MATCH && !run->target->table.match_unique;
     int found = 1, changed = 0;
     batch_failure_e failure = BATCH_FAILURE_NONE;
@@ -530,7 +530,7 @@ apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
 
     rows->done = 0;
     run.now = batch_time_format(batch_tx_now(tx), rows->p);
-    ((batch_sqlite3_state_t *)tx->connection->state)->rows_used = 1;
+    batch_sqlite3_state(tx->connection)->rows_used = 1;
     for (i = 0; failure == BATCH_FAILURE_NONE && i < rows->count; i++) {
         const char *message = NULL;
 
@@ -551,7 +551,7 @@ apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
             refuse(&outcomes[i], run.why ? run.why : message);
             outcomes[i].refusal = run.why || outcomes[i].unsure
                                       ? BATCH_REFUSAL_FINAL
-                                      : ((batch_sqlite3_state_t *)tx->connection->state)->refusal;
+                                      : batch_sqlite3_state(tx->connection)->refusal;
         }
     }
     rows->done = i;

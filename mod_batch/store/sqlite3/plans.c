@@ -34,7 +34,7 @@ static void empty_plans(batch_sqlite3_plans_t *plans)
 
 batch_sqlite3_plans_t *batch_sqlite3_plans(batch_connection_t *connection)
 {
-    batch_sqlite3_state_t *state = connection->state;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
     if (!state->plans) {
         batch_sqlite3_plans_t *plans = apr_pcalloc(connection->p, sizeof(*plans));
@@ -49,7 +49,7 @@ batch_sqlite3_plans_t *batch_sqlite3_plans(batch_connection_t *connection)
 
 void batch_sqlite3_plans_close(batch_connection_t *connection)
 {
-    batch_sqlite3_state_t *state = connection->state;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
     if (state && state->plans) {
         empty_plans(state->plans);
@@ -133,7 +133,7 @@ batch_sqlite3_plan_t *batch_sqlite3_plan(batch_connection_t *connection,
                                          batch_plan_kind_e kind, int tells,
                                          const apr_uint64_t *columns, int words)
 {
-    batch_sqlite3_plans_t *plans = ((batch_sqlite3_state_t *)connection->state)->plans;
+    batch_sqlite3_plans_t *plans = batch_sqlite3_state(connection)->plans;
     batch_sqlite3_plan_t *oldest = &plans->plans[0];
     apr_size_t size = (apr_size_t)words * sizeof(*columns);
     int i;

@@ -149,7 +149,7 @@ static int schema_says(batch_connection_t *connection, const char *pattern)
 
 void batch_sqlite3_rows_ready(batch_connection_t *connection)
 {
-    batch_sqlite3_state_t *state = connection->state;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
     if (state->rows_ready) {
         return;
@@ -178,7 +178,7 @@ static batch_failure_e native_run(batch_connection_t *connection, const char *sq
 
 batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection, int undo)
 {
-    int savepoints = undo || ((batch_sqlite3_state_t *)connection->state)->savepoints;
+    int savepoints = undo || batch_sqlite3_state(connection)->savepoints;
 
     return savepoints ? native_run(connection, "SAVEPOINT batch_row") : BATCH_FAILURE_NONE;
 }
@@ -217,7 +217,7 @@ batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char
                                       const batch_resource_t *resource, batch_failure_e failure,
                                       int undo, apr_pool_t *p)
 {
-    batch_sqlite3_state_t *state = connection->state;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
     int savepoints = undo || state->savepoints;
     batch_failure_e undone;
 
@@ -331,7 +331,7 @@ static apr_status_t apply(batch_tx_t *tx, batch_rows_t *asked, rows_call_t *call
     call->values = values;
     call->p = builder->p;
     batch_sqlite3_rows_ready(connection);
-    ((batch_sqlite3_state_t *)connection->state)->rows_used = 1;
+    batch_sqlite3_state(connection)->rows_used = 1;
     failure = batch_connection_prepare(connection, &prepared, sql);
     if (failure == BATCH_FAILURE_STATEMENT) {
         const char *words = apr_pstrdup(builder->p, connection->driver->words(connection));
@@ -356,7 +356,7 @@ static apr_status_t apply(batch_tx_t *tx, batch_rows_t *asked, rows_call_t *call
             failure = BATCH_FAILURE_NONE;
             outcomes[i].result = BATCH_ROW_REFUSED;
             outcomes[i].message = message;
-            outcomes[i].refusal = ((batch_sqlite3_state_t *)connection->state)->refusal;
+            outcomes[i].refusal = batch_sqlite3_state(connection)->refusal;
         } else if (failure == BATCH_FAILURE_NONE && rows > 0) {
             outcomes[i].result = BATCH_ROW_APPLIED;
         } else if (failure == BATCH_FAILURE_NONE) {

@@ -3,11 +3,14 @@
 #define BATCH_STORE_SQLITE3_ROWS_H
 
 #include "store/tx.h"
+#include "text/check.h"
 
 #define BATCH_SQLITE3_WORD 16
 
 /* What the driver knows of an open connection. */
 typedef struct batch_sqlite3_state {
+    unsigned magic;
+#define BATCH_SQLITE3_STATE_MAGIC 0xf8388a96u
     char journal[BATCH_SQLITE3_WORD];  /* the journal mode that the database has */
     int async;                         /* a COMMIT does not wait for the disk; -1: who knows */
     int log_pages;                     /* in the write-ahead log at the last commit */
@@ -19,6 +22,13 @@ typedef struct batch_sqlite3_state {
     apr_time_t rows_used_at;           /* apr_time_now at the end of the last one that did */
     struct batch_sqlite3_plans *plans; /* see sqlite3/plans.h; NULL: none yet */
 } batch_sqlite3_state_t;
+
+/** The state of an open connection of this driver. */
+static inline batch_sqlite3_state_t *batch_sqlite3_state(const batch_connection_t *connection)
+{
+    BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
+    return BATCH_CAST(batch_sqlite3_state_t, connection->state, BATCH_SQLITE3_STATE_MAGIC);
+}
 
 /** Before the first use of a connection for rows, and the first after each change of the schema. */
 void batch_sqlite3_rows_ready(batch_connection_t *connection);
