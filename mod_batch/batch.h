@@ -171,6 +171,13 @@ int batch_status_is_final(batch_status_e status);
 
 /* ---- Resources: what the administrator declares -------------------------------------------- */
 
+/** Digits of a decimal whose column does not say how many: an exponent must not make more of them.
+ */
+#define BATCH_DECIMAL_DIGITS 100
+
+/** Digits that precision= may ask for, as PostgreSQL has it. */
+#define BATCH_DECIMAL_MOST 1000
+
 /** One column of a resource's table (BatchColumn). */
 typedef struct batch_column {
     const char *name;
@@ -179,9 +186,16 @@ typedef struct batch_column {
     int immutable;             /* set when a row is created, never changed after */
     int readonly;              /* may be read by a query, never written by a batch */
     apr_int64_t max;           /* text: characters; 0 = no limit of ours */
+    int precision;             /* decimal: digits in all, 0 = BATCH_DECIMAL_DIGITS */
+    int scale;                 /* decimal: of them, behind the point */
+    int has_scale;             /* 0: as many as were sent */
     const char *min;           /* of numbers: the smallest that is allowed, NULL = none */
     apr_array_header_t *words; /* of const char *: the values allowed (enum=), NULL = any */
 } batch_column_t;
+
+/** How many digits a decimal of the column may have. */
+#define batch_column_digits(column)                                                                \
+    ((column)->precision ? (column)->precision : BATCH_DECIMAL_DIGITS)
 
 /** By what values of a key are equal, and in which order they are walked over. */
 typedef enum {
@@ -226,6 +240,9 @@ typedef struct batch_resource {
     /* What only config/ and http/ know of it: the BatchAllow expressions. */
     void *permissions;
 } batch_resource_t;
+
+/** How many columns are declared. */
+#define batch_resource_columns(resource) ((resource)->columns ? (resource)->columns->nelts : 0)
 
 /** The column of that name, or NULL. */
 const batch_column_t *batch_resource_column(const batch_resource_t *resource, const char *name);

@@ -45,7 +45,10 @@ typedef enum {
     X(BOOLEAN, boolean, BOOLEAN, BOOLEAN, BOOLEAN, 0)                                              \
     X(TIMESTAMP, timestamp, STRING, TEXT, TIMESTAMP, 0)                                            \
     X(DATE, date, STRING, TEXT, DATE, 0)                                                           \
-    X(JSON, json, ANY, TEXT, TEXT, 0)
+    X(JSON, json, ANY, TEXT, TEXT, 0)                                                              \
+    X(UUID, uuid, STRING, UUID, TEXT, 0)                                                           \
+    X(DECIMAL, decimal, STRING, DECIMAL, DECIMAL,                                                  \
+      BATCH_OPTION_MIN | BATCH_OPTION_PRECISION | BATCH_OPTION_SCALE)
 
 #define BATCH_TYPE_SYMBOL(symbol, name, form, stored, queried, options) BATCH_TYPE_##symbol,
 typedef enum { BATCH_TYPE_LIST(BATCH_TYPE_SYMBOL) BATCH_TYPE_COUNT } batch_type_e;

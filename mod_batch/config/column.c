@@ -77,6 +77,34 @@ static const char *read_min(batch_column_t *column, const char *text, apr_pool_t
     return NULL;
 }
 
+/* A number of digits from least to BATCH_DECIMAL_MOST; -1: it is none. */
+static int read_digits(const char *text, int least)
+{
+    char *end;
+    apr_int64_t digits = apr_isdigit(*text) ? apr_strtoi64(text, &end, 10) : -1;
+
+    return digits >= least && digits <= BATCH_DECIMAL_MOST && !*end ? (int)digits : -1;
+}
+
+static const char *read_precision(batch_column_t *column, const char *text, apr_pool_t *p)
+{
+    (void)p;
+    column->precision = read_digits(text, 1);
+    return column->precision > 0
+               ? NULL
+               : "precision= takes a number of digits from 1 to " APR_STRINGIFY(BATCH_DECIMAL_MOST);
+}
+
+static const char *read_scale(batch_column_t *column, const char *text, apr_pool_t *p)
+{
+    (void)p;
+    column->scale = read_digits(text, 0);
+    column->has_scale = 1;
+    return column->scale >= 0
+               ? NULL
+               : "scale= takes a number of digits from 0 to " APR_STRINGIFY(BATCH_DECIMAL_MOST);
+}
+
 static const char *read_enum(batch_column_t *column, const char *text, apr_pool_t *p)
 {
     const char *comma;
@@ -119,6 +147,8 @@ static const struct flag flags[] = {
     {"max=", read_max, 0, BATCH_OPTION_MAX},
     {"min=", read_min, 0, BATCH_OPTION_MIN},
     {"enum=", read_enum, 0, BATCH_OPTION_ENUM},
+    {"precision=", read_precision, 0, BATCH_OPTION_PRECISION},
+    {"scale=", read_scale, 0, BATCH_OPTION_SCALE},
 };
 
 #define FLAG_COUNT (sizeof(flags) / sizeof(*flags))
@@ -150,8 +180,8 @@ static const char *read_flag(batch_column_t *column, unsigned *seen, const char 
         return NULL;
     }
     return apr_psprintf(p,
-                        "'%s' is not a flag: required, immutable, readonly, max=N, min=N and "
-                        "enum=A,B,... are allowed",
+                        "'%s' is not a flag: required, immutable, readonly, max=N, min=N, "
+                        "enum=A,B,..., precision=N and scale=N are allowed",
                         text);
 }
 
@@ -173,6 +203,10 @@ const char *batch_column_read(batch_column_t *column, int argc, char *const argv
     column->type = (batch_type_e)type;
     for (i = 2; i < argc && !wrong; i++) {
         wrong = read_flag(column, &seen, argv[i], p);
+    }
+    if (!wrong && column->scale > batch_column_digits(column)) {
+        wrong = "scale= must not be more than precision=, which is " APR_STRINGIFY(
+            BATCH_DECIMAL_DIGITS) " where it is not given";
     }
     if (!wrong && column->readonly && (column->required || column->immutable)) {
         wrong = "readonly excludes required and immutable: a batch never writes such a column";

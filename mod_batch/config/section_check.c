@@ -172,7 +172,8 @@ static int same_column(const batch_column_t *a, const batch_column_t *b)
 {
     return same_text(a->name, b->name) && a->type == b->type && a->required == b->required &&
            a->immutable == b->immutable && a->readonly == b->readonly && a->max == b->max &&
-           same_text(a->min, b->min) && same_list(a->words, b->words);
+           same_text(a->min, b->min) && a->precision == b->precision && a->scale == b->scale &&
+           a->has_scale == b->has_scale && same_list(a->words, b->words);
 }
 
 static int same_columns(const batch_resource_t *a, const batch_resource_t *b)

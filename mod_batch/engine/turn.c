@@ -73,10 +73,17 @@ static const char *words_of(const apr_array_header_t *words, apr_pool_t *p)
 
 static const char *describe_column(const batch_column_t *column, apr_pool_t *p)
 {
-    return apr_psprintf(p, "%s\t%s\t%d%d%d\t%" APR_INT64_T_FMT "\t%d\t%.17g\t%s\n", column->name,
+    const char *exact =
+        batch_type_stored(column->type) == BATCH_STORED_DECIMAL
+            ? apr_psprintf(p, "\t%d\t%d\t%d\t%s", column->precision, column->has_scale,
+                           column->scale, column->min ? column->min : "")
+            : "";
+
+    return apr_psprintf(p, "%s\t%s\t%d%d%d\t%" APR_INT64_T_FMT "\t%d\t%.17g\t%s%s\n", column->name,
                         batch_type_name(column->type), column->required, column->immutable,
                         column->readonly, column->max, column->min != NULL,
-                        column->min ? strtod(column->min, NULL) : 0, words_of(column->words, p));
+                        column->min ? strtod(column->min, NULL) : 0, words_of(column->words, p),
+                        exact);
 }
 
 /* What decides which rows an item names and what it does to them, as text. */

@@ -132,6 +132,59 @@ static int settle_date(batch_fault_t *fault, batch_value_t *value, const batch_c
     return !wrong || refuse(fault, "malformed", wrong);
 }
 
+static int settle_uuid(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
+                       apr_pool_t *p)
+{
+    (void)column;
+    if (value->kind != BATCH_KIND_STRING) {
+        return refuse(fault, "wrong_type", "must be a string with a UUID");
+    }
+    return batch_uuid_settle(&value->value, value->value, p) ||
+           refuse(fault, "malformed", "must be a UUID as 6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+}
+
+/* A decimal that has more digits than its column. */
+static int refuse_digits(batch_fault_t *fault, const batch_column_t *column, batch_number_e trouble,
+                         apr_pool_t *p)
+{
+    int digits = batch_column_digits(column);
+
+    if (trouble == BATCH_NUMBER_FRACTION && !column->scale) {
+        return refuse(fault, "out_of_range", "must be a whole number");
+    }
+    if (trouble == BATCH_NUMBER_FRACTION) {
+        return refuse(fault, "out_of_range",
+                      apr_psprintf(p, "has more than %d digits behind the point", column->scale));
+    }
+    return refuse(fault, "out_of_range",
+                  column->has_scale ? apr_psprintf(p, "has more than %d digits before the point",
+                                                   digits - column->scale)
+                                    : apr_psprintf(p, "has more than %d digits", digits));
+}
+
+/* Nothing of it goes through a double: a JSON number is read as the text that it is. */
+static int settle_decimal(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
+                          apr_pool_t *p)
+{
+    const char *spelling = NULL;
+    batch_number_e is;
+
+    if (value->kind != BATCH_KIND_NUMBER && value->kind != BATCH_KIND_STRING) {
+        return refuse(fault, "wrong_type", "must be a number, or a string with one as \"12.50\"");
+    }
+    is = batch_number_exact(&spelling, value->value, batch_column_digits(column),
+                            column->has_scale ? column->scale : -1, p);
+    if (is == BATCH_NUMBER_NONE) {
+        return refuse(fault, "malformed", "must be a decimal number as 12.50");
+    }
+    if (is != BATCH_NUMBER_GOOD) {
+        return refuse_digits(fault, column, is, p);
+    }
+    value->value = spelling;
+    value->kind = BATCH_KIND_STRING;
+    return settle_min(fault, column, spelling, p);
+}
+
 /* A text that has lost its quotes is no JSON text. */
 static int settle_json(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
                        apr_pool_t *p)

@@ -24,6 +24,13 @@ static void fold(const batch_checker_t *checker, batch_node_t *node)
         return;
     }
     value = batch_query_evaluate(node, NULL, &room);
+    if (node->type == BATCH_NODE_NEGATE && value.kind == BATCH_QUERY_NUMBER &&
+        node->children[0]->value.text) { /* it is still as it is written */
+        const char *digits = node->children[0]->value.text;
+
+        value.text = *digits == '-' ? digits + 1 : apr_pstrcat(checker->text->p, "-", digits, NULL);
+        value.length = strlen(value.text);
+    }
     if (!room.over) {
         node->type = BATCH_NODE_VALUE;
         node->value = value;
@@ -70,6 +77,42 @@ static int require_literal(const batch_checker_t *checker, batch_node_t *node,
     return 1;
 }
 
+/*
+ * A value beside a decimal. No number of the query is one but by its digits: those that it is
+ * written with, or, of one that was computed, as many as every double has.
+ */
+static int require_decimal(const batch_checker_t *checker, batch_node_t **place)
+{
+    batch_node_t *node = *place;
+    batch_query_room_t room = {.p = checker->text->p, .most = BATCH_QUERY_FOLDING};
+    batch_query_decimal_t digits;
+
+    if (node->kind == BATCH_QUERY_INTEGER && node->type != BATCH_NODE_VALUE) {
+        *place = batch_check_wrap(checker, node, BATCH_QUERY_DECIMAL);
+        return 1;
+    }
+    if (node->type != BATCH_NODE_VALUE) {
+        return batch_query_fault(
+            checker->text, node->at,
+            "this is of type %s, but a decimal is compared with constants, "
+            "integers, members and other decimals only: CAST(… AS numeric) of the "
+            "decimal is a number",
+            batch_query_kind_name(node->kind));
+    }
+    if (node->value.kind == BATCH_QUERY_NUMBER && !node->value.text) {
+        batch_query_decimal(&digits, &node->value);
+        if (digits.count > BATCH_QUERY_SURE_DIGITS) {
+            return batch_query_fault(checker->text, node->at,
+                                     "this is a number of more than %d digits, which is not exact: "
+                                     "beside a decimal say it in quotes, as '0.1'",
+                                     BATCH_QUERY_SURE_DIGITS);
+        }
+    }
+    node->value = batch_query_convert(&node->value, BATCH_QUERY_DECIMAL, &room);
+    node->kind = BATCH_QUERY_DECIMAL;
+    return 1;
+}
+
 int batch_check_require(const batch_checker_t *checker, batch_node_t **place,
                         batch_query_kind_e kind)
 {
@@ -84,6 +127,10 @@ int batch_check_require(const batch_checker_t *checker, batch_node_t **place,
     }
     if (node->kind == BATCH_QUERY_LITERAL) {
         return require_literal(checker, node, kind);
+    }
+    if (kind == BATCH_QUERY_DECIMAL &&
+        (node->kind == BATCH_QUERY_INTEGER || node->kind == BATCH_QUERY_NUMBER)) {
+        return require_decimal(checker, place);
     }
     if (node->kind == BATCH_QUERY_MEMBER ||
         (node->kind == BATCH_QUERY_INTEGER && kind == BATCH_QUERY_NUMBER) ||
@@ -106,6 +153,10 @@ static int common_kind(batch_query_kind_e a, batch_query_kind_e b)
     if ((a == BATCH_QUERY_INTEGER && b == BATCH_QUERY_NUMBER) ||
         (a == BATCH_QUERY_NUMBER && b == BATCH_QUERY_INTEGER)) {
         return BATCH_QUERY_NUMBER;
+    }
+    if ((a == BATCH_QUERY_DECIMAL && (b == BATCH_QUERY_INTEGER || b == BATCH_QUERY_NUMBER)) ||
+        (b == BATCH_QUERY_DECIMAL && (a == BATCH_QUERY_INTEGER || a == BATCH_QUERY_NUMBER))) {
+        return BATCH_QUERY_DECIMAL;
     }
     if ((a == BATCH_QUERY_DATE && b == BATCH_QUERY_TIMESTAMP) ||
         (a == BATCH_QUERY_TIMESTAMP && b == BATCH_QUERY_DATE)) {
@@ -327,6 +378,7 @@ int batch_check_cast(const batch_checker_t *checker, batch_node_t *node)
         (numeric && (to == BATCH_QUERY_INTEGER || to == BATCH_QUERY_NUMBER)) ||
         (from == BATCH_QUERY_INTEGER && to == BATCH_QUERY_BOOLEAN) ||
         (from == BATCH_QUERY_BOOLEAN && to == BATCH_QUERY_INTEGER) ||
+        (from == BATCH_QUERY_DECIMAL && to == BATCH_QUERY_NUMBER) ||
         (is_time(from) && is_time(to))) {
         return 1;
     }

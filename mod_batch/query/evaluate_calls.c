@@ -46,7 +46,7 @@ static batch_query_value_t extreme(const batch_evaluation_t *with, const batch_n
     for (i = 0; i < node->count; i++) {
         batch_query_value_t value = batch_evaluate(with, node->children[i]);
 
-        if (value.kind == BATCH_QUERY_TEXT) {
+        if (batch_query_has_text(&value)) {
             (void)batch_query_work(with->room, value.length / 16); /* to compare it */
         }
         if (!is_null(&value) && (is_null(&best) || sign * batch_query_order(&value, &best) > 0)) {

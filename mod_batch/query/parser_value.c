@@ -184,9 +184,12 @@ static batch_node_t *parse_number(batch_parser_t *parser)
 {
     const batch_token_t *token = parser->next++;
     batch_query_value_t text = batch_query_text_value(token->text, strlen(token->text));
+    batch_query_value_t number = batch_query_number_parse(&text, BATCH_QUERY_NUMBER);
 
+    number.text = text.text; /* beside a decimal it counts as it is written */
+    number.length = text.length;
     return batch_parser_constant(
-        parser, batch_query_number_parse(&text, BATCH_QUERY_NUMBER),
+        parser, number,
         token->kind == BATCH_TOKEN_INTEGER ? BATCH_QUERY_INTEGER : BATCH_QUERY_NUMBER, token->at);
 }
 

@@ -28,6 +28,7 @@ batch_query_value_t batch_sandbox_value(sqlite3_value *value, batch_query_kind_e
         bytes = sqlite3_value_text(value);
         if (bytes) {
             result = batch_query_text_value(bytes, (apr_size_t)sqlite3_value_bytes(value));
+            result.kind = kind == BATCH_QUERY_DECIMAL ? kind : result.kind;
         }
         break;
     case SQLITE_BLOB:
@@ -59,6 +60,7 @@ int batch_sandbox_bind(sqlite3_stmt *statement, int number, const batch_query_va
     case BATCH_QUERY_NUMBER:
         return sqlite3_bind_double(statement, number, value->number);
     case BATCH_QUERY_TEXT:
+    case BATCH_QUERY_DECIMAL:
         return sqlite3_bind_text(statement, number, value->text ? value->text : "",
                                  (int)value->length, SQLITE_TRANSIENT);
     default:
@@ -88,6 +90,7 @@ static void answer(sqlite3_context *context, const batch_query_value_t *value,
         sqlite3_result_double(context, value->number);
         break;
     case BATCH_QUERY_TEXT:
+    case BATCH_QUERY_DECIMAL:
         sqlite3_result_text(context, value->length ? value->text : "", (int)value->length,
                             SQLITE_TRANSIENT);
         break;
@@ -144,7 +147,7 @@ static void evaluate(sqlite3_context *context, int count, sqlite3_value **values
         calls->arguments[i] = batch_sandbox_value(values[i + 1], call->kinds[i]);
     }
     value = batch_query_evaluate(call->node, &record, calls->room);
-    if (value.kind == BATCH_QUERY_TEXT) {
+    if (batch_query_has_text(&value)) {
         (void)batch_query_work(calls->room, value.length / 16); /* to copy it */
     }
     answer(context, &value, call->node->kind);

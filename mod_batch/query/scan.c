@@ -115,7 +115,7 @@ static void sort_found(const scan_t *scan)
 
 static batch_query_value_t keep(scan_t *scan, batch_query_value_t value)
 {
-    if (value.kind == BATCH_QUERY_TEXT) {
+    if (batch_query_has_text(&value)) {
         value.text = apr_pmemdup(scan->found_pool, value.text, value.length);
         scan->found_bytes += value.length;
     }

@@ -77,8 +77,9 @@ static batch_query_value_t time_value(apr_int64_t time, batch_query_kind_e kind)
 
 const char *batch_query_kind_name(batch_query_kind_e kind)
 {
-    static const char *const names[] = {"null", "boolean",   "integer",  "number", "text",
-                                        "date", "timestamp", "interval", "member", "text"};
+    static const char *const names[] = {"null",    "boolean", "integer",   "number",
+                                        "text",    "date",    "timestamp", "interval",
+                                        "decimal", "member",  "text"};
 
     return names[kind];
 }
@@ -137,6 +138,8 @@ static batch_query_value_t to_text(const batch_query_value_t *value, batch_query
     case BATCH_QUERY_TIMESTAMP:
         batch_query_time_format(text, value->integer, value->kind);
         break;
+    case BATCH_QUERY_DECIMAL:
+        return batch_query_decimal_text(value, room);
     default:
         return nothing;
     }
@@ -209,6 +212,8 @@ static batch_query_value_t to_time(const batch_query_value_t *value, batch_query
 batch_query_value_t batch_query_convert(const batch_query_value_t *value, batch_query_kind_e kind,
                                         batch_query_room_t *room)
 {
+    batch_query_value_t digits;
+
     if (value->kind == kind || value->kind == BATCH_QUERY_NULL) {
         return *value;
     }
@@ -220,6 +225,10 @@ batch_query_value_t batch_query_convert(const batch_query_value_t *value, batch_
         return to_text(value, room);
     case BATCH_QUERY_INTEGER:
     case BATCH_QUERY_NUMBER:
+        if (value->kind == BATCH_QUERY_DECIMAL) {
+            digits = batch_query_decimal_text(value, room);
+            return to_number(&digits, kind);
+        }
         return to_number(value, kind);
     case BATCH_QUERY_BOOLEAN:
         if (value->kind == BATCH_QUERY_INTEGER) {
@@ -231,6 +240,8 @@ batch_query_value_t batch_query_convert(const batch_query_value_t *value, batch_
         return to_time(value, kind);
     case BATCH_QUERY_INTERVAL:
         return to_interval(value);
+    case BATCH_QUERY_DECIMAL:
+        return batch_query_to_decimal(value, room);
     default:
         return nothing;
     }
@@ -250,6 +261,7 @@ int batch_query_compare(const batch_query_value_t *a, const batch_query_value_t 
 {
     switch (a->kind) {
     case BATCH_QUERY_TEXT:
+    case BATCH_QUERY_DECIMAL:
         return compare_texts(a, b);
     case BATCH_QUERY_INTEGER:
     case BATCH_QUERY_NUMBER:
@@ -264,7 +276,7 @@ int batch_query_compare(const batch_query_value_t *a, const batch_query_value_t 
 int batch_query_compare_in(batch_query_room_t *room, const batch_query_value_t *a,
                            const batch_query_value_t *b)
 {
-    if (a->kind == BATCH_QUERY_TEXT) {
+    if (batch_query_has_text(a)) {
         (void)batch_query_work(room, (a->length < b->length ? a->length : b->length) / 16);
     }
     return batch_query_compare(a, b);

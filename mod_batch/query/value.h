@@ -38,6 +38,7 @@ typedef enum {
     BATCH_QUERY_DATE,
     BATCH_QUERY_TIMESTAMP,
     BATCH_QUERY_INTERVAL,
+    BATCH_QUERY_DECIMAL, /* of a column of that type: exact, only compared */
     /* Of expressions only: */
     BATCH_QUERY_MEMBER, /* a member of the record's JSON: any of the first five */
     BATCH_QUERY_LITERAL /* a string in the query: becomes what it is compared with */
@@ -49,9 +50,16 @@ typedef struct batch_query_value {
                             INTERVAL: microseconds beside the months */
     apr_int64_t months;  /* INTERVAL */
     double number;       /* NUMBER: finite, and no whole number of 64 bits */
-    const char *text;    /* TEXT: not NUL-terminated */
+    const char *text;    /* TEXT: not NUL-terminated; DECIMAL: its key, decimals.c; of a NUMBER that
+                            stands in the query: as it is written there, else NULL */
     apr_size_t length;
 } batch_query_value_t;
+
+/** 1 if what the value is stands in its text. */
+static inline int batch_query_has_text(const batch_query_value_t *value)
+{
+    return value->kind == BATCH_QUERY_TEXT || value->kind == BATCH_QUERY_DECIMAL;
+}
 
 /** Looks at the clock, and whether the process is to end: APR_SUCCESS to go on. */
 typedef apr_status_t batch_query_look_fn(void *baton);
@@ -228,6 +236,23 @@ void batch_query_decimal(batch_query_decimal_t *decimal, const batch_query_value
 
 /** Leaves so many places behind the point; half is rounded away from 0. */
 void batch_query_decimal_cut(batch_query_decimal_t *decimal, apr_int64_t places, int rounds);
+
+/* decimals.c. A decimal is kept as a key: a text that is equal, below or above as the number is. */
+
+/** A decimal from a text that is a number, or NULL if it is none; in room. */
+batch_query_value_t batch_query_decimal_parse(const char *text, apr_size_t length,
+                                              batch_query_room_t *room);
+
+/** The digits of a decimal, with no zeros behind the last of them, as a TEXT; in room. */
+batch_query_value_t batch_query_decimal_text(const batch_query_value_t *decimal,
+                                             batch_query_room_t *room);
+
+/** A value as a decimal, or NULL. */
+batch_query_value_t batch_query_to_decimal(const batch_query_value_t *value,
+                                           batch_query_room_t *room);
+
+/** Significant digits that each double has, whatever they are. */
+#define BATCH_QUERY_SURE_DIGITS 15
 
 /* strings.c. Places are counted in characters, from 1. */
 

@@ -59,15 +59,27 @@ typedef enum {
     BATCH_IDLE_BESIDE /* behind that turn: it has nothing to do */
 } batch_idle_e;
 
+/* All digits that a number has are kept, or it is refused. */
+#define BATCH_DIGITS_ALL APR_INT32_MAX
+
+/* How a column of the table keeps what it is given. */
+typedef struct batch_column_facts {
+    const char *type; /* as the database names it */
+    int digits;       /* of a number so many are kept, whatever they are */
+    int places;       /* and so many of them behind the point */
+    int takes_uuid;   /* it can hold any UUID */
+} batch_column_facts_t;
+
 /* What a table promises, and asks for. */
 typedef struct batch_table_facts {
     int key_takes_uuid; /* the key's column can hold a UUID */
     int key_is_made;    /* a row that is inserted without a key gets one */
     batch_key_type_e key_type;
-    int key_unique;             /* a unique index: one row at most, in a scope, has a key */
-    int key_unique_alone;       /* one of the key and nothing else: one row at most of all scopes */
-    int key_unique_in_scope;    /* one that has the scope's column, too */
-    int match_unique;           /* a unique index: one row at most has the values of match */
+    int key_unique;          /* a unique index: one row at most, in a scope, has a key */
+    int key_unique_alone;    /* one of the key and nothing else: one row at most of all scopes */
+    int key_unique_in_scope; /* one that has the scope's column, too */
+    int match_unique;        /* a unique index: one row at most has the values of match */
+    batch_column_facts_t *columns; /* one for each column of the resource, in their order */
     apr_array_header_t *needed; /* of const char *: columns that are NOT NULL without a default */
 } batch_table_facts_t;
 

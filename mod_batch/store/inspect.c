@@ -202,6 +202,65 @@ static void compare_key(const comparison_t *comparison, const batch_table_facts_
     }
 }
 
+/* A decimal must keep all of its digits. */
+static void compare_decimal(const comparison_t *comparison, unsigned writing,
+                            const batch_column_t *column, const batch_column_facts_t *facts)
+{
+    const char *table = comparison->resource->table;
+
+    if (!facts->digits) {
+        batch_misfit_add(comparison->misfits, "BatchColumn", writing,
+                         "column \"%s\" of table \"%s\" is of type %s, which is none for a decimal",
+                         column->name, table, facts->type);
+    } else if (batch_column_digits(column) > facts->digits) {
+        batch_misfit_add(comparison->misfits, "BatchColumn", writing,
+                         "column \"%s\" of table \"%s\" is of type %s, which keeps no more than %d "
+                         "digits of a decimal: it has to be one of text or of exact numbers, or "
+                         "BatchColumn has to say precision=%d",
+                         column->name, table, facts->type, facts->digits, facts->digits);
+    } else if ((column->has_scale ? column->scale : batch_column_digits(column)) > facts->places) {
+        batch_misfit_add(comparison->misfits, "BatchColumn", writing,
+                         "column \"%s\" of table \"%s\" is of type %s, which rounds a decimal with "
+                         "more than %d digits behind the point: BatchColumn has to say scale=%d",
+                         column->name, table, facts->type, facts->places, facts->places);
+    }
+}
+
+/* What a column of the table cannot hold of what BatchColumn says. */
+static void compare_types(const comparison_t *comparison, const batch_table_facts_t *facts)
+{
+    const batch_resource_t *resource = comparison->resource;
+    unsigned writing =
+        resource->actions & batch_actions_like(BATCH_ACTION_MAKES | BATCH_ACTION_CHANGES);
+    int i;
+
+    for (i = 0; writing && resource->columns && i < resource->columns->nelts; i++) {
+        const batch_column_t *column = &APR_ARRAY_IDX(resource->columns, i, batch_column_t);
+
+        if (column->readonly) {
+            continue;
+        }
+        switch (batch_type_stored(column->type)) {
+        case BATCH_STORED_UUID:
+            if (!facts->columns[i].takes_uuid) {
+                batch_misfit_add(comparison->misfits, "BatchColumn", writing,
+                                 "column \"%s\" of table \"%s\" is of type %s, which cannot hold a "
+                                 "UUID",
+                                 column->name, resource->table, facts->columns[i].type);
+            }
+            break;
+        case BATCH_STORED_DECIMAL:
+            compare_decimal(comparison, writing, column, &facts->columns[i]);
+            break;
+        case BATCH_STORED_TEXT:
+        case BATCH_STORED_INTEGER:
+        case BATCH_STORED_DOUBLE:
+        case BATCH_STORED_BOOLEAN:
+            break; /* what it cannot hold it refuses */
+        }
+    }
+}
+
 /* A column that takes two organizations for one would let each reach the other's rows. */
 static apr_status_t compare_scope(batch_tx_t *tx, const comparison_t *comparison,
                                   const char *directive, const char *table, const char *column,
@@ -318,6 +377,7 @@ static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     compare_key(comparison, &facts);
     compare_made_key(comparison, &facts);
     comparison->key_type = facts.key_type;
+    compare_types(comparison, &facts);
     rv = compare_scope(tx, comparison, "BatchScope", resource->table, resource->scope, ptemp);
     if (rv == APR_SUCCESS && resource->form_column) {
         rv = compare_scope(tx, comparison, "BatchForm", resource->form_table, resource->form_scope,

@@ -17,13 +17,7 @@
 /* Digits that 64 bits can hold at most. */
 #define INTEGER_DIGITS 19
 
-/* A number in decimal: 0.DIGITS times ten to the power of point. */
-typedef struct decimal {
-    int is_negative;
-    char *digits; /* without zeros at either end; none at all: the number is 0 */
-    apr_size_t count;
-    apr_int64_t point;
-} decimal_t;
+typedef batch_number_digits_t decimal_t;
 
 /* The exponent behind e or E, at *at, which moves to its end. 0: there is none. */
 static int read_exponent(apr_int64_t *exponent, const char **at)
@@ -40,8 +34,7 @@ static int read_exponent(apr_int64_t *exponent, const char **at)
     return *at > digits;
 }
 
-/* Reads [+-]digits[.digits][e[+-]digits]. 0: the text is no such number. */
-static int read_decimal(decimal_t *decimal, const char *text, apr_pool_t *p)
+int batch_number_digits(batch_number_digits_t *decimal, const char *text, char *room)
 {
     apr_size_t before, behind = 0;
     apr_int64_t exponent = 0;
@@ -60,7 +53,7 @@ static int read_decimal(decimal_t *decimal, const char *text, apr_pool_t *p)
             return 0;
         }
     }
-    decimal->digits = apr_palloc(p, before + behind + 1);
+    decimal->digits = room;
     memcpy(decimal->digits, at, before);
     if (behind) {
         memcpy(decimal->digits + before, at + before + 1, behind);
@@ -82,6 +75,11 @@ static int read_decimal(decimal_t *decimal, const char *text, apr_pool_t *p)
     decimal->digits[decimal->count] = '\0';
     decimal->point = (apr_int64_t)before - (apr_int64_t)zeros + exponent;
     return !*at;
+}
+
+static int read_decimal(decimal_t *decimal, const char *text, apr_pool_t *p)
+{
+    return batch_number_digits(decimal, text, apr_palloc(p, strlen(text) + 1));
 }
 
 static const char *zeros_of(apr_int64_t count, apr_pool_t *p)
@@ -197,6 +195,65 @@ char *batch_number_write(char *to, apr_uint64_t number)
         *to++ = digits[--length];
     }
     return to;
+}
+
+/* ---- Exact numbers ----------------------------------------------------------------------------
+ */
+
+/* The number with so many digits behind the point, of which it has no more. */
+static const char *with_places(const decimal_t *decimal, apr_int64_t places, apr_pool_t *p)
+{
+    apr_int64_t count = (apr_int64_t)decimal->count;
+    char *spelling =
+        apr_palloc(p, (apr_size_t)(4 + places + (decimal->point > 0 ? decimal->point : 0)));
+    char *to = spelling;
+    apr_int64_t at;
+
+    if (decimal->is_negative) {
+        *to++ = '-';
+    }
+    if (decimal->point <= 0) {
+        *to++ = '0';
+    }
+    for (at = decimal->point < 0 ? decimal->point : 0; at < decimal->point + places; at++) {
+        if (at == decimal->point) {
+            *to++ = '.';
+        }
+        *to++ = at >= 0 && at < count ? decimal->digits[at] : '0';
+    }
+    *to = '\0';
+    return spelling;
+}
+
+batch_number_e batch_number_exact(const char **spelling, const char *text, int precision, int scale,
+                                  apr_pool_t *p)
+{
+    apr_int64_t before, behind;
+    const char *exact;
+    decimal_t decimal;
+
+    if (!read_decimal(&decimal, text, p)) {
+        return BATCH_NUMBER_NONE;
+    }
+    if (!decimal.count) { /* whatever the sign and the exponent of a zero are */
+        decimal.is_negative = 0;
+        decimal.point = 0;
+    }
+    before = decimal.point > 0 ? decimal.point : 0;
+    behind = (apr_int64_t)decimal.count - decimal.point;
+    behind = behind > 0 ? behind : 0;
+    if (scale >= 0 && behind > scale) {
+        return BATCH_NUMBER_FRACTION;
+    }
+    if (scale >= 0) {
+        behind = scale;
+    }
+    if (before + behind > precision) {
+        return BATCH_NUMBER_BEYOND;
+    }
+    exact = with_places(&decimal, behind, p);
+    *spelling = strcmp(exact, text) != 0 ? exact : text;
+    return BATCH_NUMBER_GOOD;
 }
 
 /* ---- Comparing --------------------------------------------------------------------------------

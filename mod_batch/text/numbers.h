@@ -31,6 +31,30 @@ batch_number_e batch_number_decimal(const char **spelling, const char *text, apr
 char *batch_number_write(char *to, apr_uint64_t number);
 
 /**
+ * Reads a number of which no digit may be lost: *spelling becomes its digits without an exponent,
+ * with exactly scale of them behind the point; scale -1: with as many as it has, but no zeros at
+ * the end. It is text itself where that is spelt so, else in p. BATCH_NUMBER_FRACTION: it has more
+ * than scale of them. BATCH_NUMBER_BEYOND: it has more than precision - scale before the point, or
+ * more than precision in all.
+ */
+batch_number_e batch_number_exact(const char **spelling, const char *text, int precision, int scale,
+                                  apr_pool_t *p);
+
+/** A number in decimal: 0.DIGITS times ten to the power of point. */
+typedef struct batch_number_digits {
+    int is_negative;
+    char *digits; /* without zeros at either end; none at all: the number is 0 */
+    apr_size_t count;
+    apr_int64_t point;
+} batch_number_digits_t;
+
+/**
+ * Takes a number apart: [+-]digits[.digits][e[+-]digits]. room: for as many bytes as text has, and
+ * a NUL. 0: text is no such number.
+ */
+int batch_number_digits(batch_number_digits_t *digits, const char *text, char *room);
+
+/**
  * Compares two numbers, of any sign and size, digit by digit: below, at or above 0. What is no
  * number is compared as far as it is one.
  */

@@ -1,6 +1,7 @@
 #include "text/uuid.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <apr_general.h>
 
@@ -45,6 +46,33 @@ int batch_uuid_is_valid(const char *text)
     unsigned char bytes[BATCH_UUID_BYTES];
 
     return batch_uuid_read(bytes, text);
+}
+
+int batch_uuid_settle(const char **spelling, const char *text, apr_pool_t *p)
+{
+    unsigned char bytes[BATCH_UUID_BYTES];
+    char *settled = apr_palloc(p, BATCH_UUID_SIZE);
+    const char *at = text + (*text == '{');
+
+    for (int i = 0; i < BATCH_UUID_BYTES; i++, at += 2) {
+        int high, low;
+
+        at += i && i % 2 == 0 && *at == '-';
+        high = batch_hex_value(at[0]);
+        low = high < 0 ? -1 : batch_hex_value(at[1]);
+        if (low < 0) {
+            return 0;
+        }
+        bytes[i] = (unsigned char)(high << 4 | low);
+    }
+    at += *text == '{' && *at == '}';
+    if (*at || (*text == '{' && at[-1] != '}')) {
+        return 0;
+    }
+    batch_uuid_write(settled, bytes);
+    settled[BATCH_UUID_SIZE - 1] = '\0';
+    *spelling = strcmp(settled, text) != 0 ? settled : text;
+    return 1;
 }
 
 const char *batch_uuid_make(apr_pool_t *p)

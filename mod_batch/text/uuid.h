@@ -17,6 +17,13 @@ int batch_uuid_is_valid(const char *text);
 /** Writes a UUID in lower case. */
 void batch_uuid_write(char text[BATCH_UUID_SIZE], const unsigned char bytes[BATCH_UUID_BYTES]);
 
+/**
+ * Reads a UUID in the ways in which PostgreSQL takes one: in any case, with braces around it or
+ * none, with a hyphen behind any four digits or none. *spelling: its 36 characters in lower case;
+ * text itself where that is spelt so, else in p. 0: text is none.
+ */
+int batch_uuid_settle(const char **spelling, const char *text, apr_pool_t *p);
+
 /** Reads a UUID. 0: text, which may be NULL, is none. */
 int batch_uuid_read(unsigned char bytes[BATCH_UUID_BYTES], const char *text);
 

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "engine/validation.h"
+#include "text/numbers.h"
 #include "tap.h"
 
 static apr_pool_t *pool;
@@ -216,6 +217,140 @@ static void test_dates(void)
                "wrong_type: must be a string with a date as 2023-10-06");
 }
 
+static void uuid(const char *text, const char *wanted)
+{
+    is_settled(BATCH_TYPE_UUID, BATCH_KIND_STRING, text, wanted);
+}
+
+static void test_uuids(void)
+{
+    static const char wrong[] = "malformed: must be a UUID as 6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+    static const char right[] = "s:6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+
+    uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8", right);
+    uuid("6BA7B810-9DAD-11D1-80B4-00C04FD430C8", right);
+    uuid("{6ba7b810-9dad-11d1-80b4-00c04fd430c8}", right);
+    uuid("6ba7b8109dad11d180b400c04fd430c8", right);
+    uuid("{6ba7-b810-9dad-11d1-80b4-00c0-4fd4-30c8}", right);
+    cell(BATCH_TYPE_UUID, "6BA7B8109DAD11D180B400C04FD430C8", right);
+    uuid("", wrong);
+    uuid("{", wrong);
+    uuid("{}", wrong);
+    uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c", wrong);
+    uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8a", wrong);
+    uuid("6ba7b810-9dad-11d1-80b4-00c04fd430cg", wrong);
+    uuid("{6ba7b810-9dad-11d1-80b4-00c04fd430c8", wrong);
+    uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8}", wrong);
+    uuid("6ba-7b8109dad11d180b400c04fd430c8", wrong);
+    uuid("-6ba7b810-9dad-11d1-80b4-00c04fd430c8", wrong);
+    uuid("6ba7b810-9dad-11d1-80b4-00c04fd430c8-", wrong);
+    uuid("urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8", wrong);
+    uuid(" 6ba7b810-9dad-11d1-80b4-00c04fd430c8", wrong);
+    number(BATCH_TYPE_UUID, "1", "wrong_type: must be a string with a UUID");
+}
+
+static batch_column_t decimal = {.name = "it", .type = BATCH_TYPE_DECIMAL};
+
+/** A decimal of JSON that is a number, a string and a cell: all say the same. */
+static void exact(const char *text, const char *wanted)
+{
+    is_string(settled(&decimal, BATCH_KIND_NUMBER, text), wanted,
+              apr_psprintf(pool, "a number: %.40s", text));
+    is_string(settled(&decimal, BATCH_KIND_STRING, text), wanted,
+              apr_psprintf(pool, "a string: %.40s", text));
+    is_string(settled(&decimal, BATCH_KIND_CELL, text), wanted,
+              apr_psprintf(pool, "a cell: %.40s", text));
+}
+
+static void test_decimals(void)
+{
+    static const char wrong[] = "malformed: must be a decimal number as 12.50";
+
+    exact("12.50", "s:12.5");
+    exact("0", "s:0");
+    exact("-0.00", "s:0");
+    exact("0e999999999", "s:0");
+    exact("+007.10", "s:7.1");
+    exact("1e2", "s:100");
+    exact("1.5e-3", "s:0.0015");
+    exact("-12345678901234567890.12345678901234567890",
+          "s:-12345678901234567890.1234567890123456789");
+    exact("9007199254740993", "s:9007199254740993");
+    exact("1e99", apr_psprintf(pool, "s:1%099d", 0));
+    exact("1e100", "out_of_range: has more than 100 digits");
+    exact("1e-100", apr_psprintf(pool, "s:0.%0100d", 1));
+    exact("1e-101", "out_of_range: has more than 100 digits");
+    exact("1e999999999999999999999", "out_of_range: has more than 100 digits");
+    exact("1e-999999999999999999999", "out_of_range: has more than 100 digits");
+    is_settled(BATCH_TYPE_DECIMAL, BATCH_KIND_STRING, "", wrong);
+    is_settled(BATCH_TYPE_DECIMAL, BATCH_KIND_STRING, "1,5", wrong);
+    is_settled(BATCH_TYPE_DECIMAL, BATCH_KIND_STRING, "NaN", wrong);
+    is_settled(BATCH_TYPE_DECIMAL, BATCH_KIND_STRING, "0x10", wrong);
+    is_settled(BATCH_TYPE_DECIMAL, BATCH_KIND_STRING, " 1", wrong);
+    is_settled(BATCH_TYPE_DECIMAL, BATCH_KIND_STRING, ".5", wrong);
+    cell(BATCH_TYPE_DECIMAL, "12.50 EUR", wrong);
+    is_settled(BATCH_TYPE_DECIMAL, BATCH_KIND_BOOLEAN, "true",
+               "wrong_type: must be a number, or a string with one as \"12.50\"");
+}
+
+static void test_digits(void)
+{
+    decimal.precision = 5;
+    exact("12345", "s:12345");
+    exact("123.450", "s:123.45");
+    exact("123456", "out_of_range: has more than 5 digits");
+    exact("0.12345", "s:0.12345");
+    exact("0.000001", "out_of_range: has more than 5 digits");
+    decimal.scale = 2;
+    decimal.has_scale = 1;
+    exact("12.5", "s:12.50");
+    exact("12", "s:12.00");
+    exact("-0", "s:0.00");
+    exact("999.99", "s:999.99");
+    exact("0.01", "s:0.01");
+    exact("1.500", "s:1.50");
+    exact("1.505", "out_of_range: has more than 2 digits behind the point");
+    exact("1e-3", "out_of_range: has more than 2 digits behind the point");
+    exact("1000", "out_of_range: has more than 3 digits before the point");
+    decimal.scale = 0;
+    exact("12.0", "s:12");
+    exact("12.5", "out_of_range: must be a whole number");
+    decimal.precision = decimal.has_scale = 0;
+    decimal.min = "-0.10000000000000000001";
+    exact("-0.10000000000000000001", "s:-0.10000000000000000001");
+    exact("-0.10000000000000000002", "out_of_range: must be at least -0.10000000000000000001");
+    decimal.min = NULL;
+}
+
+/** a is below (-1), as (0) or above (1) b, and b the other way round. */
+static void compared(const char *a, const char *b, int wanted)
+{
+    int there = batch_number_compare(a, b);
+    int back = batch_number_compare(b, a);
+
+    ok((there > 0) - (there < 0) == wanted && (back > 0) - (back < 0) == -wanted, "%s against %s",
+       a, b);
+}
+
+static void test_comparing(void)
+{
+    compared("1", "1.0", 0);
+    compared("100", "1e2", 0);
+    compared("0", "-0.00", 0);
+    compared("-1", "1", -1);
+    compared("0", "0.001", -1);
+    compared("-0.001", "0", -1);
+    compared("9", "10", -1);
+    compared("-9", "-10", 1);
+    compared("0.5", "0.45", 1);
+    compared("1.05", "1.5", -1);
+    compared("123e-2", "1.23", 0);
+    compared("0.00123e3", "1.23", 0);
+    compared("9007199254740993", "9007199254740992", 1);
+    compared("1.0000000000000000001", "1", 1);
+    compared("1e400", "1e399", 1);
+}
+
 static void test_limits(void)
 {
     batch_column_t column = {.name = "it", .type = INT, .min = "5"};
@@ -290,6 +425,10 @@ int main(void)
     test_numbers();
     test_moments();
     test_dates();
+    test_uuids();
+    test_decimals();
+    test_digits();
+    test_comparing();
     test_limits();
     test_keys();
     apr_pool_destroy(pool);

@@ -114,7 +114,14 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
     int i;
 
     facts->match_unique = 0;
+    facts->columns = apr_pcalloc(p, ((apr_size_t)(unsigned)batch_resource_columns(resource) + 1) *
+                                        sizeof(*facts->columns));
     facts->needed = apr_array_make(p, 4, sizeof(const char *));
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < batch_resource_columns(resource); i++) {
+        batch_pgsql_column_facts(
+            &facts->columns[i],
+            batch_pgsql_column(table, APR_ARRAY_IDX(resource->columns, i, batch_column_t).name), p);
+    }
     if (failure == BATCH_FAILURE_NONE) {
         failure = ask_key(connection, facts, resource, batch_pgsql_column(table, resource->key));
     }

@@ -16,6 +16,10 @@
 #define TYPE_NAME     19
 #define TYPE_VARCHAR  1043
 #define TYPE_UUID     2950
+#define TYPE_CHAR     1042
+#define TYPE_REAL     700
+#define TYPE_DOUBLE   701
+#define TYPE_NUMERIC  1700
 #define ARRAY_TEXT    1009
 
 /* The same of its sorts of indexes. */
@@ -42,7 +46,8 @@ static const char look_up[] =
     " CASE WHEN pg_type.oid IN (18, 19) OR (found.modifier <> -1"
     " AND pg_type.typcategory IN ('N', 'D', 'T')) THEN format_type(pg_type.oid, found.modifier) "
     "END,"
-    " CASE WHEN pg_type.oid = 1043 AND found.modifier > 4 THEN found.modifier - 4 ELSE 0 END"
+    " CASE WHEN pg_type.oid = 1043 AND found.modifier > 4 THEN found.modifier - 4 ELSE 0 END,"
+    " format_type(pg_type.oid, found.modifier)"
     " FROM found JOIN pg_type ON pg_type.oid = found.type AND pg_type.typtype <> 'd'"
     " ORDER BY found.place";
 
@@ -118,6 +123,7 @@ static batch_failure_e read_columns(batch_connection_t *connection, batch_pgsql_
             column->stored_as = apr_pstrdup(table->p, PQgetvalue(result, i, 5));
         }
         column->most = (int)apr_atoi64(PQgetvalue(result, i, 6));
+        column->declared = apr_pstrdup(table->p, PQgetvalue(result, i, 7));
     }
     return failure;
 }
@@ -187,6 +193,47 @@ static int is_integer(const char *text, apr_int64_t least, apr_int64_t most)
     errno = 0;
     number = strtoll(text, &end, 10);
     return !errno && !*end && number >= least && number <= most;
+}
+
+/* The scale of numeric(PRECISION,SCALE); it is rounded to that. */
+static int scale_of(const char *declared)
+{
+    const char *comma = strchr(declared, ',');
+
+    return !strchr(declared, '(') ? BATCH_DIGITS_ALL : comma ? atoi(comma + 1) : 0;
+}
+
+void batch_pgsql_column_facts(batch_column_facts_t *facts, const batch_pgsql_column_t *column,
+                              apr_pool_t *p)
+{
+    int is_text = column->kind == BATCH_PGSQL_ANY;
+
+    facts->type = apr_pstrdup(p, column->declared ? column->declared : "text");
+    facts->digits = BATCH_DIGITS_ALL;
+    facts->places = BATCH_DIGITS_ALL;
+    facts->takes_uuid = column->kind == BATCH_PGSQL_UUID ||
+                        (is_text && (!column->most || column->most >= BATCH_UUID_SIZE - 1));
+    switch (column->type) {
+    case TYPE_NUMERIC:
+        facts->places = scale_of(column->declared);
+        if (facts->places < 0) { /* before the point */
+            facts->digits = 0;
+        }
+        break;
+    case TYPE_DOUBLE:
+        facts->digits = 15;
+        break;
+    case TYPE_REAL:
+        facts->digits = 6;
+        break;
+    case TYPE_SMALLINT:
+    case TYPE_INTEGER:
+    case TYPE_BIGINT:
+        facts->places = 0;
+        break;
+    default:
+        facts->digits = is_text ? BATCH_DIGITS_ALL : 0;
+    }
 }
 
 int batch_pgsql_fits(const batch_pgsql_column_t *column, const char *text)

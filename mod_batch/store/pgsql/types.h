@@ -19,6 +19,7 @@ typedef struct batch_pgsql_column {
     const char *name;
     Oid type;              /* for parameters: what a domain is made of, without length or scale */
     Oid array;             /* of that type */
+    const char *declared;  /* as PostgreSQL names it */
     const char *stored_as; /* how it is stored: the type with what rounds a value, or cuts it off;
                               NULL: as it is */
     int most;              /* a varchar of so many characters: it loses spaces at the end; else 0 */
@@ -54,6 +55,10 @@ const char *batch_pgsql_stored(const batch_pgsql_column_t *column, const char *e
 
 /** 0 if text is certainly no value of the column's type, so that no row can have it. */
 int batch_pgsql_fits(const batch_pgsql_column_t *column, const char *text);
+
+/** What a column keeps of the values of exact types; strings in p. */
+void batch_pgsql_column_facts(batch_column_facts_t *facts, const batch_pgsql_column_t *column,
+                              apr_pool_t *p);
 
 /** name as a quoted identifier. */
 const char *batch_pgsql_identifier(const char *name, apr_pool_t *p);

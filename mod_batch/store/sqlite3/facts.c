@@ -390,6 +390,28 @@ static int is_numeric(const char *type)
     return 0;
 }
 
+/*
+ * Digits that a double keeps whatever they are: SQLite makes one of a text that looks like a number
+ * where the column is not one of texts.
+ */
+#define DOUBLE_DIGITS 15
+
+/* Notes what is known of a column for each of the resource's that is so called. */
+static void note_column(batch_table_facts_t *facts, const batch_resource_t *resource,
+                        const char *name, const char *type, apr_pool_t *p)
+{
+    int i;
+
+    for (i = 0; resource->columns && i < resource->columns->nelts; i++) {
+        if (is_column(name, APR_ARRAY_IDX(resource->columns, i, batch_column_t).name)) {
+            facts->columns[i].type = *type ? apr_pstrdup(p, type) : "none";
+            facts->columns[i].digits = is_textual(type) ? BATCH_DIGITS_ALL : DOUBLE_DIGITS;
+            facts->columns[i].places = BATCH_DIGITS_ALL;
+            facts->columns[i].takes_uuid = 1; /* it does not look like a number */
+        }
+    }
+}
+
 batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_facts_t *facts,
                                     const batch_resource_t *resource, apr_pool_t *p)
 {
@@ -399,6 +421,8 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
     int code;
 
     facts->key_takes_uuid = 1;
+    facts->columns = apr_pcalloc(p, ((apr_size_t)(unsigned)batch_resource_columns(resource) + 1) *
+                                        sizeof(*facts->columns));
     facts->needed = apr_array_make(p, 4, sizeof(const char *));
     if (failure == BATCH_FAILURE_NONE) {
         failure = prepare(
@@ -418,6 +442,7 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         const char *name = apr_pstrdup(p, column_text(statement, 0));
 
+        note_column(facts, resource, name, column_text(statement, 1), p);
         if (is_column(name, resource->key)) {
             facts->key_takes_uuid = !is_numeric(column_text(statement, 1));
             facts->key_is_made =
