@@ -314,6 +314,47 @@ typedef struct batch_item_error {
 
 /* ---- The job: one batch as it is stored ------------------------------------------------------ */
 
+/*
+ * The life of a batch. At each arrow stand the event (engine/status.h) and the function in whose
+ * transaction it happens; nobody sees anything in between.
+ *
+ *   records API          resources API, items sent     resources API, items follow
+ *        |                        |                              |
+ *        | batch_job_create       | batch_intake                 | batch_upload_request
+ *        v                        v                              v
+ *   +---------+             +-----------+                  +-----------+
+ *   | pending |             | receiving |                  | requested | UPLOAD batch_upload_begin
+ *   +---------+             +-----------+                  +-----------+
+ *        |                        |                         |         |
+ *        | START                  | RECEIVED                |         | EXPIRE
+ *        | batch_job_create       | batch_intake_end        |         | batch_uploads_settle
+ *        | batch_job_start        |                RECEIVED |         v
+ *        |                        |       batch_upload_take |     (expired)
+ *        v                        v                         v
+ *   +------------------------------------------------------------+
+ *   |                           queued                           |  in line: engine/turn.h
+ *   +------------------------------------------------------------+
+ *        |
+ *        | CLAIM  batch_tx_claim; mode sync: batch_intake_run_sync, in the request's transaction
+ *        v
+ *   +------------+   CLAIM  batch_tx_claim once more: another takes it over, its owner is gone
+ *   |            |
+ *   | processing |   a chunk: batch_chunk_body, from the fence to batch_tx_progress: first the
+ *   |            |   items, then those that are tried again; of an overwrite also the cleanup
+ *   +------------+
+ *     |   |   |
+ *     |   |   +--- COMPLETE  batch_status_conclude, in the last chunk ---> (completed)
+ *     |   +------- TIME_OUT  batch_status_time_out, in any chunk --------> (timed_out)
+ *     +----------- FAIL      batch_status_conclude: nothing was applied -> (failed)
+ *                            batch_job_run: it can never go on
+ *
+ * FAIL also ends one whose items are all wrong, or do not tell which rows they name (queued, in
+ * batch_intake_end), and an upload that is no file of its format (requested, batch_upload_fail).
+ * CANCEL (batch_job_cancel) makes (failed) of any but a final one and one that is being received.
+ * REMOVE (batch_job_delete) takes one away that is pending, requested or final; workers take away
+ * final ones that are past their retention, and what a request that broke off was receiving.
+ */
+
 /** What became of the items so far. */
 typedef struct batch_counts {
     apr_int64_t created;

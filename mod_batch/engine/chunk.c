@@ -499,8 +499,9 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         if (batch_tx_is_async(tx)) {
             return APR_SUCCESS;
         }
-        batch_status_time_out(&chunk->after, run->engine->limits.timeout, run->chunk_pool);
-        return finish(tx, chunk);
+        rv = batch_status_time_out(&chunk->after, run->engine->limits.timeout, batch_tx_error(tx),
+                                   run->chunk_pool);
+        return rv == APR_SUCCESS ? finish(tx, chunk) : rv;
     }
     rv = do_next(tx, chunk, ptemp);
     if (rv == APR_SUCCESS) {
@@ -511,12 +512,11 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     chunk->done = batch_run_next(run, &chunk->after, chunk->cleaned) == BATCH_NEXT_END;
     if (chunk->done && !batch_tx_is_async(tx)) {
-        if (chunk->after.reason) {
-            batch_status_stop(&chunk->after, chunk->after.reason);
-        } else {
-            batch_status_conclude(&chunk->after, run->chunk_pool);
-        }
-        rv = finish(tx, chunk);
+        rv = chunk->after.reason
+                 ? batch_status_fail(&chunk->after, chunk->after.reason, batch_tx_error(tx),
+                                     run->chunk_pool)
+                 : batch_status_conclude(&chunk->after, batch_tx_error(tx), run->chunk_pool);
+        rv = rv == APR_SUCCESS ? finish(tx, chunk) : rv;
         BATCH_POINT("before_final_commit");
         return rv;
     }

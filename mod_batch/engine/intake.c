@@ -341,26 +341,28 @@ static int is_hopeless(const batch_intake_state_t *intake)
 }
 
 /* An overwrite that would remove rows which are named, if only it were known by what. */
-static void conclude_unnamed(batch_intake_state_t *intake)
+static apr_status_t conclude_unnamed(batch_tx_t *tx, batch_intake_state_t *intake)
 {
     batch_job_t *job = intake->job;
-
-    job->status = BATCH_STATUS_FAILED;
-    job->reason = apr_psprintf(
+    const char *reason = apr_psprintf(
         intake->p,
         "%" APR_INT64_T_FMT " of %" APR_INT64_T_FMT
         " items have no valid id and no valid match values, or cannot be read, so it is not known "
         "which rows they name: nothing was changed; the first one has the index %" APR_INT64_T_FMT,
         intake->unnamed + intake->group_unnamed, job->received, intake->first_unnamed - 1);
+
+    return batch_status_fail(job, reason, batch_tx_error(tx), intake->p);
 }
 
 /* All groups are settled: what the job has come to, which with the mode sync is its end. */
 static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
     batch_job_t *job = intake->job;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv = batch_status_move(job, BATCH_EVENT_RECEIVED, batch_tx_error(tx), intake->p);
 
-    job->status = BATCH_STATUS_QUEUED;
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     job->parsed_at = job->validated_at = batch_tx_now(tx);
     if (intake->plan->mode != BATCH_MODE_SYNC) {
         rv = batch_turn_queue(tx, job, 0);
@@ -372,12 +374,14 @@ static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_p
         return rv;
     }
     if (is_hopeless(intake) && !intake->undone) {
-        batch_status_none_valid(job, intake->p);
+        rv = batch_status_none_valid(job, batch_tx_error(tx), intake->p);
     }
-    if (job->status == BATCH_STATUS_QUEUED && intake->unnamed + intake->group_unnamed) {
-        conclude_unnamed(intake);
+    if (rv == APR_SUCCESS && job->status == BATCH_STATUS_QUEUED &&
+        intake->unnamed + intake->group_unnamed) {
+        rv = conclude_unnamed(tx, intake);
     }
-    if (job->status == BATCH_STATUS_QUEUED && intake->plan->mode == BATCH_MODE_SYNC) {
+    if (rv == APR_SUCCESS && job->status == BATCH_STATUS_QUEUED &&
+        intake->plan->mode == BATCH_MODE_SYNC) {
         rv = batch_intake_run_sync(tx, intake, ptemp);
     }
     if (rv == APR_SUCCESS && intake->plan->mode == BATCH_MODE_SYNC) {
@@ -579,7 +583,6 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
     job->save_upload = plan->save_upload;
     job->checksum = plan->checksum;
     job->allow_empty = plan->allow_empty;
-    job->status = BATCH_STATUS_RECEIVING;
     job->cleanup_total =
         batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP) ? BATCH_CLEANUP_UNCOUNTED : 0;
     job->created_by = job->updated_by = actor->name;
@@ -678,6 +681,7 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
         return BATCH_EINVALID;
     }
     batch_intake_describe(job, plan, actor, p);
+    batch_status_begin(job, BATCH_BEGIN_RECEIVING);
     batch_turn_describe(job, engine, p);
     rv = batch_intake_prepare(&intake, err);
     intake.whole = intake.group.ended;

@@ -13,24 +13,24 @@
 static apr_status_t fail_sync(batch_tx_t *tx, batch_intake_state_t *intake)
 {
     batch_job_t *job = intake->job;
+    const char *reason;
     apr_status_t rv = APR_SUCCESS;
 
-    job->status = BATCH_STATUS_FAILED;
     if (intake->refusals->nelts) {
         rv = batch_tx_errors_insert(tx, job, (batch_item_error_t *)intake->refusals->elts,
                                     intake->refusals->nelts);
         job->counts.errors += intake->refusals->nelts;
     }
     if (intake->refusal) {
-        job->reason = apr_psprintf(intake->p, "nothing was changed: the database refuses: %s",
-                                   intake->refusal);
+        reason = apr_psprintf(intake->p, "nothing was changed: the database refuses: %s",
+                              intake->refusal);
     } else {
-        job->reason = apr_psprintf(intake->p,
-                                   "nothing was changed: %" APR_INT64_T_FMT " of %" APR_INT64_T_FMT
-                                   " items cannot be applied",
-                                   job->counts.errors, job->received);
+        reason = apr_psprintf(intake->p,
+                              "nothing was changed: %" APR_INT64_T_FMT " of %" APR_INT64_T_FMT
+                              " items cannot be applied",
+                              job->counts.errors, job->received);
     }
-    return rv;
+    return rv == APR_SUCCESS ? batch_status_fail(job, reason, batch_tx_error(tx), intake->p) : rv;
 }
 
 /* 1 if items were left out that a batch which is all or nothing must not leave out. */
@@ -70,8 +70,11 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
 {
     batch_job_t *job = intake->job;
     int in_vain = 0;
-    apr_status_t rv;
+    apr_status_t rv = batch_status_move(job, BATCH_EVENT_CLAIM, batch_tx_error(tx), intake->p);
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     job->started_at = batch_tx_now(tx);
     if (intake->undone || is_lost(intake)) {
         return fail_sync(tx, intake);
@@ -86,12 +89,11 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
         intake->undone = 1;
         return BATCH_EREFUSED; /* rolled back, and told apart by `undone` */
     }
-    if (rv == APR_SUCCESS && job->reason) {
-        batch_status_stop(job, job->reason);
-    } else if (rv == APR_SUCCESS) {
-        batch_status_conclude(job, intake->p);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
-    return rv;
+    return job->reason ? batch_status_fail(job, job->reason, batch_tx_error(tx), intake->p)
+                       : batch_status_conclude(job, batch_tx_error(tx), intake->p);
 }
 
 /* Items that may be found to end the transaction: for each it is done once more. */

@@ -103,12 +103,15 @@ struct change {
 };
 
 /* Sends a pending job on its way. */
-static apr_status_t enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor)
+static apr_status_t enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_t *actor,
+                            apr_pool_t *p)
 {
     apr_interval_time_t age = actor->request_at ? apr_time_now() - actor->request_at : 0;
     apr_status_t rv = batch_turn_queue(tx, job, age);
 
-    job->status = BATCH_STATUS_QUEUED;
+    if (rv == APR_SUCCESS) {
+        rv = batch_status_move(job, BATCH_EVENT_START, batch_tx_error(tx), p);
+    }
     job->updated_by = actor->name;
     job->updated_by_id = actor->id;
     return rv;
@@ -181,8 +184,8 @@ static apr_status_t create_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
             return rv;
         }
     }
-    job->status = BATCH_STATUS_PENDING;
-    rv = change->request->start ? enqueue(tx, job, change->actor) : APR_SUCCESS;
+    batch_status_begin(job, BATCH_BEGIN_PENDING);
+    rv = change->request->start ? enqueue(tx, job, change->actor, change->p) : APR_SUCCESS;
     if (rv == APR_SUCCESS) {
         rv = batch_tx_job_insert(tx, job, NULL);
     }
@@ -300,8 +303,7 @@ static apr_status_t add_operations_body(batch_tx_t *tx, void *baton, apr_pool_t 
     apr_array_clear(change->problems);
     rv = read_job(tx, change);
     if (rv == APR_SUCCESS) {
-        rv = batch_status_next(&job->status, job->status, BATCH_EVENT_ADD_OPERATIONS,
-                               batch_tx_error(tx), change->p);
+        rv = batch_status_move(job, BATCH_EVENT_ADD_OPERATIONS, batch_tx_error(tx), change->p);
     }
     if (rv == APR_SUCCESS) {
         rv = check_request(tx, change);
@@ -345,7 +347,6 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct change *change = BATCH_CAST(struct change, baton, CHANGE_MAGIC);
     batch_job_t *job = change->job;
-    batch_status_e next;
     apr_status_t rv;
 
     apr_array_clear(change->problems);
@@ -353,7 +354,7 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = batch_status_next(&next, job->status, BATCH_EVENT_START, batch_tx_error(tx), change->p);
+    rv = batch_status_allows(job, BATCH_EVENT_START, batch_tx_error(tx), change->p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -373,7 +374,7 @@ static apr_status_t start_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = enqueue(tx, job, change->actor);
+    rv = enqueue(tx, job, change->actor, change->p);
     return rv == APR_SUCCESS ? batch_tx_job_update(tx, job) : rv;
 }
 
@@ -432,7 +433,6 @@ static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct change *change = BATCH_CAST(struct change, baton, CHANGE_MAGIC);
     batch_job_t *job = change->job;
-    batch_status_e next;
     apr_status_t rv;
 
     (void)ptemp;
@@ -440,7 +440,7 @@ static apr_status_t delete_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    rv = batch_status_next(&next, job->status, BATCH_EVENT_REMOVE, batch_tx_error(tx), change->p);
+    rv = batch_status_allows(job, BATCH_EVENT_REMOVE, batch_tx_error(tx), change->p);
     return rv != APR_SUCCESS ? rv : batch_tx_job_delete(tx, job);
 }
 
@@ -477,8 +477,7 @@ static apr_status_t cancel_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         }
     }
     if (rv == APR_SUCCESS) {
-        rv = batch_status_next(&job->status, job->status, BATCH_EVENT_CANCEL, batch_tx_error(tx),
-                               change->p);
+        rv = batch_status_move(job, BATCH_EVENT_CANCEL, batch_tx_error(tx), change->p);
     }
     if (rv != APR_SUCCESS) {
         return rv;

@@ -6,6 +6,7 @@
 
 #include "engine/points.h"
 #include "engine/reselect.h"
+#include "engine/status.h"
 #include "engine/turn.h"
 #include "store/removal.h"
 #include "text/check.h"
@@ -343,9 +344,11 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         return rv;
     }
     failure->after = *failure->run->job;
-    failure->after.status = BATCH_STATUS_FAILED;
-    failure->after.reason = failure->reason;
-    rv = batch_tx_segments_end(tx, &failure->after);
+    rv = batch_status_fail(&failure->after, failure->reason, batch_tx_error(tx),
+                           failure->run->chunk_pool);
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_segments_end(tx, &failure->after);
+    }
     return rv != APR_SUCCESS ? rv : batch_tx_progress(tx, &failure->after);
 }
 

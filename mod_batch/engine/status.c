@@ -4,23 +4,69 @@
 
 #include <apr_strings.h>
 
-#define MAY_NOT (-1)
+/* 0: it may not happen. Otherwise one more than the status that it leads to. */
+#define TO(status) ((status) + 1)
 
-/* Rows in the order of BATCH_STATUS_LIST, columns in the order of batch_event_e. */
 static const int transitions[BATCH_STATUS_COUNT][BATCH_EVENT_COUNT] = {
-    [BATCH_STATUS_PENDING] = {BATCH_STATUS_PENDING, BATCH_STATUS_QUEUED, BATCH_STATUS_PENDING,
-                              BATCH_STATUS_FAILED, MAY_NOT},
-    [BATCH_STATUS_RECEIVING] = {MAY_NOT, MAY_NOT, MAY_NOT, MAY_NOT, MAY_NOT},
-    [BATCH_STATUS_REQUESTED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_REQUESTED, BATCH_STATUS_FAILED,
-                                BATCH_STATUS_QUEUED},
-    [BATCH_STATUS_QUEUED] = {MAY_NOT, MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED, MAY_NOT},
-    [BATCH_STATUS_PROCESSING] = {MAY_NOT, MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED, MAY_NOT},
-    [BATCH_STATUS_COMPLETED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_COMPLETED, MAY_NOT, MAY_NOT},
-    [BATCH_STATUS_FAILED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_FAILED, MAY_NOT, MAY_NOT},
-    [BATCH_STATUS_TIMED_OUT] = {MAY_NOT, MAY_NOT, BATCH_STATUS_TIMED_OUT, MAY_NOT, MAY_NOT},
-    [BATCH_STATUS_EXPIRED] = {MAY_NOT, MAY_NOT, BATCH_STATUS_EXPIRED, MAY_NOT, MAY_NOT},
+    [BATCH_STATUS_PENDING] =
+        {
+            [BATCH_EVENT_ADD_OPERATIONS] = TO(BATCH_STATUS_PENDING),
+            [BATCH_EVENT_START] = TO(BATCH_STATUS_QUEUED),
+            [BATCH_EVENT_REMOVE] = TO(BATCH_STATUS_PENDING),
+            [BATCH_EVENT_CANCEL] = TO(BATCH_STATUS_FAILED),
+        },
+    [BATCH_STATUS_RECEIVING] =
+        {
+            [BATCH_EVENT_RECEIVED] = TO(BATCH_STATUS_QUEUED),
+        },
+    [BATCH_STATUS_REQUESTED] =
+        {
+            [BATCH_EVENT_REMOVE] = TO(BATCH_STATUS_REQUESTED),
+            [BATCH_EVENT_CANCEL] = TO(BATCH_STATUS_FAILED),
+            [BATCH_EVENT_UPLOAD] = TO(BATCH_STATUS_REQUESTED),
+            [BATCH_EVENT_RECEIVED] = TO(BATCH_STATUS_QUEUED),
+            [BATCH_EVENT_FAIL] = TO(BATCH_STATUS_FAILED),
+            [BATCH_EVENT_EXPIRE] = TO(BATCH_STATUS_EXPIRED),
+        },
+    [BATCH_STATUS_QUEUED] =
+        {
+            [BATCH_EVENT_CANCEL] = TO(BATCH_STATUS_FAILED),
+            [BATCH_EVENT_CLAIM] = TO(BATCH_STATUS_PROCESSING),
+            [BATCH_EVENT_FAIL] = TO(BATCH_STATUS_FAILED),
+        },
+    [BATCH_STATUS_PROCESSING] =
+        {
+            [BATCH_EVENT_CANCEL] = TO(BATCH_STATUS_FAILED),
+            [BATCH_EVENT_CLAIM] = TO(BATCH_STATUS_PROCESSING),
+            [BATCH_EVENT_COMPLETE] = TO(BATCH_STATUS_COMPLETED),
+            [BATCH_EVENT_FAIL] = TO(BATCH_STATUS_FAILED),
+            [BATCH_EVENT_TIME_OUT] = TO(BATCH_STATUS_TIMED_OUT),
+        },
+    [BATCH_STATUS_COMPLETED] =
+        {
+            [BATCH_EVENT_REMOVE] = TO(BATCH_STATUS_COMPLETED),
+        },
+    [BATCH_STATUS_FAILED] =
+        {
+            [BATCH_EVENT_REMOVE] = TO(BATCH_STATUS_FAILED),
+        },
+    [BATCH_STATUS_TIMED_OUT] =
+        {
+            [BATCH_EVENT_REMOVE] = TO(BATCH_STATUS_TIMED_OUT),
+        },
+    [BATCH_STATUS_EXPIRED] =
+        {
+            [BATCH_EVENT_REMOVE] = TO(BATCH_STATUS_EXPIRED),
+        },
 };
 
+static const batch_status_e beginnings[BATCH_BEGIN_COUNT] = {
+    [BATCH_BEGIN_PENDING] = BATCH_STATUS_PENDING,
+    [BATCH_BEGIN_RECEIVING] = BATCH_STATUS_RECEIVING,
+    [BATCH_BEGIN_REQUESTED] = BATCH_STATUS_REQUESTED,
+};
+
+/* What clients hear. NULL: an event that they do not ask for. */
 static const char *const refusals[BATCH_EVENT_COUNT] = {
     [BATCH_EVENT_ADD_OPERATIONS] =
         "the batch has been started: operations can be added to a pending batch only",
@@ -31,27 +77,45 @@ static const char *const refusals[BATCH_EVENT_COUNT] = {
     [BATCH_EVENT_UPLOAD] = "the batch waits for no upload: it has one, or has ended",
 };
 
-apr_status_t batch_status_next(batch_status_e *next, batch_status_e from, batch_event_e event,
-                               batch_error_t *err, apr_pool_t *p)
+void batch_status_begin(batch_job_t *job, batch_beginning_e beginning)
 {
-    int to = transitions[from][event];
+    job->status = beginnings[beginning];
+}
 
-    if (to == MAY_NOT) {
+apr_status_t batch_status_allows(const batch_job_t *job, batch_event_e event, batch_error_t *err,
+                                 apr_pool_t *p)
+{
+    if (transitions[job->status][event]) {
+        return APR_SUCCESS;
+    }
+    if (refusals[event]) {
         return batch_error_set(err, BATCH_ECONFLICT, NULL, p, "%s", refusals[event]);
     }
-    *next = (batch_status_e)to;
-    return APR_SUCCESS;
+    return batch_error_set(err, APR_EGENERAL, "MB0436", p,
+                           "event %d cannot happen to a batch that is %s: a fault of this module",
+                           (int)event, batch_status_name(job->status));
+}
+
+apr_status_t batch_status_move(batch_job_t *job, batch_event_e event, batch_error_t *err,
+                               apr_pool_t *p)
+{
+    apr_status_t rv = batch_status_allows(job, event, err, p);
+
+    if (rv == APR_SUCCESS) {
+        job->status = (batch_status_e)(transitions[job->status][event] - 1);
+    }
+    return rv;
 }
 
 int batch_status_expire(batch_job_t *job, apr_time_t now)
 {
-    if (job->status != BATCH_STATUS_REQUESTED || job->expires_at > now || job->lease_until > now) {
+    if (job->status != BATCH_STATUS_REQUESTED || job->expires_at > now || job->lease_until > now ||
+        batch_status_move(job, BATCH_EVENT_EXPIRE, NULL, NULL) != APR_SUCCESS) {
         return 0;
     }
     memset(&job->counts, 0, sizeof(job->counts)); /* of an upload that broke off */
     job->received = job->stored = job->total = job->invalid = 0;
     job->upload_began_at = 0;
-    job->status = BATCH_STATUS_EXPIRED;
     job->reason = "no upload came in time";
     job->completed_at = job->expires_at;
     return 1;
@@ -73,47 +137,62 @@ int batch_job_has_errors(const batch_job_t *job)
     return has_items(job) && job->counts.errors + job->counts.duplicates > 0;
 }
 
-void batch_status_none_valid(batch_job_t *job, apr_pool_t *p)
+apr_status_t batch_status_fail(batch_job_t *job, const char *reason, batch_error_t *err,
+                               apr_pool_t *p)
 {
-    job->status = BATCH_STATUS_FAILED;
-    job->reason = apr_psprintf(
+    apr_status_t rv = batch_status_move(job, BATCH_EVENT_FAIL, err, p);
+
+    if (rv == APR_SUCCESS) {
+        job->reason = reason;
+    }
+    return rv;
+}
+
+apr_status_t batch_status_none_valid(batch_job_t *job, batch_error_t *err, apr_pool_t *p)
+{
+    const char *reason = apr_psprintf(
         p, "none of the %" APR_INT64_T_FMT " items is valid%s: see the errors of the batch",
         job->received,
         batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) ? ", nothing was removed" : "");
+
+    return batch_status_fail(job, reason, err, p);
 }
 
-void batch_status_conclude(batch_job_t *job, apr_pool_t *p)
+apr_status_t batch_status_conclude(batch_job_t *job, batch_error_t *err, apr_pool_t *p)
 {
+    apr_status_t rv;
+
     if (job->api == BATCH_API_RESOURCES && !job->total && job->received &&
         !(batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) && job->allow_empty)) {
-        batch_status_none_valid(job, p);
-        return;
+        return batch_status_none_valid(job, err, p);
     }
     if (job->total > 0 && batch_counts_applied(&job->counts) == 0) {
-        job->status = BATCH_STATUS_FAILED;
-        job->reason = apr_psprintf(p,
-                                   "none of the %" APR_INT64_T_FMT " objects could be %s: "
-                                   "see the errors of the batch",
-                                   job->total, batch_action_rows[job->action].done);
-        return;
+        return batch_status_fail(job,
+                                 apr_psprintf(p,
+                                              "none of the %" APR_INT64_T_FMT
+                                              " objects could be %s: see the errors of the batch",
+                                              job->total, batch_action_rows[job->action].done),
+                                 err, p);
     }
-    job->status = BATCH_STATUS_COMPLETED;
-    job->reason = NULL;
+    rv = batch_status_move(job, BATCH_EVENT_COMPLETE, err, p);
+    if (rv == APR_SUCCESS) {
+        job->reason = NULL;
+    }
+    return rv;
 }
 
-void batch_status_stop(batch_job_t *job, const char *reason)
+apr_status_t batch_status_time_out(batch_job_t *job, apr_interval_time_t timeout,
+                                   batch_error_t *err, apr_pool_t *p)
 {
-    job->status = BATCH_STATUS_FAILED;
-    job->reason = reason;
-}
+    apr_int64_t processed = batch_counts_applied(&job->counts) + job->counts.errors - job->invalid;
+    apr_status_t rv = batch_status_move(job, BATCH_EVENT_TIME_OUT, err, p);
 
-void batch_status_time_out(batch_job_t *job, apr_interval_time_t timeout, apr_pool_t *p)
-{
-    job->status = BATCH_STATUS_TIMED_OUT;
-    job->reason = apr_psprintf(
-        p,
-        "the batch took longer than %" APR_INT64_T_FMT " s: %" APR_INT64_T_FMT
-        " of %" APR_INT64_T_FMT " objects were processed",
-        (apr_int64_t)apr_time_sec(timeout),
-        batch_counts_applied(&job->counts) + job->counts.errors - job->invalid, job->total);
+    if (rv == APR_SUCCESS) {
+        job->reason =
+            apr_psprintf(p,
+                         "the batch took longer than %" APR_INT64_T_FMT " s: %" APR_INT64_T_FMT
+                         " of %" APR_INT64_T_FMT " objects were processed",
+                         (apr_int64_t)apr_time_sec(timeout), processed, job->total);
+    }
+    return rv;
 }

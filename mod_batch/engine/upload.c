@@ -68,7 +68,7 @@ apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine
 
     batch_intake_describe(job, plan, actor, p);
     batch_turn_describe(job, engine, p);
-    job->status = BATCH_STATUS_REQUESTED;
+    batch_status_begin(job, BATCH_BEGIN_REQUESTED);
     job->via = BATCH_VIA_FILE;
     job->checksum = NULL;
     return batch_job_change(job, engine, request_body, &asking, BATCH_CHANGE, NULL, err, p);
@@ -119,7 +119,6 @@ static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     batch_upload_t *upload = BATCH_CAST(batch_upload_t, baton, UPLOAD_MAGIC);
     const batch_actor_t *actor = upload->actor;
     batch_job_t *job = upload->job;
-    batch_status_e next;
     int taken = 0;
     apr_status_t rv =
         batch_tx_job_get(tx, job, upload->id, actor->organization, BATCH_API_RESOURCES, upload->p);
@@ -133,8 +132,7 @@ static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         return BATCH_EFORBIDDEN;
     }
     if (rv == APR_SUCCESS) {
-        rv = batch_status_next(&next, job->status, BATCH_EVENT_UPLOAD, batch_tx_error(tx),
-                               upload->p);
+        rv = batch_status_allows(job, BATCH_EVENT_UPLOAD, batch_tx_error(tx), upload->p);
     }
     if (rv == APR_SUCCESS) {
         rv = is_taken(tx, &taken, upload, ptemp);
@@ -298,8 +296,9 @@ static apr_status_t fail_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         rv = batch_tx_belongings_leave(tx, job);
     }
     if (rv == APR_SUCCESS) {
-        job->status = BATCH_STATUS_FAILED;
-        job->reason = upload->reason;
+        rv = batch_status_fail(job, upload->reason, batch_tx_error(tx), upload->p);
+    }
+    if (rv == APR_SUCCESS) {
         rv = batch_tx_job_received(tx, job);
     }
     return rv;

@@ -17,6 +17,7 @@
 #include "engine/node.h"
 #include "engine/points.h"
 #include "engine/run.h"
+#include "engine/status.h"
 #include "engine/turn.h"
 #include "engine/upload.h"
 #include "text/check.h"
@@ -172,6 +173,13 @@ static int is_owner_gone(void *baton, const batch_owner_t *owner)
     return batch_host_owner_gone(owner, &worker->workers->owner);
 }
 
+static apr_status_t claimed(void *baton, batch_job_t *job)
+{
+    struct worker *worker = baton;
+
+    return batch_status_move(job, BATCH_EVENT_CLAIM, NULL, worker->p);
+}
+
 static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct claim *claim = baton;
@@ -214,7 +222,7 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
     batch_job_t job;
     batch_error_t err = {0};
     struct claim claim = {{&workers->owner, workers->engine->limits.lease, is_runnable,
-                           is_owner_gone, worker, &worker->held_off},
+                           is_owner_gone, worker, &worker->held_off, claimed},
                           &job,
                           p};
     batch_runner_t runner = {workers->engine, is_stopping, pause_worker, worker};
@@ -310,9 +318,9 @@ static apr_status_t remove_abandoned(struct worker *worker, int *removed, batch_
                                      apr_pool_t *p)
 {
     batch_workers_t *workers = worker->workers;
-    struct abandoned abandoned = {
-        {&workers->owner, workers->engine->limits.lease, is_runnable, is_owner_gone, worker, NULL},
-        removed};
+    struct abandoned abandoned = {{&workers->owner, workers->engine->limits.lease, is_runnable,
+                                   is_owner_gone, worker, NULL, NULL},
+                                  removed};
 
     return batch_store_write(workers->engine->store, abandoned_body, &abandoned, err, p);
 }

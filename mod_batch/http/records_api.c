@@ -107,7 +107,6 @@ int batch_records_add_operations(batch_exchange_t *x)
 {
     batch_operations_request_t request;
     batch_error_t err = {0};
-    batch_status_e next;
     batch_job_t job;
     apr_status_t rv;
     int code;
@@ -116,7 +115,7 @@ int batch_records_add_operations(batch_exchange_t *x)
     if (!batch_endpoint_find_job(x, &job, &code)) {
         return code;
     }
-    rv = batch_status_next(&next, job.status, BATCH_EVENT_ADD_OPERATIONS, &err, x->r->pool);
+    rv = batch_status_allows(&job, BATCH_EVENT_ADD_OPERATIONS, &err, x->r->pool);
     if (rv != APR_SUCCESS) {
         return batch_reply_failure(x, rv, &err, NULL);
     }

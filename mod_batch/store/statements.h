@@ -129,7 +129,7 @@
     "SELECT seq, id FROM batch_jobs WHERE completed_at > 0 AND completed_at < %lld"                \
     " ORDER BY completed_at LIMIT %lld"
 #define BATCH_SQL_TEXT_CLAIM                                                                       \
-    "UPDATE batch_jobs SET status = 'processing', epoch = epoch + 1, claims = claims + 1,"         \
+    "UPDATE batch_jobs SET status = %s, epoch = epoch + 1, claims = claims + 1,"                   \
     " owner_host = %s, owner_pid = %lld, owner_start_time = %lld, lease_until = %lld,"             \
     " started_at = CASE WHEN started_at = 0 THEN %lld ELSE started_at END,"                        \
     " updated_at = %lld, judge_again = %lld, revision = revision + 1"                              \

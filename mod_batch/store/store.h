@@ -410,6 +410,9 @@ apr_status_t batch_tx_job_stay_in_line(batch_tx_t *tx, const batch_job_t *job,
 /** What the store asks about a candidate: 1 = this engine can run it. */
 typedef int batch_runnable_fn(void *baton, const batch_job_t *job);
 
+/** What the store has a claimed job given: the status of one that has an owner. */
+typedef apr_status_t batch_claimed_fn(void *baton, batch_job_t *job);
+
 typedef struct batch_claim {
     const batch_owner_t *owner;
     apr_interval_time_t lease;
@@ -417,13 +420,14 @@ typedef struct batch_claim {
     batch_owner_gone_fn *owner_gone;
     void *baton;
     int *held_off; /* set to 1: a job was left since a request is at its rows just now; or NULL */
+    batch_claimed_fn *claimed; /* NULL where nothing is claimed */
 } batch_claim_t;
 
 /**
  * Claims a runnable job: the oldest one that is being processed by nobody, by an owner that is
  * gone, or by one whose lease has run out; else the oldest that is queued and whose turn it is
  * among those of its target. Where another of that target has ended since its items were judged, it
- * sets judge_again. Sets status processing,
+ * sets judge_again. Has it given its status, and sets
  * epoch + 1, claims + 1, owner and lease, started_at on the first claim. BATCH_ENOTFOUND when there
  * is none.
  */

@@ -125,14 +125,25 @@ static apr_status_t take(batch_tx_t *tx, batch_job_t *job, const batch_claim_t *
     const batch_owner_t *owner = claim->owner;
     apr_time_t now = batch_tx_now(tx);
     apr_time_t lease_until = now + claim->lease;
-    const void *values[] = {owner->host, &owner->pid,       &owner->start_time, &lease_until, &now,
-                            &now,        &job->judge_again, &job->seq,          &job->epoch};
-    apr_status_t rv = batch_tx_execute_one(tx, BATCH_SQL_CLAIM, values);
+    apr_status_t rv = claim->claimed(claim->baton, job);
 
+    if (rv == APR_SUCCESS) {
+        const void *values[] = {batch_status_name(job->status),
+                                owner->host,
+                                &owner->pid,
+                                &owner->start_time,
+                                &lease_until,
+                                &now,
+                                &now,
+                                &job->judge_again,
+                                &job->seq,
+                                &job->epoch};
+
+        rv = batch_tx_execute_one(tx, BATCH_SQL_CLAIM, values);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    job->status = BATCH_STATUS_PROCESSING;
     job->epoch++;
     job->claims++;
     job->started_at = job->started_at ? job->started_at : now;

@@ -18,4 +18,12 @@ static inline int never_gone(void *baton, const batch_owner_t *owner)
     return 0;
 }
 
+/** The status of what was claimed. */
+static inline apr_status_t processing(void *baton, batch_job_t *job)
+{
+    (void)baton;
+    job->status = BATCH_STATUS_PROCESSING;
+    return APR_SUCCESS;
+}
+
 #endif

@@ -228,7 +228,8 @@ ENGINE apr_interval_time_t lease = apr_time_from_sec(30);
 ENGINE apr_status_t claim(batch_job_t *job, apr_pool_t *p)
 {
     static batch_owner_t owner;
-    struct claiming claiming = {{&owner, lease, always, never_gone, NULL, NULL}, job, p};
+    struct claiming claiming = {
+        {&owner, lease, always, never_gone, NULL, NULL, processing}, job, p};
     batch_error_t err = {0};
 
     batch_host_self(&owner, p);

@@ -2,6 +2,7 @@
 #ifndef BATCH_STORE_JOBS_H
 #define BATCH_STORE_JOBS_H
 
+#include "claims.h"
 #include "store_fixture.h"
 
 static batch_store_t *store;

@@ -14,54 +14,118 @@
 #include "engine/status.h"
 #include "engine/validation.h"
 
+/* What may happen in which status, and what it leads to: all that is not here may not. */
+static const struct {
+    batch_status_e from;
+    batch_event_e event;
+    batch_status_e to;
+} lives[] = {{BATCH_STATUS_PENDING, BATCH_EVENT_ADD_OPERATIONS, BATCH_STATUS_PENDING},
+             {BATCH_STATUS_PENDING, BATCH_EVENT_START, BATCH_STATUS_QUEUED},
+             {BATCH_STATUS_PENDING, BATCH_EVENT_REMOVE, BATCH_STATUS_PENDING},
+             {BATCH_STATUS_PENDING, BATCH_EVENT_CANCEL, BATCH_STATUS_FAILED},
+             {BATCH_STATUS_RECEIVING, BATCH_EVENT_RECEIVED, BATCH_STATUS_QUEUED},
+             {BATCH_STATUS_REQUESTED, BATCH_EVENT_REMOVE, BATCH_STATUS_REQUESTED},
+             {BATCH_STATUS_REQUESTED, BATCH_EVENT_CANCEL, BATCH_STATUS_FAILED},
+             {BATCH_STATUS_REQUESTED, BATCH_EVENT_UPLOAD, BATCH_STATUS_REQUESTED},
+             {BATCH_STATUS_REQUESTED, BATCH_EVENT_RECEIVED, BATCH_STATUS_QUEUED},
+             {BATCH_STATUS_REQUESTED, BATCH_EVENT_FAIL, BATCH_STATUS_FAILED},
+             {BATCH_STATUS_REQUESTED, BATCH_EVENT_EXPIRE, BATCH_STATUS_EXPIRED},
+             {BATCH_STATUS_QUEUED, BATCH_EVENT_CANCEL, BATCH_STATUS_FAILED},
+             {BATCH_STATUS_QUEUED, BATCH_EVENT_CLAIM, BATCH_STATUS_PROCESSING},
+             {BATCH_STATUS_QUEUED, BATCH_EVENT_FAIL, BATCH_STATUS_FAILED},
+             {BATCH_STATUS_PROCESSING, BATCH_EVENT_CANCEL, BATCH_STATUS_FAILED},
+             {BATCH_STATUS_PROCESSING, BATCH_EVENT_CLAIM, BATCH_STATUS_PROCESSING},
+             {BATCH_STATUS_PROCESSING, BATCH_EVENT_COMPLETE, BATCH_STATUS_COMPLETED},
+             {BATCH_STATUS_PROCESSING, BATCH_EVENT_FAIL, BATCH_STATUS_FAILED},
+             {BATCH_STATUS_PROCESSING, BATCH_EVENT_TIME_OUT, BATCH_STATUS_TIMED_OUT},
+             {BATCH_STATUS_COMPLETED, BATCH_EVENT_REMOVE, BATCH_STATUS_COMPLETED},
+             {BATCH_STATUS_FAILED, BATCH_EVENT_REMOVE, BATCH_STATUS_FAILED},
+             {BATCH_STATUS_TIMED_OUT, BATCH_EVENT_REMOVE, BATCH_STATUS_TIMED_OUT},
+             {BATCH_STATUS_EXPIRED, BATCH_EVENT_REMOVE, BATCH_STATUS_EXPIRED}};
+
+/* Where it leads to, or -1. */
+static int leads_to(batch_status_e from, batch_event_e event)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof(lives) / sizeof(lives[0]); i++) {
+        if (lives[i].from == from && lives[i].event == event) {
+            return (int)lives[i].to;
+        }
+    }
+    return -1;
+}
+
+/* 1 if the event may not happen, it is said so, and the job stays as it is. */
+static int stays(batch_status_e from, batch_event_e event, apr_pool_t *p)
+{
+    batch_job_t job = {.status = from};
+    batch_error_t err = {0};
+    int asked_for = event < BATCH_EVENT_RECEIVED;
+    apr_status_t rv = batch_status_move(&job, event, &err, p);
+
+    return rv == (asked_for ? BATCH_ECONFLICT : APR_EGENERAL) && err.message &&
+           (asked_for ? !err.tag : err.tag != NULL) && job.status == from &&
+           batch_status_allows(&job, event, NULL, p) == rv;
+}
+
 static void test_transitions(apr_pool_t *p)
 {
     batch_error_t err = {0};
-    batch_status_e next;
-    int status;
+    batch_job_t job = {.status = BATCH_STATUS_QUEUED};
+    int from, event;
 
-    is_number(batch_status_next(&next, BATCH_STATUS_PENDING, BATCH_EVENT_START, &err, p),
-              APR_SUCCESS, "a pending job can be started");
-    is_number(next, BATCH_STATUS_QUEUED, "and is queued then");
-    is_number(batch_status_next(&next, BATCH_STATUS_PENDING, BATCH_EVENT_ADD_OPERATIONS, &err, p),
-              APR_SUCCESS, "a pending job's operations can be set");
-    for (status = BATCH_STATUS_REQUESTED; status < BATCH_STATUS_COUNT; status++) {
-        err.message = NULL;
-        is_number(batch_status_next(&next, (batch_status_e)status, BATCH_EVENT_START, &err, p),
-                  BATCH_ECONFLICT, batch_status_name((batch_status_e)status));
-        ok(err.message && strstr(err.message, "pending"), "the refusal says what can be started");
-        is_number(
-            batch_status_next(&next, (batch_status_e)status, BATCH_EVENT_ADD_OPERATIONS, &err, p),
-            BATCH_ECONFLICT, "nor can its operations be set");
+    for (from = 0; from < BATCH_STATUS_COUNT; from++) {
+        for (event = 0; event < BATCH_EVENT_COUNT; event++) {
+            int to = leads_to((batch_status_e)from, (batch_event_e)event);
+
+            job.status = (batch_status_e)from;
+            if (to < 0) {
+                ok(stays((batch_status_e)from, (batch_event_e)event, p), "%s: not event %d",
+                   batch_status_name((batch_status_e)from), event);
+            } else {
+                ok(batch_status_move(&job, (batch_event_e)event, &err, p) == APR_SUCCESS &&
+                       (int)job.status == to,
+                   "%s: event %d", batch_status_name((batch_status_e)from), event);
+            }
+        }
     }
-    is_number(batch_status_next(&next, BATCH_STATUS_QUEUED, BATCH_EVENT_REMOVE, &err, p),
-              BATCH_ECONFLICT, "a queued job cannot be removed");
-    is_number(batch_status_next(&next, BATCH_STATUS_PROCESSING, BATCH_EVENT_REMOVE, &err, p),
-              BATCH_ECONFLICT, "a running job cannot be removed");
-    is_number(batch_status_next(&next, BATCH_STATUS_FAILED, BATCH_EVENT_REMOVE, &err, p),
-              APR_SUCCESS, "a failed one can");
+    job.status = BATCH_STATUS_PROCESSING;
+    batch_status_move(&job, BATCH_EVENT_START, &err, p);
+    ok(strstr(err.message, "pending"), "a refusal says what can be started");
+    batch_status_begin(&job, BATCH_BEGIN_RECEIVING);
+    is_number(job.status, BATCH_STATUS_RECEIVING, "a job that is taken in begins so");
+    batch_status_begin(&job, BATCH_BEGIN_REQUESTED);
+    is_number(job.status, BATCH_STATUS_REQUESTED, "one without its items so");
+    batch_status_begin(&job, BATCH_BEGIN_PENDING);
+    is_number(job.status, BATCH_STATUS_PENDING, "and one that waits for its start so");
 }
 
 static void test_conclusion(apr_pool_t *p)
 {
-    batch_job_t job = {.action = BATCH_ACTION_DELETE, .total = 3};
+    batch_job_t job = {
+        .action = BATCH_ACTION_DELETE, .total = 3, .status = BATCH_STATUS_PROCESSING};
 
     job.counts.errors = 3;
-    batch_status_conclude(&job, p);
-    is_number(job.status, BATCH_STATUS_FAILED, "a job of which nothing was applied has failed");
+    is_number(batch_status_conclude(&job, NULL, p), APR_SUCCESS, "a job ends");
+    is_number(job.status, BATCH_STATUS_FAILED, "one of which nothing was applied has failed");
     ok(job.reason && strstr(job.reason, "none of the 3"), "and says so: %s", job.reason);
+    is_number(batch_status_conclude(&job, NULL, p), APR_EGENERAL, "it does not end twice");
     job.action = BATCH_ACTION_OVERWRITE;
-    batch_status_conclude(&job, p);
+    job.status = BATCH_STATUS_PROCESSING;
+    batch_status_conclude(&job, NULL, p);
     is_string(job.reason, "none of the 3 objects could be overwritten: see the errors of the batch",
               "in good English");
     job.action = BATCH_ACTION_DELETE;
+    job.status = BATCH_STATUS_PROCESSING;
     job.counts.errors = 2;
     job.counts.deleted = 1;
-    batch_status_conclude(&job, p);
+    batch_status_conclude(&job, NULL, p);
     is_number(job.status, BATCH_STATUS_COMPLETED, "one applied item is a success");
     is_string(job.reason, NULL, "without a reason");
     memset(&job, 0, sizeof(job));
-    batch_status_conclude(&job, p);
+    job.status = BATCH_STATUS_PROCESSING;
+    batch_status_conclude(&job, NULL, p);
     is_number(job.status, BATCH_STATUS_COMPLETED, "a job without items succeeds");
 }
 

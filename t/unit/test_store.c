@@ -576,7 +576,8 @@ static void run_many(int count)
         if (i % 2) {
             batch_store_read(store, nothing, NULL, &error, p);
         } else {
-            batch_claim_t request = {&claiming.owner, 1000, runnable, owner_gone, &claiming, NULL};
+            batch_claim_t request = {&claiming.owner, 1000, runnable,  owner_gone,
+                                     &claiming,       NULL, processing};
             claiming.claim = request;
             batch_store_write(store, claim_body, &claiming, &error, p);
         }

@@ -506,7 +506,7 @@ static void test_claims_at_once(void)
     }
     for (i = 0; i < 8; i++) {
         batch_claim_t claim = {
-            &claimings[i].owner, apr_time_from_sec(30), always, never_gone, NULL, NULL};
+            &claimings[i].owner, apr_time_from_sec(30), always, never_gone, NULL, NULL, processing};
         claimings[i].owner.host = "host";
         claimings[i].owner.pid = i + 1;
         claimings[i].claim = claim;

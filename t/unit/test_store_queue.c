@@ -5,7 +5,8 @@
 static apr_status_t claim(claiming_t *claiming, apr_int64_t pid, apr_interval_time_t lease)
 {
     batch_owner_t owner = {"host-1", pid, 99};
-    batch_claim_t request = {&claiming->owner, lease, runnable, owner_gone, claiming, NULL};
+    batch_claim_t request = {&claiming->owner, lease, runnable,  owner_gone,
+                             claiming,         NULL,  processing};
 
     claiming->owner = owner;
     claiming->claim = request;

@@ -71,7 +71,7 @@ static apr_status_t claim(claiming_t *claiming)
 {
     batch_owner_t owner = {"host-1", 1, 99};
     batch_claim_t request = {
-        &claiming->owner, apr_time_from_sec(30), runnable, owner_gone, claiming, NULL};
+        &claiming->owner, apr_time_from_sec(30), runnable, owner_gone, claiming, NULL, processing};
 
     claiming->owner = owner;
     claiming->claim = request;
@@ -229,8 +229,8 @@ typedef struct sweep {
 static apr_status_t sweep_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     sweep_t *sweep = baton;
-    batch_claim_t request = {&sweep->claiming.owner, 0,   runnable, owner_gone,
-                             &sweep->claiming,       NULL};
+    batch_claim_t request = {&sweep->claiming.owner, 0,    runnable,  owner_gone,
+                             &sweep->claiming,       NULL, processing};
 
     return batch_tx_jobs_abandoned(tx, &sweep->removed, &request, sweep->patience, sweep->limit,
                                    ptemp);

@@ -100,7 +100,8 @@ static batch_store_t *share_store(batch_writers_t *writers)
 static apr_status_t claim_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_owner_t owner = {"host", 1, 1};
-    batch_claim_t claim = {&owner, apr_time_from_sec(30), always, never_gone, NULL, NULL};
+    batch_claim_t claim = {&owner,    apr_time_from_sec(30), always, never_gone, NULL, NULL,
+                           processing};
 
     (void)ptemp;
     return batch_tx_claim(tx, baton, &claim, pool);
