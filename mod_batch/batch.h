@@ -304,12 +304,14 @@ typedef struct batch_item {
 /** Why one item was not applied. Kept in batch_errors and served by the error files. */
 typedef struct batch_item_error {
     apr_int64_t ordinal;
-    apr_int64_t line;     /* 0 = the format has none */
-    const char *id;       /* the item's id, NULL = none given */
-    const char *field;    /* NULL = the item as a whole */
-    const char *code;     /* a stable word: not_found, refused, … (docs/api) */
-    const char *message;  /* one sentence */
-    const char *original; /* the item as JSON text, NULL = {"id": id} */
+    apr_int64_t line;    /* 0 = the format has none */
+    const char *id;      /* the item's id, NULL = none given */
+    const char *field;   /* NULL = the item as a whole */
+    const char *code;    /* a stable word: not_found, refused, … (docs/api) */
+    const char *message; /* one sentence */
+    /* The item, where more is to be shown of it than its id; never both. */
+    const char *original; /* as the client sent it, JSON text */
+    const char *values;   /* what was accepted of it, in the notation of store/segment.h */
 } batch_item_error_t;
 
 /* ---- The job: one batch as it is stored ------------------------------------------------------ */
@@ -394,8 +396,9 @@ typedef struct batch_job {
     const char *organization;
     const char *resource; /* NULL while a pending batch has no operations */
     batch_action_e action;
-    const char *form_id;    /* records API: the form whose rows are selected, else NULL */
-    const char *settings;   /* records update: the values to set (store/segment.h), else NULL */
+    const char *form_id;       /* records API: the form whose rows are selected, else NULL */
+    const char *shared_values; /* what each item has that has no value of its own for the column:
+                                  of a records update all that it sets; NULL: nothing */
     const char *operations; /* records API: the operations as JSON text, as the client sent them */
     const char *warnings;   /* JSON array of strings to show with the batch, NULL = none */
     batch_status_e status;

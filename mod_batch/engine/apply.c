@@ -19,7 +19,7 @@
 apr_status_t batch_application_make(batch_application_t *application, const batch_job_t *job,
                                     const batch_resource_t *resource, apr_pool_t *p)
 {
-    batch_value_t *settings = NULL;
+    batch_value_t *shared = NULL;
     apr_status_t rv = APR_SUCCESS;
 
     memset(application, 0, sizeof(*application));
@@ -28,9 +28,9 @@ apr_status_t batch_application_make(batch_application_t *application, const batc
     application->scope.form_id = job->form_id;
     application->scope.actor_id = job->updated_by_id;
     application->scope.tell_keys = batch_action_is(job->action, BATCH_ACTION_CLEANS_UP);
-    if (job->settings) {
-        rv = batch_values_decode(&settings, &application->setting_count, job->settings, p);
-        application->settings = settings;
+    if (job->shared_values) {
+        rv = batch_values_decode(&shared, &application->shared_count, job->shared_values, p);
+        application->shared = shared;
     }
     return rv;
 }
@@ -45,16 +45,16 @@ void batch_item_add_defaults(batch_item_t *item, const batch_application_t *appl
     batch_value_t *values;
     int i;
 
-    if (!application->setting_count) {
+    if (!application->shared_count) {
         return;
     }
-    values = apr_palloc(p, (apr_size_t)(count + application->setting_count) * sizeof(*values));
+    values = apr_palloc(p, (apr_size_t)(count + application->shared_count) * sizeof(*values));
     if (count) {
         memcpy(values, item->values, (apr_size_t)count * sizeof(*values));
     }
-    for (i = 0; i < application->setting_count; i++) {
-        if (!batch_value_find(item->values, item->value_count, application->settings[i].name)) {
-            values[count++] = application->settings[i];
+    for (i = 0; i < application->shared_count; i++) {
+        if (!batch_value_find(item->values, item->value_count, application->shared[i].name)) {
+            values[count++] = application->shared[i];
         }
     }
     item->values = values;
@@ -97,7 +97,7 @@ apr_status_t batch_items_decode(batch_item_t **items, batch_segment_t *segment,
 /* ---- Errors -------------------------------------------------------------------------------------
  */
 
-/* The values of an item that are not defaults of the request, into values; returns how many. */
+/* The values of an item that are not shared ones of the job, into values; returns how many. */
 static int own_values(batch_value_t *values, const batch_item_t *item,
                       const batch_application_t *application)
 {
@@ -106,19 +106,19 @@ static int own_values(batch_value_t *values, const batch_item_t *item,
     int j;
 
     for (i = 0; i < item->value_count; i++) {
-        for (j = 0; j < application->setting_count &&
-                    application->settings[j].name != item->values[i].name;
+        for (j = 0;
+             j < application->shared_count && application->shared[j].name != item->values[i].name;
              j++) {
         }
-        if (j == application->setting_count) {
+        if (j == application->shared_count) {
             values[count++] = item->values[i];
         }
     }
     return count;
 }
 
-const char *batch_item_original(const batch_item_t *item, const batch_application_t *application,
-                                apr_pool_t *p)
+const char *batch_item_own_values(const batch_item_t *item, const batch_application_t *application,
+                                  apr_pool_t *p)
 {
     batch_value_t *values =
         apr_palloc(p, (apr_size_t)(item->value_count + 1) * sizeof(batch_value_t));
@@ -130,7 +130,7 @@ const char *batch_item_original(const batch_item_t *item, const batch_applicatio
         values[count++].kind = BATCH_KIND_STRING;
     }
     count += own_values(values + count, item, application);
-    return apr_pstrcat(p, "=", batch_values_encode(values, count, p), NULL);
+    return batch_values_encode(values, count, p);
 }
 
 static void describe_not_found(batch_item_error_t *error, const batch_job_t *job, apr_pool_t *p)
@@ -174,7 +174,7 @@ static void describe_failure(batch_item_error_t *error, const batch_apply_reques
         break;
     }
     if (job->api != BATCH_API_RECORDS) {
-        error->original = batch_item_original(item, request->application, p);
+        error->values = batch_item_own_values(item, request->application, p);
     }
 }
 
@@ -299,8 +299,8 @@ static apr_status_t apply_rows(batch_tx_t *tx, int *done, batch_row_outcome_t *o
     batch_rows_t rows = {.scope = &application->scope,
                          .items = items,
                          .count = count,
-                         .values = application->settings,
-                         .value_count = application->setting_count,
+                         .values = application->shared,
+                         .value_count = application->shared_count,
                          .deadline = request->deadline,
                          .outcomes = outcomes,
                          .p = ptemp};

@@ -11,13 +11,13 @@
 /** What stays the same for all items of a job. */
 typedef struct batch_application {
     batch_row_scope_t scope;
-    const batch_value_t *settings; /* update: the values to set; else the defaults of the items */
-    int setting_count;
+    const batch_value_t *shared; /* the job's shared_values */
+    int shared_count;
 } batch_application_t;
 
 /**
- * Fills in what the job and its resource say; settings are decoded into p. APR_EGENERAL if they are
- * damaged.
+ * Fills in what the job and its resource say; shared values are decoded into p. APR_EGENERAL if
+ * they are damaged.
  */
 apr_status_t batch_application_make(batch_application_t *application, const batch_job_t *job,
                                     const batch_resource_t *resource, apr_pool_t *p);
@@ -42,12 +42,11 @@ apr_status_t batch_items_decode(batch_item_t **items, batch_segment_t *segment,
                                 apr_pool_t *p);
 
 /**
- * The item as it was sent, for an error of it, in the notation of segments behind a "=", which no
- * JSON text begins with: the key under its column's name, and the values that are not defaults of
- * the request. In p.
+ * The values of an item, for an error of it (batch_item_error_t.values): the key under its column's
+ * name, and those that are not shared ones of the job. In p.
  */
-const char *batch_item_original(const batch_item_t *item, const batch_application_t *application,
-                                apr_pool_t *p);
+const char *batch_item_own_values(const batch_item_t *item, const batch_application_t *application,
+                                  apr_pool_t *p);
 
 /** Is given each error, which is gone after the call. */
 typedef void batch_apply_error_fn(void *baton, const batch_item_error_t *error);

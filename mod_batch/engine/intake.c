@@ -588,7 +588,7 @@ void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const bat
     job->created_by = job->updated_by = actor->name;
     job->created_by_id = job->updated_by_id = actor->id;
     if (plan->property_count) {
-        job->settings = batch_values_encode(plan->properties, plan->property_count, p);
+        job->shared_values = batch_values_encode(plan->properties, plan->property_count, p);
     }
 }
 

@@ -131,7 +131,7 @@ static apr_status_t copy_error(void *baton, const batch_item_error_t *error)
     copy->field = apr_pstrdup(intake->p, error->field);
     copy->code = apr_pstrdup(intake->p, error->code);
     copy->message = apr_pstrdup(intake->p, error->message);
-    copy->original = NULL;
+    copy->original = copy->values = NULL;
     return APR_SUCCESS;
 }
 

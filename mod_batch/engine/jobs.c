@@ -27,7 +27,7 @@ static void apply_request(batch_job_t *job, const batch_operations_request_t *re
     job->warnings = request->operation_count > 1 ? SEVERAL_OPERATIONS : NULL;
     job->resource = NULL;
     job->form_id = NULL;
-    job->settings = NULL;
+    job->shared_values = NULL;
     job->action = BATCH_ACTION_DELETE;
     job->total = job->stored = item_count;
     if (!request->operation_count) {
@@ -37,8 +37,8 @@ static void apply_request(batch_job_t *job, const batch_operations_request_t *re
     job->action = (batch_action_e)batch_action_parse(operation->action);
     job->form_id = operation->form_id;
     if (batch_action_is(job->action, BATCH_ACTION_CHANGES)) {
-        job->settings = batch_values_encode((const batch_value_t *)operation->data->elts,
-                                            operation->data->nelts, p);
+        job->shared_values = batch_values_encode((const batch_value_t *)operation->data->elts,
+                                                 operation->data->nelts, p);
     }
 }
 

@@ -10,8 +10,8 @@ static batch_plan_t plan_of(const batch_apply_request_t *request)
     const batch_application_t *application = request->application;
     batch_plan_t plan = {.resource = application->scope.resource,
                          .action = request->job->action,
-                         .properties = application->settings,
-                         .property_count = application->setting_count};
+                         .properties = application->shared,
+                         .property_count = application->shared_count};
 
     return plan;
 }
@@ -52,7 +52,7 @@ static apr_status_t add_errors(batch_tx_t *tx, const batch_apply_request_t *requ
     int i;
 
     request->job->counts.errors++;
-    judged->errors[0].original = batch_item_original(item, request->application, ptemp);
+    judged->errors[0].values = batch_item_own_values(item, request->application, ptemp);
     for (i = 0; request->report && i < judged->error_count; i++) {
         request->report(request->baton, &judged->errors[i]);
     }

@@ -40,6 +40,7 @@ static void report_refusal(void *baton, const batch_item_error_t *error)
     kept->code = apr_pstrdup(p, error->code);
     kept->message = apr_pstrdup(p, error->message);
     kept->original = apr_pstrdup(p, error->original);
+    kept->values = apr_pstrdup(p, error->values);
 }
 
 static apr_status_t wait_for_others(void *baton, batch_tx_t *tx, const batch_item_t *items,

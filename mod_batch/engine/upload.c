@@ -92,8 +92,8 @@ static apr_status_t restore_plan(batch_plan_t *plan, const batch_job_t *job,
     plan->via = job->via;
     plan->save_upload = (int)job->save_upload;
     plan->allow_empty = (int)job->allow_empty;
-    if (job->settings) {
-        rv = batch_values_decode(&properties, &plan->property_count, job->settings, p);
+    if (job->shared_values) {
+        rv = batch_values_decode(&properties, &plan->property_count, job->shared_values, p);
         plan->properties = properties;
     }
     return rv;

@@ -27,6 +27,7 @@ static apr_status_t keep_error(void *baton, const batch_item_error_t *error)
     kept->code = apr_pstrdup(pages->ppage, error->code);
     kept->message = apr_pstrdup(pages->ppage, error->message);
     kept->original = apr_pstrdup(pages->ppage, error->original);
+    kept->values = apr_pstrdup(pages->ppage, error->values);
     return APR_SUCCESS;
 }
 

@@ -24,22 +24,19 @@ struct batch_error_file {
     apr_pool_t *pitem;                /* its strings, and what is made when it is written */
 };
 
-/**
- * The error's original as a value, if it is JSON, or values in the notation of store/segment.h
- * behind a "="; else absent.
- */
-static batch_json_slice_t original_of(const batch_error_file_t *file,
-                                      const batch_item_error_t *error, apr_pool_t *ptemp)
+/** The item of an error as JSON: its original, or made of its values; else absent. */
+static batch_json_slice_t item_of(const batch_error_file_t *file, const batch_item_error_t *error,
+                                  apr_pool_t *ptemp)
 {
     batch_json_slice_t none = {NULL, 0};
     const char *text = error->original;
     apr_size_t length = text ? strlen(text) : 0;
 
-    if (file->resource && length && *text == '=') {
+    if (file->resource && error->values) {
         batch_value_t *values;
         int count;
 
-        if (batch_values_decode(&values, &count, text + 1, ptemp) != APR_SUCCESS) {
+        if (batch_values_decode(&values, &count, error->values, ptemp) != APR_SUCCESS) {
             return none;
         }
         text = batch_item_json(file->resource, NULL, values, count, ptemp);
@@ -83,7 +80,7 @@ static void write_id_only(batch_text_writer_t *writer, const batch_error_file_t 
 static void write_json(batch_text_writer_t *writer, const batch_error_file_t *file,
                        const batch_item_error_t *error, apr_pool_t *ptemp)
 {
-    batch_json_slice_t original = original_of(file, error, ptemp);
+    batch_json_slice_t item = item_of(file, error, ptemp);
 
     batch_write_text(writer, "{\"index\":");
     if (has_index(file, error)) {
@@ -102,8 +99,8 @@ static void write_json(batch_text_writer_t *writer, const batch_error_file_t *fi
     batch_write_text_member(writer, "code", error->code);
     batch_write_text_member(writer, "message", error->message);
     batch_write_text(writer, ",\"item\":");
-    if (original.text) {
-        batch_write_bytes(writer, original.text, original.length);
+    if (item.text) {
+        batch_write_bytes(writer, item.text, item.length);
     } else {
         write_id_only(writer, file, error);
     }
@@ -127,7 +124,7 @@ static void write_id_cells(batch_text_writer_t *writer, const batch_error_file_t
 static void write_csv(batch_text_writer_t *writer, const batch_error_file_t *file,
                       const batch_item_error_t *error, apr_pool_t *ptemp)
 {
-    batch_json_slice_t original = original_of(file, error, ptemp);
+    batch_json_slice_t item = item_of(file, error, ptemp);
 
     if (error->line > 0) {
         batch_write_number(writer, error->line);
@@ -144,9 +141,9 @@ static void write_csv(batch_text_writer_t *writer, const batch_error_file_t *fil
     batch_write_text_cell(writer, error->message, ptemp);
     if (file->columns->nelts) {
         batch_write_text(writer, ",");
-        if (original.text) {
-            batch_write_item_cells(writer, file->columns, file->has_header, original.text,
-                                   original.length, ptemp);
+        if (item.text) {
+            batch_write_item_cells(writer, file->columns, file->has_header, item.text, item.length,
+                                   ptemp);
         } else {
             write_id_cells(writer, file, error, ptemp);
         }
@@ -232,8 +229,9 @@ static void add_error(batch_error_file_t *file, const batch_item_error_t *error)
 
     item->message = apr_pstrcat(file->pitem, item->message, "; ", other ? error->field : "",
                                 other ? ": " : "", error->message, NULL);
-    if (!item->original) {
+    if (!item->original && !item->values) {
         item->original = apr_pstrdup(file->pitem, error->original);
+        item->values = apr_pstrdup(file->pitem, error->values);
     }
 }
 
@@ -254,6 +252,7 @@ static apr_status_t gather(batch_error_file_t *file, const batch_item_error_t *e
         item->code = apr_pstrdup(file->pitem, error->code);
         item->message = apr_pstrdup(file->pitem, error->message ? error->message : "");
         item->original = apr_pstrdup(file->pitem, error->original);
+        item->values = apr_pstrdup(file->pitem, error->values);
         file->waiting = 1;
     }
     return rv;

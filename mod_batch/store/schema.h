@@ -103,7 +103,7 @@ struct batch_schema_step {
     " owner_pid " number " NOT NULL DEFAULT 0,"                                                    \
     " owner_start_time " number " NOT NULL DEFAULT 0,"                                             \
     " lease_until " number " NOT NULL DEFAULT 0,"                                                  \
-    " settings " text ","                                                                          \
+    " shared_values " text ","                                                                     \
     " operations " text ","                                                                        \
     " target " text ","                                                                            \
     " section " text ","                                                                           \
@@ -160,12 +160,14 @@ struct batch_schema_step {
         BATCH_STEP_ADD("batch_jobs", "cleanup_again", "bigint NOT NULL DEFAULT 0")
 
 /*
- * Version 3: names that are no reserved words; a job that is being received has a status of its own
- * (it had "none" for its API), and indexes that are made for that have other names.
+ * Version 3: names that are no reserved words, and that say what they are; a job that is being
+ * received has a status of its own (it had "none" for its API), and indexes that are made for that
+ * have other names.
  */
 #define BATCH_STEPS_3                                                                              \
     BATCH_STEP_RENAME("batch_jobs", "cursor", "position"),                                         \
         BATCH_STEP_RENAME("batch_kept", "keys", "row_keys"),                                       \
+        BATCH_STEP_RENAME("batch_jobs", "settings", "shared_values"),                              \
         BATCH_STEP("UPDATE batch_jobs SET api = 'resources', status = 'receiving'"                 \
                    " WHERE api = 'none'"),                                                         \
         BATCH_STEP("DROP INDEX IF EXISTS batch_jobs_receiving"),                                   \

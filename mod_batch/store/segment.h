@@ -64,7 +64,7 @@ void batch_segment_reader_init(batch_segment_reader_t *reader, batch_segment_t *
  */
 apr_status_t batch_segment_read(batch_segment_reader_t *reader, batch_item_t *item);
 
-/** A list of values as one string of the same notation, in p (batch_job_t.settings). */
+/** A list of values as one string of the same notation, in p (batch_job_t.shared_values). */
 const char *batch_values_encode(const batch_value_t *values, int count, apr_pool_t *p);
 
 /** The values of such a string, allocated in p. APR_EGENERAL if it is damaged. */

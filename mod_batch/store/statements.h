@@ -18,8 +18,8 @@
 
 /*
  * The columns of batch_jobs that a batch_job_t shows, in the order in which they are read and
- * inserted: X(KIND, column, member). settings and operations, which may be large, stand behind them
- * at the end of the row, and are left out of lists.
+ * inserted: X(KIND, column, member). shared_values and operations, which may be large, stand behind
+ * them at the end of the row, and are left out of lists.
  */
 #define BATCH_JOB_COLUMN_LIST(X)                                                                   \
     X(TEXT, id, id)                                                                                \
@@ -93,12 +93,12 @@
 
 /* What is read: without what may be large, and with it. */
 #define BATCH_JOB_COLUMNS     BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME) "seq"
-#define BATCH_JOB_COLUMNS_ALL BATCH_JOB_COLUMNS ", settings, operations"
+#define BATCH_JOB_COLUMNS_ALL BATCH_JOB_COLUMNS ", shared_values, operations"
 
 /* What is inserted. */
 #define BATCH_JOB_INSERTED                                                                         \
     BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_NAME)                                                       \
-    "settings, operations, owner_host, owner_pid, owner_start_time, seq"
+    "shared_values, operations, owner_host, owner_pid, owner_start_time, seq"
 #define BATCH_JOB_FORMATS BATCH_JOB_COLUMN_LIST(BATCH_COLUMN_FORMAT) "%s, %s, %s, %lld, %lld, %lld"
 
 /*
@@ -222,7 +222,7 @@
     SAME(BATCH_SQL_JOB_COUNT, "SELECT count(*) FROM batch_jobs WHERE " BATCH_SQL_TEXT_LISTED       \
                               " AND " BATCH_SQL_TEXT_FITS)                                         \
     SAME(BATCH_SQL_JOB_UPDATE,                                                                     \
-         "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, settings = %s,"          \
+         "UPDATE batch_jobs SET resource = %s, action = %s, form_id = %s, shared_values = %s,"     \
          " operations = %s, warnings = %s, status = %s, status_rank = %lld, total = %lld,"         \
          " stored = %lld, queued_at = %lld, target = %s, section = %s, generation = %s,"           \
          " judge_again = %lld, updated_by = %s, updated_by_id = %s, updated_at = %lld, revision "  \

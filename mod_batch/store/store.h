@@ -259,14 +259,15 @@ typedef apr_status_t batch_job_fn(void *baton, const batch_job_t *job);
 
 /**
  * Calls fn for each job that query selects, in its order; sets *total (before the first call) to
- * how many there are in all. The jobs come without settings and operations, which may be large.
+ * how many there are in all. The jobs come without shared_values and operations, which may be
+ * large.
  */
 apr_status_t batch_tx_job_list(batch_tx_t *tx, apr_int64_t *total, const batch_job_query_t *query,
                                batch_job_fn *fn, void *baton, apr_pool_t *ptemp);
 
 /**
  * Writes back what the API may change in a job that is not running: resource, action, form_id,
- * settings, operations, warnings, status, total, queued_at, target, section, judge_again,
+ * shared_values, operations, warnings, status, total, queued_at, target, section, judge_again,
  * updated_by and updated_by_id.
  * Sets updated_at and revision. BATCH_ECONFLICT if the row's revision is no longer the job's.
  */

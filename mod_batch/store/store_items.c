@@ -63,6 +63,19 @@ apr_status_t batch_tx_errors_insert(batch_tx_t *tx, const batch_job_t *job,
     return tx->connection->driver->errors_insert(tx, job, errors, count);
 }
 
+const char *batch_error_shown(const batch_item_error_t *error, apr_pool_t *p)
+{
+    return error->values ? apr_pstrcat(p, "=", error->values, NULL) : error->original;
+}
+
+static void read_shown(batch_item_error_t *error, const char *text)
+{
+    int has_values = text && *text == '=';
+
+    error->values = has_values ? text + 1 : NULL;
+    error->original = has_values ? NULL : text;
+}
+
 /* Reads a window and hands its errors out. *count: how many. */
 static apr_status_t read_window(batch_tx_t *tx, int *count, const batch_job_t *job,
                                 batch_error_cursor_t *cursor, apr_int64_t limit,
@@ -82,9 +95,9 @@ static apr_status_t read_window(batch_tx_t *tx, int *count, const batch_job_t *j
                                     .id = batch_row_text(connection, row, 3, NULL),
                                     .field = batch_row_text(connection, row, 4, NULL),
                                     .code = batch_row_text(connection, row, 5, NULL),
-                                    .message = batch_row_text(connection, row, 6, NULL),
-                                    .original = batch_row_text(connection, row, 7, NULL)};
+                                    .message = batch_row_text(connection, row, 6, NULL)};
 
+        read_shown(&error, batch_row_text(connection, row, 7, NULL));
         rv = fn(baton, &error);
         cursor->ordinal = error.ordinal;
         cursor->number = batch_row_number(connection, row, 1);

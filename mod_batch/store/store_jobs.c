@@ -135,7 +135,7 @@ apr_status_t batch_tx_job_read(batch_tx_t *tx, batch_job_t *job, batch_row_t *ro
     }
     job->seq = batch_row_number(connection, row, MEMBER_COUNT);
     if (all) {
-        job->settings = batch_row_text(connection, row, MEMBER_COUNT + 1, p);
+        job->shared_values = batch_row_text(connection, row, MEMBER_COUNT + 1, p);
         job->operations = batch_row_text(connection, row, MEMBER_COUNT + 2, p);
     }
     return APR_SUCCESS;
@@ -260,7 +260,7 @@ apr_status_t batch_tx_job_insert_placed(batch_tx_t *tx, batch_job_t *job,
     for (i = 0; i < MEMBER_COUNT; i++) {
         values[i] = member_value(job, &members[i]);
     }
-    values[MEMBER_COUNT] = job->settings;
+    values[MEMBER_COUNT] = job->shared_values;
     values[MEMBER_COUNT + 1] = job->operations;
     values[MEMBER_COUNT + 2] = owner->host;
     values[MEMBER_COUNT + 3] = &owner->pid;
@@ -282,7 +282,7 @@ apr_status_t batch_tx_job_update(batch_tx_t *tx, batch_job_t *job)
     const void *values[] = {job->resource,
                             batch_action_name(job->action),
                             job->form_id,
-                            job->settings,
+                            job->shared_values,
                             job->operations,
                             job->warnings,
                             batch_status_name(job->status),

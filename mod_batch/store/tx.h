@@ -68,6 +68,12 @@ extern const char batch_row_strayed[], batch_row_alike[];
 /** Notes a failure of the database; returns the status that it means. doing: for the message. */
 apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing);
 
+/**
+ * What the column batch_errors.original has of an error: the original, or the values behind a "=",
+ * which no JSON text begins with; in p. batch_tx_errors_read takes it apart.
+ */
+const char *batch_error_shown(const batch_item_error_t *error, apr_pool_t *p);
+
 /** Runs one of the module's own statements that returns no rows. rows may be NULL. */
 apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e statement,
                               const void **values);
@@ -96,7 +102,7 @@ const apr_int64_t *batch_status_rank(batch_status_e status);
 apr_status_t batch_tx_job_read(batch_tx_t *tx, batch_job_t *job, batch_row_t *row, int all,
                                apr_pool_t *p);
 
-/** Reads a job by its seq in p, without settings and operations. BATCH_ENOTFOUND */
+/** Reads a job by its seq in p, without shared_values and operations. BATCH_ENOTFOUND */
 apr_status_t batch_tx_job_by_seq(batch_tx_t *tx, batch_job_t *job, apr_int64_t seq, apr_pool_t *p);
 
 /**

@@ -42,12 +42,12 @@ static apr_status_t write_file(batch_file_e format, const char *const *columns,
 
 static const char *const id_column[] = {"id", NULL};
 
-/* ordinal, line, id, field, code, message, original */
+/* ordinal, line, id, field, code, message, original, values */
 static const batch_item_error_t errors[] = {
-    {3, 0, "r\"1", NULL, "not_found", "no record of form F, has this id", NULL},
+    {3, 0, "r\"1", NULL, "not_found", "no record of form F, has this id", NULL, NULL},
     {4, 7, NULL, "name", "refused", "too\nlong \xff",
-     "{\"id\":\"x\", \"n\":12345678901234567890123}"},
-    {5, 0, "b", NULL, "refused", "bad", "{\"id\":"},
+     "{\"id\":\"x\", \"n\":12345678901234567890123}", NULL},
+    {5, 0, "b", NULL, "refused", "bad", "{\"id\":", NULL},
 };
 
 static void test_json(void)
@@ -72,10 +72,11 @@ static void test_csv(void)
     static const char *const columns[] = {"id", "n", "a,b", NULL};
     static const batch_item_error_t rich[] = {
         {0, 2, NULL, NULL, "c", "m",
-         "{\"n\":null,\"id\":\" x \",\"a,b\":\"say \\\"hi\\\"\\r\\nthere\\u0000\",\"z\":1}"},
-        {1, 3, NULL, NULL, "c", "m", "{\"a,b\":[1, {\"x\":\"y\"}],\"n\":-1.50e3,\"id\":true}"},
-        {2, 4, "e", NULL, "c", "m", "[\"not an object\"]"},
-        {3, 5, "e", NULL, "c", "m", "{\"id\":\"\",\"n\":\"a\\nb\",\"\\u0061,b\":\"#N/A\"}"},
+         "{\"n\":null,\"id\":\" x \",\"a,b\":\"say \\\"hi\\\"\\r\\nthere\\u0000\",\"z\":1}", NULL},
+        {1, 3, NULL, NULL, "c", "m", "{\"a,b\":[1, {\"x\":\"y\"}],\"n\":-1.50e3,\"id\":true}",
+         NULL},
+        {2, 4, "e", NULL, "c", "m", "[\"not an object\"]", NULL},
+        {3, 5, "e", NULL, "c", "m", "{\"id\":\"\",\"n\":\"a\\nb\",\"\\u0061,b\":\"#N/A\"}", NULL},
     };
 
     write_file(BATCH_FILE_CSV, id_column, errors, 0);
@@ -130,7 +131,7 @@ static void test_csv_reads_back(void)
                                          "\r\n", ",",   " ",  " a",   "a ",     "'",  "\xc3\xa9"};
 
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-        batch_item_error_t error = {1, 0, values[i], NULL, "c", "m", NULL};
+        batch_item_error_t error = {1, 0, values[i], NULL, "c", "m", NULL, NULL};
         struct csv_parser parser;
         cells_t cells = {"", 0, 0};
 

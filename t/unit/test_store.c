@@ -26,7 +26,7 @@ static void test_insert_and_get(void)
     batch_job_t job = new_job("acme"), found;
     apr_time_t before = apr_time_now();
 
-    job.settings = "1;6:status,4:good,";
+    job.shared_values = "1;6:status,4:good,";
     job.operations = "[{\"x\":\"%s % '\\\"ü\"}]";
     job.warnings = "[\"one\"]";
     job.total = 7;
@@ -37,7 +37,7 @@ static void test_insert_and_get(void)
     is_number(get(&found, job.id, "acme", BATCH_API_RECORDS), APR_SUCCESS, "it is found");
     is_number(found.seq, job.seq, "as the same");
     is_string(found.id, job.id, "by its id");
-    is_string(found.settings, job.settings, "settings");
+    is_string(found.shared_values, job.shared_values, "shared values");
     is_string(found.operations, job.operations, "operations, with every sign in them");
     is_string(found.warnings, job.warnings, "warnings");
     is_string(found.form_id, "form-1", "form");
@@ -63,7 +63,7 @@ static void test_insert_and_get(void)
     job.resource = job.form_id = NULL;
     is_number(put(&job), APR_SUCCESS, "a job without operations");
     found = again(&job);
-    ok(found.seq == job.seq && !found.resource && !found.form_id && !found.settings &&
+    ok(found.seq == job.seq && !found.resource && !found.form_id && !found.shared_values &&
            !found.operations && !found.warnings,
        "has none");
 }
@@ -77,7 +77,7 @@ static void test_update_and_delete(void)
     old = job;
     job.action = BATCH_ACTION_UPDATE;
     job.form_id = "form-2";
-    job.settings = "0;";
+    job.shared_values = "0;";
     job.operations = "[]";
     job.status = BATCH_STATUS_QUEUED;
     job.total = 3;
@@ -88,7 +88,7 @@ static void test_update_and_delete(void)
     is_number(job.revision, 2, "moves the revision");
     found = again(&job);
     ok(found.action == BATCH_ACTION_UPDATE && !strcmp(found.form_id, "form-2") &&
-           !strcmp(found.settings, "0;") && !strcmp(found.operations, "[]") &&
+           !strcmp(found.shared_values, "0;") && !strcmp(found.operations, "[]") &&
            found.status == BATCH_STATUS_QUEUED && found.total == 3 && found.queued_at == 1234 &&
            !strcmp(found.updated_by, "Bob Baker") && !strcmp(found.updated_by_id, "bob-id") &&
            !strcmp(found.created_by, "Alice Archer") && found.revision == 2 &&
@@ -146,7 +146,7 @@ static apr_status_t note_job(void *baton, const batch_job_t *job)
 {
     listing_t *listing = baton;
 
-    listing->leaked = listing->leaked || job->operations || job->settings;
+    listing->leaked = listing->leaked || job->operations || job->shared_values;
     listing->seqs[listing->count++] = job->seq;
     return listing->count == listing->stop_after ? APR_EOF : APR_SUCCESS;
 }
@@ -313,8 +313,8 @@ static apr_status_t store_errors(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     (void)ptemp;
     for (i = 99; rv == APR_SUCCESS && i >= 0; i--) { /* backwards: they come out in order */
         batch_item_error_t errors[] = {
-            {i, 1, "id", NULL, "first", "one", NULL},
-            {i, 2, NULL, "field", "second", "two", "{\"a\":1}"},
+            {i, 1, "id", NULL, "first", "one", NULL, "1;2:id,1:1,"},
+            {i, 2, NULL, "field", "second", "two", "{\"a\":1}", NULL},
         };
         rv = batch_tx_errors_insert(tx, &belongings->job, errors, 2);
     }
@@ -332,7 +332,8 @@ static apr_status_t note_error(void *baton, const batch_item_error_t *error)
                           !strcmp(error->message, second ? "two" : "one") &&
                           (second ? !error->id : !strcmp(error->id, "id")) &&
                           (second ? !strcmp(error->field, "field") : !error->field) &&
-                          (second ? !strcmp(error->original, "{\"a\":1}") : !error->original);
+                          (second ? !strcmp(error->original, "{\"a\":1}") : !error->original) &&
+                          (second ? !error->values : !strcmp(error->values, "1;2:id,1:1,"));
     belongings->seen++;
     return APR_SUCCESS;
 }

@@ -105,7 +105,7 @@ static void *APR_THREAD_FUNC put_in_thread(apr_thread_t *thread, void *data)
     (void)thread;
     apr_pool_create(&p, NULL);
     if (batch_store_write(store, insert_job, data, &error, p) == APR_SUCCESS) {
-        ((batch_job_t *)data)->settings = "done";
+        ((batch_job_t *)data)->shared_values = "done";
     }
     apr_pool_destroy(p);
     return NULL;
@@ -148,7 +148,7 @@ static void test_lock(void)
     apr_sleep(apr_time_from_msec(100)); /* so that it most likely waits; it is right either way */
     let_go_of(&holder);
     apr_thread_join(&rv, thread);
-    is_string(job.settings, "done", "a write waits for the lock");
+    is_string(job.shared_values, "done", "a write waits for the lock");
 }
 
 static apr_status_t nested(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)

@@ -167,15 +167,15 @@ static const char *errors_of(batch_file_e format, const char *header,
 
 static void test_errors(void)
 {
-    const char *encoded = apr_pstrcat(pool, "=", batch_values_encode(values, 3, pool), NULL);
+    const char *encoded = batch_values_encode(values, 3, pool);
     const batch_item_error_t errors[] = {
-        {1, 4, "k", "size", "wrong_type", "bad size", "{\"key\":\"k\",\"size\":\"x\"}"},
-        {1, 4, "k", "name", "missing", "no name", NULL},
-        {1, 4, "k", "name", "missing", "really", NULL},
-        {2, 5, NULL, NULL, "refused", "by a trigger", encoded},
-        {3, 0, NULL, NULL, "too_large", "too much", NULL},
-        {100, 0, "row", NULL, "refused", "stays", NULL},
-        {101, 0, NULL, NULL, "refused", "=damaged", "=3;"},
+        {1, 4, "k", "size", "wrong_type", "bad size", "{\"key\":\"k\",\"size\":\"x\"}", NULL},
+        {1, 4, "k", "name", "missing", "no name", NULL, NULL},
+        {1, 4, "k", "name", "missing", "really", NULL, NULL},
+        {2, 5, NULL, NULL, "refused", "by a trigger", NULL, encoded},
+        {3, 0, NULL, NULL, "too_large", "too much", NULL, NULL},
+        {100, 0, "row", NULL, "refused", "stays", NULL, NULL},
+        {101, 0, NULL, NULL, "refused", "=damaged", NULL, "3;"},
     };
 
     is_string(errors_of(BATCH_FILE_JSON, NULL, errors, 0), "[]", "no errors");
@@ -206,7 +206,7 @@ static void test_errors(void)
 /* Neither a file of items nor one of errors holds on to what it has written. */
 static void test_memory(void)
 {
-    batch_item_error_t error = {0, 1, "k", "size", "wrong_type", "bad", "{\"size\":\"x\"}"};
+    batch_item_error_t error = {0, 1, "k", "size", "wrong_type", "bad", "{\"size\":\"x\"}", NULL};
     batch_job_t job = {.received = 1000000};
     batch_error_file_t *errors;
     batch_upload_file_t *file;

@@ -40,8 +40,8 @@ static int take_errors(const char **lists[LISTS], const batch_item_error_t *erro
         lists[FIELD][i] = error->field;
         lists[CODE][i] = error->code;
         lists[MESSAGE][i] = error->message;
-        lists[ORIGINAL][i] = error->original;
-        bytes += length_of(error->id) + length_of(error->message) + length_of(error->original);
+        lists[ORIGINAL][i] = batch_error_shown(error, p);
+        bytes += length_of(error->id) + length_of(error->message) + length_of(lists[ORIGINAL][i]);
     }
     return i;
 }

@@ -424,16 +424,23 @@ apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, batch_rows_t *rows)
 apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                          const batch_item_error_t *errors, int count)
 {
-    apr_status_t rv = APR_SUCCESS;
+    apr_pool_t *p;
+    apr_status_t rv = apr_pool_create(&p, tx->p);
     int i;
 
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
     for (i = 0; rv == APR_SUCCESS && i < count; i++) {
         const batch_item_error_t *error = &errors[i];
+        const char *shown = batch_error_shown(error, p);
         const void *values[] = {&job->seq,    &error->ordinal, &error->line,   error->id,
-                                error->field, error->code,     error->message, error->original,
+                                error->field, error->code,     error->message, shown,
                                 &job->seq,    &error->ordinal};
         rv = batch_tx_execute(tx, NULL, BATCH_SQL_ERROR_INSERT, values);
+        apr_pool_clear(p);
     }
+    apr_pool_destroy(p);
     return rv;
 }
 
