@@ -188,7 +188,7 @@ sub at_point
     if ($receiving) {
         # Who asked has heard nothing: the batch is there as a whole, or not at all.
         push @faults, 'the create was answered' if $batch && $signal eq 'KILL';
-        my ($id) = $self->{sql}->("SELECT id FROM batch_jobs WHERE api = 'resources'");
+        my ($id) = $self->{sql}->("SELECT id FROM batch_jobs WHERE status <> 'receiving'");
         push @faults, 'the batch is not there' if $point eq 'received' && !$id;
         $batch = $id ? {id => $id, counts => [@{(requests())[0]}[1 .. 5]]} : undef;
     }

@@ -153,7 +153,7 @@ sub faults
     my @counts = qw(created updated deleted overwritten errors);
     my @members = (qw(checksum mode status queued_at started_at completed_at), @counts, 'id');
     foreach my $line ($self->{sql}->('SELECT ' . join(', ', @members)
-        . " FROM batch_jobs WHERE resource = 'turn' AND api = 'resources' ORDER BY started_at, queued_at, seq"))
+        . " FROM batch_jobs WHERE resource = 'turn' AND status <> 'receiving' ORDER BY started_at, queued_at, seq"))
     {
         my %batch;
         @batch{@members} = split /\|/, $line;
