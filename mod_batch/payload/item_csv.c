@@ -7,6 +7,7 @@
 
 #include "engine/validation.h"
 #include "payload/header_words.h"
+#include "payload/item_json.h"
 #include "payload/json_reader.h"
 #include "payload/request_shape.h"
 #include "text/utf8.h"
@@ -204,17 +205,6 @@ void batch_csv_header_read(batch_csv_header_t *header, const batch_text_buffer_t
 /* ---- Items ------------------------------------------------------------------------------------
  */
 
-/** Says what is wrong with the item; the first thing counts. */
-static void wrong(batch_source_item_t *item, const char *code, const char *field,
-                  const char *message)
-{
-    if (!item->wrong) {
-        item->wrong = code;
-        item->field = field;
-        item->message = message;
-    }
-}
-
 /** The item as a JSON object; which of its members are no strings their kinds say. */
 static const char *make_original(const batch_source_item_t *item, apr_pool_t *p)
 {
@@ -274,16 +264,17 @@ static void refuse_byte(batch_source_item_t *item, const batch_value_t *value, c
 
     if (memchr(cell, '\0', length)) {
         place = (apr_size_t)((const char *)memchr(cell, '\0', length) - cell);
-        wrong(item, "nul_byte", value->name,
-              apr_psprintf(p, "has a byte NUL (byte %" APR_SIZE_T_FMT " of the cell in column %d)",
-                           place + 1, column));
+        batch_item_wrong(
+            item, "nul_byte", value->name,
+            apr_psprintf(p, "has a byte NUL (byte %" APR_SIZE_T_FMT " of the cell in column %d)",
+                         place + 1, column));
         return;
     }
-    wrong(item, "invalid_utf8", value->name,
-          apr_psprintf(p,
-                       "has the byte 0x%02X, which is not UTF-8 (byte %" APR_SIZE_T_FMT
-                       " of the cell in column %d): save the file as CSV in UTF-8",
-                       (unsigned char)cell[place], place + 1, column));
+    batch_item_wrong(item, "invalid_utf8", value->name,
+                     apr_psprintf(p,
+                                  "has the byte 0x%02X, which is not UTF-8 (byte %" APR_SIZE_T_FMT
+                                  " of the cell in column %d): save the file as CSV in UTF-8",
+                                  (unsigned char)cell[place], place + 1, column));
 }
 
 /** A cell with bytes that no text may have, as U+FFFD; in p. */
@@ -372,7 +363,7 @@ static void refuse_large(batch_source_item_t *item, const batch_csv_header_t *he
 {
     item->value_count = 0;
     item->unreadable = 1;
-    wrong(
+    batch_item_wrong(
         item, "too_large", NULL,
         apr_psprintf(p, "the row has more than %" APR_INT64_T_FMT " bytes", header->max_item_size));
 }
@@ -400,15 +391,16 @@ void batch_csv_row_read(batch_source_item_t *item, const batch_csv_header_t *hea
         /* Its cells may not stand under their names. */
         item->unreadable = 1;
         item->wrong = NULL;
-        wrong(item, "wrong_cell_count", NULL,
-              apr_psprintf(p, "the row has %d cells, and the header row %d",
-                           cells - header->skipped, columns - header->skipped));
+        batch_item_wrong(item, "wrong_cell_count", NULL,
+                         apr_psprintf(p, "the row has %d cells, and the header row %d",
+                                      cells - header->skipped, columns - header->skipped));
         item->original = make_array(header, text, length, p);
         return;
     }
     if (header->skipped && !item->value_count) {
         item->unreadable = 1;
-        wrong(item, "empty", NULL, "the row has no values: its item is not in the error file");
+        batch_item_wrong(item, "empty", NULL,
+                         "the row has no values: its item is not in the error file");
     }
     item->make_original = make_original;
 }

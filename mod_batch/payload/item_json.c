@@ -79,9 +79,8 @@ batch_item_parser_t *batch_item_parser_make(const batch_resource_t *resource, ap
     return parser;
 }
 
-/** Says what is wrong with the item; the first thing counts. */
-static void wrong(batch_source_item_t *item, const char *code, const char *field,
-                  const char *message)
+void batch_item_wrong(batch_source_item_t *item, const char *code, const char *field,
+                      const char *message)
 {
     if (!item->wrong) {
         item->wrong = code;
@@ -108,7 +107,7 @@ static void refuse_repeated(reading_t *reading, const char *name)
 {
     apr_array_header_t *values = reading->parser->values;
 
-    wrong(reading->item, "repeated_member", name, "is given twice");
+    batch_item_wrong(reading->item, "repeated_member", name, "is given twice");
     for (int i = 0; i < values->nelts; i++) {
         batch_value_t *value = &APR_ARRAY_IDX(values, i, batch_value_t);
 
@@ -173,7 +172,7 @@ static void string_read(reading_t *reading, batch_value_t *value, char *from, ch
     value->value = batch_json_string_decode(&length, from, length, reading->p);
     if (strlen(value->value) != length) {
         value->kind = BATCH_KIND_BROKEN;
-        wrong(reading->item, "nul_byte", value->name, "must not contain U+0000");
+        batch_item_wrong(reading->item, "nul_byte", value->name, "must not contain U+0000");
     }
 }
 
@@ -251,8 +250,8 @@ static int members_read(reading_t *reading, char *at)
 
         if (place == BATCH_ITEM_MEMBERS) {
             reading->item->unreadable = 1;
-            wrong(reading->item, "too_large", NULL,
-                  "has more than " APR_STRINGIFY(BATCH_ITEM_MEMBERS) " members");
+            batch_item_wrong(reading->item, "too_large", NULL,
+                             "has more than " APR_STRINGIFY(BATCH_ITEM_MEMBERS) " members");
             break;
         }
         value.name = name_read(reading, &at, place++);
@@ -299,7 +298,7 @@ static int item_read(batch_source_item_t *item, batch_item_parser_t *parser, con
     item->original = original;
     if (*text != '{') {
         item->unreadable = 1;
-        wrong(item, "not_an_object", NULL, "the item is not an object");
+        batch_item_wrong(item, "not_an_object", NULL, "the item is not an object");
         return 1;
     }
     copy = original + length + 1;
@@ -329,7 +328,7 @@ void batch_item_parse(batch_source_item_t *item, batch_item_parser_t *parser, co
         item->make_original = NULL;
         item->size = 0;
         item->unreadable = 1;
-        wrong(item, "too_large", NULL, size_message(parser, p));
+        batch_item_wrong(item, "too_large", NULL, size_message(parser, p));
         return;
     }
     if (!item_read(item, parser, text, length, may_wrap, p)) {
@@ -341,6 +340,6 @@ void batch_item_parse(batch_source_item_t *item, batch_item_parser_t *parser, co
     }
     if (length > parser->max_size) {
         item->wrong = NULL;
-        wrong(item, "too_large", NULL, size_message(parser, p));
+        batch_item_wrong(item, "too_large", NULL, size_message(parser, p));
     }
 }

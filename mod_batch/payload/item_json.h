@@ -36,4 +36,8 @@ batch_item_parser_t *batch_item_parser_make(const batch_resource_t *resource, ap
 void batch_item_parse(batch_source_item_t *item, batch_item_parser_t *parser, const char *text,
                       apr_size_t length, apr_pool_t *p);
 
+/** Says what is wrong with the item; the first thing counts. */
+void batch_item_wrong(batch_source_item_t *item, const char *code, const char *field,
+                      const char *message);
+
 #endif

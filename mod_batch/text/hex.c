@@ -28,16 +28,21 @@ int batch_hex_value(char digit)
     return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
+int batch_hex_byte(unsigned char *byte, const char *digits)
+{
+    int high = batch_hex_value(digits[0]);
+    int low = high < 0 ? -1 : batch_hex_value(digits[1]);
+
+    *byte = (unsigned char)(high << 4 | low);
+    return low >= 0;
+}
+
 int batch_hex_read(unsigned char *bytes, apr_size_t length, const char *text)
 {
-    for (apr_size_t i = 0; i < length; i++, text += 2) {
-        int high = batch_hex_value(text[0]);
-        int low = high < 0 ? -1 : batch_hex_value(text[1]);
+    const char *end = text + 2 * length;
 
-        if (low < 0) {
-            return 0;
-        }
-        bytes[i] = (unsigned char)(high << 4 | low);
+    while (text < end && batch_hex_byte(bytes++, text)) {
+        text += 2;
     }
-    return !*text;
+    return text == end && !*end;
 }

@@ -175,21 +175,13 @@ static struct json_object *object_make(reading_t *reading, origin_t *origin, int
     return object;
 }
 
-static struct json_object *string_make(const batch_json_slice_t *text)
-{
-    char *decoded = must_have(malloc(text->length));
-    apr_size_t length = batch_json_string_copy(decoded, text->text, text->length);
-    struct json_object *value = json_object_new_string_len(decoded, (int)length);
-
-    free(decoded);
-    return must_have(value);
-}
-
 static struct json_object *value_make(reading_t *reading, const batch_json_slice_t *text,
                                       int levels)
 {
     origin_t *origin = apr_pcalloc(reading->p, sizeof(*origin));
     struct json_object *value;
+    const char *decoded;
+    apr_size_t length;
 
     origin->text = *text;
     switch (batch_json_kind(text)) {
@@ -200,7 +192,8 @@ static struct json_object *value_make(reading_t *reading, const batch_json_slice
         value = json_object_new_array_ext(1);
         break;
     case BATCH_JSON_STRING:
-        value = string_make(text);
+        decoded = batch_json_string_decode(&length, text->text, text->length, reading->p);
+        value = json_object_new_string_len(decoded, (int)length);
         break;
     case BATCH_JSON_BOOLEAN:
         value = json_object_new_boolean(batch_json_is_true(text));

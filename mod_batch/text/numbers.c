@@ -127,6 +127,7 @@ static int is_plain_integer(const char *text)
 batch_number_e batch_number_integer(const char **spelling, const char *text, apr_pool_t *p)
 {
     const char *digits;
+    apr_int64_t number;
     decimal_t decimal;
 
     *spelling = text;
@@ -147,9 +148,7 @@ batch_number_e batch_number_integer(const char **spelling, const char *text, apr
         return BATCH_NUMBER_BEYOND;
     }
     digits = plain(&decimal, p);
-    errno = 0;
-    (void)strtoll(digits, NULL, 10);
-    if (errno == ERANGE) {
+    if (!batch_number_whole(&number, digits)) {
         return BATCH_NUMBER_BEYOND;
     }
     *spelling = digits;
@@ -180,6 +179,23 @@ batch_number_e batch_number_decimal(const char **spelling, const char *text, apr
                     ? plain(&decimal, p)
                     : with_exponent(&decimal, p);
     return BATCH_NUMBER_GOOD;
+}
+
+int batch_number_whole(apr_int64_t *number, const char *text)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    return !errno && end != text && !*end;
+}
+
+int batch_number_double(double *number, const char *text)
+{
+    char *end;
+
+    *number = strtod(text, &end);
+    return end != text && !*end;
 }
 
 char *batch_number_write(char *to, apr_uint64_t number)

@@ -27,6 +27,12 @@ batch_number_e batch_number_integer(const char **spelling, const char *text, apr
  */
 batch_number_e batch_number_decimal(const char **spelling, const char *text, apr_pool_t *p);
 
+/** Reads text that is a whole number as C has it. 0: it is none, or beyond 64 bits. */
+int batch_number_whole(apr_int64_t *number, const char *text);
+
+/** Reads text that is a number as C has it. 0: it is none. */
+int batch_number_double(double *number, const char *text);
+
 /** Writes a number in decimal, without a NUL: at most 20 digits. Returns where it ends. */
 char *batch_number_write(char *to, apr_uint64_t number);
 

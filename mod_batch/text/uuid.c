@@ -26,17 +26,9 @@ void batch_uuid_write(char text[BATCH_UUID_SIZE], const unsigned char bytes[BATC
 int batch_uuid_read(unsigned char bytes[BATCH_UUID_BYTES], const char *text)
 {
     for (int i = 0; text && i < BATCH_UUID_BYTES; i++, text += 2) {
-        int high, low;
-
-        if (has_dash(i) && *text++ != '-') {
+        if ((has_dash(i) && *text++ != '-') || !batch_hex_byte(&bytes[i], text)) {
             return 0;
         }
-        high = batch_hex_value(text[0]);
-        low = high < 0 ? -1 : batch_hex_value(text[1]);
-        if (low < 0) {
-            return 0;
-        }
-        bytes[i] = (unsigned char)(high << 4 | low);
     }
     return text && !*text;
 }

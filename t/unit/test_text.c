@@ -28,6 +28,7 @@ static void test_hex(apr_pool_t *p)
     ok(!batch_hex_read(read, 4, "001fa0ff0"), "nor one more");
     ok(!batch_hex_read(read, 4, "001ga0ff") && !batch_hex_read(read, 4, "00 fa0ff"), "nor others");
     ok(!batch_hex_read(read, 4, ""), "nor nothing");
+    ok(!batch_hex_byte(read, "f"), "half a byte");
     is_number(batch_hex_value('/'), -1, "the neighbour of 0");
     is_number(batch_hex_value(':'), -1, "the neighbour of 9");
     is_number(batch_hex_value('@'), -1, "the neighbour of A");
@@ -89,11 +90,19 @@ static void test_calendar(void)
 static void test_numbers(void)
 {
     char text[21] = "";
+    apr_int64_t whole;
+    double number;
 
     *batch_number_write(text, 0) = '\0';
     is_string(text, "0", "0");
     *batch_number_write(text, APR_UINT64_MAX) = '\0';
     is_string(text, "18446744073709551615", "the largest number");
+    ok(batch_number_whole(&whole, "-9223372036854775808") && whole == APR_INT64_MIN,
+       "the smallest");
+    ok(!batch_number_whole(&whole, "9223372036854775808"), "one beyond 64 bits");
+    ok(!batch_number_whole(&whole, "") && !batch_number_whole(&whole, "1x"), "no whole number");
+    ok(batch_number_double(&number, "-1.5e2") && number == -150, "one with an exponent");
+    ok(!batch_number_double(&number, "") && !batch_number_double(&number, "1.5x"), "no number");
 }
 
 static void test_buffer(apr_pool_t *p)

@@ -1,11 +1,10 @@
 #include "store/pgsql/types.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
+#include "text/numbers.h"
 #include "text/uuid.h"
 
 /* PostgreSQL's numbers of types, the same everywhere. */
@@ -185,14 +184,11 @@ static int is_integer(const char *text, apr_int64_t least, apr_int64_t most)
 {
     const char *digits = text + (*text == '-');
     apr_int64_t number;
-    char *end;
 
     if (*digits < '0' || *digits > '9' || (*digits == '0' && (digits[1] || digits != text))) {
         return 0;
     }
-    errno = 0;
-    number = strtoll(text, &end, 10);
-    return !errno && !*end && number >= least && number <= most;
+    return batch_number_whole(&number, text) && number >= least && number <= most;
 }
 
 /* The scale of numeric(PRECISION,SCALE); it is rounded to that. */

@@ -2,8 +2,6 @@
  * SQLite: merges, looks and walks. An item is one or two prepared statements, UPDATE and then,
  * where that has changed nothing, INSERT; nothing is allocated for it unless it is refused.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,6 +11,7 @@
 #include "store/sqlite3/failures.h"
 #include "store/sqlite3/rows.h"
 #include "text/moments.h"
+#include "text/numbers.h"
 
 batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx,
                                         const batch_row_scope_t *scope, apr_pool_t *p)
@@ -131,9 +130,8 @@ int batch_sqlite3_run_has_match(const batch_sqlite3_run_t *run)
 static int bind_value(sqlite3_stmt *statement, int parameter, const batch_column_t *column,
                       const char *text)
 {
-    long long whole;
+    apr_int64_t whole;
     double number;
-    char *end;
 
     if (!text) {
         return sqlite3_bind_null(statement, parameter);
@@ -142,15 +140,12 @@ static int bind_value(sqlite3_stmt *statement, int parameter, const batch_column
     case BATCH_STORED_BOOLEAN:
         return sqlite3_bind_int(statement, parameter, !strcmp(text, "true") || !strcmp(text, "1"));
     case BATCH_STORED_INTEGER:
-        errno = 0;
-        whole = strtoll(text, &end, 10);
-        if (!errno && end != text && !*end) {
+        if (batch_number_whole(&whole, text)) {
             return sqlite3_bind_int64(statement, parameter, whole);
         }
         break;
     case BATCH_STORED_DOUBLE:
-        number = strtod(text, &end);
-        if (end != text && !*end) {
+        if (batch_number_double(&number, text)) {
             return sqlite3_bind_double(statement, parameter, number);
         }
         break;

@@ -5,8 +5,6 @@
  */
 #include "store/sqlite3/rows.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <sqlite3.h>
@@ -15,6 +13,7 @@
 
 #include "store/sqlite3/failures.h"
 #include "text/moments.h"
+#include "text/numbers.h"
 
 /* A list of SQL pieces and of the values for their parameters. */
 typedef struct sql_builder {
@@ -79,23 +78,6 @@ static int add_where(sql_builder_t *builder, const batch_row_scope_t *scope)
     return key;
 }
 
-static int parse_integer(apr_int64_t *number, const char *text)
-{
-    char *end;
-
-    errno = 0;
-    *number = strtoll(text, &end, 10);
-    return !errno && end != text && !*end;
-}
-
-static int parse_number(double *number, const char *text)
-{
-    char *end;
-
-    *number = strtod(text, &end);
-    return end != text && !*end;
-}
-
 /* Adds a value in the form that its column's type has in SQLite. */
 static void add_typed(sql_builder_t *builder, const batch_resource_t *resource,
                       const batch_value_t *value)
@@ -112,13 +94,13 @@ static void add_typed(sql_builder_t *builder, const batch_resource_t *resource,
         add_value(builder, "%lld", integer);
         return;
     case BATCH_STORED_INTEGER:
-        if (parse_integer(integer, value->value)) {
+        if (batch_number_whole(integer, value->value)) {
             add_value(builder, "%lld", integer);
             return;
         }
         break;
     case BATCH_STORED_DOUBLE:
-        if (parse_number(number, value->value)) {
+        if (batch_number_double(number, value->value)) {
             add_value(builder, "%lf", number);
             return;
         }
