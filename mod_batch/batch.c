@@ -92,13 +92,6 @@ const batch_value_t *batch_value_find(const batch_value_t *values, int count, co
 /* ---- Words --------------------------------------------------------------------------------- */
 
 #define BATCH_WORD_ENTRY(symbol, word) word,
-static const char *const api_words[] = {BATCH_API_LIST(BATCH_WORD_ENTRY)};
-static const char *const status_words[] = {BATCH_STATUS_LIST(BATCH_WORD_ENTRY)};
-static const char *const keys_words[] = {BATCH_KEYS_LIST(BATCH_WORD_ENTRY)};
-static const char *const mode_words[] = {BATCH_MODE_LIST(BATCH_WORD_ENTRY)};
-static const char *const via_words[] = {BATCH_VIA_LIST(BATCH_WORD_ENTRY)};
-static const char *const duplicates_words[] = {BATCH_DUPLICATES_LIST(BATCH_WORD_ENTRY)};
-static const char *const phase_words[] = {BATCH_PHASE_LIST(BATCH_WORD_ENTRY)};
 
 static const char *word_of(const char *const *words, int count, int symbol)
 {
@@ -117,10 +110,25 @@ static int symbol_of(const char *const *words, int count, const char *word)
     return -1;
 }
 
-const char *batch_api_name(batch_api_e api)
-{
-    return word_of(api_words, BATCH_API_COUNT, (int)api);
-}
+/* batch_X_name and batch_X_parse of words that a list gives (batch.h). */
+#define BATCH_WORDS(x, list, count)                                                                \
+    static const char *const x##_words[] = {list(BATCH_WORD_ENTRY)};                               \
+    const char *batch_##x##_name(batch_##x##_e symbol)                                             \
+    {                                                                                              \
+        return word_of(x##_words, count, (int)symbol);                                             \
+    }                                                                                              \
+    int batch_##x##_parse(const char *word)                                                        \
+    {                                                                                              \
+        return symbol_of(x##_words, count, word);                                                  \
+    }
+
+BATCH_WORDS(api, BATCH_API_LIST, BATCH_API_COUNT)
+BATCH_WORDS(status, BATCH_STATUS_LIST, BATCH_STATUS_COUNT)
+BATCH_WORDS(keys, BATCH_KEYS_LIST, BATCH_KEYS_COUNT)
+BATCH_WORDS(mode, BATCH_MODE_LIST, BATCH_MODE_COUNT)
+BATCH_WORDS(via, BATCH_VIA_LIST, BATCH_VIA_COUNT)
+BATCH_WORDS(duplicates, BATCH_DUPLICATES_LIST, BATCH_DUPLICATES_COUNT)
+BATCH_WORDS(phase, BATCH_PHASE_LIST, BATCH_PHASE_COUNT)
 
 const char *batch_action_names(unsigned actions, apr_pool_t *p)
 {
@@ -142,19 +150,9 @@ const char *batch_action_name(batch_action_e action)
                                                            : "unknown";
 }
 
-const char *batch_status_name(batch_status_e status)
-{
-    return word_of(status_words, BATCH_STATUS_COUNT, (int)status);
-}
-
 const char *batch_type_name(batch_type_e type)
 {
     return (int)type >= 0 && type < BATCH_TYPE_COUNT ? batch_type_rows[type].word : "unknown";
-}
-
-int batch_api_parse(const char *word)
-{
-    return symbol_of(api_words, BATCH_API_COUNT, word);
 }
 
 int batch_action_parse(const char *word)
@@ -169,11 +167,6 @@ int batch_action_parse(const char *word)
     return -1;
 }
 
-int batch_status_parse(const char *word)
-{
-    return symbol_of(status_words, BATCH_STATUS_COUNT, word);
-}
-
 int batch_type_parse(const char *word)
 {
     int type;
@@ -184,56 +177,6 @@ int batch_type_parse(const char *word)
         }
     }
     return -1;
-}
-
-const char *batch_keys_name(batch_keys_e keys)
-{
-    return word_of(keys_words, BATCH_KEYS_COUNT, (int)keys);
-}
-
-int batch_keys_parse(const char *word)
-{
-    return symbol_of(keys_words, BATCH_KEYS_COUNT, word);
-}
-
-const char *batch_mode_name(batch_mode_e mode)
-{
-    return word_of(mode_words, BATCH_MODE_COUNT, (int)mode);
-}
-
-int batch_mode_parse(const char *word)
-{
-    return symbol_of(mode_words, BATCH_MODE_COUNT, word);
-}
-
-const char *batch_via_name(batch_via_e via)
-{
-    return word_of(via_words, BATCH_VIA_COUNT, (int)via);
-}
-
-int batch_via_parse(const char *word)
-{
-    return symbol_of(via_words, BATCH_VIA_COUNT, word);
-}
-
-const char *batch_duplicates_name(batch_duplicates_e duplicates)
-{
-    return word_of(duplicates_words, BATCH_DUPLICATES_COUNT, (int)duplicates);
-}
-
-int batch_duplicates_parse(const char *word)
-{
-    return symbol_of(duplicates_words, BATCH_DUPLICATES_COUNT, word);
-}
-
-const char *batch_phase_name(batch_phase_e phase)
-{
-    return word_of(phase_words, BATCH_PHASE_COUNT, (int)phase);
-}
-
-int batch_phase_parse(const char *word)
-{
-    return symbol_of(phase_words, BATCH_PHASE_COUNT, word);
 }
 
 int batch_status_is_final(batch_status_e status)

@@ -57,6 +57,10 @@ struct json_object *batch_json_string(const char *text)
     if (!text) {
         return NULL;
     }
+    length = strlen(text);
+    if (batch_utf8_is_valid(text, length)) {
+        return must_have(json_object_new_string_len(text, (int)length));
+    }
     copy = mended(&length, text);
     value = must_have(json_object_new_string_len(copy, (int)length));
     free(copy);
@@ -70,25 +74,33 @@ void batch_json_add(struct json_object *object, const char *name, struct json_ob
     }
 }
 
+/** Adds a member that the object does not have, and whose name is a constant: no look, no copy. */
+static void add_new(struct json_object *object, const char *name, struct json_object *value)
+{
+    if (json_object_object_add_ex(object, name, value,
+                                  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY)) {
+        abort();
+    }
+}
+
 void batch_json_add_text(struct json_object *object, const char *name, const char *text)
 {
-    batch_json_add(object, name, batch_json_string(text));
+    add_new(object, name, batch_json_string(text));
 }
 
 void batch_json_add_number(struct json_object *object, const char *name, apr_int64_t number)
 {
-    batch_json_add(object, name, must_have(json_object_new_int64(number)));
+    add_new(object, name, must_have(json_object_new_int64(number)));
 }
 
 void batch_json_add_time(struct json_object *object, const char *name, apr_time_t time)
 {
-    batch_json_add(object, name,
-                   time ? must_have(json_object_new_int64(apr_time_sec(time))) : NULL);
+    add_new(object, name, time ? must_have(json_object_new_int64(apr_time_sec(time))) : NULL);
 }
 
 void batch_json_add_flag(struct json_object *object, const char *name, int flag)
 {
-    batch_json_add(object, name, must_have(json_object_new_boolean(flag)));
+    add_new(object, name, must_have(json_object_new_boolean(flag)));
 }
 
 struct json_object *batch_json_array_of(struct json_object *object, const char *name)

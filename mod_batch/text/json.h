@@ -21,9 +21,11 @@ struct json_object *batch_json_object(apr_pool_t *p);
 /** A string, or null for NULL. Bytes that are not UTF-8 become U+FFFD. */
 struct json_object *batch_json_string(const char *text);
 
-/* Members of an object, behind those that it has. Names are in UTF-8. */
-
+/** Adds a member, or gives it another value. Its name is in UTF-8. */
 void batch_json_add(struct json_object *object, const char *name, struct json_object *value);
+
+/* Members that the object does not have; their names are constants. */
+
 void batch_json_add_text(struct json_object *object, const char *name, const char *text);
 void batch_json_add_number(struct json_object *object, const char *name, apr_int64_t number);
 void batch_json_add_flag(struct json_object *object, const char *name, int flag);
