@@ -1,5 +1,6 @@
 #include "store/pgsql/types.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
