@@ -23,6 +23,8 @@ batch_key_type_e batch_engine_key_type(const batch_engine_t *engine,
     switch (column->type) {
     case BATCH_TYPE_INTEGER:
         return BATCH_KEY_INTEGER;
+    case BATCH_TYPE_UUID:
+        return BATCH_KEY_UUID;
     case BATCH_TYPE_TEXT:
         return BATCH_KEY_TEXT;
     default:

@@ -45,7 +45,7 @@ static int check_leaf(batch_checker_t *checker, batch_source_t *source)
 
         key->column = checker->schema->resource->key;
         key->name = "";
-        key->kind = BATCH_QUERY_TEXT;
+        key->kind = batch_query_schema_key_kind(checker->schema);
         source->columns = apr_array_make(checker->text->p, 8, sizeof(const batch_query_column_t *));
         source->members = apr_array_make(checker->text->p, 8, sizeof(batch_member_t));
         APR_ARRAY_PUSH(source->columns, const batch_query_column_t *) = key;

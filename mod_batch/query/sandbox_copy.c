@@ -114,8 +114,9 @@ static int take_member(void *baton, const char *name, apr_size_t name_length, co
 static int insert(const copying_t *copying, const batch_cell_t *cells)
 {
     batch_sandbox_t *sandbox = copying->sandbox;
-    batch_query_value_t value = batch_query_cell(&cells[0], BATCH_QUERY_TEXT, &sandbox->room);
-    int code = batch_sandbox_bind(copying->insert, 1, &value, BATCH_QUERY_TEXT), i;
+    batch_query_kind_e kind = batch_query_schema_key_kind(sandbox->run->schema);
+    batch_query_value_t value = batch_query_cell(&cells[0], kind, &sandbox->room);
+    int code = batch_sandbox_bind(copying->insert, 1, &value, kind), i;
 
     for (i = 0; code == SQLITE_OK && i < sandbox->names->nelts; i++) {
         const batch_query_column_t *column = name_at(sandbox, i)->column;

@@ -87,6 +87,13 @@ static void add_columns(batch_query_schema_t *schema, apr_pool_t *p)
     add_alias(schema, "_server_updated_at", resource->updated_at);
 }
 
+batch_query_kind_e batch_query_schema_key_kind(const batch_query_schema_t *schema)
+{
+    const batch_column_t *declared = batch_resource_column(schema->resource, schema->resource->key);
+
+    return declared ? kinds[declared->type] : BATCH_QUERY_TEXT;
+}
+
 static const char *members_of(const batch_resource_t *resource)
 {
     const char *found = resource->query_members;

@@ -22,6 +22,9 @@ typedef struct batch_query_schema {
 /** What the resource's configuration makes of it, in p. */
 batch_query_schema_t *batch_query_schema_make(const batch_resource_t *resource, apr_pool_t *p);
 
+/** What the key is: a text, unless a BatchColumn says otherwise. */
+batch_query_kind_e batch_query_schema_key_kind(const batch_query_schema_t *schema);
+
 /** The column of that name, or NULL. */
 const batch_query_column_t *batch_query_schema_column(const batch_query_schema_t *schema,
                                                       const char *name);

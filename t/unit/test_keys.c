@@ -1,6 +1,7 @@
 /* Keys by their type: in one spelling, so that the same is found to be the same, and in order. */
 /* needs: nothing */
 #include "engine/duplicates.h"
+#include "engine/jobs.h"
 #include "engine/judgement.h"
 #include "engine/selection.h"
 #include "engine/validation.h"
@@ -59,6 +60,28 @@ static void test_spelling(void)
     is_string(key(BATCH_KEY_UUID, BATCH_KIND_STRING, lower), lower, "and in small letters");
     is_string(key(BATCH_KEY_TEXT, BATCH_KIND_STRING, upper), upper, "as a text it stays");
     is_string(key(BATCH_KEY_UUID, BATCH_KIND_STRING, "Coffee"), "Coffee", "as does no UUID");
+}
+
+/* ---- Types -------------------------------------------------------------------------------------
+ */
+
+static batch_key_type_e declared(batch_type_e type)
+{
+    batch_engine_t engine = {.fitness = NULL};
+    batch_column_t column = {.name = "id", .type = type, .readonly = 1};
+    batch_resource_t resource = {.key = "id",
+                                 .columns = apr_array_make(pool, 1, sizeof(batch_column_t))};
+
+    APR_ARRAY_PUSH(resource.columns, batch_column_t) = column;
+    return batch_engine_key_type(&engine, &resource);
+}
+
+static void test_types(void)
+{
+    ok(declared(BATCH_TYPE_INTEGER) == BATCH_KEY_INTEGER, "the type of a column that is declared");
+    ok(declared(BATCH_TYPE_UUID) == BATCH_KEY_UUID, "is that of the key");
+    ok(declared(BATCH_TYPE_TEXT) == BATCH_KEY_TEXT, "whatever");
+    ok(declared(BATCH_TYPE_NUMBER) == BATCH_KEY_OTHER, "it is");
 }
 
 /* ---- Order -------------------------------------------------------------------------------------
@@ -174,6 +197,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&pool, NULL);
     test_spelling();
+    test_types();
     test_order();
     test_duplicates();
     apr_pool_destroy(pool);
