@@ -1,5 +1,7 @@
 #include "actions.h"
 
+#include <apr_strings.h>
+
 #include "batch.h"
 
 #define IN_RECORDS   (1u << BATCH_API_RECORDS)
@@ -10,6 +12,24 @@
     [BATCH_ACTION_##symbol] = {word, done, IN_##apis, traits},
 
 const batch_action_row_t batch_action_rows[BATCH_ACTION_COUNT] = {BATCH_ACTION_LIST(ROW)};
+
+const char *batch_action_words(unsigned actions, const char *conjunction, apr_pool_t *p)
+{
+    const char *words = NULL;
+    const char *last = NULL;
+    int action;
+
+    for (action = 0; action < BATCH_ACTION_COUNT; action++) {
+        if (!(actions & (1u << action))) {
+            continue;
+        }
+        if (last) {
+            words = words ? apr_pstrcat(p, words, ", ", last, NULL) : last;
+        }
+        last = batch_action_rows[action].word;
+    }
+    return words ? apr_pstrcat(p, words, " ", conjunction, " ", last, NULL) : last;
+}
 
 unsigned batch_actions_like(unsigned traits)
 {

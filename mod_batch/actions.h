@@ -5,6 +5,8 @@
 #ifndef BATCH_ACTIONS_H
 #define BATCH_ACTIONS_H
 
+#include <apr_pools.h>
+
 /* What an action is like: bits. */
 #define BATCH_ACTION_NEEDS_KEY 1u  /* each item names its row by the key, which must be there */
 #define BATCH_ACTION_MAKES     2u  /* rows that are not there are made */
@@ -43,6 +45,10 @@ static inline int batch_action_is(batch_action_e action, unsigned trait)
 {
     return (unsigned)action < BATCH_ACTION_COUNT && batch_action_rows[action].traits & trait;
 }
+
+/** The words of actions, a bit (1u << batch_action_e) for each, as "a, b or c"; NULL: none. In p.
+ */
+const char *batch_action_words(unsigned actions, const char *conjunction, apr_pool_t *p);
 
 /** The actions that are like that, a bit (1u << batch_action_e) for each. */
 unsigned batch_actions_like(unsigned traits);

@@ -17,7 +17,7 @@ my @kinds = sort keys %types;
 
 foreach my $kind (@kinds) {
     my ($uuid, $price, $total) = @{$types{$kind}};
-    sql("CREATE TABLE batchless_$kind (id varchar(40) PRIMARY KEY, organization_id text, sheet text, code varchar(20), part $uuid, price $price, total $total)");
+    sql("CREATE TABLE batchless_$kind (id varchar(40) PRIMARY KEY, organization_id text, sheet text, code varchar(20), part $uuid, price $price, total $total, fixed $total, mark $uuid)");
 }
 sql(
     'CREATE TABLE batchless_wrong (id varchar(40) PRIMARY KEY, code varchar(20), approximate ' . ($is_pgsql ? 'double precision' : 'REAL')
@@ -33,7 +33,7 @@ sub sections
     my ($kind) = @_;
     return (
         "<BatchResource $kind>", "BatchTable batchless_$kind", 'BatchKey id generated', 'BatchScope organization_id', 'BatchMatch code', 'BatchColumn code text',
-        @columns, 'BatchActions merge overwrite', '</BatchResource>',
+        @columns, 'BatchColumn fixed decimal immutable', 'BatchColumn mark uuid immutable', 'BatchActions merge overwrite', '</BatchResource>',
         "<BatchResource by_$kind>", "BatchTable batchless_$kind", 'BatchKey id generated', 'BatchScope organization_id', 'BatchMatch part total',
         'BatchColumn code text', @columns, 'BatchActions merge', '</BatchResource>',
         "<BatchResource of_$kind>", "BatchTable batchless_$kind", 'BatchKey id generated', 'BatchScope organization_id',
@@ -94,6 +94,13 @@ my @queries = (
     ['SELECT _record_id AS id FROM Prices WHERE _price IN (SELECT b._price FROM Prices b WHERE b._price > 0)', 'r1'],
     ["SELECT a._record_id AS id FROM Prices a LEFT JOIN Prices b ON a._price = b._price WHERE a._total < ${near}91 AND 1 = (SELECT 1)", 'r1 r3'],
     ['SELECT _record_id AS id FROM Prices GROUP BY _record_id, _total HAVING count(DISTINCT _total) = 1 AND max(_total) < 1', 'r1'],
+    ['SELECT _record_id AS id FROM Prices WHERE _price IN (SELECT 12.5 UNION SELECT 7)', qr/this is of type number, but a decimal is compared/],
+    ['SELECT _record_id AS id FROM Prices WHERE _price IN (SELECT b._price FROM Prices b UNION ALL SELECT 7) AND _price > 0', 'r1'],
+    ['SELECT _record_id AS id FROM Prices WHERE -3.25 IN (SELECT b._price FROM Prices b) AND _total = 0.1', 'r1'],
+    ['SELECT _record_id AS id FROM Prices WHERE length(_code) IN (SELECT b._price FROM Prices b)', ''],
+    ['SELECT a._record_id AS id FROM Prices a JOIN Prices b USING (_price) WHERE a._total > 1', 'r2'],
+    ['SELECT _record_id AS id FROM (SELECT _record_id, row_number() OVER (ORDER BY _total DESC) AS place FROM Prices) t WHERE place = 1', 'r2'],
+    ['SELECT _record_id AS id FROM (SELECT _record_id, lag(_total, 1, 0) OVER (ORDER BY _total) AS before FROM Prices) t WHERE before = 0', 'r1'],
     ["_part = '$part'", 'r2'], ["_part = 'x'", ''],
     ['_total = 1 - 0.9', qr/number of more than 15 digits, which is not exact: beside a decimal say it in quotes/],
     ['_price + 1 > 0', qr/this is of type decimal, expected number: CAST/], ['abs(_price) > 0', qr/of type decimal, expected number/],
@@ -154,7 +161,7 @@ foreach my $kind (@kinds) {
                 next if $mode eq 'sync' || $time eq 'updated';
                 my $upload = file_of($batch, 'upload_json')->body;
                 like($upload, qr/"price":\s*"\Q$long\E\.1230","total":\s*"\Q$total\E"/, "$kind, $format: the upload has them as texts, digit by digit");
-                like(file_of($batch, 'upload_csv')->body, qr/,\Q$long\E\.1230,\Q$total\E\r?\n/, "$kind, $format: so has the CSV file");
+                like(file_of($batch, 'upload_csv')->body, qr/,\Q$long\E\.1230,\Q$total\E,*\r?\n/, "$kind, $format: so has the CSV file");
             }
         }
     }
@@ -174,6 +181,13 @@ foreach my $kind (@kinds) {
     is_result($batch, 'completed', {updated => 2}, "$kind: rows are found by match values, however they are written");
     is(row($kind, 'again'), "$part - 0.3", "$kind: this one");
     is(row($kind, 'other'), "$part - 0.300000000000000000001", "$kind: and that one");
+
+    $batch = posted(qq({"action":"merge","resource":"$kind","data":[{"code":"fixed","fixed":1.10,"mark":"$part"}]}));
+    is_result($batch, 'completed', {created => 1}, "$kind: a row with values that never change");
+    $batch = posted(qq({"action":"merge","resource":"$kind","data":[{"code":"fixed","fixed":"110e-2","mark":"{\U$part\E}","price":1}]}));
+    is_result($batch, 'completed', {updated => 1}, "$kind: the same ones, otherwise written, are no change");
+    $batch = posted(qq({"action":"merge","resource":"$kind","data":[{"code":"fixed","fixed":1.100000000000000000001}]}));
+    is_item_errors([stored_errors($batch)], [[0, 'fixed', 'immutable']], "$kind: one that differs far behind the point is");
 
     # ---- What is wrong ---------------------------------------------------------------------------
 

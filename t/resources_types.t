@@ -1,4 +1,4 @@
-# Columns of every type, in a table of an administrator's with the database's own types: the same values from JSON, NDJSON and CSV,
+# Columns of the usual types (resources_exact.t has uuid and decimal), in a table of an administrator's with the database's own types: the same values from JSON, NDJSON and CSV,
 # in the rows and in the files; what is wrong for each type. The table has no column for the organization, so its rows are everybody's.
 #
 # needs: drivers

@@ -123,10 +123,9 @@ static int action_read(const char **wrong, const char *word, apr_pool_t *p)
 {
     int action = batch_action_parse(word);
 
-    *wrong =
-        action >= 0
-            ? NULL
-            : apr_psprintf(p, "'%s' is not an action: merge, overwrite, delete or update", word);
+    *wrong = action >= 0 ? NULL
+                         : apr_psprintf(p, "'%s' is not an action: %s", word,
+                                        batch_action_words(~0U, "or", p));
     return action;
 }
 

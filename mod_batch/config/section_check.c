@@ -134,9 +134,10 @@ const char *batch_section_check(const batch_section_t *section, apr_pool_t *p)
     }
     if (resource->form_column && (resource->actions & batch_actions_like(BATCH_ACTION_MAKES))) {
         return apr_psprintf(p,
-                            "<BatchResource %s>: BatchActions merge and overwrite do not go with "
+                            "<BatchResource %s>: BatchActions %s do not go with "
                             "BatchForm: a row could not be created without a form",
-                            resource->name);
+                            resource->name,
+                            batch_action_words(batch_actions_like(BATCH_ACTION_MAKES), "and", p));
     }
     wrong = specials_check(resource, p);
     if (!wrong) {

@@ -25,17 +25,10 @@ static const char *resource_names(const batch_engine_t *engine, apr_pool_t *p)
 /* The actions of the records API that a resource takes, for a message. */
 static const char *action_names(const batch_resource_t *resource, apr_pool_t *p)
 {
-    unsigned actions = batch_actions_of(BATCH_API_RECORDS) & (resource ? resource->actions : ~0U);
-    const char *names = "";
-    int i;
+    const char *names = batch_action_words(
+        batch_actions_of(BATCH_API_RECORDS) & (resource ? resource->actions : ~0U), "or", p);
 
-    for (i = 0; i < BATCH_ACTION_COUNT; i++) {
-        if (actions & (1u << i)) {
-            names = apr_pstrcat(p, names, *names ? " or " : "",
-                                batch_action_name((batch_action_e)i), NULL);
-        }
-    }
-    return *names ? names : "no action of this API";
+    return names ? names : "no action of this API";
 }
 
 static const batch_resource_t *check_resource(batch_problems_t *problems,
@@ -138,7 +131,10 @@ static void check_data(batch_problems_t *problems, const batch_resource_t *resou
     int i;
 
     if (action >= 0 && !changes && operation->has_data) {
-        batch_problem_add(problems, "operations[0].data", "is for the action update only");
+        batch_problem_add(problems, "operations[0].data", "is for the action %s only",
+                          batch_action_words(batch_actions_of(BATCH_API_RECORDS) &
+                                                 batch_actions_like(BATCH_ACTION_CHANGES),
+                                             "and", p));
     }
     if (!changes || !resource) {
         return;

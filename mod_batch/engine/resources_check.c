@@ -177,7 +177,9 @@ static void check_properties(batch_plan_t *plan, int action, batch_problems_t *p
         return;
     }
     if (action >= 0 && !batch_action_is((batch_action_e)action, BATCH_ACTION_CHANGES)) {
-        batch_problem_add(problems, "properties", "is for the actions merge and overwrite only");
+        batch_problem_add(
+            problems, "properties", "is for the actions %s only",
+            batch_action_words(ACTIONS & batch_actions_like(BATCH_ACTION_CHANGES), "and", p));
         return;
     }
     for (i = 0; plan->resource && i < properties->nelts; i++) {

@@ -231,8 +231,9 @@ int batch_check_aggregate(batch_checker_t *checker, batch_node_t *node)
 static int same_values(const batch_query_value_t *a, const batch_query_value_t *b)
 {
     return a->kind == b->kind && a->integer == b->integer && a->months == b->months &&
-           a->number == b->number && a->length == b->length &&
-           (!a->length || !memcmp(a->text, b->text, a->length));
+           a->number == b->number &&
+           (!batch_query_has_text(a) ||
+            (a->length == b->length && (!a->length || !memcmp(a->text, b->text, a->length))));
 }
 
 int batch_check_same(const batch_node_t *a, const batch_node_t *b)

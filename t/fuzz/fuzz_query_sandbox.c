@@ -24,12 +24,15 @@ static int fills;
 static const char *value_of(const batch_query_schema_t *schema, int column, int row)
 {
     static const char *const members[] = {"1", "'x'", "x'01'", "2.5", "NULL", "'2'", "x'00'", "''"};
-    static const char *const values[][3] = {[BATCH_QUERY_BOOLEAN] = {"0", "1", "NULL"},
-                                            [BATCH_QUERY_INTEGER] = {"1", "NULL", "7"},
-                                            [BATCH_QUERY_NUMBER] = {"2.5", "3", "NULL"},
-                                            [BATCH_QUERY_TEXT] = {"'a'", "''", "NULL"},
-                                            [BATCH_QUERY_DATE] = {"0", "86400000000", "NULL"},
-                                            [BATCH_QUERY_TIMESTAMP] = {"1", "NULL", "7000000"}};
+    static const char *const values[][3] = {
+        [BATCH_QUERY_BOOLEAN] = {"0", "1", "NULL"},
+        [BATCH_QUERY_INTEGER] = {"1", "NULL", "7"},
+        [BATCH_QUERY_NUMBER] = {"2.5", "3", "NULL"},
+        [BATCH_QUERY_TEXT] = {"'a'", "''", "NULL"},
+        [BATCH_QUERY_DATE] = {"0", "86400000000", "NULL"},
+        [BATCH_QUERY_TIMESTAMP] = {"1", "NULL", "7000000"},
+        /* 12.5 and 0, as decimals.c keeps them */
+        [BATCH_QUERY_DECIMAL] = {"'2500002125'", "'1'", "NULL"}};
 
     return column < schema->columns->nelts
                ? values[APR_ARRAY_IDX(schema->columns, column, batch_query_column_t).kind][row]

@@ -11,6 +11,8 @@
 #include <apr_strings.h>
 
 #include "engine/validation.h"
+#include "text/numbers.h"
+#include "text/uuid.h"
 #include "payload/json_reader.h"
 #include "text/utf8.h"
 
@@ -55,6 +57,13 @@ static void check_settled(const batch_value_t *value, const batch_value_t *sent,
         check(strtod(value->value, NULL) == strtod(sent->value, NULL));
         check(batch_json_is_valid(value->value, strlen(value->value), p));
         check(strlen(value->value) <= strlen(sent->value) + 30);
+    }
+    if (column->type == BATCH_TYPE_DECIMAL) {
+        check(!batch_number_compare(value->value, sent->value));
+        check(strlen(value->value) <= BATCH_DECIMAL_DIGITS + 3);
+    }
+    if (column->type == BATCH_TYPE_UUID) {
+        check(batch_uuid_is_valid(value->value));
     }
     if (column->type == BATCH_TYPE_TIMESTAMP) {
         check_moment(value->value);

@@ -24,6 +24,7 @@ static batch_resource_t *resource_make(apr_pool_t *p)
     } columns[] = {{"status", BATCH_TYPE_TEXT},
                    {"version", BATCH_TYPE_INTEGER},
                    {"latitude", BATCH_TYPE_NUMBER},
+                   {"price", BATCH_TYPE_DECIMAL},
                    {"form_values", BATCH_TYPE_JSON}};
     batch_resource_t *resource = apr_pcalloc(p, sizeof(*resource));
 

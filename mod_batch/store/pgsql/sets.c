@@ -27,9 +27,21 @@
 const char *batch_pgsql_column_text(const batch_column_t *declared,
                                     const batch_pgsql_column_t *column, const char *value)
 {
-    if (value && declared && batch_type_stored(declared->type) == BATCH_STORED_BOOLEAN &&
-        column->is_number) {
-        return !strcmp(value, "true") || !strcmp(value, "1") ? "1" : "0";
+    if (!value || !declared) {
+        return value;
+    }
+    switch (batch_type_stored(declared->type)) {
+    case BATCH_STORED_BOOLEAN:
+        if (column->is_number) {
+            return !strcmp(value, "true") || !strcmp(value, "1") ? "1" : "0";
+        }
+        break;
+    case BATCH_STORED_TEXT:
+    case BATCH_STORED_INTEGER:
+    case BATCH_STORED_DOUBLE:
+    case BATCH_STORED_UUID:
+    case BATCH_STORED_DECIMAL:
+        break; /* the server reads its text */
     }
     return value;
 }
