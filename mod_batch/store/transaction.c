@@ -44,167 +44,6 @@ typedef struct batch_run {
     int make_tables; /* the next attempt does it first */
 } batch_run_t;
 
-/* ---- Failures -------------------------------------------------------------------------------- */
-
-static apr_status_t failure_status(batch_failure_e failure)
-{
-    switch (failure) {
-    case BATCH_FAILURE_NONE:
-        return APR_SUCCESS;
-    case BATCH_FAILURE_REFUSED:
-    case BATCH_FAILURE_ENDED:
-        return BATCH_EREFUSED;
-    case BATCH_FAILURE_FENCED:
-        return BATCH_EFENCED;
-    case BATCH_FAILURE_IN_DOUBT:
-        return BATCH_EINDOUBT;
-    case BATCH_FAILURE_STATEMENT:
-        return BATCH_EUNFIT;
-    default:
-        return BATCH_EUNAVAILABLE;
-    }
-}
-
-/* Fills the details of a failure, once for each attempt: what comes later is its consequence. */
-static apr_status_t fail(batch_tx_t *tx, batch_failure_e failure, const char *words,
-                         const char *doing)
-{
-    apr_status_t status = failure_status(failure);
-    batch_error_t *error = &tx->error;
-
-    BATCH_CHECK(tx, BATCH_TX_MAGIC);
-    if (failure == BATCH_FAILURE_NONE || tx->failure != BATCH_FAILURE_NONE) {
-        return failure_status(tx->failure);
-    }
-    tx->failure = failure;
-    switch (failure) {
-    case BATCH_FAILURE_REFUSED:
-    case BATCH_FAILURE_ENDED:
-        return batch_error_set(error, status, NULL, tx->p, "%s", words);
-    case BATCH_FAILURE_FENCED:
-        return batch_error_set(error, status, NULL, tx->p,
-                               "the batch is no longer this worker's (%s)", doing);
-    case BATCH_FAILURE_LOCKED:
-        return batch_error_set(error, status, "MB0103", tx->p, "the database is locked: %s (%s)",
-                               words, doing);
-    case BATCH_FAILURE_NEWER:
-        return batch_error_set(error, status, "MB0102", tx->p,
-                               "the batch tables are of a newer version than %d, which this "
-                               "module knows",
-                               BATCH_SCHEMA_VERSION);
-    case BATCH_FAILURE_LOST:
-    case BATCH_FAILURE_READ_ONLY:
-    case BATCH_FAILURE_IN_DOUBT:
-        return batch_error_set(error, status, "MB0105", tx->p, "the database failed: %s (%s)",
-                               words, doing);
-    default:
-        return batch_error_set(error, status, "MB0106", tx->p,
-                               "the database does not take a statement: %s (%s)", words, doing);
-    }
-}
-
-apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing)
-{
-    return fail(tx, failure, tx->connection->driver->words(tx->connection), doing);
-}
-
-/* ---- Statements of our own --------------------------------------------------------------------
- */
-
-/* One of them failed: no resource is to blame for what our own tables are like. */
-static apr_status_t fail_own(batch_tx_t *tx, batch_failure_e failure, const char *doing)
-{
-    return batch_tx_fail(tx, failure == BATCH_FAILURE_STATEMENT ? BATCH_FAILURE_DAMAGED : failure,
-                         doing);
-}
-
-apr_status_t batch_tx_execute(batch_tx_t *tx, int *rows, batch_statement_e statement,
-                              const void **values)
-{
-    batch_prepared_t *prepared;
-    batch_failure_e failure;
-    apr_pool_t *scratch;
-    int changed = 0;
-
-    BATCH_CHECK(tx, BATCH_TX_MAGIC);
-    scratch = batch_connection_scratch(tx->connection);
-    failure = batch_connection_own(tx->connection, &prepared, statement);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_connection_execute(tx->connection, &changed, prepared, values, 1, scratch);
-    }
-    if (rows) {
-        *rows = changed;
-    }
-    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
-                                         : fail_own(tx, failure, batch_statement_name(statement));
-}
-
-apr_status_t batch_tx_execute_one(batch_tx_t *tx, batch_statement_e statement, const void **values)
-{
-    apr_status_t rv;
-    int rows;
-
-    BATCH_CHECK(tx, BATCH_TX_MAGIC);
-    if (tx->connection->driver->execute_later) {
-        return batch_tx_execute_later(tx, statement, values);
-    }
-    rv = batch_tx_execute(tx, &rows, statement, values);
-    return rv == APR_SUCCESS && rows != 1 && BATCH_FENCE_HOLDS
-               ? batch_tx_fail(tx, BATCH_FAILURE_FENCED, batch_statement_name(statement))
-               : rv;
-}
-
-apr_status_t batch_tx_execute_later(batch_tx_t *tx, batch_statement_e statement,
-                                    const void **values)
-{
-    batch_connection_t *connection = tx->connection;
-    batch_prepared_t *prepared;
-    batch_failure_e failure;
-
-    if (!connection->driver->execute_later) {
-        return batch_tx_execute(tx, NULL, statement, values);
-    }
-    failure = batch_connection_own(connection, &prepared, statement);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = connection->driver->execute_later(connection, prepared, values,
-                                                    batch_connection_scratch(connection));
-    }
-    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
-                                         : fail_own(tx, failure, batch_statement_name(statement));
-}
-
-apr_status_t batch_tx_select(batch_tx_t *tx, batch_results_t **results, batch_statement_e statement,
-                             const void **values, apr_pool_t *p)
-{
-    batch_prepared_t *prepared;
-    batch_failure_e failure;
-
-    BATCH_CHECK(tx, BATCH_TX_MAGIC);
-    failure = batch_connection_own(tx->connection, &prepared, statement);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_connection_select(tx->connection, results, prepared, values, 1, p);
-    }
-    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
-                                         : fail_own(tx, failure, batch_statement_name(statement));
-}
-
-int batch_tx_is_async(const batch_tx_t *tx)
-{
-    return tx->async;
-}
-
-apr_time_t batch_tx_now(batch_tx_t *tx)
-{
-    BATCH_CHECK(tx, BATCH_TX_MAGIC);
-    return tx->connection->driver->now(tx->connection);
-}
-
-batch_error_t *batch_tx_error(batch_tx_t *tx)
-{
-    BATCH_CHECK(tx, BATCH_TX_MAGIC);
-    return &tx->error;
-}
-
 /* 1 if there is no more time to wait for what others hold. */
 static int is_out_of_time(const batch_run_t *run)
 {
@@ -236,7 +75,7 @@ static apr_status_t open_connection(batch_run_t *run)
         return batch_error_set(&run->tx.error, BATCH_EUNAVAILABLE, "MB0101", run->tx.p,
                                "cannot open the database: %s", words);
     }
-    return fail(&run->tx, failure, words, "opening");
+    return batch_tx_fail_with(&run->tx, failure, words, "opening");
 }
 
 static int is_write(batch_run_e how)
@@ -261,12 +100,14 @@ static apr_status_t begin(batch_run_t *run)
         failure = batch_schema_make(connection);
         run->make_tables = failure == BATCH_FAILURE_LOCKED;
         /* Made: that has outdated what the connection had prepared, and it has to begin anew. */
-        return fail_own(&run->tx, failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,
-                        "making the batch tables");
+        return batch_tx_fail_own(&run->tx,
+                                 failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,
+                                 "making the batch tables");
     }
     failure =
         connection->driver->begin(connection, begin_kind(&run->tx), run->how != BATCH_RUN_INSPECT);
-    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : fail_own(&run->tx, failure, "begin");
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
+                                         : batch_tx_fail_own(&run->tx, failure, "begin");
 }
 
 static void pause_a_little(batch_run_t *run)
@@ -294,7 +135,7 @@ static apr_status_t commit(batch_run_t *run)
     if (failure == BATCH_FAILURE_NONE) {
         return APR_SUCCESS;
     }
-    return fail_own(&run->tx, failure, "commit");
+    return batch_tx_fail_own(&run->tx, failure, "commit");
 }
 
 static void roll_back(batch_run_t *run)
@@ -325,7 +166,7 @@ static apr_status_t attempt(batch_run_t *run)
         rv = run->fn(tx, run->baton, run->attempt);
     }
     if (tx->failure != BATCH_FAILURE_NONE) {
-        rv = failure_status(tx->failure);
+        rv = batch_failure_status(tx->failure);
     }
     if (rv == APR_SUCCESS) {
         rv = commit(run);
@@ -452,21 +293,6 @@ static apr_status_t run_attempts(batch_run_t *run)
     } while (rv != APR_SUCCESS && once_more(run));
     let_go(run, entered, run->how == BATCH_RUN_WRITE && rv == BATCH_ENOTFOUND);
     return rv;
-}
-
-apr_status_t batch_tx_go_on(batch_tx_t *tx, apr_time_t deadline)
-{
-    BATCH_CHECK(tx, BATCH_TX_MAGIC);
-    if (batch_hurry_is_on(&tx->store->hurry)) {
-        return batch_error_set(&tx->error, BATCH_EUNAVAILABLE, "MB0110", tx->p,
-                               "this process is to end, a long read was given up");
-    }
-    return apr_time_now() < deadline ? APR_SUCCESS : APR_TIMEUP;
-}
-
-void batch_tx_report(batch_tx_t *tx, const char *tag, const char *message)
-{
-    batch_log(tx->store->logger, BATCH_LOG_ERROR, tag, APR_SUCCESS, NULL, "%s", message);
 }
 
 /* Blocks the signals that end httpd's processes, if the store is to do so. */

@@ -68,6 +68,17 @@ extern const char batch_row_strayed[], batch_row_alike[];
 /** Notes a failure of the database; returns the status that it means. doing: for the message. */
 apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing);
 
+/** The same, with other words than the database's last ones. Of several failures the first counts.
+ */
+apr_status_t batch_tx_fail_with(batch_tx_t *tx, batch_failure_e failure, const char *words,
+                                const char *doing);
+
+/** The same as batch_tx_fail, of a statement on the module's own tables. */
+apr_status_t batch_tx_fail_own(batch_tx_t *tx, batch_failure_e failure, const char *doing);
+
+/** The status that a failure means. */
+apr_status_t batch_failure_status(batch_failure_e failure);
+
 /**
  * What the column batch_errors.original has of an error: the original, or the values behind a "=",
  * which no JSON text begins with; in p. batch_tx_errors_read takes it apart.
