@@ -90,28 +90,6 @@ batch_failure_e batch_connection_own(batch_connection_t *connection, batch_prepa
     return failure;
 }
 
-batch_failure_e batch_connection_prepare(batch_connection_t *connection,
-                                         batch_prepared_t **prepared, const char *sql)
-{
-    batch_failure_e failure;
-    const char *label;
-
-    BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
-    *prepared = apr_hash_get(connection->by_text, sql, APR_HASH_KEY_STRING);
-    if (*prepared) {
-        return BATCH_FAILURE_NONE;
-    }
-    label = apr_psprintf(connection->p, "batch_rows_%u", apr_hash_count(connection->by_text));
-    failure = connection->driver->prepare(connection, prepared, sql, label, 0);
-    if (failure == BATCH_FAILURE_NONE) {
-        apr_hash_set(connection->by_text, apr_pstrdup(connection->p, sql), APR_HASH_KEY_STRING,
-                     *prepared);
-    } else {
-        connection->failed++;
-    }
-    return failure;
-}
-
 batch_failure_e batch_connection_execute(batch_connection_t *connection, int *rows,
                                          batch_prepared_t *prepared, const void **values, int own,
                                          apr_pool_t *p)
@@ -153,7 +131,7 @@ const char *batch_sql_identifier(const char *name, apr_pool_t *p)
 
     *next++ = '"';
     for (; *name; name++) {
-        if (*name == '"' || *name == '%') {
+        if (*name == '"') {
             *next++ = *name;
         }
         *next++ = *name;

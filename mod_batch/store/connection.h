@@ -60,13 +60,6 @@ batch_failure_e batch_connection_own(batch_connection_t *connection, batch_prepa
                                      batch_statement_e statement);
 
 /**
- * The same for a statement on the administrator's tables. sql is made of the configuration
- * only, never of a client's text: identifiers by batch_sql_identifier, values by parameters.
- */
-batch_failure_e batch_connection_prepare(batch_connection_t *connection,
-                                         batch_prepared_t **prepared, const char *sql);
-
-/**
  * Runs a statement that returns no rows; *rows: how many it changed, if it succeeds. Some drivers
  * allocate in p for each call.
  */
@@ -90,7 +83,7 @@ apr_int64_t batch_row_number(const batch_connection_t *connection, batch_row_t *
 const char *batch_row_text(const batch_connection_t *connection, batch_row_t *row, int column,
                            apr_pool_t *p);
 
-/** name as a quoted SQL identifier, ready for batch_connection_prepare. */
+/** name as a quoted SQL identifier, in p. */
 const char *batch_sql_identifier(const char *name, apr_pool_t *p);
 
 #endif

@@ -233,19 +233,6 @@ apr_status_t batch_tx_kept_read(batch_tx_t *tx, int *more, apr_int64_t *number,
 /* ---- Rows --------------------------------------------------------------------------------------
  */
 
-const char batch_row_unchanged[] =
-    "the database has left the row as it is, without an error (a trigger may do so)";
-const char batch_row_still_there[] =
-    "the row is still there: the database has kept it, without an error (a trigger may do so)";
-const char batch_row_left_out[] =
-    "the database has left the row out, without an error (a trigger may do so)";
-const char batch_row_strayed[] =
-    "a trigger has given its row another key, or none: no overwrite could tell the row from those "
-    "that it removes";
-const char batch_row_alike[] =
-    "the database stores its match values in another form, which is that of a row that is there: "
-    "send them in that form, or the id";
-
 apr_status_t batch_tx_rows_delete(batch_tx_t *tx, batch_rows_t *rows)
 {
     return tx->connection->driver->rows_delete(tx, rows);

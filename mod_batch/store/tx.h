@@ -59,12 +59,6 @@ typedef enum {
 apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn *fn, void *baton,
                              batch_error_t *err, apr_pool_t *ptemp);
 
-/* Why a row is refused that a statement has left alone without an error. In store_items.c. */
-extern const char batch_row_unchanged[], batch_row_still_there[], batch_row_left_out[];
-
-/* Why a merge with tell_keys refuses a row that a statement has touched: it is no longer known. */
-extern const char batch_row_strayed[], batch_row_alike[];
-
 /** Notes a failure of the database; returns the status that it means. doing: for the message. */
 apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing);
 

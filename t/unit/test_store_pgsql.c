@@ -89,7 +89,8 @@ static apr_status_t ask(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     batch_prepared_t *prepared;
     batch_results_t *results;
     batch_row_t *row = NULL;
-    batch_failure_e failure = batch_connection_prepare(tx->connection, &prepared, question->sql);
+    batch_failure_e failure =
+        tx->connection->driver->prepare(tx->connection, &prepared, question->sql, NULL, 0);
 
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_connection_select(tx->connection, &results, prepared, NULL, 0, ptemp);

@@ -478,6 +478,7 @@ static void test_many_statements(void)
     native(path, "CREATE TABLE wide (id TEXT, organization_id TEXT)");
     for (i = 0; i < 100; i++) {
         native(path, apr_psprintf(pool, "ALTER TABLE wide ADD COLUMN c%d TEXT", i));
+        add_column(apr_psprintf(pool, "c%d", i), BATCH_TYPE_TEXT);
     }
     native(path, "INSERT INTO wide (id, organization_id) VALUES ('r00', 'acme')");
     resource.table = "wide";

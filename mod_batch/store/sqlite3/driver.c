@@ -1,10 +1,10 @@
 /*
  * SQLite.
  *
- * Statements run through apr_dbd. What frames them (BEGIN, COMMIT, settings, checkpoints) goes
- * straight to the library: apr_dbd answers a locked database by sleeping for up to 1.6 s, a tenth
- * of a second at a time, and holds one mutex of the whole process while a COMMIT waits for the
- * disk.
+ * Statements on our own tables run through apr_dbd. What frames them (BEGIN, COMMIT, settings,
+ * checkpoints) goes straight to the library: apr_dbd answers a locked database by sleeping for up
+ * to 1.6 s, a tenth of a second at a time, and holds one mutex of the whole process while a COMMIT
+ * waits for the disk.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,9 +16,10 @@
 
 #include "store/connection.h"
 #include "store/drivers.h"
+#include "store/sqlite3/ask.h"
 #include "store/sqlite3/failures.h"
+#include "store/sqlite3/groups.h"
 #include "store/sqlite3/log.h"
-#include "store/sqlite3/plans.h"
 #include "store/sqlite3/rows.h"
 #include "store/sqlite3/statements.h"
 
@@ -479,25 +480,24 @@ static batch_failure_e sqlite_rename_column(batch_connection_t *connection, cons
 static batch_failure_e sqlite_columns(batch_connection_t *connection, apr_array_header_t **names,
                                       int *ignore_case, const char *table, apr_pool_t *p)
 {
-    const void *values[] = {table, table}; /* a view would not say which rows it changed */
-    batch_prepared_t *prepared;
-    batch_results_t *results;
-    batch_row_t *row = NULL;
+    sqlite3_stmt *statement = NULL;
     batch_failure_e failure;
+    int code;
 
     *ignore_case = 1;
     *names = apr_array_make(p, 16, sizeof(const char *));
-    failure = batch_connection_prepare(connection, &prepared,
-                                       "SELECT name FROM pragma_table_xinfo(%s)"
-                                       " WHERE EXISTS (SELECT 1 FROM pragma_table_list"
-                                       " WHERE name = %s COLLATE NOCASE AND type <> 'view')");
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_connection_select(connection, &results, prepared, values, 0, p);
+    failure = batch_sqlite3_ask(connection, &statement, /* a view: which rows has it changed? */
+                                "SELECT name FROM pragma_table_xinfo(?1)"
+                                " WHERE EXISTS (SELECT 1 FROM pragma_table_list"
+                                " WHERE name = ?1 COLLATE NOCASE AND type <> 'view')",
+                                &table, 1);
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
     }
-    while (failure == BATCH_FAILURE_NONE && batch_connection_row(connection, &row, results, p)) {
-        APR_ARRAY_PUSH(*names, const char *) = batch_row_text(connection, row, 0, p);
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        APR_ARRAY_PUSH(*names, const char *) = apr_pstrdup(p, batch_sqlite3_text(statement, 0));
     }
-    return failure;
+    return batch_sqlite3_asked(connection, statement, code);
 }
 
 const batch_driver_t batch_driver_sqlite3 = {
@@ -509,7 +509,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .commit_again = 1,
     .check_params = sqlite_check_params,
     .open = sqlite_open,
-    .close = batch_sqlite3_plans_close,
+    .close = batch_sqlite3_groups_close,
     .begin = sqlite_begin,
     .begin_schema = sqlite_begin_schema,
     .add_column = sqlite_add_column,

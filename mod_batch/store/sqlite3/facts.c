@@ -4,10 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include <sqlite3.h>
-
 #include <apr_strings.h>
 
+#include "store/sqlite3/ask.h"
 #include "store/sqlite3/failures.h"
 
 /* An index as far as it can be told by the names of columns. */
@@ -24,13 +23,6 @@ typedef struct indexes {
     apr_array_header_t *list; /* of index_t */
     const char *rowid;        /* the column that is the rowid's other name, NULL = none */
 } indexes_t;
-
-static const char *column_text(sqlite3_stmt *statement, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    return text ? text : "";
-}
 
 /* 1 if SQLite leaves a text as it is in a column that is declared so: TEXT, BLOB, or nothing. */
 static int is_textual(const char *type)
@@ -107,27 +99,6 @@ static int is_default(const char *value)
     return value && strcasecmp(value, "NULL") != 0;
 }
 
-static batch_failure_e prepare(batch_connection_t *connection, sqlite3_stmt **statement,
-                               const char *sql, const char *table)
-{
-    int code = sqlite3_prepare_v2(connection->native, sql, -1, statement, NULL);
-
-    if (code == SQLITE_OK) {
-        code = sqlite3_bind_text(*statement, 1, table, -1, SQLITE_STATIC);
-    }
-    return batch_sqlite3_classify(connection, code, 0);
-}
-
-/* Ends a statement that has been stepped to its end. */
-static batch_failure_e finish(batch_connection_t *connection, sqlite3_stmt *statement, int code)
-{
-    batch_failure_e failure =
-        code == SQLITE_DONE ? BATCH_FAILURE_NONE : batch_sqlite3_classify(connection, code, 0);
-
-    sqlite3_finalize(statement);
-    return failure;
-}
-
 static batch_failure_e read_indexes(batch_connection_t *connection, indexes_t *indexes,
                                     const char *table, apr_pool_t *p)
 {
@@ -136,20 +107,20 @@ static batch_failure_e read_indexes(batch_connection_t *connection, indexes_t *i
     batch_failure_e failure;
     int code;
 
-    failure = prepare(connection, &statement,
-                      "SELECT l.name, l.\"unique\", l.partial, x.name, x.coll"
-                      " FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x"
-                      " WHERE x.key ORDER BY l.seq, x.seqno",
-                      table);
+    failure = batch_sqlite3_ask(connection, &statement,
+                                "SELECT l.name, l.\"unique\", l.partial, x.name, x.coll"
+                                " FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x"
+                                " WHERE x.key ORDER BY l.seq, x.seqno",
+                                &table, 1);
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *column = column_text(statement, 3);
+        const char *column = batch_sqlite3_text(statement, 3);
 
-        if (!index || strcmp(index->name, column_text(statement, 0)) != 0) {
+        if (!index || strcmp(index->name, batch_sqlite3_text(statement, 0)) != 0) {
             index = apr_array_push(indexes->list);
-            index->name = apr_pstrdup(p, column_text(statement, 0));
+            index->name = apr_pstrdup(p, batch_sqlite3_text(statement, 0));
             index->whole = !sqlite3_column_int(statement, 2);
             index->unique = index->whole && sqlite3_column_int(statement, 1);
             index->columns = apr_array_make(p, 4, sizeof(const char *));
@@ -157,10 +128,12 @@ static batch_failure_e read_indexes(batch_connection_t *connection, indexes_t *i
         } else {
             index->alone = NULL;
         }
-        column = same_collation(connection, table, column, column_text(statement, 4)) ? column : "";
+        column = same_collation(connection, table, column, batch_sqlite3_text(statement, 4))
+                     ? column
+                     : "";
         APR_ARRAY_PUSH(index->columns, const char *) = apr_pstrdup(p, column);
     }
-    return finish(connection, statement, code);
+    return batch_sqlite3_asked(connection, statement, code);
 }
 
 /* A lone INTEGER PRIMARY KEY has no index: it is the table's own order. */
@@ -171,20 +144,20 @@ static batch_failure_e read_rowid(batch_connection_t *connection, indexes_t *ind
     batch_failure_e failure;
     int code;
 
-    failure =
-        prepare(connection, &statement,
-                "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 AND type = 'INTEGER'"
-                " COLLATE NOCASE AND (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)"
-                " = 1 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1)"
-                " WHERE origin = 'pk')",
-                table);
+    failure = batch_sqlite3_ask(
+        connection, &statement,
+        "SELECT name FROM pragma_table_info(?1) WHERE pk > 0 AND type = 'INTEGER'"
+        " COLLATE NOCASE AND (SELECT count(*) FROM pragma_table_info(?1) WHERE pk > 0)"
+        " = 1 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1)"
+        " WHERE origin = 'pk')",
+        &table, 1);
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        indexes->rowid = apr_pstrdup(p, column_text(statement, 0));
+        indexes->rowid = apr_pstrdup(p, batch_sqlite3_text(statement, 0));
     }
-    return finish(connection, statement, code);
+    return batch_sqlite3_asked(connection, statement, code);
 }
 
 /* 1 if the index has no other columns than these. */
@@ -287,7 +260,7 @@ static batch_failure_e ask(batch_connection_t *connection, int *found, const cha
                            const char *table)
 {
     sqlite3_stmt *statement = NULL;
-    batch_failure_e failure = prepare(connection, &statement, sql, table);
+    batch_failure_e failure = batch_sqlite3_ask(connection, &statement, sql, &table, 1);
     int code;
 
     *found = 0;
@@ -297,7 +270,7 @@ static batch_failure_e ask(batch_connection_t *connection, int *found, const cha
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         *found = 1;
     }
-    return finish(connection, statement, code);
+    return batch_sqlite3_asked(connection, statement, code);
 }
 
 /* The table says REPLACE, in a constraint or elsewhere. */
@@ -425,11 +398,11 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
                                         sizeof(*facts->columns));
     facts->needed = apr_array_make(p, 4, sizeof(const char *));
     if (failure == BATCH_FAILURE_NONE) {
-        failure = prepare(
+        failure = batch_sqlite3_ask(
             connection, &statement,
             "SELECT name, type, \"notnull\" AND dflt_value IS NULL AND hidden = 0, dflt_value"
             " FROM pragma_table_xinfo(?1)",
-            resource->table);
+            &resource->table, 1);
     }
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
@@ -440,11 +413,11 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
     facts->match_unique = table.match_unique;
     facts->key_type = table.key_type;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *name = apr_pstrdup(p, column_text(statement, 0));
+        const char *name = apr_pstrdup(p, batch_sqlite3_text(statement, 0));
 
         note_column(facts, resource, name, column_text(statement, 1), p);
         if (is_column(name, resource->key)) {
-            facts->key_takes_uuid = !is_numeric(column_text(statement, 1));
+            facts->key_takes_uuid = !is_numeric(batch_sqlite3_text(statement, 1));
             facts->key_is_made =
                 table.key_is_rowid || is_default((const char *)sqlite3_column_text(statement, 3));
         }
@@ -452,7 +425,7 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
             APR_ARRAY_PUSH(facts->needed, const char *) = name;
         }
     }
-    return finish(connection, statement, code);
+    return batch_sqlite3_asked(connection, statement, code);
 }
 
 batch_failure_e batch_sqlite3_scope_check(batch_connection_t *connection, const char **inexact,

@@ -11,16 +11,16 @@
 typedef struct batch_sqlite3_state {
     unsigned magic;
 #define BATCH_SQLITE3_STATE_MAGIC 0xf8388a96u
-    char journal[BATCH_SQLITE3_WORD];  /* the journal mode that the database has */
-    int async;                         /* a COMMIT does not wait for the disk; -1: who knows */
-    int log_pages;                     /* in the write-ahead log at the last commit */
-    int rows_ready;                    /* the next is known, and the cache is large */
-    int savepoints;                    /* each row needs one: see sqlite3/rows.c */
-    int ignores;                       /* the schema may leave a row out without an error */
-    batch_refusal_e refusal;           /* of the last row that was refused */
-    int rows_used;                     /* this transaction has changed rows */
-    apr_time_t rows_used_at;           /* apr_time_now at the end of the last one that did */
-    struct batch_sqlite3_plans *plans; /* see sqlite3/plans.h; NULL: none yet */
+    char journal[BATCH_SQLITE3_WORD];    /* the journal mode that the database has */
+    int async;                           /* a COMMIT does not wait for the disk; -1: who knows */
+    int log_pages;                       /* in the write-ahead log at the last commit */
+    int rows_ready;                      /* the next is known, and the cache is large */
+    int savepoints;                      /* each row needs one: see sqlite3/run.c */
+    int ignores;                         /* the schema may leave a row out without an error */
+    batch_refusal_e refusal;             /* of the last row that was refused */
+    int rows_used;                       /* this transaction has changed rows */
+    apr_time_t rows_used_at;             /* apr_time_now at the end of the last one that did */
+    struct batch_sqlite3_groups *groups; /* see sqlite3/groups.h; NULL: none yet */
 } batch_sqlite3_state_t;
 
 /** The state of an open connection of this driver. */
@@ -29,24 +29,6 @@ static inline batch_sqlite3_state_t *batch_sqlite3_state(const batch_connection_
     BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
     return BATCH_CAST(batch_sqlite3_state_t, connection->state, BATCH_SQLITE3_STATE_MAGIC);
 }
-
-/** Before the first use of a connection for rows, and the first after each change of the schema. */
-void batch_sqlite3_rows_ready(batch_connection_t *connection);
-
-/**
- * Before the statements on a row. undo: also what has succeeded is undone if the caller refuses it.
- */
-batch_failure_e batch_sqlite3_row_begin(batch_connection_t *connection, int undo);
-
-/**
- * Behind them, the last of which returned failure. BATCH_FAILURE_REFUSED if the database refused
- * the row: then nothing is left of it, *message has the words, in p, and the state the kind.
- * BATCH_FAILURE_STATEMENT if the resource's table, or a column of it, is not there. undo: as it was
- * begun.
- */
-batch_failure_e batch_sqlite3_row_end(batch_connection_t *connection, const char **message,
-                                      const batch_resource_t *resource, batch_failure_e failure,
-                                      int undo, apr_pool_t *p);
 
 /* As the members of batch_driver_t. */
 apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,
