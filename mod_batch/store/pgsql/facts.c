@@ -227,7 +227,7 @@ static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)
                                                 resource->match->nelts, p)
                             : "{}";
 
-    return apr_pstrcat(p, match, batch_pgsql_identifier(resource->key, p),
+    return apr_pstrcat(p, match, batch_sql_identifier(resource->key, p),
                        resource->scope ? resource->scope : "", NULL);
 }
 

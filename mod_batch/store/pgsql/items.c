@@ -83,7 +83,8 @@ static int build_form(batch_pgsql_builder_t *builder, const batch_pgsql_table_t 
 {
     int possible;
 
-    batch_pgsql_builder_init(builder, table, resource->form_table, p);
+    batch_pgsql_builder_init(builder, table, NULL, p);
+    builder->table_name = batch_sql_identifier(resource->form_table, p);
     batch_pgsql_add(builder, "SELECT 1 FROM ");
     batch_pgsql_add(builder, builder->table_name);
     possible = batch_pgsql_add_condition(builder, " WHERE ", resource->form_id, form_id);
@@ -121,11 +122,8 @@ static batch_failure_e find_form(batch_connection_t *connection, int *found, int
     if (failure != BATCH_FAILURE_NONE || !possible) {
         return failure;
     }
-    failure = batch_pgsql_queue(connection, batch_pgsql_built(connection, &builder),
-                                (const char *const *)builder.values->elts, BATCH_PGSQL_ROWS);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(connection, &result);
-    }
+    failure = batch_pgsql_ask(connection, &result, batch_pgsql_built(connection, &builder),
+                              (const char *const *)builder.values->elts, BATCH_PGSQL_ROWS);
     *found = failure == BATCH_FAILURE_NONE && PQntuples(result) > 0;
     return failure;
 }

@@ -32,73 +32,28 @@ static batch_pgsql_merge_t *merge_of(batch_pgsql_sets_t *sets)
     return (batch_pgsql_merge_t *)sets;
 }
 
-/* ---- The table ---------------------------------------------------------------------------------
- */
-
-/* 0 if no row of the table can be in the scope. */
-static int is_possible(const batch_pgsql_sets_t *sets)
-{
-    const batch_resource_t *resource = sets->scope->resource;
-    const char *const columns[] = {resource->scope,
-                                   sets->scope->form_id ? resource->form_column : NULL};
-    const char *const values[] = {sets->scope->organization, sets->scope->form_id};
-    int i;
-
-    for (i = 0; i < 2; i++) {
-        if (columns[i] &&
-            (!values[i] ||
-             !batch_pgsql_fits(batch_pgsql_column(sets->table, columns[i]), values[i]))) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
 static batch_failure_e build(batch_pgsql_sets_t *sets, int fresh)
 {
     batch_pgsql_merge_t *merge = merge_of(sets);
-    const batch_resource_t *resource = sets->scope->resource;
-    batch_failure_e failure =
-        batch_pgsql_table(sets->connection, &sets->table, resource->table, fresh);
+    batch_failure_e failure = batch_pgsql_run_read(&sets->run, fresh);
 
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_rules(sets->connection, &merge->rules, sets->table, resource);
+        failure = batch_pgsql_run_rules(&sets->run);
     }
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    sets->key = batch_pgsql_column(sets->table, resource->key);
-    sets->pace = &merge->rules->pace;
-    sets->settings = merge->rules->match_indexed || !resource->match || !resource->match->nelts
+    sets->pace = &sets->run.rules->pace;
+    sets->settings = sets->run.rules->match_indexed || !batch_match_count(sets->run.plan.resource)
                          ? settings_indexed
                          : settings_unindexed;
-    merge->hopeless = !is_possible(sets);
-    merge->plain = merge->rules->before_insert;
+    merge->hopeless = !batch_pgsql_run_is_possible(&sets->run);
+    merge->plain = sets->run.rules->before_insert;
     return BATCH_FAILURE_NONE;
 }
 
 /* ---- Items -------------------------------------------------------------------------------------
  */
-
-/* 1 if the item has a value, not NULL, for each column of match. */
-static int has_match(const batch_resource_t *resource, const batch_item_t *item)
-{
-    int i, j;
-
-    for (i = 0; resource->match && i < resource->match->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(resource->match, i, const char *);
-
-        for (j = 0; j < item->value_count; j++) {
-            if (item->values[j].value && !strcmp(item->values[j].name, name)) {
-                break;
-            }
-        }
-        if (j == item->value_count) {
-            return 0;
-        }
-    }
-    return resource->match && resource->match->nelts;
-}
 
 /* Notes an outcome of the set's item i. */
 static void decide(batch_pgsql_merge_t *merge, int i, batch_row_result_e result,
@@ -111,19 +66,16 @@ static void decide(batch_pgsql_merge_t *merge, int i, batch_row_result_e result,
 }
 
 /* What the server need not be asked about. *unfound: there was one that no row can have as key. */
-static void decide_alone(batch_pgsql_merge_t *merge, int i, const apr_uint64_t *columns,
-                         int *unfound)
+static void decide_alone(batch_pgsql_merge_t *merge, int i, int *unfound)
 {
-    const batch_resource_t *resource = merge->sets.scope->resource;
+    batch_row_plan_t *plan = &merge->sets.run.plan;
     const batch_item_t *item = &merge->items[i];
 
-    if (!columns) {
-        decide(merge, i, BATCH_ROW_REFUSED, "it has a column that no batch may write");
-    } else if (!batch_item_is_live(item) || (item->kind == BATCH_ITEM_KEY && !item->key) ||
-               (item->kind == BATCH_ITEM_MATCH && !has_match(resource, item))) {
-        decide(merge, i, BATCH_ROW_REFUSED, "it does not say which row it is of");
-    } else if (item->kind == BATCH_ITEM_KEY && resource->keys != BATCH_KEYS_CLIENT &&
-               (merge->hopeless || !batch_pgsql_fits(merge->sets.key, item->key))) {
+    batch_row_plan_take(plan, item);
+    if (plan->wrong) {
+        decide(merge, i, BATCH_ROW_REFUSED, plan->wrong);
+    } else if (!batch_kind_makes_rows(plan->resource, item->kind) &&
+               (merge->hopeless || !batch_pgsql_fits(merge->sets.run.key, item->key))) {
         decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
         *unfound = 1;
     }
@@ -213,16 +165,6 @@ static int name_rest(batch_pgsql_merge_t *merge, const findings_t *findings, con
     return 1;
 }
 
-/* Fails, with the statements behind it, if the table's indexes and triggers are others now. */
-static batch_failure_e guard_rules(const batch_pgsql_merge_t *merge)
-{
-    const batch_pgsql_sets_t *sets = &merge->sets;
-
-    return batch_pgsql_sets_old(sets)
-               ? batch_pgsql_rules_guard(sets->connection, merge->rules, sets->scope->resource)
-               : BATCH_FAILURE_NONE;
-}
-
 /* Runs the statement of count members of a group. */
 static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *findings,
                                      const batch_pgsql_group_t *group, const int *members,
@@ -238,7 +180,7 @@ static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *fin
     findings->there = apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count);
     findings->keys = apr_array_make(sets->set_pool, 4, sizeof(const char *));
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(sets->connection, &result);
+        failure = batch_pgsql_flush(sets->run.connection, &result);
     }
     for (row = 0; failure == BATCH_FAILURE_NONE && row < PQntuples(result); row++) {
         read_row(merge, findings, members, result, row);
@@ -272,7 +214,7 @@ static int keep_open(const batch_pgsql_merge_t *merge, int *open, const int *mem
 /* Applies a group. Its members that are not decided after that are left over. */
 static batch_failure_e run_group(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
-    const batch_resource_t *resource = merge->sets.scope->resource;
+    const batch_resource_t *resource = merge->sets.run.plan.resource;
     int *open =
         apr_palloc(merge->sets.set_pool, (apr_size_t)(unsigned)(group->count + 1) * sizeof(*open));
     findings_t findings;
@@ -287,7 +229,7 @@ static batch_failure_e run_group(batch_pgsql_merge_t *merge, const batch_pgsql_g
     failure = run_statement(merge, &findings, group, open, left, BATCH_PGSQL_CAREFUL);
     for (m = 0; failure == BATCH_FAILURE_NONE && m < left; m++) {
         if (!merge->decided[open[m]] && !findings.there[m] &&
-            !batch_pgsql_may_insert(resource, group->kind)) {
+            !batch_kind_makes_rows(resource, group->kind)) {
             decide(merge, open[m], BATCH_ROW_NOT_FOUND, NULL);
         }
     }
@@ -302,7 +244,7 @@ static void decide_silent(batch_pgsql_merge_t *merge, int i, int is_there)
 {
     if (is_there) {
         decide(merge, i, BATCH_ROW_REFUSED, batch_row_unchanged);
-    } else if (batch_pgsql_may_insert(merge->sets.scope->resource, merge->items[i].kind)) {
+    } else if (batch_kind_makes_rows(merge->sets.run.plan.resource, merge->items[i].kind)) {
         decide(merge, i, BATCH_ROW_REFUSED, batch_row_left_out);
     } else {
         decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
@@ -318,7 +260,8 @@ static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const c
     int is_none = 0;
 
     if (wrong_value && merge->items[i].kind == BATCH_ITEM_KEY &&
-        sets->scope->resource->keys != BATCH_KEYS_CLIENT && sets->key->kind == BATCH_PGSQL_OTHER) {
+        !batch_kind_makes_rows(sets->run.plan.resource, BATCH_ITEM_KEY) &&
+        sets->run.key->kind == BATCH_PGSQL_OTHER) {
         failure = batch_pgsql_sets_judge_key(sets, &is_none, &merge->items[i]);
     }
     decide(merge, i, is_none ? BATCH_ROW_NOT_FOUND : BATCH_ROW_REFUSED, is_none ? NULL : words);
@@ -334,7 +277,7 @@ static batch_failure_e try_alone(batch_pgsql_merge_t *merge, int i)
     findings_t findings;
 
     if (failure == BATCH_FAILURE_NONE) {
-        failure = guard_rules(merge);
+        failure = batch_pgsql_run_guard(&merge->sets.run);
     }
     if (failure == BATCH_FAILURE_NONE) {
         failure = run_statement(merge, &findings, merge->group_of[i], &i, 1, BATCH_PGSQL_FINAL);
@@ -375,20 +318,21 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         if (failure != BATCH_FAILURE_REFUSED) {
             return failure;
         }
-        unsure = sets->again || batch_pgsql_sets_old(sets);
+        unsure = sets->again || batch_pgsql_run_is_old(&sets->run);
         if (unsure && !nested) {
             return failure;
         }
-        if (!unsure && !merge->why && batch_pgsql_is_misfit(sets->connection)) {
+        if (!unsure && !merge->why && batch_pgsql_is_misfit(sets->run.connection)) {
             return BATCH_FAILURE_STATEMENT;
         }
-        wrong_value = !merge->why && batch_pgsql_sets_failed_by(sets, "22");
-        met = !merge->why && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505");
-        index = met ? apr_pstrdup(sets->rows->p, batch_pgsql_constraint(sets->connection)) : NULL;
+        wrong_value = !merge->why && batch_pgsql_run_failed_by(&sets->run, "22");
+        met = !merge->why && !strcmp(batch_pgsql_sqlstate(sets->run.connection), "23505");
+        index =
+            met ? apr_pstrdup(sets->rows->p, batch_pgsql_constraint(sets->run.connection)) : NULL;
         words = merge->why ? merge->why
-                           : apr_pstrdup(sets->rows->p, batch_pgsql_words(sets->connection));
-        refusal = merge->why ? BATCH_REFUSAL_FINAL : batch_pgsql_refusal(sets->connection);
-        failure = batch_pgsql_sets_undo(sets);
+                           : apr_pstrdup(sets->rows->p, batch_pgsql_words(sets->run.connection));
+        refusal = merge->why ? BATCH_REFUSAL_FINAL : batch_pgsql_refusal(sets->run.connection);
+        failure = batch_pgsql_run_undo(&sets->run);
         if (failure == BATCH_FAILURE_NONE && unsure) {
             return BATCH_FAILURE_REFUSED;
         }
@@ -398,7 +342,7 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         merge->outcomes[i].key = NULL;
     }
     if (failure == BATCH_FAILURE_NONE && met &&
-        batch_pgsql_may_insert(sets->scope->resource, merge->items[i].kind)) {
+        batch_kind_makes_rows(sets->run.plan.resource, merge->items[i].kind)) {
         failure = batch_pgsql_doubt(merge, i, index);
         refusal = merge->outcomes[i].unsure ? BATCH_REFUSAL_FINAL : refusal;
     }
@@ -413,8 +357,6 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
 static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
 {
     batch_pgsql_sets_t *sets = &merge->sets;
-    apr_uint64_t *columns =
-        apr_palloc(sets->set_pool, (apr_size_t)(unsigned)merge->words * sizeof(*columns));
     int asked = 0;
     int i;
 
@@ -433,9 +375,7 @@ static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
     for (i = 0; i < count; i++) {
         merge->outcomes[i].key = NULL;
         merge->outcomes[i].unsure = 0;
-        decide_alone(merge, i,
-                     batch_pgsql_merge_columns(columns, merge, &merge->items[i]) ? columns : NULL,
-                     unfound);
+        decide_alone(merge, i, unfound);
         asked += !merge->decided[i];
     }
     return asked;
@@ -502,7 +442,7 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
     int asked = start_set(merge, count, &unfound);
 
     sets->alike = 0;
-    if (unfound && batch_pgsql_sets_old(sets)) {
+    if (unfound && batch_pgsql_run_is_old(&sets->run)) {
         /* Nobody is told that a row is not there because of the type that its key once had. */
         failure = build(sets, 1);
         if (failure != BATCH_FAILURE_NONE) {
@@ -520,7 +460,7 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
     }
     failure = batch_pgsql_sets_begin(sets, count);
     if (failure == BATCH_FAILURE_NONE) {
-        failure = guard_rules(merge);
+        failure = batch_pgsql_run_guard(&merge->sets.run);
     }
     if (failure == BATCH_FAILURE_NONE) {
         failure = run_groups(merge, count);
@@ -541,7 +481,7 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
 /* Undoes a set that was refused, and does it once more. */
 static batch_failure_e retry_set(batch_pgsql_sets_t *sets, int count)
 {
-    batch_failure_e failure = batch_pgsql_sets_undo(sets);
+    batch_failure_e failure = batch_pgsql_run_undo(&sets->run);
 
     if (failure == BATCH_FAILURE_NONE) {
         apr_pool_clear(sets->set_pool);
@@ -556,7 +496,7 @@ static batch_failure_e retry_set(batch_pgsql_sets_t *sets, int count)
  * index besides that of match has. Then the set is done once more, with it, and what meets an
  * obstacle is left over.
  */
-static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
+static batch_failure_e apply_set(batch_pgsql_sets_t *sets, int count)
 {
     batch_pgsql_merge_t *merge = merge_of(sets);
     batch_failure_e failure = try_set(sets, count);
@@ -565,7 +505,8 @@ static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
         failure = retry_set(sets, count);
     }
     if (failure == BATCH_FAILURE_REFUSED && count > 1 && !merge->offered && !merge->met &&
-        !merge->plain && !sets->again && !strcmp(batch_pgsql_sqlstate(sets->connection), "23505")) {
+        !merge->plain && !sets->again &&
+        !strcmp(batch_pgsql_sqlstate(sets->run.connection), "23505")) {
         merge->met = 1;
         failure = retry_set(sets, count);
     }
@@ -587,18 +528,18 @@ static batch_failure_e probe(batch_pgsql_sets_t *sets, int *for_all)
         failure = batch_pgsql_merge_queue(merge, merge->last, NULL, 0, BATCH_PGSQL_QUICK);
     }
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(sets->connection, NULL);
+        failure = batch_pgsql_flush(sets->run.connection, NULL);
     }
     *for_all = failure == BATCH_FAILURE_REFUSED;
-    return failure == BATCH_FAILURE_NONE || *for_all ? batch_pgsql_sets_undo(sets) : failure;
+    return failure == BATCH_FAILURE_NONE || *for_all ? batch_pgsql_run_undo(&sets->run) : failure;
 }
 
 apr_status_t batch_pgsql_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
 {
     batch_pgsql_merge_t merge = {
-        .sets = {.tx = tx, .rows = rows, .build = build, .run = run_set, .probe = probe},
-        .words = rows->scope->resource->columns->nelts / 64 + 1,
-        .now = batch_time_format(batch_tx_now(tx), rows->p)};
+        .sets = {.tx = tx, .rows = rows, .build = build, .apply = apply_set, .probe = probe}};
 
+    batch_pgsql_run_start(&merge.sets.run, tx, rows->scope,
+                          batch_time_format(batch_tx_now(tx), rows->p), rows->p);
     return batch_pgsql_sets_apply(&merge.sets);
 }

@@ -19,13 +19,10 @@ typedef struct batch_pgsql_group {
 /* One call of rows_merge. */
 typedef struct batch_pgsql_merge {
     batch_pgsql_sets_t sets;
-    batch_pgsql_rules_t *rules;
-    int hopeless;    /* nothing in the table can be in the scope */
-    const char *now; /* for the stamps */
-    int words;       /* of a set of columns */
-    int probed;      /* the scope and the stamps are not to blame */
-    int plain;       /* no ON CONFLICT: it would call a trigger for a row that is not inserted */
-    int met;         /* a new row met another in a unique index: ON CONFLICT from now on */
+    int hopeless; /* nothing in the table can be in the scope */
+    int probed;   /* the scope and the stamps are not to blame */
+    int plain;    /* no ON CONFLICT: it would call a trigger for a row that is not inserted */
+    int met;      /* a new row met another in a unique index: ON CONFLICT from now on */
     /* The set under way. */
     const batch_item_t *items;
     batch_row_outcome_t *outcomes;
@@ -42,15 +39,8 @@ typedef struct batch_pgsql_merge {
 } batch_pgsql_merge_t;
 
 /**
- * Sets the bits of the columns that the item has; there are merge->words words. Returns 0 if there
- * is one that it may not have. In merge_groups_pgsql.c, like the next one.
- */
-int batch_pgsql_merge_columns(apr_uint64_t *columns, const batch_pgsql_merge_t *merge,
-                              const batch_item_t *item);
-
-/**
  * Puts the items from `from` on that are not decided into groups, up to where the order of the
- * groups would matter. Returns the number of the first item behind them.
+ * groups would matter. Returns the number of the first item behind them. In merge_groups.c.
  */
 int batch_pgsql_merge_gather(batch_pgsql_merge_t *merge, int from, int count);
 
@@ -135,11 +125,5 @@ batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int
  * its outcome's `unsure` if that can be the row which it names.
  */
 batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char *index);
-
-/** 1 if name is a column of match. */
-int batch_pgsql_is_match(const batch_resource_t *resource, const char *name);
-
-/** 1 if a group's items can make rows. */
-int batch_pgsql_may_insert(const batch_resource_t *resource, batch_item_kind_e kind);
 
 #endif

@@ -14,7 +14,7 @@
 
 int batch_pgsql_may_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
-    apr_time_t failed = merge->rules->offer_failed;
+    apr_time_t failed = merge->sets.run.rules->offer_failed;
 
     return (!failed || batch_pgsql_ticks() - failed >= REST) && batch_pgsql_can_offer(merge, group);
 }
@@ -25,7 +25,7 @@ static void tell_changed(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *
 {
     int row, m = 0;
 
-    for (row = 0; merge->sets.scope->tell_keys && row < PQntuples(result); row++) {
+    for (row = 0; merge->sets.rows->scope->tell_keys && row < PQntuples(result); row++) {
         if (!PQgetisnull(result, row, 0)) {
             continue;
         }
@@ -71,7 +71,7 @@ batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_
     merge->last = group;
     merge->offered = 1;
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(merge->sets.connection, &result);
+        failure = batch_pgsql_flush(merge->sets.run.connection, &result);
     }
     if (failure == BATCH_FAILURE_NONE && PQntuples(result) != group->count) {
         merge->left_out = 1;
@@ -91,9 +91,9 @@ int batch_pgsql_offer_in_vain(batch_pgsql_merge_t *merge)
         return 0;
     }
     if (!merge->left_out &&
-        (batch_pgsql_sets_old(sets) || batch_pgsql_sets_failed_by(sets, "57"))) {
+        (batch_pgsql_run_is_old(&sets->run) || batch_pgsql_run_failed_by(&sets->run, "57"))) {
         return 0; /* the table may be another now, and is looked at first; or it took too long */
     }
-    merge->rules->offer_failed = batch_pgsql_ticks();
+    merge->sets.run.rules->offer_failed = batch_pgsql_ticks();
     return 1;
 }

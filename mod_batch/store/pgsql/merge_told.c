@@ -11,12 +11,12 @@
 
 static int tells(const batch_pgsql_merge_t *merge)
 {
-    return merge->sets.scope->tell_keys;
+    return merge->sets.rows->scope->tell_keys;
 }
 
 int batch_pgsql_lists_made(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
-    return tells(merge) && (merge->rules->alters || !group->has_key);
+    return tells(merge) && (merge->sets.run.rules->alters || !group->has_key);
 }
 
 void batch_pgsql_tell(batch_pgsql_merge_t *merge, int i, const char *key)
@@ -88,83 +88,56 @@ static void list_touched(touched_t *touched, const batch_pgsql_merge_t *merge, i
     }
 }
 
-static void add_of(batch_pgsql_builder_t *builder, const char *word, const char *row,
-                   const char *column)
-{
-    batch_pgsql_add(builder, word);
-    batch_pgsql_add(builder, row);
-    batch_pgsql_add(builder, ".");
-    batch_pgsql_add(builder, batch_pgsql_identifier(column, builder->p));
-}
-
-static void add_scope(batch_pgsql_builder_t *builder, const batch_row_scope_t *scope)
-{
-    const batch_resource_t *resource = scope->resource;
-
-    if (resource->scope) {
-        (void)batch_pgsql_add_condition(builder, " AND ", resource->scope, scope->organization);
-    }
-    if (resource->form_column && scope->form_id) {
-        (void)batch_pgsql_add_condition(builder, " AND ", resource->form_column, scope->form_id);
-    }
-}
-
-/* The keys, as batch_item (k, number). */
 static void add_keys(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *merge,
                      const touched_t *touched)
 {
-    batch_pgsql_add(builder, " FROM unnest((SELECT ");
-    batch_pgsql_add_array(builder, merge->sets.key, touched->keys, touched->count);
-    batch_pgsql_add(builder, ")) WITH ORDINALITY AS batch_item (k, number)");
+    batch_pgsql_items_start(builder, " FROM ", merge->sets.run.key, touched->keys, touched->count);
+    batch_pgsql_items_end(builder);
 }
 
 /* Which keys no row has. */
 static void build_lost(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *merge,
                        const touched_t *touched)
 {
-    const batch_row_scope_t *scope = merge->sets.scope;
-
     batch_pgsql_add(builder, "SELECT number");
     add_keys(builder, merge, touched);
     batch_pgsql_add(builder, " WHERE NOT EXISTS (SELECT FROM ");
     batch_pgsql_add(builder, builder->table_name);
-    batch_pgsql_add_column(builder, " WHERE ", scope->resource->key);
-    batch_pgsql_add(builder, "batch_item.k");
-    add_scope(builder, scope);
+    batch_pgsql_add_where(builder, BATCH_ITEM_KEY);
     batch_pgsql_add(builder, ") LIMIT 1");
+}
+
+/* Adds: word table.column = that of the row that was made */
+static void add_as_made(batch_pgsql_builder_t *builder, const char *word, const char *column)
+{
+    batch_pgsql_add_of(builder, word, NULL, column);
+    batch_pgsql_add_of(builder, " = ", "batch_made", column);
 }
 
 /* The keys of rows that have the match values of the rows with these keys, as they are stored. */
 static void build_alike(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *merge,
                         const touched_t *touched)
 {
-    const batch_row_scope_t *scope = merge->sets.scope;
-    const batch_resource_t *resource = scope->resource;
+    const batch_resource_t *resource = builder->plan->resource;
     int i;
 
     batch_pgsql_add(builder, "SELECT number, batch_row.key");
     add_keys(builder, merge, touched);
-    batch_pgsql_add(builder, ", LATERAL (SELECT ");
-    add_of(builder, "", builder->table_name, resource->key);
-    batch_pgsql_add(builder, "::text AS key FROM ");
+    batch_pgsql_add_key(builder, ", LATERAL (SELECT ");
+    batch_pgsql_add(builder, " AS key FROM ");
     batch_pgsql_add(builder, builder->table_name);
     batch_pgsql_add(builder, " AS batch_made, ");
     batch_pgsql_add(builder, builder->table_name);
-    add_of(builder, " WHERE ", "batch_made", resource->key);
+    batch_pgsql_add_of(builder, " WHERE ", "batch_made", resource->key);
     batch_pgsql_add(builder, " = batch_item.k");
-    for (i = 0; i < resource->match->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(resource->match, i, const char *);
-
-        batch_pgsql_add_column(builder, " AND ", name);
-        add_of(builder, "", "batch_made", name);
+    for (i = 0; i < batch_match_count(resource); i++) {
+        add_as_made(builder, " AND ", batch_match_name(resource, i));
     }
     if (resource->scope) {
-        batch_pgsql_add_column(builder, " AND ", resource->scope);
-        add_of(builder, "", "batch_made", resource->scope);
+        add_as_made(builder, " AND ", resource->scope);
     }
-    add_scope(builder, scope);
-    batch_pgsql_add_column(builder, " AND NOT ", resource->key);
-    add_of(builder, "", "batch_made", resource->key);
+    batch_pgsql_add_scope(builder, " AND ");
+    add_as_made(builder, " AND NOT ", resource->key);
     batch_pgsql_add(builder, " LIMIT 2) AS batch_row LIMIT 2");
 }
 
@@ -174,17 +147,11 @@ typedef void build_fn(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t 
 static batch_failure_e ask(const batch_pgsql_merge_t *merge, PGresult **result, build_fn *build,
                            const touched_t *touched)
 {
-    const batch_pgsql_sets_t *sets = &merge->sets;
     batch_pgsql_builder_t builder;
-    batch_pgsql_values_t values;
-    batch_failure_e failure;
 
-    batch_pgsql_builder_init(&builder, sets->table, sets->scope->resource->table, sets->set_pool);
+    batch_pgsql_run_build(&merge->sets.run, &builder, merge->sets.set_pool);
     build(&builder, merge, touched);
-    values = batch_pgsql_values(&builder);
-    failure = batch_pgsql_queue_values(
-        sets->connection, batch_pgsql_built(sets->connection, &builder), &values, BATCH_PGSQL_ROWS);
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(sets->connection, result) : failure;
+    return batch_pgsql_run_ask(&merge->sets.run, result, &builder);
 }
 
 batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int count)
@@ -194,7 +161,7 @@ batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
     merge->why = NULL;
-    if (!tells(merge) || !merge->rules->alters) {
+    if (!tells(merge) || !merge->sets.run.rules->alters) {
         return failure;
     }
     list_touched(&touched, merge, from, count, 0);
@@ -206,7 +173,7 @@ batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int
         return failure;
     }
     list_touched(&touched, merge, from, count, 1);
-    if (failure != BATCH_FAILURE_NONE || !touched.count || merge->rules->match_unique) {
+    if (failure != BATCH_FAILURE_NONE || !touched.count || merge->sets.run.rules->match_unique) {
         return failure;
     }
     failure = ask(merge, &result, build_alike, &touched);
@@ -234,15 +201,15 @@ batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char 
 {
     static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
     const batch_pgsql_sets_t *sets = &merge->sets;
-    const batch_resource_t *resource = sets->scope->resource;
-    int matched = merge->items[i].kind == BATCH_ITEM_MATCH ? resource->match->nelts : 0;
+    const batch_resource_t *resource = sets->run.plan.resource;
+    int matched = merge->items[i].kind == BATCH_ITEM_MATCH ? batch_match_count(resource) : 0;
     const char **names =
         apr_palloc(sets->set_pool, (apr_size_t)(unsigned)(matched + 2) * sizeof(*names));
     const char *values[3] = {resource->table, index, NULL};
     PGresult *result = NULL;
     batch_failure_e failure;
 
-    if (!tells(merge) || !merge->rules->alters) {
+    if (!tells(merge) || !merge->sets.run.rules->alters) {
         return BATCH_FAILURE_NONE;
     }
     if (matched) {
@@ -253,12 +220,9 @@ batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char 
         names[matched++] = resource->scope;
     }
     values[2] = batch_pgsql_array(names, matched, sets->set_pool);
-    failure = batch_pgsql_queue(sets->connection,
-                                batch_pgsql_statement(sets->connection, other_index, types, 3),
-                                values, BATCH_PGSQL_OWN);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(sets->connection, &result);
-    }
+    failure = batch_pgsql_ask(sets->run.connection, &result,
+                              batch_pgsql_statement(sets->run.connection, other_index, types, 3),
+                              values, BATCH_PGSQL_OWN);
     merge->outcomes[i].unsure = failure == BATCH_FAILURE_NONE && PQntuples(result) == 0;
     return failure;
 }

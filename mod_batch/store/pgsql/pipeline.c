@@ -297,6 +297,15 @@ static apr_status_t clear_result(void *data)
     return APR_SUCCESS;
 }
 
+batch_failure_e batch_pgsql_ask(batch_connection_t *connection, PGresult **result,
+                                batch_pgsql_statement_t *statement, const char *const *values,
+                                batch_pgsql_what_e what)
+{
+    batch_failure_e failure = batch_pgsql_queue(connection, statement, values, what);
+
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(connection, result) : failure;
+}
+
 PGresult *batch_pgsql_keep(batch_connection_t *connection, apr_pool_t *p)
 {
     batch_pgsql_state_t *state = batch_pgsql_state(connection);

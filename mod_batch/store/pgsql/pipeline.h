@@ -127,6 +127,11 @@ batch_failure_e batch_pgsql_queue_text(batch_connection_t *connection, const cha
  */
 batch_failure_e batch_pgsql_flush(batch_connection_t *connection, PGresult **result);
 
+/** Queues a statement with texts, and flushes. */
+batch_failure_e batch_pgsql_ask(batch_connection_t *connection, PGresult **result,
+                                batch_pgsql_statement_t *statement, const char *const *values,
+                                batch_pgsql_what_e what);
+
 /** Takes *result of the last flush away from the connection: cleared with p. */
 PGresult *batch_pgsql_keep(batch_connection_t *connection, apr_pool_t *p);
 

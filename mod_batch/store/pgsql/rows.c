@@ -51,182 +51,117 @@ typedef struct rows_run {
 /* ---- Building a statement ---------------------------------------------------------------------
  */
 
-/* What every statement on rows asks of them besides their keys; each between before and after. */
-static int add_scope(batch_pgsql_builder_t *builder, const batch_row_scope_t *scope,
-                     const char *before, const char *after)
+/* The keys as a set of rows: they are the statement's first parameter. */
+static void add_items(batch_pgsql_builder_t *builder, const char *word, const rows_run_t *run)
 {
-    const batch_resource_t *resource = scope->resource;
-    int possible = 1;
-
-    if (resource->scope) {
-        possible = batch_pgsql_add_condition(builder, before, resource->scope, scope->organization);
-        batch_pgsql_add(builder, after);
-    }
-    if (resource->form_column && scope->form_id) {
-        possible =
-            batch_pgsql_add_condition(builder, before, resource->form_column, scope->form_id) &&
-            possible;
-        batch_pgsql_add(builder, after);
-    }
-    return possible;
+    batch_pgsql_items_start(builder, word, run->sets.run.key, NULL, 0);
+    batch_pgsql_items_end(builder);
 }
 
-/* The condition of a statement on rows, on items named batch_item. */
-static int add_where(batch_pgsql_builder_t *builder, const batch_row_scope_t *scope)
+static void build_delete(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
-    batch_pgsql_add_column(builder, " WHERE ", scope->resource->key);
-    batch_pgsql_add(builder, "batch_item.key");
-    return add_scope(builder, scope, " AND ", "");
-}
-
-/*
- * The keys as a set of rows. The array comes out of a subquery, so that the planner cannot see how
- * long it is: it always takes it for ten, and fetches the rows one by one through the index, in
- * order, which for a set of a thousand is also quicker than anything else that it would think of.
- */
-static void add_items(batch_pgsql_builder_t *builder, const batch_pgsql_column_t *key)
-{
-    batch_pgsql_add(builder, "unnest((SELECT ");
-    batch_pgsql_add_value(builder, key->array, NULL);
-    batch_pgsql_add(builder, ")) WITH ORDINALITY");
-}
-
-static int build_delete(batch_pgsql_builder_t *builder, const rows_run_t *run)
-{
-    int possible;
-
     batch_pgsql_add(builder, "DELETE FROM ");
     batch_pgsql_add(builder, builder->table_name);
-    batch_pgsql_add(builder, " USING ");
-    add_items(builder, run->sets.key);
-    batch_pgsql_add(builder, " AS batch_item (key, number)");
-    possible = add_where(builder, run->sets.scope);
+    add_items(builder, " USING ", run);
+    batch_pgsql_add_where(builder, BATCH_ITEM_KEY);
     batch_pgsql_add(builder, " RETURNING batch_item.number");
-    return possible;
 }
 
 /*
  * Deletes along the index of the key, and so locks rows in its order. The array comes out of a
- * subquery as above; IS TRUE leaves no other index to choose, which would have to compare each of
- * its rows with all keys.
+ * subquery as that of items does; IS TRUE leaves no other index to choose, which would have to
+ * compare each of its rows with all keys.
  */
 static void build_quick_delete(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
-    const batch_resource_t *resource = run->sets.scope->resource;
+    const batch_row_plan_t *plan = &run->sets.run.plan;
 
     batch_pgsql_add(builder, "DELETE FROM ");
     batch_pgsql_add(builder, builder->table_name);
-    batch_pgsql_add_column(builder, " WHERE ", resource->key);
-    batch_pgsql_add(builder, "ANY (coalesce((SELECT ");
-    batch_pgsql_add_value(builder, run->sets.key->array, NULL);
+    batch_pgsql_add_of(builder, " WHERE ", NULL, plan->resource->key);
+    batch_pgsql_add(builder, " = ANY (coalesce((SELECT ");
+    batch_pgsql_add_value(builder, run->sets.run.key->array, NULL);
     batch_pgsql_add(builder, ")))");
-    (void)add_scope(builder, run->sets.scope, " AND (", ") IS TRUE");
-    batch_pgsql_add(builder, " RETURNING ");
-    batch_pgsql_add(builder, batch_pgsql_identifier(resource->key, builder->p));
+    batch_pgsql_add_scope(builder, " AND (");
+    batch_pgsql_add(builder, plan->scoped.count ? ") IS TRUE RETURNING " : " RETURNING ");
+    batch_pgsql_add_name(builder, plan->resource->key);
 }
 
 /* Which items have a row, whatever a statement has done to it. */
 static void build_there(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
-    batch_pgsql_add(builder, "SELECT batch_item.number FROM ");
-    add_items(builder, run->sets.key);
-    batch_pgsql_add(builder, " AS batch_item (key, number) WHERE EXISTS (SELECT FROM ");
+    add_items(builder, "SELECT batch_item.number FROM ", run);
+    batch_pgsql_add(builder, " WHERE EXISTS (SELECT FROM ");
     batch_pgsql_add(builder, builder->table_name);
-    (void)add_where(builder, run->sets.scope);
+    batch_pgsql_add_where(builder, BATCH_ITEM_KEY);
     batch_pgsql_add(builder, ")");
-}
-
-static void add_assignment(batch_pgsql_builder_t *builder, int *assignments, const char *column)
-{
-    batch_pgsql_add(builder, (*assignments)++ ? ", " : " SET ");
-    batch_pgsql_add(builder, batch_pgsql_identifier(column, builder->p));
-    batch_pgsql_add(builder, " = ");
 }
 
 static void add_assignments(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
-    const batch_resource_t *resource = run->sets.scope->resource;
-    int assignments = 0;
+    const batch_rows_t *rows = run->sets.rows;
+    const char *key = run->sets.run.plan.resource->key;
     int i;
 
-    for (i = 0; i < run->sets.rows->value_count; i++) {
-        const batch_value_t *value = &run->sets.rows->values[i];
-        const batch_pgsql_column_t *column = batch_pgsql_column(run->sets.table, value->name);
-        add_assignment(builder, &assignments, value->name);
-        batch_pgsql_add_value(builder, column->type,
-                              batch_pgsql_column_text(batch_resource_column(resource, value->name),
-                                                      column, value->value));
+    for (i = 0; i < rows->value_count; i++) {
+        const char *name = rows->values[i].name;
+        const batch_pgsql_column_t *column = batch_pgsql_column(builder->table, name);
+
+        batch_pgsql_add_next(builder, " SET ", name);
+        batch_pgsql_add(builder, " = ");
+        batch_pgsql_add_value(
+            builder, column->type,
+            batch_pgsql_column_text(batch_resource_column(rows->scope->resource, name), column,
+                                    rows->values[i].value));
     }
-    if (resource->updated_at) {
-        add_assignment(builder, &assignments, resource->updated_at);
-        batch_pgsql_add_value(builder,
-                              batch_pgsql_column(run->sets.table, resource->updated_at)->type,
-                              batch_time_format(batch_tx_now(run->sets.tx), builder->p));
-    }
-    if (resource->updated_by_id) {
-        add_assignment(builder, &assignments, resource->updated_by_id);
-        batch_pgsql_add_value(builder,
-                              batch_pgsql_column(run->sets.table, resource->updated_by_id)->type,
-                              run->sets.scope->actor_id);
-    }
-    if (!assignments) {
-        /* Nothing to set is still an answer to which rows are there. */
-        add_assignment(builder, &assignments, resource->key);
-        batch_pgsql_add(builder, builder->table_name);
-        batch_pgsql_add(builder, ".");
-        batch_pgsql_add(builder, batch_pgsql_identifier(resource->key, builder->p));
+    batch_pgsql_add_stamps(builder);
+    if (!builder->list) { /* nothing to set is still an answer to which rows are there */
+        batch_pgsql_add_next(builder, " SET ", key);
+        batch_pgsql_add_of(builder, " = ", NULL, key);
     }
 }
 
 /* A row is updated once, though two items may name it: both have then been applied. */
-static int build_update(batch_pgsql_builder_t *builder, const rows_run_t *run)
+static void build_update(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
-    int possible;
-
-    batch_pgsql_add(builder, "WITH batch_item (key, number) AS MATERIALIZED (SELECT * FROM ");
-    add_items(builder, run->sets.key);
+    add_items(builder, "WITH batch_item AS MATERIALIZED (SELECT * FROM ", run);
     batch_pgsql_add(builder, "), batch_changed AS (UPDATE ");
     batch_pgsql_add(builder, builder->table_name);
     add_assignments(builder, run);
     batch_pgsql_add(builder, " FROM batch_item");
-    possible = add_where(builder, run->sets.scope);
+    batch_pgsql_add_where(builder, BATCH_ITEM_KEY);
     /* IS TRUE: as a join it would be a nested loop, too. */
-    batch_pgsql_add(builder, " RETURNING batch_item.key) SELECT number FROM batch_item"
-                             " WHERE (key IN (SELECT key FROM batch_changed)) IS TRUE");
-    return possible;
+    batch_pgsql_add(builder, " RETURNING batch_item.k) SELECT number FROM batch_item"
+                             " WHERE (k IN (SELECT k FROM batch_changed)) IS TRUE");
 }
 
-static void finish(rows_statement_t *statement, const batch_pgsql_sets_t *sets,
-                   const batch_pgsql_builder_t *builder)
+typedef void build_fn(batch_pgsql_builder_t *builder, const rows_run_t *run);
+
+static void make(rows_statement_t *statement, const rows_run_t *run, build_fn *build_it)
 {
-    statement->parameters = (const char **)builder->values->elts;
-    statement->prepared = batch_pgsql_built(sets->connection, builder);
+    batch_pgsql_builder_t builder;
+
+    batch_pgsql_run_build(&run->sets.run, &builder, run->sets.rows->p);
+    build_it(&builder, run);
+    statement->parameters = (const char **)builder.values->elts;
+    statement->prepared = batch_pgsql_built(run->sets.run.connection, &builder);
 }
 
 /* Makes the statements for the table as it is known, or, if fresh, as it is. */
 static batch_failure_e build(batch_pgsql_sets_t *sets, int fresh)
 {
     rows_run_t *run = (rows_run_t *)sets;
-    const batch_resource_t *resource = sets->scope->resource;
-    batch_failure_e failure =
-        batch_pgsql_table(sets->connection, &sets->table, resource->table, fresh);
-    batch_pgsql_builder_t builder;
+    batch_failure_e failure = batch_pgsql_run_read(&sets->run, fresh);
 
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->rows->p);
-    sets->key = batch_pgsql_column(sets->table, resource->key);
-    run->hopeless = !(run->is_update ? build_update : build_delete)(&builder, run);
-    finish(&run->any, sets, &builder);
-    batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->rows->p);
-    build_there(&builder, run);
-    finish(&run->there, sets, &builder);
+    run->hopeless = !batch_pgsql_run_is_possible(&sets->run);
+    make(&run->any, run, run->is_update ? build_update : build_delete);
+    make(&run->there, run, build_there);
     run->quick.prepared = NULL;
-    if (!run->is_update && sets->key->indexed) {
-        batch_pgsql_builder_init(&builder, sets->table, resource->table, sets->rows->p);
-        build_quick_delete(&builder, run);
-        finish(&run->quick, sets, &builder);
+    if (!run->is_update && sets->run.key->indexed) {
+        make(&run->quick, run, build_quick_delete);
     }
     sets->pace = &run->any.prepared->pace;
     sets->settings = run->quick.prepared ? settings_quick : settings;
@@ -252,7 +187,7 @@ static void list_keys(const rows_run_t *run, rows_keys_t *keys, int count)
 
     keys->listed = 0;
     for (i = 0; i < count; i++) {
-        if (!run->hopeless && batch_pgsql_fits(run->sets.key, items[i].key)) {
+        if (!run->hopeless && batch_pgsql_fits(run->sets.run.key, items[i].key)) {
             keys->places[keys->listed] = i;
             keys->texts[keys->listed++] = items[i].key;
         }
@@ -266,11 +201,10 @@ static batch_failure_e run_keys(PGresult **result, const batch_pgsql_sets_t *set
     batch_failure_e failure = batch_pgsql_sets_begin(sets, count);
 
     statement->parameters[0] = keys;
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_queue(sets->connection, statement->prepared, statement->parameters,
-                                    BATCH_PGSQL_ROWS);
-    }
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(sets->connection, result) : failure;
+    return failure == BATCH_FAILURE_NONE
+               ? batch_pgsql_ask(sets->run.connection, result, statement->prepared,
+                                 statement->parameters, BATCH_PGSQL_ROWS)
+               : failure;
 }
 
 /* The next count items, of which nothing is known yet. */
@@ -348,7 +282,7 @@ static batch_failure_e run_quick(rows_run_t *run, int *known, const rows_keys_t 
         *known = 0;
         run->ambiguous = 1;
         clear_outcomes(sets, count);
-        return batch_pgsql_sets_undo(sets);
+        return batch_pgsql_run_undo(&sets->run);
     }
     return failure;
 }
@@ -394,17 +328,14 @@ static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
         return BATCH_FAILURE_NONE;
     }
     run->there.parameters[0] = batch_pgsql_array(left.texts, left.listed, sets->set_pool);
-    failure = batch_pgsql_queue(sets->connection, run->there.prepared, run->there.parameters,
-                                BATCH_PGSQL_ROWS);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(sets->connection, &result);
-    }
+    failure = batch_pgsql_ask(sets->run.connection, &result, run->there.prepared,
+                              run->there.parameters, BATCH_PGSQL_ROWS);
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         batch_row_outcome_t *outcome =
             &outcomes[left.places[apr_atoi64(PQgetvalue(result, i, 0)) - 1]];
 
-        outcome->result = BATCH_ROW_REFUSED;
-        outcome->message = run->is_update ? batch_row_unchanged : batch_row_still_there;
+        batch_rows_refuse(outcome, 1, run->is_update ? batch_row_unchanged : batch_row_still_there,
+                          BATCH_REFUSAL_FINAL);
     }
     return failure;
 }
@@ -413,13 +344,13 @@ static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
 static batch_failure_e excuse_key(batch_pgsql_sets_t *sets, int *is_none)
 {
     *is_none = 0;
-    return sets->key->kind == BATCH_PGSQL_OTHER
+    return sets->run.key->kind == BATCH_PGSQL_OTHER
                ? batch_pgsql_sets_judge_key(sets, is_none, &sets->rows->items[sets->position])
                : BATCH_FAILURE_NONE;
 }
 
 /* Runs the next count items as a set: their outcomes are known unless it is refused. */
-static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
+static batch_failure_e apply_set(batch_pgsql_sets_t *sets, int count)
 {
     rows_run_t *run = (rows_run_t *)sets;
     batch_failure_e failure = BATCH_FAILURE_NONE;
@@ -430,7 +361,7 @@ static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
     keys.texts = apr_palloc(sets->set_pool, (apr_size_t)count * sizeof(*keys.texts));
     keys.places = apr_palloc(sets->set_pool, (apr_size_t)count * sizeof(*keys.places));
     list_keys(run, &keys, count);
-    if (keys.listed < count && batch_pgsql_sets_old(sets)) {
+    if (keys.listed < count && batch_pgsql_run_is_old(&sets->run)) {
         /* Nobody is told that a row is not there because of the type that its key once had. */
         failure = build(sets, 1);
         if (failure != BATCH_FAILURE_NONE) {
@@ -474,11 +405,13 @@ static apr_status_t apply(batch_tx_t *tx, batch_rows_t *rows, int is_update)
     rows_run_t run = {.sets = {.tx = tx,
                                .rows = rows,
                                .build = build,
-                               .run = run_set,
+                               .apply = apply_set,
                                .probe = probe,
                                .excuse = excuse_key},
                       .is_update = is_update};
+    const char *now = is_update ? batch_time_format(batch_tx_now(tx), rows->p) : NULL;
 
+    batch_pgsql_run_start(&run.sets.run, tx, rows->scope, now, rows->p);
     return batch_pgsql_sets_apply(&run.sets);
 }
 

@@ -2,7 +2,6 @@
 #ifndef BATCH_STORE_PGSQL_ROWS_H
 #define BATCH_STORE_PGSQL_ROWS_H
 
-#include "store/row_plan.h"
 #include "store/tx.h"
 #include "store/pgsql/builder.h"
 

@@ -24,35 +24,8 @@
  */
 #define SET_TIMEOUT(patience) (apr_time_as_msec(patience) + 2000)
 
-const char *batch_pgsql_column_text(const batch_column_t *declared,
-                                    const batch_pgsql_column_t *column, const char *value)
-{
-    if (!value || !declared) {
-        return value;
-    }
-    switch (batch_type_stored(declared->type)) {
-    case BATCH_STORED_BOOLEAN:
-        if (column->is_number) {
-            return !strcmp(value, "true") || !strcmp(value, "1") ? "1" : "0";
-        }
-        break;
-    case BATCH_STORED_TEXT:
-    case BATCH_STORED_INTEGER:
-    case BATCH_STORED_DOUBLE:
-    case BATCH_STORED_UUID:
-    case BATCH_STORED_DECIMAL:
-        break; /* the server reads its text */
-    }
-    return value;
-}
-
 /* ---- Savepoints --------------------------------------------------------------------------------
  */
-
-static batch_failure_e queue_text(const batch_pgsql_sets_t *sets, const char *sql)
-{
-    return batch_pgsql_queue_text(sets->connection, sql, BATCH_PGSQL_OWN);
-}
 
 /* Lets the next statements take that many milliseconds. */
 static batch_failure_e set_timeout(const batch_pgsql_sets_t *sets, apr_int64_t timeout)
@@ -60,69 +33,47 @@ static batch_failure_e set_timeout(const batch_pgsql_sets_t *sets, apr_int64_t t
     char sql[64];
 
     apr_snprintf(sql, sizeof(sql), "SET LOCAL statement_timeout = %" APR_INT64_T_FMT, timeout);
-    return queue_text(sets, sql);
+    return batch_pgsql_run_text(&sets->run, sql);
 }
 
 /* Has the timeout of a set been set? It is undone with the savepoint, or by take_time. */
 static int has_timeout(const batch_pgsql_sets_t *sets, int count)
 {
-    const batch_pgsql_state_t *state = batch_pgsql_state(sets->connection);
+    const batch_pgsql_state_t *state = batch_pgsql_state(sets->run.connection);
 
     return count > 1 &&
-           (!state->timeout || state->timeout > SET_TIMEOUT(sets->connection->patience));
+           (!state->timeout || state->timeout > SET_TIMEOUT(sets->run.connection->patience));
 }
 
 batch_failure_e batch_pgsql_sets_begin(const batch_pgsql_sets_t *sets, int count)
 {
-    batch_failure_e failure = queue_text(sets, "SAVEPOINT batch_rows");
+    batch_failure_e failure = batch_pgsql_run_save(&sets->run);
 
     return failure == BATCH_FAILURE_NONE && has_timeout(sets, count)
-               ? set_timeout(sets, SET_TIMEOUT(sets->connection->patience))
+               ? set_timeout(sets, SET_TIMEOUT(sets->run.connection->patience))
                : failure;
 }
 
 batch_failure_e batch_pgsql_sets_take_time(const batch_pgsql_sets_t *sets, int count)
 {
-    const batch_pgsql_state_t *state = batch_pgsql_state(sets->connection);
+    const batch_pgsql_state_t *state = batch_pgsql_state(sets->run.connection);
 
     return has_timeout(sets, count) ? set_timeout(sets, state->timeout) : BATCH_FAILURE_NONE;
 }
 
 batch_failure_e batch_pgsql_sets_end(const batch_pgsql_sets_t *sets, int count)
 {
-    batch_failure_e failure = queue_text(sets, "RELEASE SAVEPOINT batch_rows");
+    batch_failure_e failure = batch_pgsql_run_release(&sets->run);
 
     return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_take_time(sets, count) : failure;
-}
-
-batch_failure_e batch_pgsql_sets_undo(const batch_pgsql_sets_t *sets)
-{
-    batch_failure_e failure;
-
-    batch_pgsql_forgive(sets->connection);
-    failure = queue_text(sets, "ROLLBACK TO SAVEPOINT batch_rows");
-    return failure == BATCH_FAILURE_NONE ? queue_text(sets, "RELEASE SAVEPOINT batch_rows")
-                                         : failure;
 }
 
 /* ---- Failures ---------------------------------------------------------------------------------
  */
 
-int batch_pgsql_sets_failed_by(const batch_pgsql_sets_t *sets, const char *class)
-{
-    return !strncmp(batch_pgsql_sqlstate(sets->connection), class, 2);
-}
-
 static int took_too_long(const batch_pgsql_sets_t *sets)
 {
-    return batch_pgsql_sets_failed_by(sets, "57");
-}
-
-int batch_pgsql_sets_old(const batch_pgsql_sets_t *sets)
-{
-    const batch_pgsql_state_t *state = batch_pgsql_state(sets->connection);
-
-    return sets->table->transaction != state->transactions;
+    return batch_pgsql_run_failed_by(&sets->run, "57");
 }
 
 batch_failure_e batch_pgsql_sets_try(const batch_pgsql_sets_t *sets, int *refused,
@@ -132,34 +83,29 @@ batch_failure_e batch_pgsql_sets_try(const batch_pgsql_sets_t *sets, int *refuse
     batch_failure_e failure = batch_pgsql_sets_begin(sets, 1);
 
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_queue(sets->connection, statement, parameters, BATCH_PGSQL_ROWS);
-    }
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(sets->connection, NULL);
+        failure =
+            batch_pgsql_ask(sets->run.connection, NULL, statement, parameters, BATCH_PGSQL_ROWS);
     }
     *refused = failure == BATCH_FAILURE_REFUSED;
-    return failure == BATCH_FAILURE_NONE || *refused ? batch_pgsql_sets_undo(sets) : failure;
+    return failure == BATCH_FAILURE_NONE || *refused ? batch_pgsql_run_undo(&sets->run) : failure;
 }
 
 batch_failure_e batch_pgsql_sets_judge_key(const batch_pgsql_sets_t *sets, int *is_none,
                                            const batch_item_t *item)
 {
-    const Oid types[] = {sets->key->type};
+    const Oid types[] = {sets->run.key->type};
     const char *values[] = {item->key};
 
     return batch_pgsql_sets_try(
-        sets, is_none, batch_pgsql_statement(sets->connection, "SELECT $1 IS NULL", types, 1),
+        sets, is_none, batch_pgsql_statement(sets->run.connection, "SELECT $1 IS NULL", types, 1),
         values);
 }
 
 static void refuse_next(batch_pgsql_sets_t *sets, int count, const char *words,
                         batch_refusal_e refusal)
 {
-    for (; count > 0; count--, sets->position++) {
-        sets->rows->outcomes[sets->position].result = BATCH_ROW_REFUSED;
-        sets->rows->outcomes[sets->position].message = words;
-        sets->rows->outcomes[sets->position].refusal = refusal;
-    }
+    batch_rows_refuse(sets->rows->outcomes + sets->position, count, words, refusal);
+    sets->position += count;
     sets->suspect = 0;
 }
 
@@ -193,18 +139,18 @@ static void halve(batch_pgsql_sets_t *sets, int count)
 /* The next count items were refused as a set. */
 static batch_failure_e refused(batch_pgsql_sets_t *sets, int count)
 {
-    const batch_pgsql_state_t *state = batch_pgsql_state(sets->connection);
-    const char *words = apr_pstrdup(sets->rows->p, batch_pgsql_words(sets->connection));
-    batch_refusal_e refusal = batch_pgsql_refusal(sets->connection);
-    int wrong_value = batch_pgsql_sets_failed_by(sets, "22");
+    const batch_pgsql_state_t *state = batch_pgsql_state(sets->run.connection);
+    const char *words = apr_pstrdup(sets->rows->p, batch_pgsql_words(sets->run.connection));
+    batch_refusal_e refusal = batch_pgsql_refusal(sets->run.connection);
+    int wrong_value = batch_pgsql_run_failed_by(&sets->run, "22");
     int too_long = took_too_long(sets);
     int for_all = state->refused_making;
     batch_failure_e failure;
 
-    if (!sets->again && batch_pgsql_is_misfit(sets->connection)) {
+    if (!sets->again && batch_pgsql_is_misfit(sets->run.connection)) {
         return BATCH_FAILURE_STATEMENT;
     }
-    failure = batch_pgsql_sets_undo(sets);
+    failure = batch_pgsql_run_undo(&sets->run);
     if (failure == BATCH_FAILURE_NONE && sets->again) {
         sets->again = 0;
         if (count > 1) {
@@ -367,16 +313,16 @@ static batch_failure_e run_set(batch_pgsql_sets_t *sets, int count)
 
     apr_pool_clear(sets->set_pool);
     sets->asked = 0;
-    failure = sets->run(sets, count);
-    if (failure == BATCH_FAILURE_REFUSED && !sets->again && batch_pgsql_sets_old(sets) &&
+    failure = sets->apply(sets, count);
+    if (failure == BATCH_FAILURE_REFUSED && !sets->again && batch_pgsql_run_is_old(&sets->run) &&
         !took_too_long(sets)) {
-        failure = batch_pgsql_sets_undo(sets);
+        failure = batch_pgsql_run_undo(&sets->run);
         if (failure == BATCH_FAILURE_NONE) {
             failure = sets->build(sets, 1);
         }
         if (failure == BATCH_FAILURE_NONE) {
             apr_pool_clear(sets->set_pool);
-            failure = sets->run(sets, count);
+            failure = sets->apply(sets, count);
         }
     }
     if (failure == BATCH_FAILURE_NONE && sets->asked) {
@@ -389,8 +335,6 @@ apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets)
 {
     batch_failure_e failure;
 
-    sets->connection = sets->tx->connection;
-    sets->scope = sets->rows->scope;
     sets->begun = apr_time_now();
     sets->most = APR_INT32_MAX;
     sets->rows->done = 0;
@@ -399,7 +343,7 @@ apr_status_t batch_pgsql_sets_apply(batch_pgsql_sets_t *sets)
     }
     failure = sets->build(sets, 0);
     if (failure == BATCH_FAILURE_NONE) {
-        failure = queue_text(sets, sets->settings);
+        failure = batch_pgsql_run_text(&sets->run, sets->settings);
     }
     while (failure == BATCH_FAILURE_NONE && sets->position < sets->rows->count &&
            !is_enough(sets)) {

@@ -9,7 +9,7 @@
 #ifndef BATCH_STORE_PGSQL_SETS_H
 #define BATCH_STORE_PGSQL_SETS_H
 
-#include "store/pgsql/rows.h"
+#include "store/pgsql/run.h"
 
 typedef struct batch_pgsql_sets batch_pgsql_sets_t;
 
@@ -18,17 +18,16 @@ struct batch_pgsql_sets {
     /* Filled by who makes it: */
     batch_tx_t *tx;
     batch_rows_t *rows;
+    batch_pgsql_run_t run; /* started */
 
-    /** Makes what belongs to the table, and key, pace and settings: as it is known, or, if fresh,
-     * as it is.
-     */
+    /** Reads the table (batch_pgsql_run_read), and makes what belongs to it, pace and settings. */
     batch_failure_e (*build)(batch_pgsql_sets_t *sets, int fresh);
 
     /**
      * Applies the next count items and fills their outcomes. Under a savepoint
      * (batch_pgsql_sets_begin), which it releases (batch_pgsql_sets_end) unless it fails.
      */
-    batch_failure_e (*run)(batch_pgsql_sets_t *sets, int count);
+    batch_failure_e (*apply)(batch_pgsql_sets_t *sets, int count);
 
     /**
      * A value was wrong: says in *for_all whether `alike` are refused whatever their keys are.
@@ -40,19 +39,15 @@ struct batch_pgsql_sets {
     batch_failure_e (*excuse)(batch_pgsql_sets_t *sets, int *is_none);
 
     /* Set by build: */
-    batch_pgsql_table_t *table;
-    const batch_pgsql_column_t *key;
     batch_pgsql_pace_t *pace;
     const char *settings; /* SQL that is run first */
 
-    /* Set by run: */
+    /* Set by apply: */
     int asked; /* the server has been asked at all */
     int alike; /* the next so many items are of one statement */
     int again; /* it has failed only because the set is too large to tell its items apart */
 
     /* The rest is the machine's own. */
-    batch_connection_t *connection;
-    const batch_row_scope_t *scope;
     apr_time_t begun;
     apr_pool_t *set_pool; /* of the set under way */
     int position;         /* items that are done */
@@ -70,9 +65,6 @@ batch_failure_e batch_pgsql_sets_begin(const batch_pgsql_sets_t *sets, int count
 /** Queues the end of that. */
 batch_failure_e batch_pgsql_sets_end(const batch_pgsql_sets_t *sets, int count);
 
-/** Queues what undoes the innermost savepoint, after a failure or not. */
-batch_failure_e batch_pgsql_sets_undo(const batch_pgsql_sets_t *sets);
-
 /** Queues the end of a set's time limit: what follows may take as long as the session allows. */
 batch_failure_e batch_pgsql_sets_take_time(const batch_pgsql_sets_t *sets, int count);
 
@@ -87,15 +79,5 @@ batch_failure_e batch_pgsql_sets_try(const batch_pgsql_sets_t *sets, int *refuse
 /** 1 in *is_none if the key of that item is no value of its column's type, as the server says. */
 batch_failure_e batch_pgsql_sets_judge_key(const batch_pgsql_sets_t *sets, int *is_none,
                                            const batch_item_t *item);
-
-/** 1 if the last failure's SQLSTATE is of that class. */
-int batch_pgsql_sets_failed_by(const batch_pgsql_sets_t *sets, const char *class);
-
-/** 1 if the table was not looked at in this transaction. */
-int batch_pgsql_sets_old(const batch_pgsql_sets_t *sets);
-
-/** A value in the form that its column takes. */
-const char *batch_pgsql_column_text(const batch_column_t *declared,
-                                    const batch_pgsql_column_t *column, const char *value);
 
 #endif

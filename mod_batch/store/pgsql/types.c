@@ -105,13 +105,11 @@ static batch_failure_e read_columns(batch_connection_t *connection, batch_pgsql_
     static const Oid types[] = {TYPE_TEXT};
     const char *values[] = {name};
     PGresult *result = NULL;
-    batch_failure_e failure = batch_pgsql_queue(
-        connection, batch_pgsql_statement(connection, look_up, types, 1), values, BATCH_PGSQL_OWN);
+    batch_failure_e failure =
+        batch_pgsql_ask(connection, &result, batch_pgsql_statement(connection, look_up, types, 1),
+                        values, BATCH_PGSQL_OWN);
     int i;
 
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(connection, &result);
-    }
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         batch_pgsql_column_t *column = apr_array_push(table->columns);
 
@@ -266,23 +264,6 @@ const char *batch_pgsql_stored(const batch_pgsql_column_t *column, const char *e
                             column->most, expression);
     }
     return expression;
-}
-
-const char *batch_pgsql_identifier(const char *name, apr_pool_t *p)
-{
-    char *quoted = apr_palloc(p, 2 * strlen(name) + 3);
-    char *next = quoted;
-
-    *next++ = '"';
-    for (; *name; name++) {
-        if (*name == '"') {
-            *next++ = '"';
-        }
-        *next++ = *name;
-    }
-    *next++ = '"';
-    *next = '\0';
-    return quoted;
 }
 
 const char *batch_pgsql_array(const char *const *texts, int count, apr_pool_t *p)

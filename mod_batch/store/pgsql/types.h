@@ -60,9 +60,6 @@ int batch_pgsql_fits(const batch_pgsql_column_t *column, const char *text);
 void batch_pgsql_column_facts(batch_column_facts_t *facts, const batch_pgsql_column_t *column,
                               apr_pool_t *p);
 
-/** name as a quoted identifier. */
-const char *batch_pgsql_identifier(const char *name, apr_pool_t *p);
-
 /** count texts (NULL is NULL) as an array in PostgreSQL's notation. */
 const char *batch_pgsql_array(const char *const *texts, int count, apr_pool_t *p);
 

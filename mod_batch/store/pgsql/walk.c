@@ -42,7 +42,7 @@ static const char *column_sql(const batch_pgsql_column_t *column, const char *na
 {
     static const char format[] = "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'";
 
-    name = batch_pgsql_identifier(name, p);
+    name = batch_sql_identifier(name, p);
     switch (column->type) {
     case TYPE_TIMESTAMPTZ:
         return apr_psprintf(p, "to_char(%s AT TIME ZONE 'UTC', %s)", name, format);
@@ -62,7 +62,7 @@ static void add_one_of(walk_text_t *text, const batch_pgsql_column_t *column,
     static const batch_pgsql_column_t as_text = {
         .name = "", .type = BATCH_PGSQL_TEXT, .array = 1009, .kind = BATCH_PGSQL_ANY};
     const char **fitting = apr_palloc(text->p, (apr_size_t)(where->count + 1) * sizeof(*fitting));
-    const char *name = batch_pgsql_identifier(where->column, text->p);
+    const char *name = batch_sql_identifier(where->column, text->p);
     int count = 0, i;
 
     if (column->kind == BATCH_PGSQL_OTHER) {
@@ -91,7 +91,7 @@ static void compose(walk_text_t *text, const batch_walk_t *walk, const batch_pgs
             column_sql(batch_pgsql_column(table, walk->columns[i]), walk->columns[i], text->p));
     }
     add(text, " FROM ");
-    add(text, batch_pgsql_identifier(walk->table, text->p));
+    add(text, batch_sql_identifier(walk->table, text->p));
     for (i = 0; i < walk->where_count; i++) {
         add(text, i ? " AND " : " WHERE ");
         add_one_of(text, batch_pgsql_column(table, walk->wheres[i].column), &walk->wheres[i]);

@@ -415,7 +415,7 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         const char *name = apr_pstrdup(p, batch_sqlite3_text(statement, 0));
 
-        note_column(facts, resource, name, column_text(statement, 1), p);
+        note_column(facts, resource, name, batch_sqlite3_text(statement, 1), p);
         if (is_column(name, resource->key)) {
             facts->key_takes_uuid = !is_numeric(batch_sqlite3_text(statement, 1));
             facts->key_is_made =

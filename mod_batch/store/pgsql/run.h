@@ -1,0 +1,66 @@
+/*
+ * PostgreSQL: what all calls on rows have in common: the table as it is known, and statements on
+ * it. Part of the driver. Private to store/.
+ */
+#ifndef BATCH_STORE_PGSQL_RUN_H
+#define BATCH_STORE_PGSQL_RUN_H
+
+#include "store/pgsql/rows.h"
+
+/*
+ * Settings for a transaction in which rows are to come one by one through an index, in its order,
+ * however small the table is when the plan is made: it grows, and the plan stays.
+ */
+extern const char batch_pgsql_in_order[];
+
+/* One call of rows_delete, rows_update, rows_merge, rows_look or keys_walk. */
+typedef struct batch_pgsql_run {
+    batch_connection_t *connection;
+    batch_row_plan_t plan;
+    batch_pgsql_table_t *table;
+    const batch_pgsql_column_t *key; /* its column */
+    batch_pgsql_rules_t *rules;      /* see batch_pgsql_run_rules */
+} batch_pgsql_run_t;
+
+/** Begins a call; run is set anew. now: for stamps, or NULL. What it allocates is in p. */
+void batch_pgsql_run_start(batch_pgsql_run_t *run, batch_tx_t *tx, const batch_row_scope_t *scope,
+                           const char *now, apr_pool_t *p);
+
+/** Gives the table as it is known, or, if fresh, as it is. */
+batch_failure_e batch_pgsql_run_read(batch_pgsql_run_t *run, int fresh);
+
+/** Gives the rules of the table, behind that. */
+batch_failure_e batch_pgsql_run_rules(batch_pgsql_run_t *run);
+
+/** 1 if the table was not looked at in this transaction: it may be another one now. */
+int batch_pgsql_run_is_old(const batch_pgsql_run_t *run);
+
+/** Fails, with the statements behind it, if the rules are others now. */
+batch_failure_e batch_pgsql_run_guard(const batch_pgsql_run_t *run);
+
+/** 0 if no row of the table can be in the scope. */
+int batch_pgsql_run_is_possible(const batch_pgsql_run_t *run);
+
+/** Starts a statement on the table. All that it makes lives in p. */
+void batch_pgsql_run_build(const batch_pgsql_run_t *run, batch_pgsql_builder_t *builder,
+                           apr_pool_t *p);
+
+/** Runs what was built. */
+batch_failure_e batch_pgsql_run_ask(const batch_pgsql_run_t *run, PGresult **result,
+                                    const batch_pgsql_builder_t *builder);
+
+/** Queues SQL that is neither on rows nor has parameters. */
+batch_failure_e batch_pgsql_run_text(const batch_pgsql_run_t *run, const char *sql);
+
+/* Queue a savepoint, its end, and what undoes the innermost one, after a failure or not. */
+batch_failure_e batch_pgsql_run_save(const batch_pgsql_run_t *run);
+batch_failure_e batch_pgsql_run_release(const batch_pgsql_run_t *run);
+batch_failure_e batch_pgsql_run_undo(const batch_pgsql_run_t *run);
+
+/** 1 if the last failure's SQLSTATE is of that class. */
+int batch_pgsql_run_failed_by(const batch_pgsql_run_t *run, const char *class);
+
+/** What a refusal means that is not about the values: the table may have been made anew. */
+batch_failure_e batch_pgsql_run_misfit(const batch_pgsql_run_t *run);
+
+#endif
