@@ -2,6 +2,7 @@
 #include "text/check.h"
 
 #include <string.h>
+#include <time.h>
 
 #include <apr_strings.h>
 
@@ -122,6 +123,18 @@ const char *batch_row_text(const batch_connection_t *connection, batch_row_t *ro
     const char *text = connection->driver->text(connection, row, column);
 
     return text && p ? apr_pstrdup(p, text) : text;
+}
+
+apr_time_t batch_ticks(void)
+{
+    struct timespec now;
+
+#ifdef CLOCK_BOOTTIME
+    clock_gettime(CLOCK_BOOTTIME, &now); /* goes on while the machine is suspended */
+#else
+    clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000;
 }
 
 const char *batch_sql_identifier(const char *name, apr_pool_t *p)

@@ -83,6 +83,9 @@ apr_int64_t batch_row_number(const batch_connection_t *connection, batch_row_t *
 const char *batch_row_text(const batch_connection_t *connection, batch_row_t *row, int column,
                            apr_pool_t *p);
 
+/** Microseconds by a clock that nobody sets, and that goes on while the machine is suspended. */
+apr_time_t batch_ticks(void);
+
 /** name as a quoted SQL identifier, in p. */
 const char *batch_sql_identifier(const char *name, apr_pool_t *p);
 

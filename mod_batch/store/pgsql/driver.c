@@ -523,7 +523,7 @@ static apr_time_t pg_now(batch_connection_t *connection)
     if (!state->clock) {
         (void)batch_pgsql_flush(connection, NULL);
     }
-    return state->clock ? state->clock + (batch_pgsql_ticks() - state->clock_at) : apr_time_now();
+    return state->clock ? state->clock + (batch_ticks() - state->clock_at) : apr_time_now();
 }
 
 /* ---- The administrator's tables ---------------------------------------------------------------

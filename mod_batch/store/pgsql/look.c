@@ -124,7 +124,7 @@ static batch_failure_e look_at(const look_run_t *run, int *wrong, int by_match, 
     *wrong = 0;
     apr_pool_clear(run->piece);
     build_look(run, &builder, by_match, which, &members);
-    failure = batch_pgsql_run_save(&run->run);
+    failure = batch_pgsql_run_begin(&run->run, 1);
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_run_ask(&run->run, &result, &builder);
     }
@@ -138,7 +138,7 @@ static batch_failure_e look_at(const look_run_t *run, int *wrong, int by_match, 
     if (failure == BATCH_FAILURE_REFUSED) {
         return batch_pgsql_run_misfit(&run->run);
     }
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_run_release(&run->run) : failure;
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_run_end(&run->run, 1) : failure;
 }
 
 /*

@@ -27,29 +27,30 @@
 static const char settings_indexed[] = SETTINGS "'off', true)";
 static const char settings_unindexed[] = SETTINGS "'on', true)";
 
-static batch_pgsql_merge_t *merge_of(batch_pgsql_sets_t *sets)
+static batch_pgsql_merge_t *merge_of(batch_sets_t *sets)
 {
     return (batch_pgsql_merge_t *)sets;
 }
 
-static batch_failure_e build(batch_pgsql_sets_t *sets, int fresh)
+static batch_failure_e build(batch_sets_t *sets, int fresh)
 {
     batch_pgsql_merge_t *merge = merge_of(sets);
-    batch_failure_e failure = batch_pgsql_run_read(&sets->run, fresh);
+    int matches = batch_match_count(merge->run.plan.resource);
+    batch_failure_e failure = batch_pgsql_run_read(&merge->run, fresh);
 
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_run_rules(&sets->run);
+        failure = batch_pgsql_run_rules(&merge->run);
     }
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    sets->pace = &sets->run.rules->pace;
-    sets->settings = sets->run.rules->match_indexed || !batch_match_count(sets->run.plan.resource)
-                         ? settings_indexed
-                         : settings_unindexed;
-    merge->hopeless = !batch_pgsql_run_is_possible(&sets->run);
-    merge->plain = sets->run.rules->before_insert;
-    return BATCH_FAILURE_NONE;
+    sets->pace = &merge->run.rules->pace;
+    merge->hopeless = !batch_pgsql_run_is_possible(&merge->run);
+    merge->plain = merge->run.rules->before_insert;
+    return fresh ? BATCH_FAILURE_NONE
+                 : batch_pgsql_run_text(&merge->run, merge->run.rules->match_indexed || !matches
+                                                         ? settings_indexed
+                                                         : settings_unindexed);
 }
 
 /* ---- Items -------------------------------------------------------------------------------------
@@ -68,14 +69,14 @@ static void decide(batch_pgsql_merge_t *merge, int i, batch_row_result_e result,
 /* What the server need not be asked about. *unfound: there was one that no row can have as key. */
 static void decide_alone(batch_pgsql_merge_t *merge, int i, int *unfound)
 {
-    batch_row_plan_t *plan = &merge->sets.run.plan;
+    batch_row_plan_t *plan = &merge->run.plan;
     const batch_item_t *item = &merge->items[i];
 
     batch_row_plan_take(plan, item);
     if (plan->wrong) {
         decide(merge, i, BATCH_ROW_REFUSED, plan->wrong);
     } else if (!batch_kind_makes_rows(plan->resource, item->kind) &&
-               (merge->hopeless || !batch_pgsql_fits(merge->sets.run.key, item->key))) {
+               (merge->hopeless || !batch_pgsql_fits(merge->run.key, item->key))) {
         decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
         *unfound = 1;
     }
@@ -170,7 +171,7 @@ static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *fin
                                      const batch_pgsql_group_t *group, const int *members,
                                      int count, batch_pgsql_care_e care)
 {
-    batch_pgsql_sets_t *sets = &merge->sets;
+    batch_sets_t *sets = &merge->sets;
     PGresult *result = NULL;
     batch_failure_e failure = batch_pgsql_merge_queue(merge, group, members, count, care);
     int row;
@@ -180,7 +181,7 @@ static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *fin
     findings->there = apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count);
     findings->keys = apr_array_make(sets->set_pool, 4, sizeof(const char *));
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(sets->run.connection, &result);
+        failure = batch_pgsql_flush(merge->run.connection, &result);
     }
     for (row = 0; failure == BATCH_FAILURE_NONE && row < PQntuples(result); row++) {
         read_row(merge, findings, members, result, row);
@@ -214,7 +215,7 @@ static int keep_open(const batch_pgsql_merge_t *merge, int *open, const int *mem
 /* Applies a group. Its members that are not decided after that are left over. */
 static batch_failure_e run_group(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
-    const batch_resource_t *resource = merge->sets.run.plan.resource;
+    const batch_resource_t *resource = merge->run.plan.resource;
     int *open =
         apr_palloc(merge->sets.set_pool, (apr_size_t)(unsigned)(group->count + 1) * sizeof(*open));
     findings_t findings;
@@ -244,7 +245,7 @@ static void decide_silent(batch_pgsql_merge_t *merge, int i, int is_there)
 {
     if (is_there) {
         decide(merge, i, BATCH_ROW_REFUSED, batch_row_unchanged);
-    } else if (batch_kind_makes_rows(merge->sets.run.plan.resource, merge->items[i].kind)) {
+    } else if (batch_kind_makes_rows(merge->run.plan.resource, merge->items[i].kind)) {
         decide(merge, i, BATCH_ROW_REFUSED, batch_row_left_out);
     } else {
         decide(merge, i, BATCH_ROW_NOT_FOUND, NULL);
@@ -255,14 +256,13 @@ static void decide_silent(batch_pgsql_merge_t *merge, int i, int is_there)
 static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const char *words,
                                       batch_refusal_e refusal, int wrong_value)
 {
-    batch_pgsql_sets_t *sets = &merge->sets;
     batch_failure_e failure = BATCH_FAILURE_NONE;
     int is_none = 0;
 
     if (wrong_value && merge->items[i].kind == BATCH_ITEM_KEY &&
-        !batch_kind_makes_rows(sets->run.plan.resource, BATCH_ITEM_KEY) &&
-        sets->run.key->kind == BATCH_PGSQL_OTHER) {
-        failure = batch_pgsql_sets_judge_key(sets, &is_none, &merge->items[i]);
+        !batch_kind_makes_rows(merge->run.plan.resource, BATCH_ITEM_KEY) &&
+        merge->run.key->kind == BATCH_PGSQL_OTHER) {
+        failure = batch_pgsql_run_judge_key(&merge->run, &is_none, merge->items[i].key);
     }
     decide(merge, i, is_none ? BATCH_ROW_NOT_FOUND : BATCH_ROW_REFUSED, is_none ? NULL : words);
     merge->outcomes[i].refusal = refusal;
@@ -272,12 +272,11 @@ static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const c
 /* Tries item i alone, under a savepoint that is released, or, after a failure, is still there. */
 static batch_failure_e try_alone(batch_pgsql_merge_t *merge, int i)
 {
-    batch_pgsql_sets_t *sets = &merge->sets;
-    batch_failure_e failure = batch_pgsql_sets_begin(sets, 1);
+    batch_failure_e failure = batch_pgsql_run_begin(&merge->run, 1);
     findings_t findings;
 
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_run_guard(&merge->sets.run);
+        failure = batch_pgsql_run_guard(&merge->run);
     }
     if (failure == BATCH_FAILURE_NONE) {
         failure = run_statement(merge, &findings, merge->group_of[i], &i, 1, BATCH_PGSQL_FINAL);
@@ -296,7 +295,7 @@ static batch_failure_e try_alone(batch_pgsql_merge_t *merge, int i)
     if (failure == BATCH_FAILURE_NONE && merge->why) {
         return BATCH_FAILURE_REFUSED;
     }
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_end(sets, 1) : failure;
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_run_end(&merge->run, 1) : failure;
 }
 
 /*
@@ -305,7 +304,7 @@ static batch_failure_e try_alone(batch_pgsql_merge_t *merge, int i)
  */
 static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
 {
-    batch_pgsql_sets_t *sets = &merge->sets;
+    batch_sets_t *sets = &merge->sets;
     int attempts = merge->items[i].kind == BATCH_ITEM_NEW ? 1 : 2;
     batch_failure_e failure;
     const char *words, *index = NULL;
@@ -318,21 +317,21 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         if (failure != BATCH_FAILURE_REFUSED) {
             return failure;
         }
-        unsure = sets->again || batch_pgsql_run_is_old(&sets->run);
+        unsure = sets->again || batch_pgsql_run_is_old(&merge->run);
         if (unsure && !nested) {
             return failure;
         }
-        if (!unsure && !merge->why && batch_pgsql_is_misfit(sets->run.connection)) {
+        if (!unsure && !merge->why && batch_pgsql_is_misfit(merge->run.connection)) {
             return BATCH_FAILURE_STATEMENT;
         }
-        wrong_value = !merge->why && batch_pgsql_run_failed_by(&sets->run, "22");
-        met = !merge->why && !strcmp(batch_pgsql_sqlstate(sets->run.connection), "23505");
+        wrong_value = !merge->why && batch_pgsql_run_failed_by(&merge->run, "22");
+        met = !merge->why && !strcmp(batch_pgsql_sqlstate(merge->run.connection), "23505");
         index =
-            met ? apr_pstrdup(sets->rows->p, batch_pgsql_constraint(sets->run.connection)) : NULL;
+            met ? apr_pstrdup(sets->rows->p, batch_pgsql_constraint(merge->run.connection)) : NULL;
         words = merge->why ? merge->why
-                           : apr_pstrdup(sets->rows->p, batch_pgsql_words(sets->run.connection));
-        refusal = merge->why ? BATCH_REFUSAL_FINAL : batch_pgsql_refusal(sets->run.connection);
-        failure = batch_pgsql_run_undo(&sets->run);
+                           : apr_pstrdup(sets->rows->p, batch_pgsql_words(merge->run.connection));
+        refusal = merge->why ? BATCH_REFUSAL_FINAL : batch_pgsql_refusal(merge->run.connection);
+        failure = batch_pgsql_run_undo(&merge->run);
         if (failure == BATCH_FAILURE_NONE && unsure) {
             return BATCH_FAILURE_REFUSED;
         }
@@ -342,7 +341,7 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         merge->outcomes[i].key = NULL;
     }
     if (failure == BATCH_FAILURE_NONE && met &&
-        batch_kind_makes_rows(sets->run.plan.resource, merge->items[i].kind)) {
+        batch_kind_makes_rows(merge->run.plan.resource, merge->items[i].kind)) {
         failure = batch_pgsql_doubt(merge, i, index);
         refusal = merge->outcomes[i].unsure ? BATCH_REFUSAL_FINAL : refusal;
     }
@@ -356,7 +355,7 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
 /* Prepares for the next count items. Returns how many of them the server has to be asked about. */
 static int start_set(batch_pgsql_merge_t *merge, int count, int *unfound)
 {
-    batch_pgsql_sets_t *sets = &merge->sets;
+    batch_sets_t *sets = &merge->sets;
     int asked = 0;
     int i;
 
@@ -424,7 +423,7 @@ static batch_failure_e run_rest(batch_pgsql_merge_t *merge, int count)
             continue;
         }
         if (!has_time) {
-            failure = batch_pgsql_sets_take_time(&merge->sets, count);
+            failure = batch_pgsql_run_take_time(&merge->run, count);
             has_time = 1;
         }
         if (failure == BATCH_FAILURE_NONE) {
@@ -434,7 +433,7 @@ static batch_failure_e run_rest(batch_pgsql_merge_t *merge, int count)
     return failure;
 }
 
-static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
+static batch_failure_e try_set(batch_sets_t *sets, int count)
 {
     batch_pgsql_merge_t *merge = merge_of(sets);
     batch_failure_e failure = BATCH_FAILURE_NONE;
@@ -442,7 +441,7 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
     int asked = start_set(merge, count, &unfound);
 
     sets->alike = 0;
-    if (unfound && batch_pgsql_run_is_old(&sets->run)) {
+    if (unfound && batch_pgsql_run_is_old(&merge->run)) {
         /* Nobody is told that a row is not there because of the type that its key once had. */
         failure = build(sets, 1);
         if (failure != BATCH_FAILURE_NONE) {
@@ -458,9 +457,9 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
         (void)batch_pgsql_merge_gather(merge, 0, 1);
         return run_alone(merge, 0, 0);
     }
-    failure = batch_pgsql_sets_begin(sets, count);
+    failure = batch_pgsql_run_begin(&merge->run, count);
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_run_guard(&merge->sets.run);
+        failure = batch_pgsql_run_guard(&merge->run);
     }
     if (failure == BATCH_FAILURE_NONE) {
         failure = run_groups(merge, count);
@@ -475,13 +474,13 @@ static batch_failure_e try_set(batch_pgsql_sets_t *sets, int count)
         sets->again = 1;
         failure = BATCH_FAILURE_REFUSED;
     }
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_end(sets, count) : failure;
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_run_end(&merge->run, count) : failure;
 }
 
 /* Undoes a set that was refused, and does it once more. */
-static batch_failure_e retry_set(batch_pgsql_sets_t *sets, int count)
+static batch_failure_e retry_set(batch_sets_t *sets, int count)
 {
-    batch_failure_e failure = batch_pgsql_run_undo(&sets->run);
+    batch_failure_e failure = batch_pgsql_sets_undo(sets);
 
     if (failure == BATCH_FAILURE_NONE) {
         apr_pool_clear(sets->set_pool);
@@ -496,7 +495,7 @@ static batch_failure_e retry_set(batch_pgsql_sets_t *sets, int count)
  * index besides that of match has. Then the set is done once more, with it, and what meets an
  * obstacle is left over.
  */
-static batch_failure_e apply_set(batch_pgsql_sets_t *sets, int count)
+static batch_failure_e apply_set(batch_sets_t *sets, int count)
 {
     batch_pgsql_merge_t *merge = merge_of(sets);
     batch_failure_e failure = try_set(sets, count);
@@ -506,7 +505,7 @@ static batch_failure_e apply_set(batch_pgsql_sets_t *sets, int count)
     }
     if (failure == BATCH_FAILURE_REFUSED && count > 1 && !merge->offered && !merge->met &&
         !merge->plain && !sets->again &&
-        !strcmp(batch_pgsql_sqlstate(sets->run.connection), "23505")) {
+        !strcmp(batch_pgsql_sqlstate(merge->run.connection), "23505")) {
         merge->met = 1;
         failure = retry_set(sets, count);
     }
@@ -514,7 +513,7 @@ static batch_failure_e apply_set(batch_pgsql_sets_t *sets, int count)
 }
 
 /* A scope, or a stamp, that no row can have is not worth a try with each item. */
-static batch_failure_e probe(batch_pgsql_sets_t *sets, int *for_all)
+static batch_failure_e probe(batch_sets_t *sets, int *for_all)
 {
     batch_pgsql_merge_t *merge = merge_of(sets);
     batch_failure_e failure;
@@ -523,23 +522,28 @@ static batch_failure_e probe(batch_pgsql_sets_t *sets, int *for_all)
         return BATCH_FAILURE_NONE;
     }
     merge->probed = 1;
-    failure = batch_pgsql_sets_begin(sets, 1);
+    failure = batch_pgsql_run_begin(&merge->run, 1);
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_merge_queue(merge, merge->last, NULL, 0, BATCH_PGSQL_QUICK);
     }
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(sets->run.connection, NULL);
+        failure = batch_pgsql_flush(merge->run.connection, NULL);
     }
     *for_all = failure == BATCH_FAILURE_REFUSED;
-    return failure == BATCH_FAILURE_NONE || *for_all ? batch_pgsql_run_undo(&sets->run) : failure;
+    return failure == BATCH_FAILURE_NONE || *for_all ? batch_pgsql_run_undo(&merge->run) : failure;
 }
 
 apr_status_t batch_pgsql_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
 {
-    batch_pgsql_merge_t merge = {
-        .sets = {.tx = tx, .rows = rows, .build = build, .apply = apply_set, .probe = probe}};
+    static const batch_sets_how_t how = {.build = build,
+                                         .apply = apply_set,
+                                         .undo = batch_pgsql_sets_undo,
+                                         .judge = batch_pgsql_sets_judge,
+                                         .is_old = batch_pgsql_sets_is_old,
+                                         .probe = probe};
+    batch_pgsql_merge_t merge = {.sets = {.tx = tx, .rows = rows, .how = &how}};
 
-    batch_pgsql_run_start(&merge.sets.run, tx, rows->scope,
-                          batch_time_format(batch_tx_now(tx), rows->p), rows->p);
-    return batch_pgsql_sets_apply(&merge.sets);
+    batch_pgsql_run_start(&merge.run, tx, rows->scope, batch_time_format(batch_tx_now(tx), rows->p),
+                          rows->p);
+    return batch_sets_apply(&merge.sets);
 }

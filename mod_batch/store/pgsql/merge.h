@@ -2,7 +2,7 @@
 #ifndef BATCH_STORE_PGSQL_MERGE_H
 #define BATCH_STORE_PGSQL_MERGE_H
 
-#include "store/pgsql/sets.h"
+#include "store/pgsql/run.h"
 
 /* Items of a set that find their rows alike and have values for the same columns. */
 typedef struct batch_pgsql_group {
@@ -18,7 +18,8 @@ typedef struct batch_pgsql_group {
 
 /* One call of rows_merge. */
 typedef struct batch_pgsql_merge {
-    batch_pgsql_sets_t sets;
+    batch_sets_t sets;
+    batch_pgsql_run_t run;
     int hopeless; /* nothing in the table can be in the scope */
     int probed;   /* the scope and the stamps are not to blame */
     int plain;    /* no ON CONFLICT: it would call a trigger for a row that is not inserted */

@@ -13,7 +13,7 @@ static apr_size_t columns_size(const batch_row_plan_t *plan)
 /* Makes a group for items like the one at hand. */
 static batch_pgsql_group_t *make_group(const batch_pgsql_merge_t *merge)
 {
-    const batch_row_plan_t *plan = &merge->sets.run.plan;
+    const batch_row_plan_t *plan = &merge->run.plan;
     apr_pool_t *p = merge->sets.set_pool;
     batch_pgsql_group_t *group = apr_pcalloc(p, sizeof(*group));
     int i;
@@ -35,7 +35,7 @@ static batch_pgsql_group_t *make_group(const batch_pgsql_merge_t *merge)
 /* The group of the item at hand, among those from the first on. */
 static batch_pgsql_group_t *find_group(const batch_pgsql_merge_t *merge, int first)
 {
-    const batch_row_plan_t *plan = &merge->sets.run.plan;
+    const batch_row_plan_t *plan = &merge->run.plan;
     int i;
 
     for (i = merge->groups->nelts - 1; i >= first; i--) {
@@ -81,7 +81,7 @@ int batch_pgsql_merge_gather(batch_pgsql_merge_t *merge, int from, int count)
         if (moved && matched) {
             break;
         }
-        batch_row_plan_take(&merge->sets.run.plan, item);
+        batch_row_plan_take(&merge->run.plan, item);
         merge->group_of[i] = find_group(merge, first);
         add_member(merge->group_of[i], i, merge->sets.set_pool);
     }

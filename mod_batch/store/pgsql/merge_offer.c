@@ -14,9 +14,9 @@
 
 int batch_pgsql_may_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
-    apr_time_t failed = merge->sets.run.rules->offer_failed;
+    apr_time_t failed = merge->run.rules->offer_failed;
 
-    return (!failed || batch_pgsql_ticks() - failed >= REST) && batch_pgsql_can_offer(merge, group);
+    return (!failed || batch_ticks() - failed >= REST) && batch_pgsql_can_offer(merge, group);
 }
 
 /* Tells the keys of the rows that were there: as many as there are items that have changed one. */
@@ -71,7 +71,7 @@ batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_
     merge->last = group;
     merge->offered = 1;
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(merge->sets.run.connection, &result);
+        failure = batch_pgsql_flush(merge->run.connection, &result);
     }
     if (failure == BATCH_FAILURE_NONE && PQntuples(result) != group->count) {
         merge->left_out = 1;
@@ -85,15 +85,13 @@ batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_
 
 int batch_pgsql_offer_in_vain(batch_pgsql_merge_t *merge)
 {
-    const batch_pgsql_sets_t *sets = &merge->sets;
-
     if (!merge->offered) {
         return 0;
     }
     if (!merge->left_out &&
-        (batch_pgsql_run_is_old(&sets->run) || batch_pgsql_run_failed_by(&sets->run, "57"))) {
+        (batch_pgsql_run_is_old(&merge->run) || batch_pgsql_run_failed_by(&merge->run, "57"))) {
         return 0; /* the table may be another now, and is looked at first; or it took too long */
     }
-    merge->sets.run.rules->offer_failed = batch_pgsql_ticks();
+    merge->run.rules->offer_failed = batch_ticks();
     return 1;
 }

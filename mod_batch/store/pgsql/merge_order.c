@@ -24,7 +24,7 @@ static int has_match_column(const batch_resource_t *resource, const batch_item_t
 /* Lists the items that have a key and may move match. 0 also if nobody would notice. */
 static int list_suspects(const batch_pgsql_merge_t *merge, int *suspects, int count)
 {
-    const batch_resource_t *resource = merge->sets.run.plan.resource;
+    const batch_resource_t *resource = merge->run.plan.resource;
     int matched = 0;
     int listed = 0;
     int i;
@@ -77,7 +77,7 @@ static void build(batch_pgsql_builder_t *builder, const batch_pgsql_members_t *s
 
 batch_failure_e batch_pgsql_merge_find_movers(batch_pgsql_merge_t *merge, int count)
 {
-    batch_pgsql_sets_t *sets = &merge->sets;
+    batch_sets_t *sets = &merge->sets;
     int *suspects = apr_palloc(sets->set_pool, (apr_size_t)(unsigned)count * sizeof(*suspects));
     int suspected = list_suspects(merge, suspects, count);
     batch_pgsql_members_t members = {merge->items, suspects, 0};
@@ -91,9 +91,9 @@ batch_failure_e batch_pgsql_merge_find_movers(batch_pgsql_merge_t *merge, int co
         return BATCH_FAILURE_NONE;
     }
     members.count = suspected;
-    batch_pgsql_run_build(&sets->run, &builder, sets->set_pool);
-    build(&builder, &members, &sets->run);
-    failure = batch_pgsql_run_ask(&sets->run, &result, &builder);
+    batch_pgsql_run_build(&merge->run, &builder, sets->set_pool);
+    build(&builder, &members, &merge->run);
+    failure = batch_pgsql_run_ask(&merge->run, &result, &builder);
     for (row = 0; failure == BATCH_FAILURE_NONE && row < PQntuples(result); row++) {
         merge->moves[suspects[apr_atoi64(PQgetvalue(result, row, 0)) - 1]] = 1;
     }

@@ -40,7 +40,7 @@ static const batch_column_t *declared_at(const merge_sql_t *sql, int i)
 
 static const batch_pgsql_column_t *type_of(const merge_sql_t *sql, const char *name)
 {
-    return batch_pgsql_column(sql->merge->sets.run.table, name);
+    return batch_pgsql_column(sql->merge->run.table, name);
 }
 
 /* ---- Items -------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ static void add_finder(merge_sql_t *sql)
  */
 static void add_lookup(merge_sql_t *sql)
 {
-    int many = sql->group->kind == BATCH_ITEM_KEY && !sql->merge->sets.run.rules->key_unique;
+    int many = sql->group->kind == BATCH_ITEM_KEY && !sql->merge->run.rules->key_unique;
 
     batch_pgsql_add_of(&sql->builder, " LEFT JOIN LATERAL (SELECT ", NULL, "ctid");
     batch_pgsql_add_of(&sql->builder, " AS place, ", NULL, "tableoid");
@@ -95,7 +95,7 @@ static void add_arrays(merge_sql_t *sql, const int *numbers, int count)
     batch_pgsql_builder_t *builder = &sql->builder;
     int i;
 
-    batch_pgsql_items_start(builder, " FROM ", sql->merge->sets.run.key,
+    batch_pgsql_items_start(builder, " FROM ", sql->merge->run.key,
                             batch_pgsql_items_keys(builder, &members, sql->group->has_key), count);
     for (i = 0; i < sql->group->column_count; i++) {
         batch_pgsql_items_values(builder, &members, sql->group->places[i]);
@@ -306,7 +306,7 @@ static void add_result(merge_sql_t *sql)
 
 static batch_failure_e queue(merge_sql_t *sql, int count)
 {
-    batch_connection_t *connection = sql->merge->sets.run.connection;
+    batch_connection_t *connection = sql->merge->run.connection;
     const batch_pgsql_builder_t *builder = &sql->builder;
     const char *text = apr_array_pstrcat(builder->p, builder->pieces, 0);
     const batch_pgsql_values_t values = batch_pgsql_values(builder);
@@ -357,15 +357,14 @@ static void add_offer(merge_sql_t *sql, const int *members, int count)
 /* 1 if the database itself sees to it that an item finds one row at most. */
 static int is_unique(const batch_pgsql_merge_t *merge, batch_item_kind_e kind)
 {
-    return kind == BATCH_ITEM_KEY ? merge->sets.run.rules->key_unique
-                                  : merge->sets.run.rules->match_unique;
+    return kind == BATCH_ITEM_KEY ? merge->run.rules->key_unique : merge->run.rules->match_unique;
 }
 
 batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
                                         const batch_pgsql_group_t *group, const int *members,
                                         int count, batch_pgsql_care_e care)
 {
-    merge_sql_t sql = {.merge = merge, .plan = &merge->sets.run.plan, .group = group};
+    merge_sql_t sql = {.merge = merge, .plan = &merge->run.plan, .group = group};
 
     sql.updates = group->kind != BATCH_ITEM_NEW;
     sql.inserts = batch_kind_makes_rows(sql.plan->resource, group->kind);
@@ -374,7 +373,7 @@ batch_failure_e batch_pgsql_merge_queue(batch_pgsql_merge_t *merge,
     /* ON CONFLICT looks into each unique index twice, and has to confirm each row in the log. */
     sql.plain =
         care == BATCH_PGSQL_FINAL || merge->plain || (care == BATCH_PGSQL_QUICK && !merge->met);
-    batch_pgsql_run_build(&merge->sets.run, &sql.builder, merge->sets.set_pool);
+    batch_pgsql_run_build(&merge->run, &sql.builder, merge->sets.set_pool);
     add_items(&sql, members, count);
     if (sql.updates) {
         add_update(&sql);
@@ -421,14 +420,14 @@ static int may_be_trimmed(const merge_sql_t *sql)
 
 int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
-    const batch_row_plan_t *plan = &merge->sets.run.plan;
+    const batch_row_plan_t *plan = &merge->run.plan;
     const batch_resource_t *resource = plan->resource;
     const merge_sql_t sql = {.merge = merge, .plan = plan, .group = group};
-    const batch_pgsql_column_t *key = merge->sets.run.key;
+    const batch_pgsql_column_t *key = merge->run.key;
 
     return group->kind == BATCH_ITEM_MATCH && group->has_key &&
            resource->keys == BATCH_KEYS_GENERATED && !resource->form_column &&
-           merge->sets.run.rules->may_offer &&
+           merge->run.rules->may_offer &&
            (key->type == BATCH_PGSQL_TEXT || key->type == BATCH_PGSQL_VARCHAR ||
             key->kind == BATCH_PGSQL_UUID) &&
            has_assignments(&sql) && !may_be_trimmed(&sql);
@@ -437,9 +436,9 @@ int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_gr
 batch_failure_e batch_pgsql_offer_queue(batch_pgsql_merge_t *merge,
                                         const batch_pgsql_group_t *group)
 {
-    merge_sql_t sql = {.merge = merge, .plan = &merge->sets.run.plan, .group = group, .offers = 1};
+    merge_sql_t sql = {.merge = merge, .plan = &merge->run.plan, .group = group, .offers = 1};
 
-    batch_pgsql_run_build(&merge->sets.run, &sql.builder, merge->sets.set_pool);
+    batch_pgsql_run_build(&merge->run, &sql.builder, merge->sets.set_pool);
     add_offer(&sql, group->members, group->count);
     return queue(&sql, group->count);
 }

@@ -16,7 +16,7 @@ static int tells(const batch_pgsql_merge_t *merge)
 
 int batch_pgsql_lists_made(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
-    return tells(merge) && (merge->sets.run.rules->alters || !group->has_key);
+    return tells(merge) && (merge->run.rules->alters || !group->has_key);
 }
 
 void batch_pgsql_tell(batch_pgsql_merge_t *merge, int i, const char *key)
@@ -91,7 +91,7 @@ static void list_touched(touched_t *touched, const batch_pgsql_merge_t *merge, i
 static void add_keys(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t *merge,
                      const touched_t *touched)
 {
-    batch_pgsql_items_start(builder, " FROM ", merge->sets.run.key, touched->keys, touched->count);
+    batch_pgsql_items_start(builder, " FROM ", merge->run.key, touched->keys, touched->count);
     batch_pgsql_items_end(builder);
 }
 
@@ -149,9 +149,9 @@ static batch_failure_e ask(const batch_pgsql_merge_t *merge, PGresult **result, 
 {
     batch_pgsql_builder_t builder;
 
-    batch_pgsql_run_build(&merge->sets.run, &builder, merge->sets.set_pool);
+    batch_pgsql_run_build(&merge->run, &builder, merge->sets.set_pool);
     build(&builder, merge, touched);
-    return batch_pgsql_run_ask(&merge->sets.run, result, &builder);
+    return batch_pgsql_run_ask(&merge->run, result, &builder);
 }
 
 batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int count)
@@ -161,7 +161,7 @@ batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
     merge->why = NULL;
-    if (!tells(merge) || !merge->sets.run.rules->alters) {
+    if (!tells(merge) || !merge->run.rules->alters) {
         return failure;
     }
     list_touched(&touched, merge, from, count, 0);
@@ -173,7 +173,7 @@ batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int
         return failure;
     }
     list_touched(&touched, merge, from, count, 1);
-    if (failure != BATCH_FAILURE_NONE || !touched.count || merge->sets.run.rules->match_unique) {
+    if (failure != BATCH_FAILURE_NONE || !touched.count || merge->run.rules->match_unique) {
         return failure;
     }
     failure = ask(merge, &result, build_alike, &touched);
@@ -200,8 +200,8 @@ static const char other_index[] =
 batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char *index)
 {
     static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
-    const batch_pgsql_sets_t *sets = &merge->sets;
-    const batch_resource_t *resource = sets->run.plan.resource;
+    const batch_sets_t *sets = &merge->sets;
+    const batch_resource_t *resource = merge->run.plan.resource;
     int matched = merge->items[i].kind == BATCH_ITEM_MATCH ? batch_match_count(resource) : 0;
     const char **names =
         apr_palloc(sets->set_pool, (apr_size_t)(unsigned)(matched + 2) * sizeof(*names));
@@ -209,7 +209,7 @@ batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char 
     PGresult *result = NULL;
     batch_failure_e failure;
 
-    if (!tells(merge) || !merge->sets.run.rules->alters) {
+    if (!tells(merge) || !merge->run.rules->alters) {
         return BATCH_FAILURE_NONE;
     }
     if (matched) {
@@ -220,8 +220,8 @@ batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char 
         names[matched++] = resource->scope;
     }
     values[2] = batch_pgsql_array(names, matched, sets->set_pool);
-    failure = batch_pgsql_ask(sets->run.connection, &result,
-                              batch_pgsql_statement(sets->run.connection, other_index, types, 3),
+    failure = batch_pgsql_ask(merge->run.connection, &result,
+                              batch_pgsql_statement(merge->run.connection, other_index, types, 3),
                               values, BATCH_PGSQL_OWN);
     merge->outcomes[i].unsure = failure == BATCH_FAILURE_NONE && PQntuples(result) == 0;
     return failure;

@@ -20,18 +20,6 @@
  */
 #define SILENCE apr_time_from_sec(90)
 
-apr_time_t batch_pgsql_ticks(void)
-{
-    struct timespec now;
-
-#ifdef CLOCK_BOOTTIME
-    clock_gettime(CLOCK_BOOTTIME, &now); /* goes on while the machine is suspended */
-#else
-    clock_gettime(CLOCK_MONOTONIC, &now);
-#endif
-    return apr_time_from_sec(now.tv_sec) + now.tv_nsec / 1000;
-}
-
 /* ---- A connection that is lost ------------------------------------------------------------------
  */
 
@@ -83,7 +71,7 @@ static apr_int64_t number_at(const PGresult *result, int column)
 
 static void set_clock(batch_pgsql_state_t *state, const PGresult *result, int column)
 {
-    state->clock_at = batch_pgsql_ticks();
+    state->clock_at = batch_ticks();
     state->clock = number_at(result, column);
 }
 
@@ -161,7 +149,7 @@ static int wait_for_result(batch_connection_t *connection, apr_time_t deadline)
     while (PQisBusy(native)) {
         int unsent = PQflush(native);
         apr_interval_time_t left =
-            batch_hurry_left(connection->hurry, since, deadline - batch_pgsql_ticks());
+            batch_hurry_left(connection->hurry, since, deadline - batch_ticks());
         struct pollfd fd = {PQsocket(native), POLLIN | (unsent > 0 ? POLLOUT : 0), 0};
         int ready;
 
@@ -281,7 +269,7 @@ batch_failure_e batch_pgsql_flush(batch_connection_t *connection, PGresult **res
         if (PQpipelineSync(connection->native) != 1) {
             lose(connection, PQerrorMessage(connection->native));
         } else {
-            read_results(connection, batch_pgsql_ticks() + SILENCE);
+            read_results(connection, batch_ticks() + SILENCE);
         }
     }
     state->queued = 0;

@@ -13,6 +13,7 @@
 #include <libpq-fe.h>
 
 #include "store/connection.h"
+#include "store/sets.h"
 #include "text/check.h"
 
 /* Types that we know; their numbers are PostgreSQL's for good. */
@@ -32,16 +33,6 @@ typedef enum {
     BATCH_PGSQL_COMMIT
 } batch_pgsql_what_e;
 
-/* What is known of the speed of sets (pgsql/sets.h); times in microseconds, by batch_pgsql_ticks.
- */
-typedef struct batch_pgsql_pace {
-    int rows;                 /* of the last set; 0 = there was none yet */
-    double took;              /* … */
-    double fixed;             /* … of that for a set of any size, as far as is known, … */
-    apr_time_t told_apart_at; /* … which was found out then; 0 = never yet */
-    apr_time_t measured_at;
-} batch_pgsql_pace_t;
-
 /* A prepared statement: what batch_prepared_t is here. Lives in its connection's pool. */
 typedef struct batch_pgsql_statement {
     const char *name;
@@ -49,7 +40,7 @@ typedef struct batch_pgsql_statement {
     int count;       /* of parameters */
     Oid *types;      /* of each */
     int made;        /* the server has it, or has been sent it */
-    batch_pgsql_pace_t pace;
+    batch_pace_t pace;
 } batch_pgsql_statement_t;
 
 /* One of the queued. */
@@ -139,8 +130,5 @@ PGresult *batch_pgsql_keep(batch_connection_t *connection, apr_pool_t *p);
  * Goes on after a failure, which the caller undoes by a ROLLBACK TO SAVEPOINT: to be queued next.
  */
 void batch_pgsql_forgive(batch_connection_t *connection);
-
-/** Microseconds by a clock that nobody sets. */
-apr_time_t batch_pgsql_ticks(void);
 
 #endif

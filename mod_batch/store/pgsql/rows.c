@@ -9,7 +9,7 @@
 #include <apr_hash.h>
 #include <apr_strings.h>
 
-#include "store/pgsql/sets.h"
+#include "store/pgsql/run.h"
 #include "text/moments.h"
 
 /*
@@ -38,7 +38,8 @@ typedef struct rows_statement {
 
 /* One call of rows_delete or rows_update. */
 typedef struct rows_run {
-    batch_pgsql_sets_t sets;
+    batch_sets_t sets;
+    batch_pgsql_run_t run;
     int is_update;
     rows_statement_t any;   /* says of each item what became of it */
     rows_statement_t quick; /* says which keys the rows had: a tenth to a fifth quicker */
@@ -54,7 +55,7 @@ typedef struct rows_run {
 /* The keys as a set of rows: they are the statement's first parameter. */
 static void add_items(batch_pgsql_builder_t *builder, const char *word, const rows_run_t *run)
 {
-    batch_pgsql_items_start(builder, word, run->sets.run.key, NULL, 0);
+    batch_pgsql_items_start(builder, word, run->run.key, NULL, 0);
     batch_pgsql_items_end(builder);
 }
 
@@ -74,13 +75,13 @@ static void build_delete(batch_pgsql_builder_t *builder, const rows_run_t *run)
  */
 static void build_quick_delete(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
-    const batch_row_plan_t *plan = &run->sets.run.plan;
+    const batch_row_plan_t *plan = &run->run.plan;
 
     batch_pgsql_add(builder, "DELETE FROM ");
     batch_pgsql_add(builder, builder->table_name);
     batch_pgsql_add_of(builder, " WHERE ", NULL, plan->resource->key);
     batch_pgsql_add(builder, " = ANY (coalesce((SELECT ");
-    batch_pgsql_add_value(builder, run->sets.run.key->array, NULL);
+    batch_pgsql_add_value(builder, run->run.key->array, NULL);
     batch_pgsql_add(builder, ")))");
     batch_pgsql_add_scope(builder, " AND (");
     batch_pgsql_add(builder, plan->scoped.count ? ") IS TRUE RETURNING " : " RETURNING ");
@@ -100,7 +101,7 @@ static void build_there(batch_pgsql_builder_t *builder, const rows_run_t *run)
 static void add_assignments(batch_pgsql_builder_t *builder, const rows_run_t *run)
 {
     const batch_rows_t *rows = run->sets.rows;
-    const char *key = run->sets.run.plan.resource->key;
+    const char *key = run->run.plan.resource->key;
     int i;
 
     for (i = 0; i < rows->value_count; i++) {
@@ -141,31 +142,31 @@ static void make(rows_statement_t *statement, const rows_run_t *run, build_fn *b
 {
     batch_pgsql_builder_t builder;
 
-    batch_pgsql_run_build(&run->sets.run, &builder, run->sets.rows->p);
+    batch_pgsql_run_build(&run->run, &builder, run->sets.rows->p);
     build_it(&builder, run);
     statement->parameters = (const char **)builder.values->elts;
-    statement->prepared = batch_pgsql_built(run->sets.run.connection, &builder);
+    statement->prepared = batch_pgsql_built(run->run.connection, &builder);
 }
 
 /* Makes the statements for the table as it is known, or, if fresh, as it is. */
-static batch_failure_e build(batch_pgsql_sets_t *sets, int fresh)
+static batch_failure_e build(batch_sets_t *sets, int fresh)
 {
     rows_run_t *run = (rows_run_t *)sets;
-    batch_failure_e failure = batch_pgsql_run_read(&sets->run, fresh);
+    batch_failure_e failure = batch_pgsql_run_read(&run->run, fresh);
 
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    run->hopeless = !batch_pgsql_run_is_possible(&sets->run);
+    run->hopeless = !batch_pgsql_run_is_possible(&run->run);
     make(&run->any, run, run->is_update ? build_update : build_delete);
     make(&run->there, run, build_there);
     run->quick.prepared = NULL;
-    if (!run->is_update && sets->run.key->indexed) {
+    if (!run->is_update && run->run.key->indexed) {
         make(&run->quick, run, build_quick_delete);
     }
     sets->pace = &run->any.prepared->pace;
-    sets->settings = run->quick.prepared ? settings_quick : settings;
-    return BATCH_FAILURE_NONE;
+    return fresh ? BATCH_FAILURE_NONE
+                 : batch_pgsql_run_text(&run->run, run->quick.prepared ? settings_quick : settings);
 }
 
 /* ---- One set ----------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ static void list_keys(const rows_run_t *run, rows_keys_t *keys, int count)
 
     keys->listed = 0;
     for (i = 0; i < count; i++) {
-        if (!run->hopeless && batch_pgsql_fits(run->sets.run.key, items[i].key)) {
+        if (!run->hopeless && batch_pgsql_fits(run->run.key, items[i].key)) {
             keys->places[keys->listed] = i;
             keys->texts[keys->listed++] = items[i].key;
         }
@@ -195,20 +196,20 @@ static void list_keys(const rows_run_t *run, rows_keys_t *keys, int count)
 }
 
 /* Runs a statement on the next count items, whose keys those are, under a savepoint. */
-static batch_failure_e run_keys(PGresult **result, const batch_pgsql_sets_t *sets,
+static batch_failure_e run_keys(PGresult **result, const rows_run_t *run,
                                 const rows_statement_t *statement, const char *keys, int count)
 {
-    batch_failure_e failure = batch_pgsql_sets_begin(sets, count);
+    batch_failure_e failure = batch_pgsql_run_begin(&run->run, count);
 
     statement->parameters[0] = keys;
     return failure == BATCH_FAILURE_NONE
-               ? batch_pgsql_ask(sets->run.connection, result, statement->prepared,
+               ? batch_pgsql_ask(run->run.connection, result, statement->prepared,
                                  statement->parameters, BATCH_PGSQL_ROWS)
                : failure;
 }
 
 /* The next count items, of which nothing is known yet. */
-static void clear_outcomes(const batch_pgsql_sets_t *sets, int count)
+static void clear_outcomes(const batch_sets_t *sets, int count)
 {
     batch_row_outcome_t *outcomes = sets->rows->outcomes + sets->position;
     int i;
@@ -271,10 +272,10 @@ static int match_rows(batch_row_outcome_t *outcomes, key_finder_t *finder, const
 /* Runs the next count items by the quick statement. *known: that told what became of them. */
 static batch_failure_e run_quick(rows_run_t *run, int *known, const rows_keys_t *keys, int count)
 {
-    batch_pgsql_sets_t *sets = &run->sets;
+    batch_sets_t *sets = &run->sets;
     key_finder_t finder = {keys->texts, keys->listed, 0, NULL, sets->set_pool};
     PGresult *result = NULL;
-    batch_failure_e failure = run_keys(&result, sets, &run->quick, keys->array, count);
+    batch_failure_e failure = run_keys(&result, run, &run->quick, keys->array, count);
 
     *known = 1;
     if (failure == BATCH_FAILURE_NONE &&
@@ -282,7 +283,7 @@ static batch_failure_e run_quick(rows_run_t *run, int *known, const rows_keys_t 
         *known = 0;
         run->ambiguous = 1;
         clear_outcomes(sets, count);
-        return batch_pgsql_run_undo(&sets->run);
+        return batch_pgsql_run_undo(&run->run);
     }
     return failure;
 }
@@ -290,10 +291,10 @@ static batch_failure_e run_quick(rows_run_t *run, int *known, const rows_keys_t 
 /* Runs the next count items by the statement that numbers them. */
 static batch_failure_e run_numbered(rows_run_t *run, const rows_keys_t *keys, int count)
 {
-    batch_pgsql_sets_t *sets = &run->sets;
+    batch_sets_t *sets = &run->sets;
     batch_row_outcome_t *outcomes = sets->rows->outcomes + sets->position;
     PGresult *result = NULL;
-    batch_failure_e failure = run_keys(&result, sets, &run->any, keys->array, count);
+    batch_failure_e failure = run_keys(&result, run, &run->any, keys->array, count);
     int i;
 
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
@@ -309,7 +310,7 @@ static batch_failure_e run_numbered(rows_run_t *run, const rows_keys_t *keys, in
  */
 static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
 {
-    batch_pgsql_sets_t *sets = &run->sets;
+    batch_sets_t *sets = &run->sets;
     batch_row_outcome_t *outcomes = sets->rows->outcomes + sets->position;
     rows_keys_t left = {apr_palloc(sets->set_pool, (apr_size_t)keys->listed * sizeof(char *)),
                         apr_palloc(sets->set_pool, (apr_size_t)keys->listed * sizeof(int)), 0,
@@ -328,7 +329,7 @@ static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
         return BATCH_FAILURE_NONE;
     }
     run->there.parameters[0] = batch_pgsql_array(left.texts, left.listed, sets->set_pool);
-    failure = batch_pgsql_ask(sets->run.connection, &result, run->there.prepared,
+    failure = batch_pgsql_ask(run->run.connection, &result, run->there.prepared,
                               run->there.parameters, BATCH_PGSQL_ROWS);
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         batch_row_outcome_t *outcome =
@@ -341,16 +342,19 @@ static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
 }
 
 /* A key that is no value of its column's type, which only the server can tell, is no row's key. */
-static batch_failure_e excuse_key(batch_pgsql_sets_t *sets, int *is_none)
+static batch_failure_e excuse_key(batch_sets_t *sets, int *is_none)
 {
+    const rows_run_t *run = (const rows_run_t *)sets;
+
     *is_none = 0;
-    return sets->run.key->kind == BATCH_PGSQL_OTHER
-               ? batch_pgsql_sets_judge_key(sets, is_none, &sets->rows->items[sets->position])
+    return run->run.key->kind == BATCH_PGSQL_OTHER
+               ? batch_pgsql_run_judge_key(&run->run, is_none,
+                                           sets->rows->items[sets->position].key)
                : BATCH_FAILURE_NONE;
 }
 
 /* Runs the next count items as a set: their outcomes are known unless it is refused. */
-static batch_failure_e apply_set(batch_pgsql_sets_t *sets, int count)
+static batch_failure_e apply_set(batch_sets_t *sets, int count)
 {
     rows_run_t *run = (rows_run_t *)sets;
     batch_failure_e failure = BATCH_FAILURE_NONE;
@@ -361,7 +365,7 @@ static batch_failure_e apply_set(batch_pgsql_sets_t *sets, int count)
     keys.texts = apr_palloc(sets->set_pool, (apr_size_t)count * sizeof(*keys.texts));
     keys.places = apr_palloc(sets->set_pool, (apr_size_t)count * sizeof(*keys.places));
     list_keys(run, &keys, count);
-    if (keys.listed < count && batch_pgsql_run_is_old(&sets->run)) {
+    if (keys.listed < count && batch_pgsql_run_is_old(&run->run)) {
         /* Nobody is told that a row is not there because of the type that its key once had. */
         failure = build(sets, 1);
         if (failure != BATCH_FAILURE_NONE) {
@@ -384,11 +388,11 @@ static batch_failure_e apply_set(batch_pgsql_sets_t *sets, int count)
     if (failure == BATCH_FAILURE_NONE) {
         failure = find_kept(run, &keys);
     }
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_sets_end(sets, count) : failure;
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_run_end(&run->run, count) : failure;
 }
 
 /* Values that no row can take are not worth a try with each. */
-static batch_failure_e probe(batch_pgsql_sets_t *sets, int *for_all)
+static batch_failure_e probe(batch_sets_t *sets, int *for_all)
 {
     rows_run_t *run = (rows_run_t *)sets;
 
@@ -397,22 +401,23 @@ static batch_failure_e probe(batch_pgsql_sets_t *sets, int *for_all)
     }
     run->probed = 1;
     run->any.parameters[0] = "{}";
-    return batch_pgsql_sets_try(sets, for_all, run->any.prepared, run->any.parameters);
+    return batch_pgsql_run_try(&run->run, for_all, run->any.prepared, run->any.parameters);
 }
 
 static apr_status_t apply(batch_tx_t *tx, batch_rows_t *rows, int is_update)
 {
-    rows_run_t run = {.sets = {.tx = tx,
-                               .rows = rows,
-                               .build = build,
-                               .apply = apply_set,
-                               .probe = probe,
-                               .excuse = excuse_key},
-                      .is_update = is_update};
+    static const batch_sets_how_t how = {.build = build,
+                                         .apply = apply_set,
+                                         .undo = batch_pgsql_sets_undo,
+                                         .judge = batch_pgsql_sets_judge,
+                                         .is_old = batch_pgsql_sets_is_old,
+                                         .probe = probe,
+                                         .excuse = excuse_key};
+    rows_run_t run = {.sets = {.tx = tx, .rows = rows, .how = &how}, .is_update = is_update};
     const char *now = is_update ? batch_time_format(batch_tx_now(tx), rows->p) : NULL;
 
-    batch_pgsql_run_start(&run.sets.run, tx, rows->scope, now, rows->p);
-    return batch_pgsql_sets_apply(&run.sets);
+    batch_pgsql_run_start(&run.run, tx, rows->scope, now, rows->p);
+    return batch_sets_apply(&run.sets);
 }
 
 apr_status_t batch_pgsql_rows_delete(batch_tx_t *tx, batch_rows_t *rows)

@@ -16,8 +16,8 @@ typedef struct batch_pgsql_rules {
     int may_offer;     /* INSERT … ON CONFLICT (scope, match) DO UPDATE is as good as a look,
                           an UPDATE and an INSERT, or it fails */
     int alters;        /* triggers or rules: what is stored may not be what a statement returns */
-    apr_time_t offer_failed; /* the last time that it has, by batch_pgsql_ticks; 0 = never yet */
-    batch_pgsql_pace_t pace; /* of merges */
+    apr_time_t offer_failed; /* the last time that it has, by batch_ticks; 0 = never yet */
+    batch_pace_t pace;       /* of merges */
     unsigned transaction;    /* in which they were asked for, or guarded */
 } batch_pgsql_rules_t;
 

@@ -2,7 +2,15 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
+
 #include "store/pgsql/failures.h"
+
+/*
+ * A set of several rows that takes so much longer than it should is stopped, and smaller ones are
+ * tried; beyond what one may wait for a lock. A single row may take as long as the session allows.
+ */
+#define SET_TIMEOUT(patience) (apr_time_as_msec(patience) + 2000)
 
 const char batch_pgsql_in_order[] =
     "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', "
@@ -92,23 +100,87 @@ batch_failure_e batch_pgsql_run_text(const batch_pgsql_run_t *run, const char *s
     return batch_pgsql_queue_text(run->connection, sql, BATCH_PGSQL_OWN);
 }
 
-batch_failure_e batch_pgsql_run_save(const batch_pgsql_run_t *run)
+/* ---- Savepoints --------------------------------------------------------------------------------
+ */
+
+/* Lets the next statements take that many milliseconds. */
+static batch_failure_e set_timeout(const batch_pgsql_run_t *run, apr_int64_t timeout)
 {
-    return batch_pgsql_run_text(run, "SAVEPOINT batch_rows");
+    char sql[64];
+
+    apr_snprintf(sql, sizeof(sql), "SET LOCAL statement_timeout = %" APR_INT64_T_FMT, timeout);
+    return batch_pgsql_run_text(run, sql);
 }
 
-batch_failure_e batch_pgsql_run_release(const batch_pgsql_run_t *run)
+/* Has the timeout of a set been set? It is undone with the savepoint, or by take_time. */
+static int has_timeout(const batch_pgsql_run_t *run, int count)
 {
-    return batch_pgsql_run_text(run, "RELEASE SAVEPOINT batch_rows");
+    const batch_pgsql_state_t *state = batch_pgsql_state(run->connection);
+
+    return count > 1 &&
+           (!state->timeout || state->timeout > SET_TIMEOUT(run->connection->patience));
+}
+
+batch_failure_e batch_pgsql_run_begin(const batch_pgsql_run_t *run, int count)
+{
+    batch_failure_e failure = batch_pgsql_run_text(run, "SAVEPOINT batch_rows");
+
+    return failure == BATCH_FAILURE_NONE && has_timeout(run, count)
+               ? set_timeout(run, SET_TIMEOUT(run->connection->patience))
+               : failure;
+}
+
+batch_failure_e batch_pgsql_run_take_time(const batch_pgsql_run_t *run, int count)
+{
+    const batch_pgsql_state_t *state = batch_pgsql_state(run->connection);
+
+    return has_timeout(run, count) ? set_timeout(run, state->timeout) : BATCH_FAILURE_NONE;
+}
+
+batch_failure_e batch_pgsql_run_end(const batch_pgsql_run_t *run, int count)
+{
+    batch_failure_e failure = batch_pgsql_run_text(run, "RELEASE SAVEPOINT batch_rows");
+
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_run_take_time(run, count) : failure;
+}
+
+static batch_failure_e undo(batch_connection_t *connection)
+{
+    batch_failure_e failure;
+
+    batch_pgsql_forgive(connection);
+    failure =
+        batch_pgsql_queue_text(connection, "ROLLBACK TO SAVEPOINT batch_rows", BATCH_PGSQL_OWN);
+    return failure == BATCH_FAILURE_NONE
+               ? batch_pgsql_queue_text(connection, "RELEASE SAVEPOINT batch_rows", BATCH_PGSQL_OWN)
+               : failure;
 }
 
 batch_failure_e batch_pgsql_run_undo(const batch_pgsql_run_t *run)
 {
-    batch_failure_e failure;
+    return undo(run->connection);
+}
 
-    batch_pgsql_forgive(run->connection);
-    failure = batch_pgsql_run_text(run, "ROLLBACK TO SAVEPOINT batch_rows");
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_run_release(run) : failure;
+batch_failure_e batch_pgsql_run_try(const batch_pgsql_run_t *run, int *refused,
+                                    batch_pgsql_statement_t *statement,
+                                    const char *const *parameters)
+{
+    batch_failure_e failure = batch_pgsql_run_begin(run, 1);
+
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_pgsql_ask(run->connection, NULL, statement, parameters, BATCH_PGSQL_ROWS);
+    }
+    *refused = failure == BATCH_FAILURE_REFUSED;
+    return failure == BATCH_FAILURE_NONE || *refused ? batch_pgsql_run_undo(run) : failure;
+}
+
+batch_failure_e batch_pgsql_run_judge_key(const batch_pgsql_run_t *run, int *is_none,
+                                          const char *key)
+{
+    const Oid types[] = {run->key->type};
+
+    return batch_pgsql_run_try(
+        run, is_none, batch_pgsql_statement(run->connection, "SELECT $1 IS NULL", types, 1), &key);
 }
 
 /* ---- Failures ----------------------------------------------------------------------------------
@@ -122,4 +194,34 @@ int batch_pgsql_run_failed_by(const batch_pgsql_run_t *run, const char *class)
 batch_failure_e batch_pgsql_run_misfit(const batch_pgsql_run_t *run)
 {
     return batch_pgsql_run_is_old(run) ? BATCH_FAILURE_OUTDATED : BATCH_FAILURE_STATEMENT;
+}
+
+/* ---- Sets --------------------------------------------------------------------------------------
+ */
+
+batch_failure_e batch_pgsql_sets_undo(batch_sets_t *sets)
+{
+    return undo(sets->tx->connection);
+}
+
+void batch_pgsql_sets_judge(const batch_sets_t *sets, batch_set_refusal_t *refusal)
+{
+    batch_connection_t *connection = sets->tx->connection;
+    const char *state = batch_pgsql_sqlstate(connection);
+
+    refusal->words = apr_pstrdup(sets->rows->p, batch_pgsql_words(connection));
+    refusal->kind = batch_pgsql_refusal(connection);
+    refusal->misfit = batch_pgsql_is_misfit(connection);
+    refusal->wrong_value = !strncmp(state, "22", 2);
+    refusal->too_long = !strncmp(state, "57", 2);
+    refusal->for_all = batch_pgsql_state(connection)->refused_making;
+}
+
+int batch_pgsql_sets_is_old(const batch_sets_t *sets)
+{
+    const batch_pgsql_state_t *state = batch_pgsql_state(sets->tx->connection);
+    const batch_pgsql_table_t *table =
+        apr_hash_get(state->tables, sets->rows->scope->resource->table, APR_HASH_KEY_STRING);
+
+    return !table || table->transaction != state->transactions;
 }

@@ -52,10 +52,34 @@ batch_failure_e batch_pgsql_run_ask(const batch_pgsql_run_t *run, PGresult **res
 /** Queues SQL that is neither on rows nor has parameters. */
 batch_failure_e batch_pgsql_run_text(const batch_pgsql_run_t *run, const char *sql);
 
-/* Queue a savepoint, its end, and what undoes the innermost one, after a failure or not. */
-batch_failure_e batch_pgsql_run_save(const batch_pgsql_run_t *run);
-batch_failure_e batch_pgsql_run_release(const batch_pgsql_run_t *run);
+/** Queues a savepoint, and for more than one row a time limit of its own. */
+batch_failure_e batch_pgsql_run_begin(const batch_pgsql_run_t *run, int count);
+
+/** Queues the end of that. */
+batch_failure_e batch_pgsql_run_end(const batch_pgsql_run_t *run, int count);
+
+/** Queues what undoes the innermost savepoint, after a failure or not. */
 batch_failure_e batch_pgsql_run_undo(const batch_pgsql_run_t *run);
+
+/** Queues the end of a set's time limit: what follows may take as long as the session allows. */
+batch_failure_e batch_pgsql_run_take_time(const batch_pgsql_run_t *run, int count);
+
+/**
+ * Runs a statement under a savepoint, and undoes it in any case. Sets *refused if the server
+ * refuses it.
+ */
+batch_failure_e batch_pgsql_run_try(const batch_pgsql_run_t *run, int *refused,
+                                    batch_pgsql_statement_t *statement,
+                                    const char *const *parameters);
+
+/** 1 in *is_none if that key is no value of its column's type, as the server says. */
+batch_failure_e batch_pgsql_run_judge_key(const batch_pgsql_run_t *run, int *is_none,
+                                          const char *key);
+
+/* As the members of batch_sets_how_t. */
+batch_failure_e batch_pgsql_sets_undo(batch_sets_t *sets);
+void batch_pgsql_sets_judge(const batch_sets_t *sets, batch_set_refusal_t *refusal);
+int batch_pgsql_sets_is_old(const batch_sets_t *sets);
 
 /** 1 if the last failure's SQLSTATE is of that class. */
 int batch_pgsql_run_failed_by(const batch_pgsql_run_t *run, const char *class);

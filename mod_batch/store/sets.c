@@ -1,0 +1,291 @@
+#include "store/sets.h"
+
+#include <string.h>
+
+#include "store/connection.h"
+
+/* Items of the first set of a kind of statement, while nothing is known of its speed. */
+#define FIRST_SET 16
+
+/* A set is at most that many times larger than the one before. */
+#define GROWTH 16
+
+/* What was measured is not relied on after that time: a trigger may have been added. */
+#define FORGET apr_time_from_sec(5)
+
+/* So much of a set's time at most is taken for independent of its size. */
+#define MOST_FIXED 0.8
+
+/* ---- Refusals ----------------------------------------------------------------------------------
+ */
+
+static void refuse_next(batch_sets_t *sets, int count, const batch_set_refusal_t *refusal)
+{
+    batch_rows_refuse(sets->rows->outcomes + sets->position, count, refusal->words, refusal->kind);
+    sets->position += count;
+    sets->suspect = 0;
+}
+
+/* The next item alone was refused. */
+static batch_failure_e refuse_one(batch_sets_t *sets, const batch_set_refusal_t *refusal)
+{
+    batch_row_outcome_t *outcome = &sets->rows->outcomes[sets->position];
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    int is_none = 0;
+
+    if (refusal->wrong_value && sets->how->excuse) {
+        failure = sets->how->excuse(sets, &is_none);
+    }
+    refuse_next(sets, 1, refusal);
+    if (is_none) {
+        outcome->result = BATCH_ROW_NOT_FOUND;
+        outcome->message = NULL;
+    }
+    return failure;
+}
+
+/* The next count items were refused as a set: half of them are next. */
+static void halve(batch_sets_t *sets, int count)
+{
+    if (!sets->suspect) {
+        sets->most = count / 4 > 0 ? count / 4 : 1; /* where there is one there may be more */
+    }
+    sets->suspect = count;
+}
+
+/* The next count items were refused, but not for what one of them is: the set was too large. */
+static void take_apart(batch_sets_t *sets, int count)
+{
+    static const batch_set_refusal_t unknown = {
+        .words = "the database does not say what became of the row", .kind = BATCH_REFUSAL_FINAL};
+
+    sets->again = 0;
+    if (count > 1) {
+        halve(sets, count);
+    } else {
+        refuse_next(sets, 1, &unknown);
+    }
+}
+
+/* The next count items were refused as a set. */
+static batch_failure_e refused(batch_sets_t *sets, int count)
+{
+    batch_set_refusal_t refusal = {0};
+    batch_failure_e failure;
+
+    sets->how->judge(sets, &refusal);
+    if (!sets->again && refusal.misfit) {
+        return BATCH_FAILURE_STATEMENT;
+    }
+    failure = sets->how->undo(sets);
+    if (failure == BATCH_FAILURE_NONE && sets->again) {
+        take_apart(sets, count);
+        return BATCH_FAILURE_NONE;
+    }
+    if (failure == BATCH_FAILURE_NONE && refusal.wrong_value && sets->alike && sets->how->probe) {
+        failure = sets->how->probe(sets, &refusal.for_all);
+    }
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    if (refusal.for_all && sets->alike) {
+        refusal.kind = batch_refusal_is_final(refusal.kind) ? refusal.kind : BATCH_REFUSAL_FINAL;
+        refuse_next(sets, sets->alike, &refusal);
+    } else if (refusal.too_long && count > 1) {
+        sets->most = count / 64 > 0 ? count / 64 : 1;
+    } else if (count > 1) {
+        halve(sets, count);
+    } else {
+        failure = refuse_one(sets, &refusal);
+    }
+    return failure;
+}
+
+/* ---- Sizes -------------------------------------------------------------------------------------
+ */
+
+/*
+ * Notes what a set took: so much a row, and so much (a round trip, the making of a plan) whatever
+ * its size, which two sets of quite different sizes tell apart.
+ */
+static void measure(batch_sets_t *sets, int count, apr_interval_time_t took)
+{
+    batch_pace_t *pace = sets->pace;
+    double time = (double)(took > 0 ? took : 1);
+    double most = MOST_FIXED * (time < pace->took ? time : pace->took);
+    apr_time_t now = batch_ticks();
+
+    if (pace->rows && (count >= 2 * pace->rows || 2 * count <= pace->rows)) {
+        double each = (time - pace->took) / (double)(count - pace->rows);
+
+        pace->fixed = time - each * (double)count;
+        pace->fixed = pace->fixed > 0 ? pace->fixed : 0;
+        pace->told_apart_at = now;
+    } else {
+        most = MOST_FIXED * time;
+    }
+    if (pace->fixed > most) {
+        pace->fixed = most; /* one of them had to wait, or was lucky */
+    }
+    pace->rows = count;
+    pace->took = time;
+    pace->measured_at = now;
+    sets->last = count;
+}
+
+/* How many rows are expected to be managed in that time. */
+static double size_for(const batch_pace_t *pace, double left)
+{
+    apr_time_t now = batch_ticks();
+    double size;
+
+    if (!pace->rows || now - pace->measured_at >= FORGET) {
+        return FIRST_SET;
+    }
+    left -= pace->fixed;
+    if (left < pace->fixed) {
+        left = pace->fixed; /* it cannot be in time, but it can be worth its round trip */
+    }
+    size = left * (double)pace->rows / (pace->took - pace->fixed);
+    if (size < 2.0 * (double)pace->rows && now - pace->told_apart_at >= FORGET) {
+        size = 2.0 * (double)pace->rows; /* to see what goes with the rows */
+    }
+    return size;
+}
+
+/*
+ * Are the items that are left expected to be done in twice the time that there was for all? Then
+ * they are not left to a transaction of their own. The first rows take longer than those that
+ * follow, since they are the first on their pages: mostly it ends sooner than that.
+ */
+static int can_finish(const batch_sets_t *sets, apr_time_t now)
+{
+    const batch_pace_t *pace = sets->pace;
+    int rest = sets->rows->count - sets->position;
+    double each;
+
+    if (!sets->last || rest / GROWTH > sets->last || rest > sets->most || sets->suspect ||
+        now >= sets->rows->deadline) {
+        return 0;
+    }
+    each = (pace->took - pace->fixed) / (double)pace->rows;
+    /* The deadline may be APR_INT64_MAX: there is none. */
+    return pace->fixed + each * (double)rest <=
+           (double)(sets->rows->deadline - sets->begun) + (double)(sets->rows->deadline - now);
+}
+
+static int next_size(const batch_sets_t *sets)
+{
+    apr_time_t now = apr_time_now();
+    apr_interval_time_t left = sets->rows->deadline - now;
+    double size = size_for(sets->pace, (double)left);
+    int rest = sets->rows->count - sets->position;
+
+    if (sets->suspect) {
+        return sets->suspect > 1 ? sets->suspect / 2 : 1;
+    }
+    if (can_finish(sets, now)) {
+        return rest;
+    }
+    if (sets->last && size > (double)sets->last * GROWTH) {
+        size = (double)sets->last * GROWTH;
+    }
+    if (size > sets->most) {
+        size = sets->most;
+    }
+    if (left <= 0 || size < 1) {
+        return 1;
+    }
+    return size < rest ? (int)size : rest;
+}
+
+static void succeeded(batch_sets_t *sets, int count)
+{
+    sets->position += count;
+    if (sets->suspect) {
+        sets->suspect = sets->suspect > count ? sets->suspect - count : 0;
+    } else if (count == sets->most && sets->most < APR_INT32_MAX / 2) {
+        sets->most *= 2;
+    }
+}
+
+/* A last small set is not worth its round trip. */
+static int is_enough(const batch_sets_t *sets)
+{
+    apr_time_t now = apr_time_now();
+
+    return sets->position > 0 &&
+           (now >= sets->rows->deadline ||
+            (!sets->suspect && now - sets->begun > (sets->rows->deadline - sets->begun) / 2 &&
+             !can_finish(sets, now)));
+}
+
+/* ---- All sets ----------------------------------------------------------------------------------
+ */
+
+/* 1 if a set was refused that may do with the table as it is now: it may be another one. */
+static int is_outdated(const batch_sets_t *sets)
+{
+    batch_set_refusal_t refusal = {0};
+
+    if (sets->again || !sets->how->is_old(sets)) {
+        return 0;
+    }
+    sets->how->judge(sets, &refusal);
+    return !refusal.too_long;
+}
+
+/*
+ * Applies a set. Where it is refused, the first time in a transaction, that may be because the
+ * table has been changed or made anew: then it is looked at again.
+ */
+static batch_failure_e apply_set(batch_sets_t *sets, int count)
+{
+    apr_time_t begun = apr_time_now();
+    batch_failure_e failure;
+
+    apr_pool_clear(sets->set_pool);
+    sets->asked = 0;
+    failure = sets->how->apply(sets, count);
+    if (failure == BATCH_FAILURE_REFUSED && is_outdated(sets)) {
+        failure = sets->how->undo(sets);
+        if (failure == BATCH_FAILURE_NONE) {
+            failure = sets->how->build(sets, 1);
+        }
+        if (failure == BATCH_FAILURE_NONE) {
+            apr_pool_clear(sets->set_pool);
+            failure = sets->how->apply(sets, count);
+        }
+    }
+    if (failure == BATCH_FAILURE_NONE && sets->asked) {
+        measure(sets, count, apr_time_now() - begun);
+    }
+    return failure;
+}
+
+apr_status_t batch_sets_apply(batch_sets_t *sets)
+{
+    batch_failure_e failure;
+
+    sets->begun = apr_time_now();
+    sets->most = APR_INT32_MAX;
+    sets->rows->done = 0;
+    if (apr_pool_create(&sets->set_pool, sets->rows->p) != APR_SUCCESS) {
+        return APR_ENOMEM;
+    }
+    failure = sets->how->build(sets, 0);
+    while (failure == BATCH_FAILURE_NONE && sets->position < sets->rows->count &&
+           !is_enough(sets)) {
+        int size = next_size(sets);
+
+        failure = apply_set(sets, size);
+        if (failure == BATCH_FAILURE_NONE) {
+            succeeded(sets, size);
+        } else if (failure == BATCH_FAILURE_REFUSED) {
+            failure = refused(sets, size);
+        }
+    }
+    sets->rows->done = sets->position;
+    apr_pool_destroy(sets->set_pool);
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(sets->tx, failure, "rows");
+}
