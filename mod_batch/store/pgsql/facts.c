@@ -36,16 +36,6 @@ static const char scoped_sql[] =
     " SELECT coalesce(bool_or(keys = ARRAY[$2]), false),"
     " coalesce(bool_or(whole AND $3 = ANY (keys) AND keys <@ ARRAY[$2, $3]), false) FROM found";
 
-static batch_failure_e ask(batch_connection_t *connection, PGresult **result, const char *sql,
-                           const char *const *values, int count)
-{
-    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
-    batch_failure_e failure = batch_pgsql_queue(
-        connection, batch_pgsql_statement(connection, sql, types, count), values, BATCH_PGSQL_OWN);
-
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(connection, result) : failure;
-}
-
 /* 1 in *unique if one row at most has some values of those columns and the scope. */
 static batch_failure_e ask_unique(batch_connection_t *connection, int *unique,
                                   const batch_resource_t *resource, const char *const *columns,
@@ -62,7 +52,7 @@ static batch_failure_e ask_unique(batch_connection_t *connection, int *unique,
     }
     names[count] = resource->scope;
     values[1] = batch_pgsql_array(names, count + (resource->scope != NULL), p);
-    failure = ask(connection, &result, unique_sql, values, 2);
+    failure = batch_pgsql_ask_texts(connection, &result, unique_sql, values, 2);
     *unique = failure == BATCH_FAILURE_NONE && PQntuples(result) > 0;
     return failure;
 }
@@ -78,7 +68,7 @@ static batch_failure_e ask_scoped(batch_connection_t *connection, batch_table_fa
 {
     const char *values[] = {resource->table, resource->key, resource->scope};
     PGresult *result = NULL;
-    batch_failure_e failure = ask(connection, &result, scoped_sql, values, 3);
+    batch_failure_e failure = batch_pgsql_ask_texts(connection, &result, scoped_sql, values, 3);
 
     if (failure == BATCH_FAILURE_NONE) {
         facts->key_unique_alone = is_true(result, 0);
@@ -97,7 +87,7 @@ static batch_failure_e ask_key(batch_connection_t *connection, batch_table_facts
                                              [BATCH_PGSQL_OTHER] = BATCH_KEY_OTHER};
     const char *values[] = {resource->table, resource->key};
     PGresult *result = NULL;
-    batch_failure_e failure = ask(connection, &result, made_sql, values, 2);
+    batch_failure_e failure = batch_pgsql_ask_texts(connection, &result, made_sql, values, 2);
 
     facts->key_takes_uuid = !key->is_number;
     facts->key_type = types[key->kind];
@@ -136,7 +126,7 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
         failure = ask_scoped(connection, facts, resource);
     }
     if (failure == BATCH_FAILURE_NONE) {
-        failure = ask(connection, &result, needed_sql, &resource->table, 1);
+        failure = batch_pgsql_ask_texts(connection, &result, needed_sql, &resource->table, 1);
     }
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         APR_ARRAY_PUSH(facts->needed, const char *) = apr_pstrdup(p, PQgetvalue(result, i, 0));

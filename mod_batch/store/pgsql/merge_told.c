@@ -199,7 +199,6 @@ static const char other_index[] =
 
 batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char *index)
 {
-    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
     const batch_sets_t *sets = &merge->sets;
     const batch_resource_t *resource = merge->run.plan.resource;
     int matched = merge->items[i].kind == BATCH_ITEM_MATCH ? batch_match_count(resource) : 0;
@@ -220,9 +219,7 @@ batch_failure_e batch_pgsql_doubt(batch_pgsql_merge_t *merge, int i, const char 
         names[matched++] = resource->scope;
     }
     values[2] = batch_pgsql_array(names, matched, sets->set_pool);
-    failure = batch_pgsql_ask(merge->run.connection, &result,
-                              batch_pgsql_statement(merge->run.connection, other_index, types, 3),
-                              values, BATCH_PGSQL_OWN);
+    failure = batch_pgsql_ask_texts(merge->run.connection, &result, other_index, values, 3);
     merge->outcomes[i].unsure = failure == BATCH_FAILURE_NONE && PQntuples(result) == 0;
     return failure;
 }

@@ -110,16 +110,6 @@ static const char sequences_sql[] =
 /* Are rows hidden from us by policies? */
 static const char policies_sql[] = "SELECT row_security_active(to_regclass(quote_ident($1)))";
 
-static batch_failure_e ask(batch_connection_t *connection, PGresult **result, const char *sql,
-                           const char *const *values, int count)
-{
-    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
-    batch_failure_e failure = batch_pgsql_queue(
-        connection, batch_pgsql_statement(connection, sql, types, count), values, BATCH_PGSQL_OWN);
-
-    return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(connection, result) : failure;
-}
-
 static const need_t *need_at(const needs_t *needs, const PGresult *result, int row)
 {
     int number = (int)apr_atoi64(PQgetvalue(result, row, 0));
@@ -173,10 +163,10 @@ static batch_failure_e check(batch_connection_t *connection, const needs_t *need
     values[0] = needs->table;
     values[1] = batch_pgsql_array(privileges, count, p);
     values[2] = batch_pgsql_array(columns, count, p);
-    failure = ask(connection, &result, lacking_sql, values, 3);
+    failure = batch_pgsql_ask_texts(connection, &result, lacking_sql, values, 3);
     if (failure == BATCH_FAILURE_NONE) {
         report(needs, misfits, result, p);
-        failure = ask(connection, &result, policies_sql, values, 1);
+        failure = batch_pgsql_ask_texts(connection, &result, policies_sql, values, 1);
     }
     if (failure == BATCH_FAILURE_NONE && PQntuples(result) > 0 &&
         *PQgetvalue(result, 0, 0) == 't') {
@@ -207,7 +197,7 @@ static batch_failure_e check_sequences(batch_connection_t *connection, apr_array
         filled[count++] = resource->scope;
     }
     values[1] = batch_pgsql_array(filled, count, p);
-    failure = ask(connection, &result, sequences_sql, values, 2);
+    failure = batch_pgsql_ask_texts(connection, &result, sequences_sql, values, 2);
     for (i = 0; actions && failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         batch_misfit_add(misfits, "BatchTable", actions,
                          "role \"%s\" lacks the privilege USAGE on sequence \"%s\" of table \"%s\"",
@@ -258,7 +248,7 @@ batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const ch
 {
     const char *values[] = {table, column};
     PGresult *result = NULL;
-    batch_failure_e failure = ask(connection, &result, scope_sql, values, 2);
+    batch_failure_e failure = batch_pgsql_ask_texts(connection, &result, scope_sql, values, 2);
     const char *type;
 
     if (failure != BATCH_FAILURE_NONE || !PQntuples(result)) {

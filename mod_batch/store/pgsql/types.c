@@ -70,6 +70,15 @@ batch_pgsql_statement_t *batch_pgsql_statement(batch_connection_t *connection, c
     return known;
 }
 
+batch_failure_e batch_pgsql_ask_texts(batch_connection_t *connection, PGresult **result,
+                                      const char *sql, const char *const *values, int count)
+{
+    static const Oid types[] = {TYPE_TEXT, TYPE_TEXT, TYPE_TEXT};
+
+    return batch_pgsql_ask(connection, result, batch_pgsql_statement(connection, sql, types, count),
+                           values, BATCH_PGSQL_OWN);
+}
+
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
 static void set_type(batch_pgsql_column_t *column, Oid type, Oid array, char category)
@@ -102,12 +111,8 @@ static void set_type(batch_pgsql_column_t *column, Oid type, Oid array, char cat
 static batch_failure_e read_columns(batch_connection_t *connection, batch_pgsql_table_t *table,
                                     const char *name)
 {
-    static const Oid types[] = {TYPE_TEXT};
-    const char *values[] = {name};
     PGresult *result = NULL;
-    batch_failure_e failure =
-        batch_pgsql_ask(connection, &result, batch_pgsql_statement(connection, look_up, types, 1),
-                        values, BATCH_PGSQL_OWN);
+    batch_failure_e failure = batch_pgsql_ask_texts(connection, &result, look_up, &name, 1);
     int i;
 
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {

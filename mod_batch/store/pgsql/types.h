@@ -74,4 +74,8 @@ const char *batch_pgsql_binary_array(int *length, const batch_pgsql_column_t *co
 batch_pgsql_statement_t *batch_pgsql_statement(batch_connection_t *connection, const char *sql,
                                                const Oid *types, int count);
 
+/** Asks that of which all parameters are texts, and which is on no rows of the administrator's. */
+batch_failure_e batch_pgsql_ask_texts(batch_connection_t *connection, PGresult **result,
+                                      const char *sql, const char *const *values, int count);
+
 #endif

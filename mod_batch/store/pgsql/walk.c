@@ -9,8 +9,6 @@
 #include <apr_strings.h>
 
 #include "store/pgsql/failures.h"
-#include "store/pgsql/pipeline.h"
-#include "store/pgsql/types.h"
 
 /* Rows of the first FETCH, the most of one, and the bytes that one should bring. */
 #define FIRST_ROWS  64
@@ -21,21 +19,6 @@
 #define TYPE_DATE        1082
 #define TYPE_TIMESTAMP   1114
 #define TYPE_TIMESTAMPTZ 1184
-
-/* A statement as it is put together, and its parameters. */
-typedef struct walk_text {
-    apr_array_header_t *pieces; /* of const char * */
-    const char **values;
-    Oid *types;
-    int count;
-    int nothing; /* a condition that no row can meet */
-    apr_pool_t *p;
-} walk_text_t;
-
-static void add(walk_text_t *text, const char *piece)
-{
-    APR_ARRAY_PUSH(text->pieces, const char *) = piece;
-}
 
 /* What is selected: a text, whatever the column's type is. */
 static const char *column_sql(const batch_pgsql_column_t *column, const char *name, apr_pool_t *p)
@@ -55,47 +38,55 @@ static const char *column_sql(const batch_pgsql_column_t *column, const char *na
     }
 }
 
-/* column = ANY (the values that a column of this type can have). */
-static void add_one_of(walk_text_t *text, const batch_pgsql_column_t *column,
-                       const batch_where_t *where)
+/* column = ANY (the values that a column of this type can have). Returns 0 if there are none. */
+static int add_one_of(batch_pgsql_builder_t *builder, const batch_where_t *where)
 {
     static const batch_pgsql_column_t as_text = {
         .name = "", .type = BATCH_PGSQL_TEXT, .array = 1009, .kind = BATCH_PGSQL_ANY};
-    const char **fitting = apr_palloc(text->p, (apr_size_t)(where->count + 1) * sizeof(*fitting));
-    const char *name = batch_sql_identifier(where->column, text->p);
+    const batch_pgsql_column_t *column = batch_pgsql_column(builder->table, where->column);
+    int is_other = column->kind == BATCH_PGSQL_OTHER;
+    const char **fitting =
+        apr_palloc(builder->p, (apr_size_t)(where->count + 1) * sizeof(*fitting));
     int count = 0, i;
 
-    if (column->kind == BATCH_PGSQL_OTHER) {
-        name = apr_pstrcat(text->p, name, "::text", NULL);
-        column = &as_text;
-    }
+    column = is_other ? &as_text : column;
     for (i = 0; i < where->count; i++) {
         if (batch_pgsql_fits(column, where->values[i])) {
             fitting[count++] = where->values[i];
         }
     }
-    text->nothing |= !count;
-    text->types[text->count] = count == 1 ? column->type : column->array;
-    text->values[text->count++] =
-        count == 1 ? fitting[0] : batch_pgsql_array(fitting, count, text->p);
-    add(text, apr_psprintf(text->p, count == 1 ? "%s = $%d" : "%s = ANY ($%d)", name, text->count));
+    batch_pgsql_add_name(builder, where->column);
+    batch_pgsql_add(builder, is_other ? "::text" : "");
+    if (count == 1) {
+        batch_pgsql_add(builder, " = ");
+        batch_pgsql_add_value(builder, column->type, fitting[0]);
+    } else {
+        batch_pgsql_add(builder, " = ANY (");
+        batch_pgsql_add_value(builder, column->array,
+                              batch_pgsql_array(fitting, count, builder->p));
+        batch_pgsql_add(builder, ")");
+    }
+    return count > 0;
 }
 
-static void compose(walk_text_t *text, const batch_walk_t *walk, const batch_pgsql_table_t *table)
+/* Returns 0 if a condition is one that no row can meet. */
+static int compose(batch_pgsql_builder_t *builder, const batch_walk_t *walk)
 {
+    int possible = 1;
     int i;
 
     for (i = 0; i < walk->column_count; i++) {
-        add(text, i ? ", " : "DECLARE batch_walk NO SCROLL CURSOR FOR SELECT ");
-        add(text,
-            column_sql(batch_pgsql_column(table, walk->columns[i]), walk->columns[i], text->p));
+        batch_pgsql_add(builder, i ? ", " : "DECLARE batch_walk NO SCROLL CURSOR FOR SELECT ");
+        batch_pgsql_add(builder, column_sql(batch_pgsql_column(builder->table, walk->columns[i]),
+                                            walk->columns[i], builder->p));
     }
-    add(text, " FROM ");
-    add(text, batch_sql_identifier(walk->table, text->p));
+    batch_pgsql_add(builder, " FROM ");
+    batch_pgsql_add_name(builder, walk->table);
     for (i = 0; i < walk->where_count; i++) {
-        add(text, i ? " AND " : " WHERE ");
-        add_one_of(text, batch_pgsql_column(table, walk->wheres[i].column), &walk->wheres[i]);
+        batch_pgsql_add(builder, i ? " AND " : " WHERE ");
+        possible = add_one_of(builder, &walk->wheres[i]) && possible;
     }
+    return possible;
 }
 
 /* A failure of a statement of the walk: the deadline, or what the transaction makes of it. */
@@ -114,11 +105,10 @@ static apr_status_t fail(batch_tx_t *tx, const batch_walk_t *walk, batch_failure
     return batch_tx_fail(tx, failure, "a walk over rows");
 }
 
-static batch_failure_e open_cursor(batch_tx_t *tx, const walk_text_t *text,
+static batch_failure_e open_cursor(batch_tx_t *tx, const batch_pgsql_builder_t *builder,
                                    const batch_walk_t *walk)
 {
     batch_connection_t *connection = tx->connection;
-    const char *sql = apr_array_pstrcat(text->p, text->pieces, 0);
     apr_int64_t left = apr_time_as_msec(walk->deadline - apr_time_now());
     batch_failure_e failure;
 
@@ -128,14 +118,13 @@ static batch_failure_e open_cursor(batch_tx_t *tx, const walk_text_t *text,
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_queue_text(
             connection,
-            apr_psprintf(text->p, "SET LOCAL statement_timeout = %" APR_INT64_T_FMT,
+            apr_psprintf(builder->p, "SET LOCAL statement_timeout = %" APR_INT64_T_FMT,
                          left > 0 ? left + 1 : 1),
             BATCH_PGSQL_OWN);
     }
     if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_queue(
-            connection, batch_pgsql_statement(connection, sql, text->types, text->count),
-            text->values, BATCH_PGSQL_OWN);
+        failure = batch_pgsql_queue(connection, batch_pgsql_built(connection, builder),
+                                    (const char *const *)builder->values->elts, BATCH_PGSQL_OWN);
     }
     return failure;
 }
@@ -198,11 +187,7 @@ static apr_status_t fetch_all(batch_tx_t *tx, const batch_walk_t *walk, batch_wa
 apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
                               void *baton, apr_pool_t *ptemp)
 {
-    apr_size_t most = (apr_size_t)walk->where_count + 1;
-    walk_text_t text = {.p = ptemp,
-                        .pieces = apr_array_make(ptemp, 32, sizeof(const char *)),
-                        .values = apr_palloc(ptemp, most * sizeof(char *)),
-                        .types = apr_palloc(ptemp, most * sizeof(Oid))};
+    batch_pgsql_builder_t builder;
     const batch_pgsql_state_t *state = batch_pgsql_state(tx->connection);
     batch_pgsql_table_t *table = NULL;
     batch_failure_e failure = batch_pgsql_table(tx->connection, &table, walk->table, 0);
@@ -213,11 +198,11 @@ apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_wa
         return batch_tx_fail(tx, failure, "looking at a table");
     }
     old = table->transaction != state->transactions;
-    compose(&text, walk, table);
-    if (text.nothing) {
+    batch_pgsql_builder_init(&builder, table, NULL, ptemp);
+    if (!compose(&builder, walk)) {
         return APR_SUCCESS;
     }
-    failure = open_cursor(tx, &text, walk);
+    failure = open_cursor(tx, &builder, walk);
     if (failure != BATCH_FAILURE_NONE) {
         return fail(tx, walk, failure, old);
     }

@@ -27,45 +27,27 @@ static int look_at_clock(void *baton)
     return walker->stopped != APR_SUCCESS;
 }
 
-static const char *identifier(const char *name, apr_pool_t *p)
-{
-    return apr_psprintf(p, "\"%s\"", name); /* has no quotes: config/column.c */
-}
-
-static const char *marks(int count, apr_pool_t *p)
-{
-    char *text = apr_palloc(p, 2 * (apr_size_t)count + 1);
-    int i;
-
-    for (i = 0; i < count; i++) {
-        text[2 * i] = '?';
-        text[2 * i + 1] = ',';
-    }
-    text[count ? 2 * count - 1 : 0] = '\0';
-    return text;
-}
-
 /* Columns always with their table: SQLite takes a quoted name that it does not know for a string.
  */
 static const char *walk_sql(const batch_walk_t *walk, apr_pool_t *p)
 {
     apr_array_header_t *pieces = apr_array_make(p, 32, sizeof(const char *));
-    const char *table = identifier(walk->table, p);
-    int i;
+    const char *table = batch_sql_identifier(walk->table, p);
+    int i, j;
 
     for (i = 0; i < walk->column_count; i++) {
-        APR_ARRAY_PUSH(pieces, const char *) =
-            apr_pstrcat(p, i ? ", " : "SELECT ", table, ".", identifier(walk->columns[i], p), NULL);
+        APR_ARRAY_PUSH(pieces, const char *) = apr_pstrcat(
+            p, i ? ", " : "SELECT ", table, ".", batch_sql_identifier(walk->columns[i], p), NULL);
     }
     APR_ARRAY_PUSH(pieces, const char *) = apr_pstrcat(p, " FROM ", table, NULL);
     for (i = 0; i < walk->where_count; i++) {
-        const batch_where_t *where = &walk->wheres[i];
-        const char *column =
-            apr_pstrcat(p, i ? " AND " : " WHERE ", table, ".", identifier(where->column, p), NULL);
-        const char *condition =
-            where->count == 1 ? " = ?" : apr_pstrcat(p, " IN (", marks(where->count, p), ")", NULL);
-
-        APR_ARRAY_PUSH(pieces, const char *) = apr_pstrcat(p, column, condition, NULL);
+        APR_ARRAY_PUSH(pieces, const char *) =
+            apr_pstrcat(p, i ? " AND " : " WHERE ", table, ".",
+                        batch_sql_identifier(walk->wheres[i].column, p), " IN (?", NULL);
+        for (j = 1; j < walk->wheres[i].count; j++) {
+            APR_ARRAY_PUSH(pieces, const char *) = ",?";
+        }
+        APR_ARRAY_PUSH(pieces, const char *) = ")";
     }
     return apr_array_pstrcat(p, pieces, 0);
 }
