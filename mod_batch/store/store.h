@@ -513,11 +513,15 @@ typedef struct batch_row_outcome {
     batch_row_result_e result;
     const char *message;     /* the database's own words; in the chunk's pool, NULL if applied */
     batch_refusal_e refusal; /* of BATCH_ROW_REFUSED */
-    /* Merges with tell_keys only: */
-    const char *key; /* of the row that was touched, as the database writes it, where it is another
-                        than the item's; or of one that a refused item names. Within one call it may
-                        stand at another item that was applied. NULL: none */
-    int unsure;      /* a refused one: it names a row of which the database does not say which */
+    /*
+     * Of a row that was made, in every merge where the database makes the keys: its key, in the
+     * chunk's pool. NULL where a trigger has given it another one, or has taken the row away. In
+     * merges with tell_keys also of the row that was touched, as the database writes it, where it
+     * is another than the item's; or of one that a refused item names. Within one call that may
+     * stand at another item that was applied. NULL: none
+     */
+    const char *key;
+    int unsure; /* a refused one: it names a row of which the database does not say which */
 } batch_row_outcome_t;
 
 /** The rows that a job may touch: every statement is bound to both where the resource has them. */

@@ -119,6 +119,7 @@ typedef struct work {
     int done;
     batch_row_result_e results[MOST];
     const char *messages[MOST];
+    const char *keys[MOST]; /* of outcomes; NULL = none */
 } work_t;
 
 /* Adds an item with the values of fill_item. */
@@ -149,6 +150,7 @@ FIXTURE apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     for (i = 0; rv == APR_SUCCESS && i < work->done; i++) {
         work->results[i] = outcomes[i].result;
         work->messages[i] = outcomes[i].message ? apr_pstrdup(pool, outcomes[i].message) : "";
+        work->keys[i] = outcomes[i].key ? apr_pstrdup(pool, outcomes[i].key) : NULL;
     }
     return rv;
 }

@@ -105,9 +105,10 @@ static void note_row(batch_pgsql_merge_t *merge, const char *key, int i)
 /* What the result of a statement has said of its members besides their outcomes. */
 typedef struct findings {
     apr_int64_t made;
-    int named;                /* of them, by their members */
-    apr_array_header_t *keys; /* of const char *: of those that were made, where they are listed */
-    char *there;              /* by member: its row is there, though nothing became of the item */
+    int named;                 /* of them, by their members */
+    apr_array_header_t *keys;  /* of const char *: of those that were made, where they are listed */
+    apr_array_header_t *order; /* of int: the items of these, where the database makes keys */
+    char *there;               /* by member: its row is there, though nothing became of the item */
 } findings_t;
 
 static void read_row(batch_pgsql_merge_t *merge, findings_t *findings, const int *members,
@@ -126,6 +127,10 @@ static void read_row(batch_pgsql_merge_t *merge, findings_t *findings, const int
         return;
     }
     i = members[number - 1];
+    if (sign == 'N') {
+        APR_ARRAY_PUSH(findings->order, int) = i;
+        return;
+    }
     if (sign == 'A') {
         decide(merge, i, BATCH_ROW_APPLIED, NULL);
     } else if (sign == 'C') {
@@ -180,6 +185,7 @@ static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *fin
     memset(findings, 0, sizeof(*findings));
     findings->there = apr_pcalloc(sets->set_pool, (apr_size_t)(unsigned)count);
     findings->keys = apr_array_make(sets->set_pool, 4, sizeof(const char *));
+    findings->order = apr_array_make(sets->set_pool, 4, sizeof(int));
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_flush(merge->run.connection, &result);
     }
@@ -190,7 +196,9 @@ static batch_failure_e run_statement(batch_pgsql_merge_t *merge, findings_t *fin
         sets->again = 1;
         return BATCH_FAILURE_REFUSED;
     }
-    if (failure == BATCH_FAILURE_NONE && findings->keys->nelts) {
+    if (failure == BATCH_FAILURE_NONE && findings->order->nelts == findings->keys->nelts) {
+        batch_pgsql_tell_database_keys(merge, findings->order, findings->keys);
+    } else if (failure == BATCH_FAILURE_NONE && findings->keys->nelts) {
         batch_pgsql_tell_made(merge, members, count, findings->keys);
     }
     return failure;

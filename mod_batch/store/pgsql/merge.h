@@ -62,6 +62,7 @@ int batch_pgsql_lists_made(const batch_pgsql_merge_t *merge, const batch_pgsql_g
  *   C  a row was made for it. Not said of members without a key
  *   #  how many rows were made
  *   K  the key of one that was made, whoever it was made for (no number)
+ *   N  a row was made for it: said where the keys are the database's, in the order of the K
  *   F  there is one such row, but it was not applied
  *   M  there are several
  * F and M come with other care than BATCH_PGSQL_QUICK, or where match is not unique. count 0: a
@@ -112,6 +113,13 @@ void batch_pgsql_tell(batch_pgsql_merge_t *merge, int i, const char *key);
  */
 void batch_pgsql_tell_made(batch_pgsql_merge_t *merge, const int *members, int count,
                            const apr_array_header_t *keys);
+
+/**
+ * In all merges: the keys (const char *) that the database has made, each for the item (int) at the
+ * same place of made.
+ */
+void batch_pgsql_tell_database_keys(batch_pgsql_merge_t *merge, const apr_array_header_t *made,
+                                    const apr_array_header_t *keys);
 
 /**
  * Looks whether the rows that the items from `from` on (count of them) have touched are still known

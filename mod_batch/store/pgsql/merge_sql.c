@@ -240,6 +240,12 @@ static void add_made(merge_sql_t *sql)
     add(sql, " AS key)");
 }
 
+/* 1 if the rows' keys are the database's, so that their order says whose is which. */
+static int lists_order(const merge_sql_t *sql)
+{
+    return sql->plan->resource->keys == BATCH_KEYS_DATABASE;
+}
+
 /* Of items that would find the same row the first one makes it, index or not. */
 static void add_insert(merge_sql_t *sql)
 {
@@ -264,7 +270,7 @@ static void add_insert(merge_sql_t *sql)
         add(sql, " WHERE (number IN (SELECT number FROM batch_changed)) IS NOT TRUE");
         add(sql, sql->careful ? " AND found = 0" : "");
     }
-    if (once) {
+    if (once || lists_order(sql)) {
         add(sql, " ORDER BY ");
         add_finder(sql);
         add(sql, ", number");
@@ -275,6 +281,17 @@ static void add_insert(merge_sql_t *sql)
 
 /* ---- The statement -----------------------------------------------------------------------------
  */
+
+/* The items that the rows were made for, in the order in which they were. */
+static void add_order(merge_sql_t *sql, const char *others)
+{
+    add(sql, " UNION ALL SELECT * FROM (SELECT number, 'N', NULL FROM batch_item WHERE");
+    add(sql, others);
+    add(sql, sql->careful ? " AND found = 0" : "");
+    add(sql, " ORDER BY ");
+    add_finder(sql);
+    add(sql, ", number) AS batch_order");
+}
 
 static void add_result(merge_sql_t *sql)
 {
@@ -296,6 +313,9 @@ static void add_result(merge_sql_t *sql)
     }
     if (sql->inserts && batch_pgsql_lists_made(sql->merge, sql->group)) {
         add(sql, " UNION ALL SELECT NULL, 'K', key::text FROM batch_made");
+    }
+    if (sql->inserts && lists_order(sql)) {
+        add_order(sql, others);
     }
     if (sql->careful) {
         add(sql, " UNION ALL SELECT number, CASE found WHEN 1 THEN 'F' ELSE 'M' END, NULL"

@@ -16,7 +16,8 @@ static int tells(const batch_pgsql_merge_t *merge)
 
 int batch_pgsql_lists_made(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
-    return tells(merge) && (merge->run.rules->alters || !group->has_key);
+    return merge->run.plan.resource->keys == BATCH_KEYS_DATABASE ||
+           (tells(merge) && (merge->run.rules->alters || !group->has_key));
 }
 
 void batch_pgsql_tell(batch_pgsql_merge_t *merge, int i, const char *key)
@@ -53,6 +54,18 @@ void batch_pgsql_tell_made(batch_pgsql_merge_t *merge, const int *members, int c
             batch_pgsql_tell(merge, members[m], apr_hash_this_val(next));
             next = apr_hash_next(next);
         }
+    }
+}
+
+void batch_pgsql_tell_database_keys(batch_pgsql_merge_t *merge, const apr_array_header_t *made,
+                                    const apr_array_header_t *keys)
+{
+    int i;
+
+    for (i = 0; i < made->nelts && i < keys->nelts; i++) {
+        batch_row_outcome_t *outcome = &merge->outcomes[APR_ARRAY_IDX(made, i, int)];
+
+        outcome->key = apr_pstrdup(merge->sets.rows->p, APR_ARRAY_IDX(keys, i, const char *));
     }
 }
 
@@ -104,7 +117,7 @@ static void build_lost(batch_pgsql_builder_t *builder, const batch_pgsql_merge_t
     batch_pgsql_add(builder, " WHERE NOT EXISTS (SELECT FROM ");
     batch_pgsql_add(builder, builder->table_name);
     batch_pgsql_add_where(builder, BATCH_ITEM_KEY);
-    batch_pgsql_add(builder, ") LIMIT 1");
+    batch_pgsql_add(builder, ")");
 }
 
 /* Adds: word table.column = that of the row that was made */
@@ -154,6 +167,30 @@ static batch_failure_e ask(const batch_pgsql_merge_t *merge, PGresult **result, 
     return batch_pgsql_run_ask(&merge->run, result, &builder);
 }
 
+/*
+ * Forgets the keys that the database has made and that no row has any more: a trigger has given the
+ * row another one, or has taken it away.
+ */
+static batch_failure_e forget_lost(batch_pgsql_merge_t *merge, int from, int count)
+{
+    PGresult *result = NULL;
+    touched_t touched;
+    batch_failure_e failure;
+    int row;
+
+    list_touched(&touched, merge, from, count, 0);
+    if (!touched.count) {
+        return BATCH_FAILURE_NONE;
+    }
+    failure = ask(merge, &result, build_lost, &touched);
+    for (row = 0; failure == BATCH_FAILURE_NONE && row < PQntuples(result); row++) {
+        int place = (int)apr_atoi64(PQgetvalue(result, row, 0)) - 1;
+
+        merge->outcomes[touched.items[place]].key = NULL;
+    }
+    return failure;
+}
+
 batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int count)
 {
     PGresult *result = NULL;
@@ -161,8 +198,13 @@ batch_failure_e batch_pgsql_check_told(batch_pgsql_merge_t *merge, int from, int
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
     merge->why = NULL;
-    if (!tells(merge) || !merge->run.rules->alters) {
+    if (!merge->run.rules->alters) {
         return failure;
+    }
+    if (!tells(merge)) {
+        return merge->run.plan.resource->keys == BATCH_KEYS_DATABASE
+                   ? forget_lost(merge, from, count)
+                   : failure;
     }
     list_touched(&touched, merge, from, count, 0);
     if (touched.count) {

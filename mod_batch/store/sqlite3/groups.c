@@ -74,6 +74,7 @@ static const char *signature_of(const batch_row_scope_t *scope, apr_pool_t *p)
 
     sign(pieces, resource->table);
     sign(pieces, resource->key);
+    sign(pieces, resource->keys == BATCH_KEYS_DATABASE ? "d" : "");
     sign(pieces, resource->scope);
     sign(pieces, scope->form_id ? resource->form_column : NULL);
     sign(pieces, resource->form_column);
@@ -307,40 +308,52 @@ static void build_delete(text_builder_t *builder)
     add_where(builder);
 }
 
-static void build_insert(text_builder_t *builder)
+/* A column of a new row, and the parameter with its value. */
+static void add_new(text_builder_t *builder, apr_array_header_t *parameters, const char *column,
+                    int parameter)
+{
+    add(builder, builder->items++ ? ", " : " (");
+    add_name(builder, column);
+    APR_ARRAY_PUSH(parameters, int) = parameter;
+}
+
+/* The values of a new row, without its key where the database makes it. */
+static void add_new_row(text_builder_t *builder)
 {
     const batch_row_plan_t *plan = builder->plan;
-    const batch_sqlite3_table_t *table = &builder->group->target->table;
+    apr_array_header_t *parameters =
+        apr_array_make(builder->p, plan->column_count + 8, sizeof(int));
     int i;
+
+    if (builder->resource->keys != BATCH_KEYS_DATABASE) {
+        add_new(builder, parameters, builder->resource->key,
+                plan->column_count + BATCH_PARAMETER_KEY);
+    }
+    for (i = 0; i < plan->made.count; i++) {
+        add_new(builder, parameters, plan->made.list[i].column,
+                plan->column_count + BATCH_PARAMETER_SCOPE + (int)plan->made.list[i].constant);
+    }
+    for (i = 0; i < plan->column_count; i++) {
+        if (batch_columns_have(builder->group->columns, i)) {
+            add_new(builder, parameters, batch_row_plan_column(plan, i)->name, i + 1);
+        }
+    }
+    for (i = 0; i < parameters->nelts; i++) {
+        add(builder, i ? ", " : ") VALUES (");
+        add_parameter(builder, APR_ARRAY_IDX(parameters, i, int));
+    }
+    add(builder, parameters->nelts ? ")" : " DEFAULT VALUES");
+}
+
+static void build_insert(text_builder_t *builder)
+{
+    const batch_sqlite3_table_t *table = &builder->group->target->table;
 
     add(builder, table->replaces ? "INSERT OR ABORT INTO " : "INSERT INTO ");
     add_name(builder, builder->resource->table);
-    add(builder, " (");
-    add_name(builder, builder->resource->key);
-    for (i = 0; i < plan->made.count; i++) {
-        add(builder, ", ");
-        add_name(builder, plan->made.list[i].column);
-    }
-    for (i = 0; i < plan->column_count; i++) {
-        if (batch_columns_have(builder->group->columns, i)) {
-            add(builder, ", ");
-            add_name(builder, batch_row_plan_column(plan, i)->name);
-        }
-    }
-    add(builder, ") VALUES (");
-    add_own_parameter(builder, BATCH_PARAMETER_KEY);
-    for (i = 0; i < plan->made.count; i++) {
-        add(builder, ", ");
-        add_constant(builder, plan->made.list[i].constant);
-    }
-    for (i = 0; i < plan->column_count; i++) {
-        if (batch_columns_have(builder->group->columns, i)) {
-            add(builder, ", ");
-            add_parameter(builder, i + 1);
-        }
-    }
-    add(builder, ")");
-    add_returning(builder, builder->group->tells && (table->triggers || !table->key_exact));
+    add_new_row(builder);
+    add_returning(builder, builder->resource->keys == BATCH_KEYS_DATABASE ||
+                               (builder->group->tells && (table->triggers || !table->key_exact)));
 }
 
 /* What the row is known by that was touched: its rowid, or the key that it was given. */

@@ -33,8 +33,9 @@ static batch_failure_e insert(batch_sqlite3_run_t *run, batch_row_outcome_t *out
 /* 1 if the row of an item of that kind is not known by the item's own key. */
 static int must_tell(const batch_sqlite3_run_t *run, batch_item_kind_e kind)
 {
-    return run->tells && (kind == BATCH_ITEM_MATCH || run->target->table.triggers ||
-                          !run->target->table.key_exact);
+    return run->tells &&
+           (kind == BATCH_ITEM_MATCH || run->target->table.triggers ||
+            !run->target->table.key_exact || run->plan.resource->keys == BATCH_KEYS_DATABASE);
 }
 
 /* Gives a statement about the row that was touched. */
@@ -97,6 +98,21 @@ static batch_failure_e find_alike(batch_sqlite3_run_t *run, batch_row_outcome_t 
     return batch_sqlite3_run_end(run, statement, code);
 }
 
+/*
+ * Says which key the database has made for the row. A trigger may have given it another one since;
+ * where the row is not there any more nobody asks for its key.
+ */
+static batch_failure_e tell_made(batch_sqlite3_run_t *run, batch_row_outcome_t *outcome,
+                                 batch_sqlite3_group_t *group)
+{
+    batch_failure_e failure =
+        run->target->table.triggers ? find_touched(run, group) : BATCH_FAILURE_NONE;
+
+    outcome->key = run->why ? NULL : run->touched_key;
+    run->why = NULL;
+    return failure;
+}
+
 /* Says which row the item, which was applied, has touched. */
 static batch_failure_e tell(batch_sqlite3_run_t *run, batch_row_outcome_t *outcome,
                             batch_sqlite3_group_t *group)
@@ -104,7 +120,7 @@ static batch_failure_e tell(batch_sqlite3_run_t *run, batch_row_outcome_t *outco
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
     if (!run->told || !group->tells) {
-        return failure;
+        return run->told && run->inserting ? tell_made(run, outcome, group) : failure;
     }
     if (batch_sqlite3_run_is_watched(run)) {
         failure = find_touched(run, group);

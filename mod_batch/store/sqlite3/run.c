@@ -114,6 +114,26 @@ int batch_sqlite3_bind_text(sqlite3_stmt *statement, int parameter, const char *
                 : sqlite3_bind_null(statement, parameter);
 }
 
+/*
+ * Binds a key. Where keys are integers SQLite would take a text for one that says something else,
+ * as " 7" or "7.0": it finds no row as bytes, which are no number whatever they say. A new row gets
+ * what was sent.
+ */
+static int bind_key(const batch_sqlite3_run_t *run, sqlite3_stmt *statement, int parameter,
+                    int is_new)
+{
+    const char *key = run->plan.item->key;
+    const char *digits = key ? key + (*key == '-') : "";
+    apr_int64_t number;
+
+    if (!key || is_new || run->target->table.key_type != BATCH_KEY_INTEGER) {
+        return batch_sqlite3_bind_text(statement, parameter, key);
+    }
+    return *digits >= '0' && *digits <= '9' && batch_number_whole(&number, key)
+               ? sqlite3_bind_int64(statement, parameter, number)
+               : sqlite3_bind_blob(statement, parameter, key, (int)strlen(key), SQLITE_STATIC);
+}
+
 /* What is the same for all items of a call, as far as it is asked for. */
 static int bind_constants(const batch_row_plan_t *plan, sqlite3_stmt *statement, int count)
 {
@@ -166,7 +186,7 @@ batch_failure_e batch_sqlite3_run_statement(const batch_sqlite3_run_t *run,
         }
     }
     if (code == SQLITE_OK && plan->item && key <= count) {
-        code = batch_sqlite3_bind_text(*statement, key, plan->item->key);
+        code = bind_key(run, *statement, key, which == BATCH_GROUP_INSERT);
     }
     return batch_sqlite3_classify(run->connection, code, 0);
 }
