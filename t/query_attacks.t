@@ -31,7 +31,7 @@ my @refused = (
     "ATTACH 'x.db' AS x", 'DETACH main', "COPY records TO '/tmp/x'", "COPY records FROM PROGRAM 'id'", 'TRUNCATE records',
     'GRANT ALL ON records TO public', 'SET statement_timeout = 0', 'RESET ALL', 'SHOW ALL', 'LISTEN x', 'NOTIFY x', 'LOCK records',
     "DO 'BEGIN END'", 'CALL x()', 'PREPARE x AS SELECT 1', 'EXECUTE x', 'DEALLOCATE ALL', 'DECLARE x CURSOR FOR SELECT 1',
-    'FETCH ALL FROM batch_walk', 'CLOSE batch_walk', "VACUUM INTO '/tmp/x.db'", 'VALUES (1)', 'TABLE records',
+    'FETCH ALL FROM batch_scan', 'CLOSE batch_scan', "VACUUM INTO '/tmp/x.db'", 'VALUES (1)', 'TABLE records',
     # Several statements
     "$select; DELETE FROM records", "$select;;", "; $select", "$select; $select", "1 = 1; DROP TABLE records",
     "_status = 'x') ; DELETE FROM records; SELECT (1", "1 = 1) OR (1 = 1", "1 = 1)) UNION SELECT id FROM records --",

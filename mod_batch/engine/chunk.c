@@ -404,7 +404,7 @@ static apr_status_t try_exchange(batch_tx_t *tx, batch_chunk_t *chunk, int *appl
 static apr_status_t exchange(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *ptemp)
 {
     batch_job_run_t *run = chunk->run;
-    const char *words = NULL;
+    const char *message = NULL;
     int applied = 0;
     apr_status_t rv = batch_tx_step_begin(tx);
 
@@ -413,9 +413,9 @@ static apr_status_t exchange(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *p
         rv = try_exchange(tx, chunk, &applied, ptemp);
     }
     if (rv == APR_SUCCESS) {
-        rv = batch_tx_step_end(tx, !applied, &words, ptemp);
+        rv = batch_tx_step_end(tx, !applied, &message, ptemp);
     }
-    if (rv == APR_SUCCESS && (!applied || words)) {
+    if (rv == APR_SUCCESS && (!applied || message)) {
         chunk->after = *run->job;
         chunk->exchanged = 0;
         chunk->cleaned = 1;

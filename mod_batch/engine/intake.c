@@ -496,10 +496,10 @@ static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, ba
     int failing = 0;
 
     while (rv == BATCH_EREFUSED && intake->plan->mode == BATCH_MODE_SYNC && !failing) {
-        const char *words = err->message ? err->message : "no details";
+        const char *message = err->message ? err->message : "no details";
 
-        if (!intake->undone && !batch_intake_is_tried_again(intake, words)) {
-            intake->refusal = apr_pstrdup(intake->p, words);
+        if (!intake->undone && !batch_intake_is_tried_again(intake, message)) {
+            intake->refusal = apr_pstrdup(intake->p, message);
             intake->undone = 1;
         }
         failing = intake->undone;

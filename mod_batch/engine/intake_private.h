@@ -27,7 +27,7 @@ typedef enum {
 /* An item that ends the transaction whenever it is tried, so that it is not tried any more. */
 typedef struct batch_barred {
     apr_int64_t ordinal;
-    const char *words; /* the database's */
+    const char *message; /* the database's */
 } batch_barred_t;
 
 /* A batch on its way in. */
@@ -104,7 +104,7 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
  * The transaction of a sync batch was refused by the database as a whole, with these words: 1 if it
  * is to be tried once more, with more care. 0: nobody knows by which item.
  */
-int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *words);
+int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *message);
 
 /** The phase processing, and for an overwrite cleanup. In sync_apply.c; *undone: nothing of it may
  * stay. */

@@ -54,16 +54,16 @@ static int is_lost(const batch_intake_state_t *intake)
 static apr_status_t look_for_more(batch_tx_t *tx, const batch_intake_state_t *intake,
                                   apr_pool_t *ptemp)
 {
-    const char *words = NULL;
+    const char *message = NULL;
     apr_status_t rv = APR_SUCCESS;
 
     if (intake->care == BATCH_SYNC_AT_ONCE) {
         rv = batch_tx_step_begin(tx);
         if (rv == APR_SUCCESS) {
-            rv = batch_tx_step_end(tx, 0, &words, ptemp);
+            rv = batch_tx_step_end(tx, 0, &message, ptemp);
         }
     }
-    return rv == APR_SUCCESS && words ? BATCH_EREFUSED : rv;
+    return rv == APR_SUCCESS && message ? BATCH_EREFUSED : rv;
 }
 
 apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
@@ -99,7 +99,7 @@ apr_status_t batch_intake_run_sync(batch_tx_t *tx, batch_intake_state_t *intake,
 /* Items that may be found to end the transaction: for each it is done once more. */
 #define MOST_BARRED 16
 
-int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *words)
+int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *message)
 {
     batch_barred_t *barred;
 
@@ -116,7 +116,7 @@ int batch_intake_is_tried_again(batch_intake_state_t *intake, const char *words)
         }
         barred = apr_array_push(intake->barred);
         barred->ordinal = intake->trying;
-        barred->words = apr_pstrdup(intake->p, words);
+        barred->message = apr_pstrdup(intake->p, message);
         return 1;
     }
 }

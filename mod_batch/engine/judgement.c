@@ -75,11 +75,11 @@ static void judge_key(batch_judged_t *judged, const batch_plan_t *plan, const ba
 static const char *unknown_words(const batch_judged_t *judged, const batch_plan_t *plan,
                                  const batch_value_t *value, apr_pool_t *p)
 {
-    const char *words = judged->error_count ? ""
-                                            : batch_unknown_name_words(plan->resource, value->name,
-                                                                       strlen(value->name), p);
+    const char *hint = judged->error_count ? ""
+                                           : batch_unknown_name_words(plan->resource, value->name,
+                                                                      strlen(value->name), p);
 
-    return apr_psprintf(p, "is not a member of the resource %s%s", plan->resource->name, words);
+    return apr_psprintf(p, "is not a member of the resource %s%s", plan->resource->name, hint);
 }
 
 /* 1 if the value is kept, and settled: the item's row gets it, or would have had it. */
@@ -447,15 +447,15 @@ const char *batch_item_new_key(const batch_job_t *job, apr_int64_t ordinal, apr_
     unsigned char bytes[BATCH_UUID_BYTES];
     apr_uint64_t time = (apr_uint64_t)(job->created_at / 1000);
     apr_uint64_t count = (apr_uint64_t)ordinal & 0xFFFFFFFF;
-    apr_uint64_t words[2];
+    apr_uint64_t halves[2];
     char *text = apr_palloc(p, BATCH_UUID_SIZE);
 
     (void)batch_uuid_read(key, job->id); /* always a UUID, and one that is none is as good a key */
-    words[0] = time << 16 | 0x7000 | count >> 20;
-    words[1] = 2ULL << 62 | (count & 0xFFFFF) << 42 |
-               (apr_siphash24(&count, sizeof(count), key) & 0x3FFFFFFFFFFULL);
+    halves[0] = time << 16 | 0x7000 | count >> 20;
+    halves[1] = 2ULL << 62 | (count & 0xFFFFF) << 42 |
+                (apr_siphash24(&count, sizeof(count), key) & 0x3FFFFFFFFFFULL);
     for (int i = 0; i < BATCH_UUID_BYTES; i++) {
-        bytes[i] = (unsigned char)(words[i / 8] >> (56 - i % 8 * 8));
+        bytes[i] = (unsigned char)(halves[i / 8] >> (56 - i % 8 * 8));
     }
     batch_uuid_write(text, bytes);
     return text;

@@ -109,7 +109,7 @@ static void put_back(const before_t *before, sync_run_t *run)
 static apr_status_t take_steps(sync_run_t *run, step_fn *step, void *baton)
 {
     const int most = run->intake->care == BATCH_SYNC_ALONE ? 1 : APR_INT32_MAX;
-    const char *words = NULL, *refused = NULL;
+    const char *message = NULL, *refused = NULL;
     int limit = most, tried = 1;
     before_t before;
     apr_pool_t *pool;
@@ -123,11 +123,11 @@ static apr_status_t take_steps(sync_run_t *run, step_fn *step, void *baton)
             rv = step(baton, &tried, limit, refused, pool);
         }
         if (rv == APR_SUCCESS) {
-            rv = batch_tx_step_end(run->tx, 0, &words, run->p);
+            rv = batch_tx_step_end(run->tx, 0, &message, run->p);
         }
-        if (rv == APR_SUCCESS && words) {
+        if (rv == APR_SUCCESS && message) {
             put_back(&before, run);
-            refused = tried > 1 ? NULL : words;
+            refused = tried > 1 ? NULL : message;
             limit = tried > 1 ? tried / 2 : 1;
             tried = 1;
         } else {
@@ -198,7 +198,7 @@ static const char *announce(batch_intake_state_t *intake, const batch_item_t *it
         const batch_barred_t *barred = &APR_ARRAY_IDX(intake->barred, i, batch_barred_t);
 
         if (barred->ordinal == intake->trying) {
-            return barred->words;
+            return barred->message;
         }
     }
     return NULL;

@@ -1,6 +1,6 @@
 /* What a checked tree gives for a record; NULL as SQL has it. */
 #include "query/evaluate.h"
-#include "store/walk.h"
+#include "store/scan.h"
 
 #include <string.h>
 

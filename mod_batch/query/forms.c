@@ -1,6 +1,6 @@
 /* Forms, and the members of their records. */
 #include "query/run.h"
-#include "store/walk.h"
+#include "store/scan.h"
 
 #include <string.h>
 
@@ -98,7 +98,7 @@ static void bind_column(apr_array_header_t *wheres, const char *column, const ch
     APR_ARRAY_PUSH(wheres, batch_where_t) = where;
 }
 
-apr_status_t batch_query_walked(batch_query_run_t *run, apr_status_t rv)
+apr_status_t batch_query_scanned(batch_query_run_t *run, apr_status_t rv)
 {
     return rv == APR_TIMEUP ? batch_query_out_of_time(run) : rv;
 }
@@ -139,7 +139,7 @@ apr_status_t batch_query_find_form(const char **id, batch_query_run_t *run, batc
                              resource->form_name ? resource->form_name : resource->form_id};
     apr_array_header_t *wheres = apr_array_make(ptemp, 1, sizeof(batch_where_t));
     form_search_t search = {.wanted = form->text, .cases = "", .p = run->p};
-    batch_walk_t walk = {resource->form_table, columns, 2, NULL, 0, run->deadline};
+    batch_scan_t rows = {resource->form_table, columns, 2, NULL, 0, run->deadline};
     apr_status_t rv = apr_pool_create(&search.scratch, ptemp);
 
     if (rv != APR_SUCCESS) {
@@ -153,10 +153,10 @@ apr_status_t batch_query_find_form(const char **id, batch_query_run_t *run, batc
     if (resource->form_scope) {
         bind_column(wheres, resource->form_scope, &run->query->organization);
     }
-    walk.wheres = (const batch_where_t *)wheres->elts;
-    walk.where_count = wheres->nelts;
+    rows.wheres = (const batch_where_t *)wheres->elts;
+    rows.where_count = wheres->nelts;
     batch_near_init(&search.near, search.wanted, run->p);
-    rv = batch_query_walked(run, batch_tx_walk(tx, &walk, take_form, &search, ptemp));
+    rv = batch_query_scanned(run, batch_tx_scan(tx, &rows, take_form, &search, ptemp));
     apr_pool_destroy(search.scratch);
     return rv == APR_SUCCESS ? decide(id, run, &search, form->at) : rv;
 }
@@ -271,7 +271,7 @@ apr_status_t batch_query_find_members(batch_query_run_t *run, batch_tx_t *tx,
     apr_array_header_t *wheres = apr_array_make(ptemp, 2, sizeof(batch_where_t));
     member_search_t search = {
         .run = run, .tx = tx, .members = members, .room = {.most = MOST_PER_RECORD, .look = look}};
-    batch_walk_t walk = {
+    batch_scan_t rows = {
         run->query->resource->table, &run->schema->members, 1, NULL, 0, run->deadline};
     const batch_member_t *first = first_unseen(members);
     apr_status_t rv;
@@ -290,9 +290,9 @@ apr_status_t batch_query_find_members(batch_query_run_t *run, batch_tx_t *tx,
     search.room.baton = &search;
     batch_near_init(&search.near, first->name, run->p);
     batch_query_bind(wheres, run, &form_id);
-    walk.wheres = (const batch_where_t *)wheres->elts;
-    walk.where_count = wheres->nelts;
-    rv = batch_query_walked(run, batch_tx_walk(tx, &walk, take_names, &search, ptemp));
+    rows.wheres = (const batch_where_t *)wheres->elts;
+    rows.where_count = wheres->nelts;
+    rv = batch_query_scanned(run, batch_tx_scan(tx, &rows, take_names, &search, ptemp));
     if (rv == APR_EOF) {
         rv = APR_SUCCESS;
     }

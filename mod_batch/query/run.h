@@ -62,12 +62,12 @@ int batch_query_advise(batch_query_text_t *text, const batch_query_schema_t *sch
 apr_status_t batch_query_find_form(const char **id, batch_query_run_t *run, batch_tx_t *tx,
                                    const batch_token_t *form, apr_pool_t *ptemp);
 
-/** The conditions that bind a walk to the form and the organization: the first ones of wheres. */
+/** The conditions that bind a scan to the form and the organization: the first ones of wheres. */
 void batch_query_bind(apr_array_header_t *wheres, const batch_query_run_t *run,
                       const char *const *form_id);
 
-/** A walk's status as the run's: a deadline becomes its problem. */
-apr_status_t batch_query_walked(batch_query_run_t *run, apr_status_t rv);
+/** A scan's status as the run's: a deadline becomes its problem. */
+apr_status_t batch_query_scanned(batch_query_run_t *run, apr_status_t rv);
 
 /**
  * Looks whether each member that is not seen yet is one of some record's of the form: a fault where

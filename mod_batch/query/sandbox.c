@@ -162,7 +162,7 @@ static int set_up(batch_sandbox_t *sandbox)
                         add_answer, answers, NULL);
     if (code == SQLITE_OK &&
         strcmp(answers, apr_psprintf(p, "%d 2 off %" APR_INT64_T_FMT, PAGE_SIZE, pages)) != 0) {
-        sandbox->words = apr_pstrcat(
+        sandbox->message = apr_pstrcat(
             p, "PRAGMA page_size, temp_store, journal_mode and max_page_count are ", answers, NULL);
         return SQLITE_ERROR;
     }
@@ -173,14 +173,14 @@ static int set_up(batch_sandbox_t *sandbox)
 static apr_status_t report(const batch_sandbox_t *sandbox)
 {
     batch_query_run_t *run = sandbox->run;
-    const char *words = sandbox->words ? sandbox->words : sqlite3_errmsg(sandbox->database);
+    const char *message = sandbox->message ? sandbox->message : sqlite3_errmsg(sandbox->database);
 
-    if (!strcmp(words, "parser stack overflow")) {
+    if (!strcmp(message, "parser stack overflow")) {
         return batch_query_problem(run, "nests SELECTs and conditions too deeply");
     }
     batch_tx_report(
         sandbox->tx, "MB0116",
-        apr_psprintf(run->p, "a query cannot be run in its private database: %s", words));
+        apr_psprintf(run->p, "a query cannot be run in its private database: %s", message));
     return batch_query_problem(run, "cannot be run by this server, whose log says why");
 }
 

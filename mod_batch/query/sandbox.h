@@ -44,7 +44,7 @@ typedef struct batch_sandbox {
     batch_tx_t *tx;
     batch_statement_t *statement; /* checked again, when it is known which members there are */
     sqlite3 *database;
-    const char *words;       /* why it failed, where it is not SQLite that says so */
+    const char *message;     /* why it failed, where it is not SQLite that says so */
     batch_query_room_t room; /* of one record, then of one function's call */
     batch_sandbox_calls_t calls;
     sqlite3_int64 peak;         /* of what it took beside that, as far as it was seen */

@@ -1,6 +1,6 @@
 /* The forms of a query, and copies of their records for the private database. */
 #include "query/sandbox.h"
-#include "store/walk.h"
+#include "store/scan.h"
 #include "text/check.h"
 
 #include <string.h>
@@ -226,8 +226,8 @@ static int make_table(copying_t *copying, int number)
         &copying->insert, NULL);
 }
 
-/* Walks over the form's records, or over those that the query can be about. */
-static apr_status_t walk_records(copying_t *copying, const apr_array_header_t *more,
+/* Reads the form's records, or those that the query can be about. */
+static apr_status_t read_records(copying_t *copying, const apr_array_header_t *more,
                                  apr_pool_t *ptemp)
 {
     batch_sandbox_t *sandbox = copying->sandbox;
@@ -235,29 +235,29 @@ static apr_status_t walk_records(copying_t *copying, const apr_array_header_t *m
     apr_array_header_t *wheres = apr_array_make(ptemp, 2, sizeof(batch_where_t));
     int count = sandbox->names->nelts, i;
     const char **columns = apr_palloc(ptemp, ((apr_size_t)count + 2) * sizeof(*columns));
-    batch_walk_t walk = {schema->resource->table, columns, 1, NULL, 0, sandbox->run->deadline};
+    batch_scan_t rows = {schema->resource->table, columns, 1, NULL, 0, sandbox->run->deadline};
     apr_status_t rv;
 
     columns[0] = schema->resource->key;
     for (i = 0; i < count; i++) {
         const batch_query_column_t *column = name_at(sandbox, i)->column;
         if (column) {
-            copying->cells[i] = walk.column_count;
-            columns[walk.column_count++] = column->column;
+            copying->cells[i] = rows.column_count;
+            columns[rows.column_count++] = column->column;
         }
     }
     if (schema->members && copying->has_members) {
-        copying->member_cell = walk.column_count;
-        columns[walk.column_count++] = schema->members;
+        copying->member_cell = rows.column_count;
+        columns[rows.column_count++] = schema->members;
     }
     batch_query_bind(wheres, sandbox->run, &copying->table->form_id);
     if (more) {
         apr_array_cat(wheres, more);
     }
-    walk.wheres = (const batch_where_t *)wheres->elts;
-    walk.where_count = wheres->nelts;
-    rv = batch_query_walked(sandbox->run,
-                            batch_tx_walk(sandbox->tx, &walk, take_record, copying, ptemp));
+    rows.wheres = (const batch_where_t *)wheres->elts;
+    rows.where_count = wheres->nelts;
+    rv = batch_query_scanned(sandbox->run,
+                             batch_tx_scan(sandbox->tx, &rows, take_record, copying, ptemp));
     return rv == APR_EOF ? APR_SUCCESS : rv;
 }
 
@@ -268,14 +268,14 @@ static apr_status_t copy_records(copying_t *copying, apr_pool_t *ptemp)
     apr_status_t rv = APR_SUCCESS;
 
     if (!copying->sandbox->run->check_only) {
-        rv = walk_records(copying, more, ptemp);
+        rv = read_records(copying, more, ptemp);
         if (!more || !more->nelts) {
             return rv;
         }
     }
     if (rv == APR_SUCCESS && table->unseen) {
         copying->looks = 1; /* the other records may have what these have not */
-        rv = walk_records(copying, NULL, ptemp);
+        rv = read_records(copying, NULL, ptemp);
     }
     return rv;
 }

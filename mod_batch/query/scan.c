@@ -1,6 +1,6 @@
 /* A SELECT over one form, for one record after the other. */
 #include "query/run.h"
-#include "store/walk.h"
+#include "store/scan.h"
 #include "text/check.h"
 
 #include <stdlib.h>
@@ -31,7 +31,7 @@ typedef struct scan {
     batch_query_room_t room;
     batch_query_value_t *columns;
     batch_query_value_t *members;
-    int member_column; /* which of the walk's columns has the members, -1 = none */
+    int member_column; /* which of the scan's columns has the members, -1 = none */
     /* Where ORDER BY, LIMIT or OFFSET decide: */
     int collects;
     apr_array_header_t *found; /* of found_t */
@@ -241,13 +241,13 @@ static apr_status_t take_record(void *baton, const batch_cell_t *cells)
     return rv;
 }
 
-static apr_status_t walk_records(scan_t *scan, apr_pool_t *ptemp)
+static apr_status_t read_records(scan_t *scan, apr_pool_t *ptemp)
 {
     const batch_source_t *form = scan->form;
     apr_array_header_t *wheres = apr_array_make(ptemp, 8, sizeof(batch_where_t));
     int count = form->columns->nelts, i;
     const char **columns = apr_palloc(ptemp, ((apr_size_t)count + 1) * sizeof(*columns));
-    batch_walk_t walk = {
+    batch_scan_t rows = {
         scan->run->query->resource->table, columns, count, NULL, 0, scan->run->deadline};
 
     for (i = 0; i < count; i++) {
@@ -255,14 +255,14 @@ static apr_status_t walk_records(scan_t *scan, apr_pool_t *ptemp)
     }
     scan->member_column = -1;
     if (form->members->nelts) {
-        scan->member_column = walk.column_count++;
+        scan->member_column = rows.column_count++;
         columns[scan->member_column] = scan->run->schema->members;
     }
     batch_query_bind(wheres, scan->run, &scan->form_id);
     apr_array_cat(wheres, batch_query_wheres(scan->select, scan->select->from, ptemp));
-    walk.wheres = (const batch_where_t *)wheres->elts;
-    walk.where_count = wheres->nelts;
-    return batch_query_walked(scan->run, batch_tx_walk(scan->tx, &walk, take_record, scan, ptemp));
+    rows.wheres = (const batch_where_t *)wheres->elts;
+    rows.where_count = wheres->nelts;
+    return batch_query_scanned(scan->run, batch_tx_scan(scan->tx, &rows, take_record, scan, ptemp));
 }
 
 /* What OFFSET and LIMIT leave of the collected. */
@@ -296,7 +296,7 @@ static apr_status_t run_scan(scan_t *scan, apr_pool_t *ptemp)
     batch_query_ids_init(run, unique);
     rv = start_found(scan);
     if (rv == APR_SUCCESS) {
-        rv = walk_records(scan, ptemp);
+        rv = read_records(scan, ptemp);
     }
     if (rv == APR_SUCCESS && scan->collects) {
         rv = deliver(scan);

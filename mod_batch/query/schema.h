@@ -3,7 +3,7 @@
 #define BATCH_QUERY_SCHEMA_H
 
 #include "query/value.h"
-#include "store/walk.h"
+#include "store/scan.h"
 #include "text/nearest_word.h"
 
 /** A column of every form, as queries know it. */
@@ -37,7 +37,7 @@ batch_query_value_t batch_query_cell(const batch_cell_t *cell, batch_query_kind_
 
 /**
  * Is called for each member at the top of an object: its name, decoded, and its value as JSON text.
- * 0 ends the walk.
+ * 0 ends it.
  */
 typedef int batch_query_member_fn(void *baton, const char *name, apr_size_t name_length,
                                   const char *value, apr_size_t length);

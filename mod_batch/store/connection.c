@@ -21,18 +21,18 @@ static batch_failure_e make_pool(batch_connection_t *connection)
     return BATCH_FAILURE_NONE;
 }
 
-batch_failure_e batch_connection_open(batch_connection_t *connection, const char **words,
+batch_failure_e batch_connection_open(batch_connection_t *connection, const char **message,
                                       apr_pool_t *p)
 {
     batch_failure_e failure;
 
     BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
     failure = make_pool(connection);
-    *words = "out of memory";
+    *message = "out of memory";
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
-    failure = connection->driver->open(connection, words, p);
+    failure = connection->driver->open(connection, message, p);
     if (failure != BATCH_FAILURE_NONE) {
         batch_connection_close(connection);
         return failure;

@@ -42,8 +42,8 @@ struct batch_connection {
     void *state; /* the driver's */
 };
 
-/** Opens a closed connection. *words: why not, in p. */
-batch_failure_e batch_connection_open(batch_connection_t *connection, const char **words,
+/** Opens a closed connection. *message: why not, in p. */
+batch_failure_e batch_connection_open(batch_connection_t *connection, const char **message,
                                       apr_pool_t *p);
 
 /** Closes it, if it is open: an open transaction is rolled back. */

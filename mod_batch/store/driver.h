@@ -12,7 +12,7 @@
 #include <apr_dbd.h>
 
 #include "store/statements.h"
-#include "store/walk.h"
+#include "store/scan.h"
 
 typedef struct batch_connection batch_connection_t;
 typedef struct batch_driver batch_driver_t;
@@ -97,9 +97,9 @@ struct batch_driver {
 
     /**
      * Makes connection->handle from params, with the settings that make a COMMIT durable, and
-     * connection->native. On failure all is closed, and *words (in p) are the database's own.
+     * connection->native. On failure all is closed, and *message (in p) is the database's own.
      */
-    batch_failure_e (*open)(batch_connection_t *connection, const char **words, apr_pool_t *p);
+    batch_failure_e (*open)(batch_connection_t *connection, const char **message, apr_pool_t *p);
 
     /** What the driver has to let go of before connection->handle is closed; NULL: nothing. */
     void (*close)(batch_connection_t *connection);
@@ -152,14 +152,15 @@ struct batch_driver {
     batch_failure_e (*step_begin)(batch_connection_t *connection);
 
     /**
-     * Ends that. Where a constraint that is put off does not hold it is undone: then *words, which
-     * are NULL before, are the database's about it, in p.
+     * Ends that. Where a constraint that is put off does not hold it is undone: then *message,
+     * which are NULL before, are the database's about it, in p.
      */
-    batch_failure_e (*step_end)(batch_connection_t *connection, const char **words, apr_pool_t *p);
+    batch_failure_e (*step_end)(batch_connection_t *connection, const char **message,
+                                apr_pool_t *p);
     batch_failure_e (*step_undo)(batch_connection_t *connection);
 
-    /** The database's words for its last failure; copy them. */
-    const char *(*words)(batch_connection_t *connection);
+    /** The database's message about its last failure; copy it. */
+    const char *(*message)(batch_connection_t *connection);
 
     /** The database's clock, within a transaction. */
     apr_time_t (*now)(batch_connection_t *connection);
@@ -215,7 +216,7 @@ struct batch_driver {
     /* Whole operations, as store.h describes them. */
     apr_status_t (*form_check)(batch_tx_t *tx, const batch_resource_t *resource,
                                const char *organization, const char *form_id);
-    apr_status_t (*walk)(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
+    apr_status_t (*scan)(batch_tx_t *tx, const batch_scan_t *scan, batch_scan_fn *fn, void *baton,
                          apr_pool_t *ptemp);
     apr_status_t (*errors_insert)(batch_tx_t *tx, const batch_job_t *job,
                                   const batch_item_error_t *errors, int count);

@@ -18,14 +18,14 @@ const char batch_row_alike[] =
     "the database stores its match values in another form, which is that of a row that is there: "
     "send them in that form, or the id";
 
-void batch_rows_refuse(batch_row_outcome_t *outcomes, int count, const char *words,
+void batch_rows_refuse(batch_row_outcome_t *outcomes, int count, const char *message,
                        batch_refusal_e refusal)
 {
     int i;
 
     for (i = 0; i < count; i++) {
         outcomes[i].result = BATCH_ROW_REFUSED;
-        outcomes[i].message = words;
+        outcomes[i].message = message;
         outcomes[i].refusal = refusal;
     }
 }
@@ -64,13 +64,13 @@ void batch_row_plan_init(batch_row_plan_t *plan, const batch_row_scope_t *scope,
     plan->scope = scope;
     plan->resource = scope->resource;
     plan->column_count = scope->resource->columns ? scope->resource->columns->nelts : 0;
-    plan->words = plan->column_count / 64 + 1;
+    plan->width = plan->column_count / 64 + 1;
     plan->ignore_case = ignore_case;
     plan->constants[BATCH_CONSTANT_SCOPE] = scope->organization;
     plan->constants[BATCH_CONSTANT_FORM] = scope->form_id;
     plan->constants[BATCH_CONSTANT_NOW] = now;
     plan->constants[BATCH_CONSTANT_ACTOR] = scope->actor_id;
-    plan->columns = apr_pcalloc(p, (apr_size_t)(unsigned)plan->words * sizeof(*plan->columns));
+    plan->columns = apr_pcalloc(p, (apr_size_t)(unsigned)plan->width * sizeof(*plan->columns));
     plan->p = p;
     list_fixed(plan);
 }
@@ -184,7 +184,7 @@ void batch_row_plan_take(batch_row_plan_t *plan, const batch_item_t *item)
         plan->wrong = "it does not say which row it is of";
     }
     make_places(plan, item->value_count);
-    memset(plan->columns, 0, (apr_size_t)(unsigned)plan->words * sizeof(*plan->columns));
+    memset(plan->columns, 0, (apr_size_t)(unsigned)plan->width * sizeof(*plan->columns));
     for (i = 0; i < item->value_count; i++) {
         int place = batch_row_plan_place(plan, item->values[i].name, plan->places[i]);
 

@@ -31,8 +31,8 @@ typedef struct batch_row_fixed_list {
 typedef struct batch_row_plan {
     const batch_row_scope_t *scope;
     const batch_resource_t *resource;
-    int column_count; /* of the resource; a set of them is so many words: */
-    int words;
+    int column_count; /* of the resource; a set of them is so many numbers of 64 bits: */
+    int width;
     int ignore_case; /* of the names of columns, as the database compares them */
     const char *constants[BATCH_CONSTANTS];
     batch_row_fixed_list_t scoped;  /* what a row has that belongs to the scope */
@@ -43,7 +43,7 @@ typedef struct batch_row_plan {
     apr_uint64_t *columns; /* that it has values for; bit: place in resource->columns */
     int *places;           /* of each of its values: its column's, -1 = none that may be written */
     int place_count;       /* … of the values that places has room for */
-    const char *wrong;     /* why no merge can apply it, in our words; NULL: it can be tried */
+    const char *wrong;     /* why no merge can apply it, in words of ours; NULL: it can be tried */
     apr_pool_t *p;
 } batch_row_plan_t;
 
@@ -82,8 +82,8 @@ int batch_kind_makes_rows(const batch_resource_t *resource, batch_item_kind_e ki
 int batch_kind_sets(const batch_resource_t *resource, batch_item_kind_e kind,
                     const batch_column_t *column);
 
-/** Says of count items in a row that they are refused, for words, which have to stay. */
-void batch_rows_refuse(batch_row_outcome_t *outcomes, int count, const char *words,
+/** Says of count items in a row that they are refused, with a message, which has to stay. */
+void batch_rows_refuse(batch_row_outcome_t *outcomes, int count, const char *message,
                        batch_refusal_e refusal);
 
 /* Why a row is refused of which the database has said nothing. */

@@ -21,7 +21,8 @@
 
 static void refuse_next(batch_sets_t *sets, int count, const batch_set_refusal_t *refusal)
 {
-    batch_rows_refuse(sets->rows->outcomes + sets->position, count, refusal->words, refusal->kind);
+    batch_rows_refuse(sets->rows->outcomes + sets->position, count, refusal->message,
+                      refusal->kind);
     sets->position += count;
     sets->suspect = 0;
 }
@@ -57,7 +58,7 @@ static void halve(batch_sets_t *sets, int count)
 static void take_apart(batch_sets_t *sets, int count)
 {
     static const batch_set_refusal_t unknown = {
-        .words = "the database does not say what became of the row", .kind = BATCH_REFUSAL_FINAL};
+        .message = "the database does not say what became of the row", .kind = BATCH_REFUSAL_FINAL};
 
     sets->again = 0;
     if (count > 1) {

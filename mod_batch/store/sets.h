@@ -26,7 +26,7 @@ typedef struct batch_pace {
 
 /* What the database says of a set that it has refused. */
 typedef struct batch_set_refusal {
-    const char *words;    /* its own, in the call's pool */
+    const char *message;  /* the database's own, in the call's pool */
     batch_refusal_e kind; /* if it were one row */
     int misfit;           /* the statement does not fit the tables, whatever the rows are */
     int wrong_value;      /* a value is none of its column's type */

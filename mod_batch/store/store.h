@@ -598,10 +598,10 @@ apr_status_t batch_tx_step_begin(batch_tx_t *tx);
 
 /**
  * Ends the step, and looks whether constraints whose check was put off to the COMMIT hold now.
- * *words: NULL if they do; else the database's own about one that does not, in p, and the step was
- * undone. undo: it is undone in any case, and nothing looked at.
+ * *message: NULL if they do; else the database's own about one that does not, in p, and the step
+ * was undone. undo: it is undone in any case, and nothing looked at.
  */
-apr_status_t batch_tx_step_end(batch_tx_t *tx, int undo, const char **words, apr_pool_t *p);
+apr_status_t batch_tx_step_end(batch_tx_t *tx, int undo, const char **message, apr_pool_t *p);
 
 /** Adds a row to what a look has found, for drivers; key is copied into p. */
 void batch_row_look_add(batch_row_look_t *look, const char *key, apr_pool_t *p);

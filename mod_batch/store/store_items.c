@@ -255,13 +255,14 @@ apr_status_t batch_tx_step_begin(batch_tx_t *tx)
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "step");
 }
 
-apr_status_t batch_tx_step_end(batch_tx_t *tx, int undo, const char **words, apr_pool_t *p)
+apr_status_t batch_tx_step_end(batch_tx_t *tx, int undo, const char **message, apr_pool_t *p)
 {
     const batch_driver_t *driver = tx->connection->driver;
     batch_failure_e failure;
 
-    *words = NULL;
-    failure = undo ? driver->step_undo(tx->connection) : driver->step_end(tx->connection, words, p);
+    *message = NULL;
+    failure =
+        undo ? driver->step_undo(tx->connection) : driver->step_end(tx->connection, message, p);
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "step");
 }
 
@@ -298,10 +299,10 @@ apr_status_t batch_tx_keys_quick(batch_tx_t *tx, int *quick, const batch_row_sco
     return driver->keys_quick ? driver->keys_quick(tx, quick, scope) : APR_SUCCESS;
 }
 
-apr_status_t batch_tx_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn, void *baton,
+apr_status_t batch_tx_scan(batch_tx_t *tx, const batch_scan_t *scan, batch_scan_fn *fn, void *baton,
                            apr_pool_t *ptemp)
 {
-    return tx->connection->driver->walk(tx, walk, fn, baton, ptemp);
+    return tx->connection->driver->scan(tx, scan, fn, baton, ptemp);
 }
 
 /* ---- Forms -------------------------------------------------------------------------------------

@@ -58,14 +58,14 @@ static int is_out_of_time(const batch_run_t *run)
 static apr_status_t open_connection(batch_run_t *run)
 {
     batch_connection_t *connection = run->tx.connection;
-    const char *words = NULL;
+    const char *message = NULL;
     batch_failure_e failure;
 
     if (connection->handle) {
         return APR_SUCCESS;
     }
     run->fresh = 1;
-    failure = batch_connection_open(connection, &words, run->attempt);
+    failure = batch_connection_open(connection, &message, run->attempt);
     if (failure == BATCH_FAILURE_NONE) {
         return APR_SUCCESS;
     }
@@ -73,9 +73,9 @@ static apr_status_t open_connection(batch_run_t *run)
         run->tx.failure =
             failure == BATCH_FAILURE_READ_ONLY ? BATCH_FAILURE_READ_ONLY : BATCH_FAILURE_LOST;
         return batch_error_set(&run->tx.error, BATCH_EUNAVAILABLE, "MB0101", run->tx.p,
-                               "cannot open the database: %s", words);
+                               "cannot open the database: %s", message);
     }
-    return batch_tx_fail_with(&run->tx, failure, words, "opening");
+    return batch_tx_fail_with(&run->tx, failure, message, "opening");
 }
 
 static int is_write(batch_run_e how)

@@ -24,7 +24,7 @@ apr_status_t batch_failure_status(batch_failure_e failure)
     }
 }
 
-apr_status_t batch_tx_fail_with(batch_tx_t *tx, batch_failure_e failure, const char *words,
+apr_status_t batch_tx_fail_with(batch_tx_t *tx, batch_failure_e failure, const char *message,
                                 const char *doing)
 {
     apr_status_t status = batch_failure_status(failure);
@@ -38,13 +38,13 @@ apr_status_t batch_tx_fail_with(batch_tx_t *tx, batch_failure_e failure, const c
     switch (failure) {
     case BATCH_FAILURE_REFUSED:
     case BATCH_FAILURE_ENDED:
-        return batch_error_set(error, status, NULL, tx->p, "%s", words);
+        return batch_error_set(error, status, NULL, tx->p, "%s", message);
     case BATCH_FAILURE_FENCED:
         return batch_error_set(error, status, NULL, tx->p,
                                "the batch is no longer this worker's (%s)", doing);
     case BATCH_FAILURE_LOCKED:
         return batch_error_set(error, status, "MB0103", tx->p, "the database is locked: %s (%s)",
-                               words, doing);
+                               message, doing);
     case BATCH_FAILURE_NEWER:
         return batch_error_set(error, status, "MB0102", tx->p,
                                "the batch tables are of a newer version than %d, which this "
@@ -54,16 +54,16 @@ apr_status_t batch_tx_fail_with(batch_tx_t *tx, batch_failure_e failure, const c
     case BATCH_FAILURE_READ_ONLY:
     case BATCH_FAILURE_IN_DOUBT:
         return batch_error_set(error, status, "MB0105", tx->p, "the database failed: %s (%s)",
-                               words, doing);
+                               message, doing);
     default:
         return batch_error_set(error, status, "MB0106", tx->p,
-                               "the database does not take a statement: %s (%s)", words, doing);
+                               "the database does not take a statement: %s (%s)", message, doing);
     }
 }
 
 apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing)
 {
-    return batch_tx_fail_with(tx, failure, tx->connection->driver->words(tx->connection), doing);
+    return batch_tx_fail_with(tx, failure, tx->connection->driver->message(tx->connection), doing);
 }
 
 /* ---- Statements of our own --------------------------------------------------------------------

@@ -62,9 +62,10 @@ apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn 
 /** Notes a failure of the database; returns the status that it means. doing: for the message. */
 apr_status_t batch_tx_fail(batch_tx_t *tx, batch_failure_e failure, const char *doing);
 
-/** The same, with other words than the database's last ones. Of several failures the first counts.
+/** The same, with another message than the database's last one. Of several failures the first
+ * counts.
  */
-apr_status_t batch_tx_fail_with(batch_tx_t *tx, batch_failure_e failure, const char *words,
+apr_status_t batch_tx_fail_with(batch_tx_t *tx, batch_failure_e failure, const char *message,
                                 const char *doing);
 
 /** The same as batch_tx_fail, of a statement on the module's own tables. */

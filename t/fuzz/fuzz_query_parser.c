@@ -8,7 +8,7 @@
 #include <apr_general.h>
 
 #include "query_fixture.h"
-#include "store/walk.h"
+#include "store/scan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

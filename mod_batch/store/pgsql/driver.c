@@ -50,21 +50,21 @@ static const struct {
 
 static const char *pg_check_params(const char *params, apr_pool_t *p)
 {
-    char *words = NULL;
+    char *message = NULL;
     PQconninfoOption *options;
     const char *reason = NULL;
 
     if (!PQisthreadsafe()) {
         return "this libpq was built for a single thread";
     }
-    options = PQconninfoParse(params ? params : "", &words);
+    options = PQconninfoParse(params ? params : "", &message);
     if (!options) {
         /* Other words of libpq's may quote a password. */
-        reason = words && !strncmp(words, "invalid connection option", 25)
-                     ? apr_pstrndup(p, words, strcspn(words, "\n"))
+        reason = message && !strncmp(message, "invalid connection option", 25)
+                     ? apr_pstrndup(p, message, strcspn(message, "\n"))
                      : "they are no connection string of libpq, as \"host=… dbname=… user=…\"";
     }
-    PQfreemem(words);
+    PQfreemem(message);
     PQconninfoFree(options);
     return reason;
 }
@@ -335,7 +335,7 @@ static batch_failure_e set_up(batch_connection_t *connection)
     return failure == BATCH_FAILURE_NONE && may_watch ? watch_client(connection) : failure;
 }
 
-static batch_failure_e pg_open(batch_connection_t *connection, const char **words, apr_pool_t *p)
+static batch_failure_e pg_open(batch_connection_t *connection, const char **message, apr_pool_t *p)
 {
     const char *params = complete_params(connection, p);
     const char *reason = NULL;
@@ -345,13 +345,13 @@ static batch_failure_e pg_open(batch_connection_t *connection, const char **word
                                    &reason) != APR_SUCCESS) {
         connection->handle = NULL;
         reason = reason ? reason : "no reason given";
-        *words = apr_pstrndup(p, reason, strcspn(reason, "\n"));
+        *message = apr_pstrndup(p, reason, strcspn(reason, "\n"));
         return BATCH_FAILURE_LOST;
     }
     connection->native = apr_dbd_native_handle(connection->dbd, connection->handle);
     reason = server_check(connection);
     if (reason) {
-        *words = reason;
+        *message = reason;
         return BATCH_FAILURE_LOST;
     }
     failure = batch_pgsql_start(connection);
@@ -359,7 +359,7 @@ static batch_failure_e pg_open(batch_connection_t *connection, const char **word
         failure = set_up(connection);
     }
     if (failure != BATCH_FAILURE_NONE) {
-        *words = apr_pstrdup(p, batch_pgsql_words(connection));
+        *message = apr_pstrdup(p, batch_pgsql_message(connection));
     }
     return failure;
 }
@@ -571,7 +571,7 @@ static batch_failure_e pg_step_undo(batch_connection_t *connection)
 }
 
 /* That constraints are checked at once, from then on, is undone: the next step may need time. */
-static batch_failure_e pg_step_end(batch_connection_t *connection, const char **words,
+static batch_failure_e pg_step_end(batch_connection_t *connection, const char **message,
                                    apr_pool_t *p)
 {
     static const char *const check[] = {"SAVEPOINT batch_check", "SET CONSTRAINTS ALL IMMEDIATE",
@@ -589,7 +589,7 @@ static batch_failure_e pg_step_end(batch_connection_t *connection, const char **
     if (failure != BATCH_FAILURE_REFUSED) {
         return failure;
     }
-    *words = apr_pstrdup(p, batch_pgsql_words(connection));
+    *message = apr_pstrdup(p, batch_pgsql_message(connection));
     batch_pgsql_forgive(connection);
     return pg_step_undo(connection);
 }
@@ -612,7 +612,7 @@ const batch_driver_t batch_driver_pgsql = {
     .step_end = pg_step_end,
     .step_undo = pg_step_undo,
     .idle = pg_idle,
-    .words = batch_pgsql_words,
+    .message = batch_pgsql_message,
     .now = pg_now,
     .run = pg_run,
     .prepare = pg_prepare,
@@ -627,7 +627,7 @@ const batch_driver_t batch_driver_pgsql = {
     .privileges = batch_pgsql_privileges,
     .scope_check = batch_pgsql_scope_check,
     .form_check = batch_pgsql_form_check,
-    .walk = batch_pgsql_walk,
+    .scan = batch_pgsql_scan,
     .errors_insert = batch_pgsql_errors_insert,
     .rows_delete = batch_pgsql_rows_delete,
     .rows_update = batch_pgsql_rows_update,

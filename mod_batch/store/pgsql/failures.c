@@ -157,14 +157,14 @@ const char *batch_pgsql_constraint(const batch_connection_t *connection)
     return name ? name : "";
 }
 
-const char *batch_pgsql_words(batch_connection_t *connection)
+const char *batch_pgsql_message(batch_connection_t *connection)
 {
     const batch_pgsql_state_t *state = batch_pgsql_state(connection);
-    const char *words =
+    const char *message =
         state->refusal ? PQresultErrorField(state->refusal, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
-    if (state->lost && *state->words) {
-        return state->words;
+    if (state->lost && *state->message) {
+        return state->message;
     }
-    return words ? words : "the server gave no reason";
+    return message ? message : "the server gave no reason";
 }

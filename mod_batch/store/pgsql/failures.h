@@ -33,6 +33,6 @@ batch_refusal_e batch_pgsql_refusal(const batch_connection_t *connection);
 const char *batch_pgsql_constraint(const batch_connection_t *connection);
 
 /** The server's message of the last failure, without ours; or why the connection was lost. */
-const char *batch_pgsql_words(batch_connection_t *connection);
+const char *batch_pgsql_message(batch_connection_t *connection);
 
 #endif

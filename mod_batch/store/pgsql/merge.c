@@ -261,7 +261,7 @@ static void decide_silent(batch_pgsql_merge_t *merge, int i, int is_there)
 }
 
 /* The item alone was refused, and has been undone. */
-static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const char *words,
+static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const char *message,
                                       batch_refusal_e refusal, int wrong_value)
 {
     batch_failure_e failure = BATCH_FAILURE_NONE;
@@ -272,7 +272,7 @@ static batch_failure_e decide_refused(batch_pgsql_merge_t *merge, int i, const c
         merge->run.key->kind == BATCH_PGSQL_OTHER) {
         failure = batch_pgsql_run_judge_key(&merge->run, &is_none, merge->items[i].key);
     }
-    decide(merge, i, is_none ? BATCH_ROW_NOT_FOUND : BATCH_ROW_REFUSED, is_none ? NULL : words);
+    decide(merge, i, is_none ? BATCH_ROW_NOT_FOUND : BATCH_ROW_REFUSED, is_none ? NULL : message);
     merge->outcomes[i].refusal = refusal;
     return failure;
 }
@@ -315,7 +315,7 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
     batch_sets_t *sets = &merge->sets;
     int attempts = merge->items[i].kind == BATCH_ITEM_NEW ? 1 : 2;
     batch_failure_e failure;
-    const char *words, *index = NULL;
+    const char *message, *index = NULL;
     batch_refusal_e refusal;
     int wrong_value, met, unsure;
 
@@ -336,8 +336,9 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         met = !merge->why && !strcmp(batch_pgsql_sqlstate(merge->run.connection), "23505");
         index =
             met ? apr_pstrdup(sets->rows->p, batch_pgsql_constraint(merge->run.connection)) : NULL;
-        words = merge->why ? merge->why
-                           : apr_pstrdup(sets->rows->p, batch_pgsql_words(merge->run.connection));
+        message = merge->why
+                      ? merge->why
+                      : apr_pstrdup(sets->rows->p, batch_pgsql_message(merge->run.connection));
         refusal = merge->why ? BATCH_REFUSAL_FINAL : batch_pgsql_refusal(merge->run.connection);
         failure = batch_pgsql_run_undo(&merge->run);
         if (failure == BATCH_FAILURE_NONE && unsure) {
@@ -353,7 +354,7 @@ static batch_failure_e run_alone(batch_pgsql_merge_t *merge, int i, int nested)
         failure = batch_pgsql_doubt(merge, i, index);
         refusal = merge->outcomes[i].unsure ? BATCH_REFUSAL_FINAL : refusal;
     }
-    return failure == BATCH_FAILURE_NONE ? decide_refused(merge, i, words, refusal, wrong_value)
+    return failure == BATCH_FAILURE_NONE ? decide_refused(merge, i, message, refusal, wrong_value)
                                          : failure;
 }
 

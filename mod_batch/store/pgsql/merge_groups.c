@@ -7,7 +7,7 @@
 
 static apr_size_t columns_size(const batch_row_plan_t *plan)
 {
-    return (apr_size_t)(unsigned)plan->words * sizeof(*plan->columns);
+    return (apr_size_t)(unsigned)plan->width * sizeof(*plan->columns);
 }
 
 /* Makes a group for items like the one at hand. */

@@ -24,30 +24,30 @@
  */
 
 /* Of several lines one: it is for a log. */
-static void keep_words(batch_pgsql_state_t *state, const char *words)
+static void keep_message(batch_pgsql_state_t *state, const char *message)
 {
-    char *end = state->words;
-    const char *limit = state->words + sizeof(state->words) - 1;
+    char *end = state->message;
+    const char *limit = state->message + sizeof(state->message) - 1;
 
-    for (; *words && end < limit; words++) {
-        int blank = strchr(" \t\r\n", *words) != NULL;
-        if (!blank || (end > state->words && end[-1] != ' ')) {
-            *end++ = blank ? ' ' : *words;
+    for (; *message && end < limit; message++) {
+        int blank = strchr(" \t\r\n", *message) != NULL;
+        if (!blank || (end > state->message && end[-1] != ' ')) {
+            *end++ = blank ? ' ' : *message;
         }
     }
-    while (end > state->words && end[-1] == ' ') {
+    while (end > state->message && end[-1] == ' ') {
         end--;
     }
     *end = '\0';
 }
 
-static batch_failure_e lose(batch_connection_t *connection, const char *words)
+static batch_failure_e lose(batch_connection_t *connection, const char *message)
 {
     batch_pgsql_state_t *state = batch_pgsql_state(connection);
     int i;
 
     if (!state->lost) {
-        keep_words(state, words && *words ? words : "the connection was closed");
+        keep_message(state, message && *message ? message : "the connection was closed");
     }
     state->lost = 1;
     if (state->failure == BATCH_FAILURE_NONE) {

@@ -28,7 +28,7 @@
 typedef enum {
     BATCH_PGSQL_OWN,     /* one on the module's own tables, or on none */
     BATCH_PGSQL_VERSION, /* BATCH_SQL_VERSION, whose result is looked at */
-    BATCH_PGSQL_ONE_ROW, /* BATCH_ONE_ROW: its failure can be a fence */
+    BATCH_PGSQL_ONE_ROW, /* of ONE_ROW (statements.c): its failure can be a fence */
     BATCH_PGSQL_ROWS,    /* one on the administrator's tables: whatever it says refuses rows */
     BATCH_PGSQL_COMMIT
 } batch_pgsql_what_e;
@@ -62,7 +62,7 @@ typedef struct batch_pgsql_state {
     PGresult *result;        /* of the last statement of the last flush */
     PGresult *refusal;       /* of the last statement that failed */
     int refused_making;      /* that was a PREPARE */
-    char words[400];         /* why the connection was lost */
+    char message[400];       /* why the connection was lost */
     apr_time_t clock;        /* the server's when the transaction began, 0 = not known yet, … */
     apr_time_t clock_at;     /* … when that came in, by a clock that is never set */
     unsigned transactions;   /* how many there were */

@@ -40,7 +40,7 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
 /* In pgsql/items.c: */
 apr_status_t batch_pgsql_form_check(batch_tx_t *tx, const batch_resource_t *resource,
                                     const char *organization, const char *form_id);
-apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+apr_status_t batch_pgsql_scan(batch_tx_t *tx, const batch_scan_t *scan, batch_scan_fn *fn,
                               void *baton, apr_pool_t *ptemp);
 apr_status_t batch_pgsql_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                        const batch_item_error_t *errors, int count);

@@ -209,7 +209,7 @@ void batch_pgsql_sets_judge(const batch_sets_t *sets, batch_set_refusal_t *refus
     batch_connection_t *connection = sets->tx->connection;
     const char *state = batch_pgsql_sqlstate(connection);
 
-    refusal->words = apr_pstrdup(sets->rows->p, batch_pgsql_words(connection));
+    refusal->message = apr_pstrdup(sets->rows->p, batch_pgsql_message(connection));
     refusal->kind = batch_pgsql_refusal(connection);
     refusal->misfit = batch_pgsql_is_misfit(connection);
     refusal->wrong_value = !strncmp(state, "22", 2);

@@ -74,9 +74,9 @@ static int run(sqlite3 *native, const char *sql)
 
 /*
  * Sets a PRAGMA, whose answer is a word then. One that SQLite does not know or take is no failure
- * of its, so it is asked; *words if it says something else.
+ * of its, so it is asked; *message if it says something else.
  */
-static int insist(const char **words, batch_connection_t *connection, const char *pragma,
+static int insist(const char **message, batch_connection_t *connection, const char *pragma,
                   const char *value, const char *word)
 {
     const char *sql = apr_pstrcat(connection->p, "PRAGMA ", pragma, " = ", value, NULL);
@@ -88,13 +88,14 @@ static int insist(const char **words, batch_connection_t *connection, const char
                             keep_word, answer, NULL);
     }
     if (code == SQLITE_OK && strcmp(answer, word) != 0) {
-        *words = apr_psprintf(connection->p, "SQLite does not take %s, but has '%s'", sql, answer);
+        *message =
+            apr_psprintf(connection->p, "SQLite does not take %s, but has '%s'", sql, answer);
     }
     return code;
 }
 
-/* *words: what SQLite does not say itself. */
-static int set_up(const char **words, batch_connection_t *connection)
+/* *message: what SQLite does not say itself. */
+static int set_up(const char **message, batch_connection_t *connection)
 {
     sqlite3 *native = connection->native;
     batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
@@ -103,10 +104,10 @@ static int set_up(const char **words, batch_connection_t *connection)
     /* With these two a COMMIT that has returned survives the loss of power. */
     code = sqlite3_exec(native, "PRAGMA journal_mode = WAL", keep_word, state->journal, NULL);
     if (code == SQLITE_OK) {
-        code = insist(words, connection, "synchronous", "FULL", "2");
+        code = insist(message, connection, "synchronous", "FULL", "2");
     }
     if (code == SQLITE_OK) {
-        code = insist(words, connection, "foreign_keys", "ON", "1");
+        code = insist(message, connection, "foreign_keys", "ON", "1");
     }
     if (code == SQLITE_OK) {
         code = sqlite3_create_function(native, "batch_clock", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
@@ -149,7 +150,7 @@ static int find_file(const batch_connection_t *connection)
     return stat(params, &status) == 0 || errno != ENOENT;
 }
 
-static batch_failure_e sqlite_open(batch_connection_t *connection, const char **words,
+static batch_failure_e sqlite_open(batch_connection_t *connection, const char **message,
                                    apr_pool_t *p)
 {
     const char *params = connection->params;
@@ -160,13 +161,13 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
     int code;
 
     if (!find_file(connection)) {
-        *words = batch_sqlite3_place(connection, "there is no such file", p);
+        *message = batch_sqlite3_place(connection, "there is no such file", p);
         return BATCH_FAILURE_LOST;
     }
     if (apr_dbd_open_ex(connection->dbd, connection->p, params, &connection->handle, &reason) !=
         APR_SUCCESS) {
         connection->handle = NULL;
-        *words = batch_sqlite3_place(connection, reason ? reason : "no reason given", p);
+        *message = batch_sqlite3_place(connection, reason ? reason : "no reason given", p);
         return BATCH_FAILURE_LOST;
     }
     connection->native = apr_dbd_native_handle(connection->dbd, connection->handle);
@@ -175,12 +176,12 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
     connection->state = state;
     code = set_up(&untaken, connection);
     if (code == SQLITE_OK && untaken) {
-        *words = batch_sqlite3_place(connection, untaken, p);
+        *message = batch_sqlite3_place(connection, untaken, p);
         return BATCH_FAILURE_LOST;
     }
     failure = batch_sqlite3_classify(connection, code, 0);
     if (failure != BATCH_FAILURE_NONE) {
-        *words = apr_pstrdup(p, batch_sqlite3_words(connection));
+        *message = apr_pstrdup(p, batch_sqlite3_message(connection));
         return failure;
     }
     warn_of_journal(connection);
@@ -340,7 +341,7 @@ static batch_failure_e sqlite_step_undo(batch_connection_t *connection)
 }
 
 /* Only foreign keys can be put off. */
-static batch_failure_e sqlite_step_end(batch_connection_t *connection, const char **words,
+static batch_failure_e sqlite_step_end(batch_connection_t *connection, const char **message,
                                        apr_pool_t *p)
 {
     int open = 0, most = 0;
@@ -348,7 +349,7 @@ static batch_failure_e sqlite_step_end(batch_connection_t *connection, const cha
 
     (void)p;
     if (code == SQLITE_OK && open) {
-        *words = "FOREIGN KEY constraint failed";
+        *message = "FOREIGN KEY constraint failed";
         return sqlite_step_undo(connection);
     }
     return run_all(connection, "RELEASE batch_step");
@@ -521,7 +522,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .step_begin = sqlite_step_begin,
     .step_end = sqlite_step_end,
     .step_undo = sqlite_step_undo,
-    .words = batch_sqlite3_words,
+    .message = batch_sqlite3_message,
     .now = sqlite_now,
     .run = sqlite_run,
     .prepare = sqlite_prepare,
@@ -534,7 +535,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .facts = batch_sqlite3_facts,
     .scope_check = batch_sqlite3_scope_check,
     .form_check = batch_sqlite3_form_check,
-    .walk = batch_sqlite3_walk,
+    .scan = batch_sqlite3_scan,
     .errors_insert = batch_sqlite3_errors_insert,
     .rows_delete = batch_sqlite3_rows_delete,
     .rows_update = batch_sqlite3_rows_update,

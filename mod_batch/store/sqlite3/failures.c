@@ -44,16 +44,16 @@ static const char *lacking(const char *file, apr_pool_t *p)
     return "";
 }
 
-const char *batch_sqlite3_place(const batch_connection_t *connection, const char *words,
+const char *batch_sqlite3_place(const batch_connection_t *connection, const char *message,
                                 apr_pool_t *p)
 {
-    return apr_psprintf(p, "%s (file %s%s; user %s)", words, connection->params,
+    return apr_psprintf(p, "%s (file %s%s; user %s)", message, connection->params,
                         lacking(connection->params, p), user_name(p));
 }
 
-const char *batch_sqlite3_words(batch_connection_t *connection)
+const char *batch_sqlite3_message(batch_connection_t *connection)
 {
-    const char *words = sqlite3_errmsg(connection->native);
+    const char *message = sqlite3_errmsg(connection->native);
     int reason = sqlite3_system_errno(connection->native);
     char text[128];
 
@@ -62,18 +62,18 @@ const char *batch_sqlite3_words(batch_connection_t *connection)
     case SQLITE_CANTOPEN:
         /* SQLite's own words ("disk I/O error") do not say that the disk is full. */
         if (reason) {
-            words = apr_pstrcat(connection->p, words, ": ",
-                                apr_strerror(reason, text, sizeof(text)), NULL);
+            message = apr_pstrcat(connection->p, message, ": ",
+                                  apr_strerror(reason, text, sizeof(text)), NULL);
         }
-        return batch_sqlite3_place(connection, words, connection->p);
+        return batch_sqlite3_place(connection, message, connection->p);
     case SQLITE_PERM:
     case SQLITE_READONLY:
     case SQLITE_FULL:
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return batch_sqlite3_place(connection, words, connection->p);
+        return batch_sqlite3_place(connection, message, connection->p);
     default:
-        return words;
+        return message;
     }
 }
 
@@ -82,7 +82,7 @@ const char *batch_sqlite3_words(batch_connection_t *connection)
 
 static batch_failure_e classify_error(batch_connection_t *connection, int own)
 {
-    if (own && strstr(batch_sqlite3_words(connection), "no such table")) {
+    if (own && strstr(batch_sqlite3_message(connection), "no such table")) {
         return BATCH_FAILURE_MISSING;
     }
     return BATCH_FAILURE_STATEMENT;

@@ -14,13 +14,13 @@
 batch_failure_e batch_sqlite3_classify(batch_connection_t *connection, int code, int own);
 
 /**
- * The library's words for the last failure of an open connection; where the file is to blame, with
- * its name, what may not be done with it, and the user. They live as long as the connection.
+ * The library's message about the last failure of an open connection; where the file is to blame,
+ * with its name, what may not be done with it, and the user. They live as long as the connection.
  */
-const char *batch_sqlite3_words(batch_connection_t *connection);
+const char *batch_sqlite3_message(batch_connection_t *connection);
 
-/** Such words with the database's file and our user, in p. */
-const char *batch_sqlite3_place(const batch_connection_t *connection, const char *words,
+/** Such a message with the database's file and our user, in p. */
+const char *batch_sqlite3_place(const batch_connection_t *connection, const char *message,
                                 apr_pool_t *p);
 
 /** What the connection's last failure, by which a row was refused, says of other rows. */

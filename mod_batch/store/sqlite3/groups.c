@@ -132,11 +132,11 @@ batch_failure_e batch_sqlite3_target(batch_connection_t *connection,
 batch_sqlite3_group_t *batch_sqlite3_group(batch_connection_t *connection,
                                            const batch_sqlite3_target_t *target,
                                            batch_group_kind_e kind, int tells,
-                                           const apr_uint64_t *columns, int words)
+                                           const apr_uint64_t *columns, int width)
 {
     batch_sqlite3_groups_t *groups = batch_sqlite3_state(connection)->groups;
     batch_sqlite3_group_t *oldest = &groups->groups[0];
-    apr_size_t size = (apr_size_t)words * sizeof(*columns);
+    apr_size_t size = (apr_size_t)width * sizeof(*columns);
     int i;
 
     for (i = 0; i < BATCH_SQLITE3_GROUPS; i++) {

@@ -95,13 +95,13 @@ batch_failure_e batch_sqlite3_target(batch_connection_t *connection,
                                      const batch_row_scope_t *scope);
 
 /**
- * The group for that kind and those columns (words of 64 bits, as many as the resource takes), with
+ * The group for that kind and those columns (width numbers of 64 bits), with
  * statements that tell or not.
  */
 batch_sqlite3_group_t *batch_sqlite3_group(batch_connection_t *connection,
                                            const batch_sqlite3_target_t *target,
                                            batch_group_kind_e kind, int tells,
-                                           const apr_uint64_t *columns, int words);
+                                           const apr_uint64_t *columns, int width);
 
 /** Prepares one of a group's statements. plan: of the call, with an item of the group at hand. */
 batch_failure_e batch_sqlite3_group_prepare(batch_connection_t *connection,

@@ -161,24 +161,24 @@ static int finds_rows(const batch_sqlite3_run_t *run, const char *name, apr_size
 
 /*
  * 1 if a new row was refused because another one has its key, or its match values, as a trigger has
- * made them: SQLite does not say which. words: "UNIQUE constraint failed: table.column, …".
+ * made them: SQLite does not say which. message: "UNIQUE constraint failed: table.column, …".
  */
-static int is_unsure(const batch_sqlite3_run_t *run, const char *words)
+static int is_unsure(const batch_sqlite3_run_t *run, const char *message)
 {
     static const char unique[] = "UNIQUE constraint failed: ";
     apr_size_t table = strlen(run->plan.resource->table) + 1;
 
-    if (!words || !batch_sqlite3_run_is_watched(run) || !run->inserting ||
-        strncmp(words, unique, sizeof(unique) - 1) != 0) {
+    if (!message || !batch_sqlite3_run_is_watched(run) || !run->inserting ||
+        strncmp(message, unique, sizeof(unique) - 1) != 0) {
         return 0;
     }
-    for (words += sizeof(unique) - 1; *words; words += strspn(words, ", ")) {
-        apr_size_t length = strcspn(words, ",");
+    for (message += sizeof(unique) - 1; *message; message += strspn(message, ", ")) {
+        apr_size_t length = strcspn(message, ",");
 
-        if (length <= table || !finds_rows(run, words + table, length - table)) {
+        if (length <= table || !finds_rows(run, message + table, length - table)) {
             return 0;
         }
-        words += length;
+        message += length;
     }
     return 1;
 }

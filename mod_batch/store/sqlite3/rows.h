@@ -33,7 +33,7 @@ static inline batch_sqlite3_state_t *batch_sqlite3_state(const batch_connection_
 /* As the members of batch_driver_t. */
 apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,
                                       const char *organization, const char *form_id);
-apr_status_t batch_sqlite3_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+apr_status_t batch_sqlite3_scan(batch_tx_t *tx, const batch_scan_t *scan, batch_scan_fn *fn,
                                 void *baton, apr_pool_t *ptemp);
 apr_status_t batch_sqlite3_errors_insert(batch_tx_t *tx, const batch_job_t *job,
                                          const batch_item_error_t *errors, int count);

@@ -151,7 +151,7 @@ batch_sqlite3_group_t *batch_sqlite3_run_group(const batch_sqlite3_run_t *run,
                                                batch_group_kind_e kind, int tells)
 {
     return batch_sqlite3_group(run->connection, run->target, kind, tells, run->plan.columns,
-                               run->plan.words);
+                               run->plan.width);
 }
 
 batch_failure_e batch_sqlite3_run_statement(const batch_sqlite3_run_t *run,
@@ -347,7 +347,7 @@ static batch_failure_e row_end(const batch_sqlite3_run_t *run, const char **mess
 
     if (failure == BATCH_FAILURE_STATEMENT || failure == BATCH_FAILURE_REFUSED) {
         state->refusal = batch_sqlite3_refusal(connection);
-        *message = apr_pstrdup(run->p, connection->driver->words(connection));
+        *message = apr_pstrdup(run->p, connection->driver->message(connection));
         if (failure == BATCH_FAILURE_STATEMENT && !fits(connection, run->plan.resource)) {
             return failure; /* and the whole transaction with it */
         }

@@ -1,5 +1,5 @@
 /*
- * SQLite: walks over rows. Straight on the library's handle, not through apr_dbd, which would hold
+ * SQLite: scans of rows. Straight on the library's handle, not through apr_dbd, which would hold
  * one mutex of the whole process until the last row; the handle is this transaction's alone.
  */
 #include "store/sqlite3/rows.h"
@@ -13,38 +13,38 @@
 /* Steps of SQLite's machine between two looks at the clock: some tens of microseconds. */
 #define STEPS 2000
 
-typedef struct walker {
+typedef struct scanner {
     batch_tx_t *tx;
-    const batch_walk_t *walk;
+    const batch_scan_t *scan;
     apr_status_t stopped; /* why the statement was interrupted */
-} walker_t;
+} scanner_t;
 
 static int look_at_clock(void *baton)
 {
-    walker_t *walker = baton;
+    scanner_t *scanner = baton;
 
-    walker->stopped = batch_tx_go_on(walker->tx, walker->walk->deadline);
-    return walker->stopped != APR_SUCCESS;
+    scanner->stopped = batch_tx_go_on(scanner->tx, scanner->scan->deadline);
+    return scanner->stopped != APR_SUCCESS;
 }
 
 /* Columns always with their table: SQLite takes a quoted name that it does not know for a string.
  */
-static const char *walk_sql(const batch_walk_t *walk, apr_pool_t *p)
+static const char *scan_sql(const batch_scan_t *scan, apr_pool_t *p)
 {
     apr_array_header_t *pieces = apr_array_make(p, 32, sizeof(const char *));
-    const char *table = batch_sql_identifier(walk->table, p);
+    const char *table = batch_sql_identifier(scan->table, p);
     int i, j;
 
-    for (i = 0; i < walk->column_count; i++) {
+    for (i = 0; i < scan->column_count; i++) {
         APR_ARRAY_PUSH(pieces, const char *) = apr_pstrcat(
-            p, i ? ", " : "SELECT ", table, ".", batch_sql_identifier(walk->columns[i], p), NULL);
+            p, i ? ", " : "SELECT ", table, ".", batch_sql_identifier(scan->columns[i], p), NULL);
     }
     APR_ARRAY_PUSH(pieces, const char *) = apr_pstrcat(p, " FROM ", table, NULL);
-    for (i = 0; i < walk->where_count; i++) {
+    for (i = 0; i < scan->where_count; i++) {
         APR_ARRAY_PUSH(pieces, const char *) =
             apr_pstrcat(p, i ? " AND " : " WHERE ", table, ".",
-                        batch_sql_identifier(walk->wheres[i].column, p), " IN (?", NULL);
-        for (j = 1; j < walk->wheres[i].count; j++) {
+                        batch_sql_identifier(scan->wheres[i].column, p), " IN (?", NULL);
+        for (j = 1; j < scan->wheres[i].count; j++) {
             APR_ARRAY_PUSH(pieces, const char *) = ",?";
         }
         APR_ARRAY_PUSH(pieces, const char *) = ")";
@@ -52,13 +52,13 @@ static const char *walk_sql(const batch_walk_t *walk, apr_pool_t *p)
     return apr_array_pstrcat(p, pieces, 0);
 }
 
-static int bind_values(sqlite3_stmt *statement, const batch_walk_t *walk)
+static int bind_values(sqlite3_stmt *statement, const batch_scan_t *scan)
 {
     int code = SQLITE_OK, number = 0;
     int i, j;
 
-    for (i = 0; i < walk->where_count; i++) {
-        const batch_where_t *where = &walk->wheres[i];
+    for (i = 0; i < scan->where_count; i++) {
+        const batch_where_t *where = &scan->wheres[i];
 
         for (j = 0; code == SQLITE_OK && j < where->count; j++) {
             code = sqlite3_bind_text(statement, ++number, where->values[j], -1, SQLITE_STATIC);
@@ -89,14 +89,14 @@ static void read_cell(batch_cell_t *cell, sqlite3_stmt *statement, int column)
     }
 }
 
-static int step_all(apr_status_t *rv, sqlite3_stmt *statement, const batch_walk_t *walk,
-                    batch_walk_fn *fn, void *baton, batch_cell_t *cells)
+static int step_all(apr_status_t *rv, sqlite3_stmt *statement, const batch_scan_t *scan,
+                    batch_scan_fn *fn, void *baton, batch_cell_t *cells)
 {
     int code = SQLITE_DONE, i;
 
     *rv = APR_SUCCESS;
     while (*rv == APR_SUCCESS && (code = sqlite3_step(statement)) == SQLITE_ROW) {
-        for (i = 0; i < walk->column_count; i++) {
+        for (i = 0; i < scan->column_count; i++) {
             read_cell(&cells[i], statement, i);
         }
         *rv = fn(baton, cells);
@@ -104,37 +104,37 @@ static int step_all(apr_status_t *rv, sqlite3_stmt *statement, const batch_walk_
     return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-apr_status_t batch_sqlite3_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+apr_status_t batch_sqlite3_scan(batch_tx_t *tx, const batch_scan_t *scan, batch_scan_fn *fn,
                                 void *baton, apr_pool_t *ptemp)
 {
     sqlite3 *native = tx->connection->native;
-    batch_cell_t *cells = apr_pcalloc(ptemp, (apr_size_t)walk->column_count * sizeof(*cells));
-    walker_t walker = {tx, walk, APR_SUCCESS};
+    batch_cell_t *cells = apr_pcalloc(ptemp, (apr_size_t)scan->column_count * sizeof(*cells));
+    scanner_t scanner = {tx, scan, APR_SUCCESS};
     batch_failure_e failure = BATCH_FAILURE_NONE;
     sqlite3_stmt *statement = NULL;
     apr_status_t rv = APR_SUCCESS;
     int code;
 
-    for (int i = 0; i < walk->where_count; i++) {
-        if (!walk->wheres[i].count) {
+    for (int i = 0; i < scan->where_count; i++) {
+        if (!scan->wheres[i].count) {
             return APR_SUCCESS; /* one of none */
         }
     }
-    sqlite3_progress_handler(native, STEPS, look_at_clock, &walker);
-    code = sqlite3_prepare_v2(native, walk_sql(walk, ptemp), -1, &statement, NULL);
+    sqlite3_progress_handler(native, STEPS, look_at_clock, &scanner);
+    code = sqlite3_prepare_v2(native, scan_sql(scan, ptemp), -1, &statement, NULL);
     if (code == SQLITE_OK) {
-        code = bind_values(statement, walk);
+        code = bind_values(statement, scan);
     }
     if (code == SQLITE_OK) {
-        code = step_all(&rv, statement, walk, fn, baton, cells);
+        code = step_all(&rv, statement, scan, fn, baton, cells);
     }
-    if (code != SQLITE_OK && walker.stopped == APR_SUCCESS) {
+    if (code != SQLITE_OK && scanner.stopped == APR_SUCCESS) {
         failure = batch_sqlite3_classify(tx->connection, code, 0);
     }
     if (failure != BATCH_FAILURE_NONE) {
-        rv = batch_tx_fail(tx, failure, "a walk over rows"); /* while the words are there */
+        rv = batch_tx_fail(tx, failure, "a scan of rows"); /* while the message is there */
     }
     sqlite3_finalize(statement);
     sqlite3_progress_handler(native, 0, NULL, NULL);
-    return walker.stopped != APR_SUCCESS ? walker.stopped : rv;
+    return scanner.stopped != APR_SUCCESS ? scanner.stopped : rv;
 }

@@ -1,5 +1,5 @@
 /*
- * PostgreSQL: walks over rows, by a cursor: however many rows there are, no more than about a
+ * PostgreSQL: scans of rows, by a cursor: however many rows there are, no more than about a
  * MiB of them is here at once.
  */
 #include "store/pgsql/rows.h"
@@ -70,46 +70,46 @@ static int add_one_of(batch_pgsql_builder_t *builder, const batch_where_t *where
 }
 
 /* Returns 0 if a condition is one that no row can meet. */
-static int compose(batch_pgsql_builder_t *builder, const batch_walk_t *walk)
+static int compose(batch_pgsql_builder_t *builder, const batch_scan_t *scan)
 {
     int possible = 1;
     int i;
 
-    for (i = 0; i < walk->column_count; i++) {
-        batch_pgsql_add(builder, i ? ", " : "DECLARE batch_walk NO SCROLL CURSOR FOR SELECT ");
-        batch_pgsql_add(builder, column_sql(batch_pgsql_column(builder->table, walk->columns[i]),
-                                            walk->columns[i], builder->p));
+    for (i = 0; i < scan->column_count; i++) {
+        batch_pgsql_add(builder, i ? ", " : "DECLARE batch_scan NO SCROLL CURSOR FOR SELECT ");
+        batch_pgsql_add(builder, column_sql(batch_pgsql_column(builder->table, scan->columns[i]),
+                                            scan->columns[i], builder->p));
     }
     batch_pgsql_add(builder, " FROM ");
-    batch_pgsql_add_name(builder, walk->table);
-    for (i = 0; i < walk->where_count; i++) {
+    batch_pgsql_add_name(builder, scan->table);
+    for (i = 0; i < scan->where_count; i++) {
         batch_pgsql_add(builder, i ? " AND " : " WHERE ");
-        possible = add_one_of(builder, &walk->wheres[i]) && possible;
+        possible = add_one_of(builder, &scan->wheres[i]) && possible;
     }
     return possible;
 }
 
-/* A failure of a statement of the walk: the deadline, or what the transaction makes of it. */
-static apr_status_t fail(batch_tx_t *tx, const batch_walk_t *walk, batch_failure_e failure, int old)
+/* A failure of a statement of the scan: the deadline, or what the transaction makes of it. */
+static apr_status_t fail(batch_tx_t *tx, const batch_scan_t *scan, batch_failure_e failure, int old)
 {
     const char *code = batch_pgsql_sqlstate(tx->connection);
 
     if (failure == BATCH_FAILURE_LOCKED && !strcmp(code, "57014") &&
-        apr_time_now() >= walk->deadline) {
+        apr_time_now() >= scan->deadline) {
         return APR_TIMEUP;
     }
     if (failure != BATCH_FAILURE_LOST && !strncmp(code, "42", 2)) {
         /* The table may have been made anew, with other columns. */
         failure = old ? BATCH_FAILURE_OUTDATED : BATCH_FAILURE_STATEMENT;
     }
-    return batch_tx_fail(tx, failure, "a walk over rows");
+    return batch_tx_fail(tx, failure, "a scan of rows");
 }
 
 static batch_failure_e open_cursor(batch_tx_t *tx, const batch_pgsql_builder_t *builder,
-                                   const batch_walk_t *walk)
+                                   const batch_scan_t *scan)
 {
     batch_connection_t *connection = tx->connection;
-    apr_int64_t left = apr_time_as_msec(walk->deadline - apr_time_now());
+    apr_int64_t left = apr_time_as_msec(scan->deadline - apr_time_now());
     batch_failure_e failure;
 
     /* Of a cursor the server expects that only a part is read, and plans for that. */
@@ -129,7 +129,7 @@ static batch_failure_e open_cursor(batch_tx_t *tx, const batch_pgsql_builder_t *
     return failure;
 }
 
-static apr_status_t hand_out(const PGresult *result, batch_cell_t *cells, batch_walk_fn *fn,
+static apr_status_t hand_out(const PGresult *result, batch_cell_t *cells, batch_scan_fn *fn,
                              void *baton)
 {
     int columns = PQnfields(result), rows = PQntuples(result);
@@ -147,11 +147,11 @@ static apr_status_t hand_out(const PGresult *result, batch_cell_t *cells, batch_
     return rv;
 }
 
-static apr_status_t fetch_all(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+static apr_status_t fetch_all(batch_tx_t *tx, const batch_scan_t *scan, batch_scan_fn *fn,
                               void *baton, int old, apr_pool_t *p)
 {
     batch_connection_t *connection = tx->connection;
-    batch_cell_t *cells = apr_pcalloc(p, (apr_size_t)walk->column_count * sizeof(*cells));
+    batch_cell_t *cells = apr_pcalloc(p, (apr_size_t)scan->column_count * sizeof(*cells));
     apr_int64_t wanted = FIRST_ROWS;
     apr_status_t rv = APR_SUCCESS;
     int rows;
@@ -162,19 +162,19 @@ static apr_status_t fetch_all(batch_tx_t *tx, const batch_walk_t *walk, batch_wa
         batch_failure_e failure;
         apr_size_t size;
 
-        apr_snprintf(sql, sizeof(sql), "FETCH %" APR_INT64_T_FMT " FROM batch_walk", wanted);
+        apr_snprintf(sql, sizeof(sql), "FETCH %" APR_INT64_T_FMT " FROM batch_scan", wanted);
         failure = batch_pgsql_queue_text(connection, sql, BATCH_PGSQL_OWN);
         if (failure == BATCH_FAILURE_NONE) {
             failure = batch_pgsql_flush(connection, &result);
         }
         if (failure != BATCH_FAILURE_NONE) {
-            return fail(tx, walk, failure, old);
+            return fail(tx, scan, failure, old);
         }
         rows = PQntuples(result);
         rv = hand_out(result, cells, fn, baton);
         size = PQresultMemorySize(result) / (apr_size_t)(rows + 1) + 1;
         if (rv == APR_SUCCESS && rows == wanted) {
-            rv = batch_tx_go_on(tx, walk->deadline);
+            rv = batch_tx_go_on(tx, scan->deadline);
             wanted = (apr_int64_t)(WANTED_SIZE / size) + 1;
             wanted = wanted < MOST_ROWS ? wanted : MOST_ROWS;
         } else {
@@ -184,13 +184,13 @@ static apr_status_t fetch_all(batch_tx_t *tx, const batch_walk_t *walk, batch_wa
     return rv;
 }
 
-apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_walk_fn *fn,
+apr_status_t batch_pgsql_scan(batch_tx_t *tx, const batch_scan_t *scan, batch_scan_fn *fn,
                               void *baton, apr_pool_t *ptemp)
 {
     batch_pgsql_builder_t builder;
     const batch_pgsql_state_t *state = batch_pgsql_state(tx->connection);
     batch_pgsql_table_t *table = NULL;
-    batch_failure_e failure = batch_pgsql_table(tx->connection, &table, walk->table, 0);
+    batch_failure_e failure = batch_pgsql_table(tx->connection, &table, scan->table, 0);
     apr_status_t rv;
     int old;
 
@@ -199,17 +199,17 @@ apr_status_t batch_pgsql_walk(batch_tx_t *tx, const batch_walk_t *walk, batch_wa
     }
     old = table->transaction != state->transactions;
     batch_pgsql_builder_init(&builder, table, NULL, ptemp);
-    if (!compose(&builder, walk)) {
+    if (!compose(&builder, scan)) {
         return APR_SUCCESS;
     }
-    failure = open_cursor(tx, &builder, walk);
+    failure = open_cursor(tx, &builder, scan);
     if (failure != BATCH_FAILURE_NONE) {
-        return fail(tx, walk, failure, old);
+        return fail(tx, scan, failure, old);
     }
-    rv = fetch_all(tx, walk, fn, baton, old, ptemp);
-    if (rv == APR_SUCCESS || rv == APR_EOF) { /* there may be another walk behind it */
-        failure = batch_pgsql_queue_text(tx->connection, "CLOSE batch_walk", BATCH_PGSQL_OWN);
-        rv = failure == BATCH_FAILURE_NONE ? rv : fail(tx, walk, failure, old);
+    rv = fetch_all(tx, scan, fn, baton, old, ptemp);
+    if (rv == APR_SUCCESS || rv == APR_EOF) { /* there may be another scan behind it */
+        failure = batch_pgsql_queue_text(tx->connection, "CLOSE batch_scan", BATCH_PGSQL_OWN);
+        rv = failure == BATCH_FAILURE_NONE ? rv : fail(tx, scan, failure, old);
     }
     return rv;
 }
