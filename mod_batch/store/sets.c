@@ -268,6 +268,7 @@ apr_status_t batch_sets_apply(batch_sets_t *sets)
 {
     batch_failure_e failure;
 
+    BATCH_CHECK(sets, BATCH_SETS_MAGIC);
     sets->begun = apr_time_now();
     sets->most = APR_INT32_MAX;
     sets->rows->done = 0;

@@ -11,6 +11,7 @@
 
 #include "store/row_plan.h"
 #include "store/tx.h"
+#include "text/check.h"
 
 typedef struct batch_sets batch_sets_t;
 
@@ -66,6 +67,8 @@ typedef struct batch_sets_how {
 
 /** One call on rows; the first member of what a driver works with. */
 struct batch_sets {
+    unsigned magic;
+#define BATCH_SETS_MAGIC 0x15737ae2u
     /* Filled by who makes it, the rest is 0: */
     batch_tx_t *tx;
     batch_rows_t *rows;

@@ -13,8 +13,10 @@
 
 #include "store/connection.h"
 #include "store/drivers.h"
+#include "store/pgsql/facts.h"
 #include "store/pgsql/failures.h"
 #include "store/pgsql/pipeline.h"
+#include "store/pgsql/privileges.h"
 #include "store/pgsql/rows.h"
 #include "store/pgsql/statements.h"
 

@@ -2,7 +2,7 @@
 #include <apr_strings.h>
 
 #include "store/connection.h"
-#include "store/pgsql/rows.h"
+#include "store/pgsql/facts.h"
 #include "store/pgsql/types.h"
 
 static const char needed_sql[] =
@@ -130,6 +130,44 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
     }
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         APR_ARRAY_PUSH(facts->needed, const char *) = apr_pstrdup(p, PQgetvalue(result, i, 0));
+    }
+    return failure;
+}
+
+/* ---- The scope ---------------------------------------------------------------------------------
+ */
+
+/* A type (domains followed down), and whether its collation is one of those that are not exact.
+ */
+static const char scope_sql[] =
+    "WITH RECURSIVE found (type, sorting) AS (SELECT atttypid, attcollation FROM pg_attribute"
+    " WHERE attrelid = to_regclass(quote_ident($1)) AND attname = $2 AND NOT attisdropped"
+    " UNION ALL SELECT typbasetype, sorting FROM found JOIN pg_type ON pg_type.oid = type"
+    " AND typtype = 'd') SELECT typname, coalesce(collname, ''),"
+    " coalesce(NOT collisdeterministic, false) FROM found JOIN pg_type ON pg_type.oid = type"
+    " AND typtype <> 'd' LEFT JOIN pg_collation ON pg_collation.oid = sorting";
+
+batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const char **inexact,
+                                        int *harmless, const char *table, const char *column,
+                                        apr_pool_t *p)
+{
+    const char *values[] = {table, column};
+    PGresult *result = NULL;
+    batch_failure_e failure = batch_pgsql_ask_texts(connection, &result, scope_sql, values, 2);
+    const char *type;
+
+    if (failure != BATCH_FAILURE_NONE || !PQntuples(result)) {
+        return failure;
+    }
+    type = PQgetvalue(result, 0, 0);
+    if (!strcmp(type, "citext")) {
+        *inexact = "it is of the type citext, which has no case";
+    } else if (*PQgetvalue(result, 0, 2) == 't') {
+        *inexact =
+            apr_psprintf(p, "its collation \"%s\" is not deterministic", PQgetvalue(result, 0, 1));
+    } else if (!strcmp(type, "bpchar")) {
+        *inexact = "it is of the type character(n), to which spaces at the end are nothing";
+        *harmless = 1;
     }
     return failure;
 }

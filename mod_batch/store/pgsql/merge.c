@@ -13,6 +13,7 @@
 
 #include "store/pgsql/failures.h"
 #include "text/moments.h"
+#include "text/check.h"
 
 /*
  * The rows of items are to be fetched one by one through an index, however small the table is when
@@ -29,7 +30,7 @@ static const char settings_unindexed[] = SETTINGS "'on', true)";
 
 static batch_pgsql_merge_t *merge_of(batch_sets_t *sets)
 {
-    return (batch_pgsql_merge_t *)sets;
+    return BATCH_CAST(batch_pgsql_merge_t, (void *)sets, BATCH_PGSQL_MERGE_MAGIC);
 }
 
 static batch_failure_e build(batch_sets_t *sets, int fresh)
@@ -550,7 +551,9 @@ apr_status_t batch_pgsql_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
                                          .judge = batch_pgsql_sets_judge,
                                          .is_old = batch_pgsql_sets_is_old,
                                          .probe = probe};
-    batch_pgsql_merge_t merge = {.sets = {.tx = tx, .rows = rows, .how = &how}};
+    batch_pgsql_merge_t merge = {
+        .magic = BATCH_PGSQL_MERGE_MAGIC,
+        .sets = {.magic = BATCH_SETS_MAGIC, .tx = tx, .rows = rows, .how = &how}};
 
     batch_pgsql_run_start(&merge.run, tx, rows->scope, batch_time_format(batch_tx_now(tx), rows->p),
                           rows->p);

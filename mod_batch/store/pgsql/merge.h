@@ -19,6 +19,8 @@ typedef struct batch_pgsql_group {
 /* One call of rows_merge. */
 typedef struct batch_pgsql_merge {
     batch_sets_t sets;
+    unsigned magic;
+#define BATCH_PGSQL_MERGE_MAGIC 0x4a4fdba1u
     batch_pgsql_run_t run;
     int hopeless; /* nothing in the table can be in the scope */
     int probed;   /* the scope and the stamps are not to blame */

@@ -8,7 +8,7 @@
 
 #include "store/connection.h"
 #include "store/inspect.h"
-#include "store/pgsql/rows.h"
+#include "store/pgsql/privileges.h"
 #include "store/pgsql/types.h"
 
 #define CREATING batch_actions_like(BATCH_ACTION_MAKES)
@@ -226,43 +226,6 @@ batch_failure_e batch_pgsql_privileges(batch_connection_t *connection, apr_array
         require(&needs, "SELECT", resource->form_scope, ~0u);
         require(&needs, "SELECT", resource->form_name, ~0u);
         failure = check(connection, &needs, misfits, p);
-    }
-    return failure;
-}
-
-/* ---- The scope ---------------------------------------------------------------------------------
- */
-
-/* A type (domains followed down), and whether its collation is one of those that are not exact. */
-static const char scope_sql[] =
-    "WITH RECURSIVE found (type, sorting) AS (SELECT atttypid, attcollation FROM pg_attribute"
-    " WHERE attrelid = to_regclass(quote_ident($1)) AND attname = $2 AND NOT attisdropped"
-    " UNION ALL SELECT typbasetype, sorting FROM found JOIN pg_type ON pg_type.oid = type"
-    " AND typtype = 'd') SELECT typname, coalesce(collname, ''),"
-    " coalesce(NOT collisdeterministic, false) FROM found JOIN pg_type ON pg_type.oid = type"
-    " AND typtype <> 'd' LEFT JOIN pg_collation ON pg_collation.oid = sorting";
-
-batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const char **inexact,
-                                        int *harmless, const char *table, const char *column,
-                                        apr_pool_t *p)
-{
-    const char *values[] = {table, column};
-    PGresult *result = NULL;
-    batch_failure_e failure = batch_pgsql_ask_texts(connection, &result, scope_sql, values, 2);
-    const char *type;
-
-    if (failure != BATCH_FAILURE_NONE || !PQntuples(result)) {
-        return failure;
-    }
-    type = PQgetvalue(result, 0, 0);
-    if (!strcmp(type, "citext")) {
-        *inexact = "it is of the type citext, which has no case";
-    } else if (*PQgetvalue(result, 0, 2) == 't') {
-        *inexact =
-            apr_psprintf(p, "its collation \"%s\" is not deterministic", PQgetvalue(result, 0, 1));
-    } else if (!strcmp(type, "bpchar")) {
-        *inexact = "it is of the type character(n), to which spaces at the end are nothing";
-        *harmless = 1;
     }
     return failure;
 }

@@ -11,6 +11,7 @@
 
 #include "store/pgsql/run.h"
 #include "text/moments.h"
+#include "text/check.h"
 
 /*
  * To join a small table the planner would read all of it, and lock its rows in the order in which
@@ -39,6 +40,8 @@ typedef struct rows_statement {
 /* One call of rows_delete or rows_update. */
 typedef struct rows_run {
     batch_sets_t sets;
+    unsigned magic;
+#define ROWS_RUN_MAGIC 0xfc7d1bddu
     batch_pgsql_run_t run;
     int is_update;
     rows_statement_t any;   /* says of each item what became of it */
@@ -151,7 +154,7 @@ static void make(rows_statement_t *statement, const rows_run_t *run, build_fn *b
 /* Makes the statements for the table as it is known, or, if fresh, as it is. */
 static batch_failure_e build(batch_sets_t *sets, int fresh)
 {
-    rows_run_t *run = (rows_run_t *)sets;
+    rows_run_t *run = BATCH_CAST(rows_run_t, (void *)sets, ROWS_RUN_MAGIC);
     batch_failure_e failure = batch_pgsql_run_read(&run->run, fresh);
 
     if (failure != BATCH_FAILURE_NONE) {
@@ -344,7 +347,7 @@ static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
 /* A key that is no value of its column's type, which only the server can tell, is no row's key. */
 static batch_failure_e excuse_key(batch_sets_t *sets, int *is_none)
 {
-    const rows_run_t *run = (const rows_run_t *)sets;
+    const rows_run_t *run = BATCH_CAST(const rows_run_t, (const void *)sets, ROWS_RUN_MAGIC);
 
     *is_none = 0;
     return run->run.key->kind == BATCH_PGSQL_OTHER
@@ -356,7 +359,7 @@ static batch_failure_e excuse_key(batch_sets_t *sets, int *is_none)
 /* Runs the next count items as a set: their outcomes are known unless it is refused. */
 static batch_failure_e apply_set(batch_sets_t *sets, int count)
 {
-    rows_run_t *run = (rows_run_t *)sets;
+    rows_run_t *run = BATCH_CAST(rows_run_t, (void *)sets, ROWS_RUN_MAGIC);
     batch_failure_e failure = BATCH_FAILURE_NONE;
     rows_keys_t keys;
     int known = 0;
@@ -394,7 +397,7 @@ static batch_failure_e apply_set(batch_sets_t *sets, int count)
 /* Values that no row can take are not worth a try with each. */
 static batch_failure_e probe(batch_sets_t *sets, int *for_all)
 {
-    rows_run_t *run = (rows_run_t *)sets;
+    rows_run_t *run = BATCH_CAST(rows_run_t, (void *)sets, ROWS_RUN_MAGIC);
 
     if (!run->is_update || run->probed) {
         return BATCH_FAILURE_NONE;
@@ -413,7 +416,9 @@ static apr_status_t apply(batch_tx_t *tx, batch_rows_t *rows, int is_update)
                                          .is_old = batch_pgsql_sets_is_old,
                                          .probe = probe,
                                          .excuse = excuse_key};
-    rows_run_t run = {.sets = {.tx = tx, .rows = rows, .how = &how}, .is_update = is_update};
+    rows_run_t run = {.magic = ROWS_RUN_MAGIC,
+                      .sets = {.magic = BATCH_SETS_MAGIC, .tx = tx, .rows = rows, .how = &how},
+                      .is_update = is_update};
     const char *now = is_update ? batch_time_format(batch_tx_now(tx), rows->p) : NULL;
 
     batch_pgsql_run_start(&run.run, tx, rows->scope, now, rows->p);

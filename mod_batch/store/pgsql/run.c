@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "store/pgsql/failures.h"
+#include "text/check.h"
 
 /*
  * A set of several rows that takes so much longer than it should is stopped, and smaller ones are
@@ -22,6 +23,7 @@ void batch_pgsql_run_start(batch_pgsql_run_t *run, batch_tx_t *tx, const batch_r
                            const char *now, apr_pool_t *p)
 {
     memset(run, 0, sizeof(*run));
+    run->magic = BATCH_PGSQL_RUN_MAGIC;
     run->connection = tx->connection;
     batch_row_plan_init(&run->plan, scope, now, 0, p);
 }
@@ -31,7 +33,8 @@ void batch_pgsql_run_start(batch_pgsql_run_t *run, batch_tx_t *tx, const batch_r
 
 batch_failure_e batch_pgsql_run_read(batch_pgsql_run_t *run, int fresh)
 {
-    const batch_resource_t *resource = run->plan.resource;
+    const batch_resource_t *resource =
+        BATCH_CAST(batch_pgsql_run_t, run, BATCH_PGSQL_RUN_MAGIC)->plan.resource;
     batch_failure_e failure =
         batch_pgsql_table(run->connection, &run->table, resource->table, fresh);
 

@@ -5,6 +5,7 @@
 #ifndef BATCH_STORE_PGSQL_RUN_H
 #define BATCH_STORE_PGSQL_RUN_H
 
+#include "store/pgsql/facts.h"
 #include "store/pgsql/rows.h"
 
 /*
@@ -15,6 +16,8 @@ extern const char batch_pgsql_in_order[];
 
 /* One call of rows_delete, rows_update, rows_merge, rows_look or keys_walk. */
 typedef struct batch_pgsql_run {
+    unsigned magic;
+#define BATCH_PGSQL_RUN_MAGIC 0xa6b2be44u
     batch_connection_t *connection;
     batch_row_plan_t plan;
     batch_pgsql_table_t *table;

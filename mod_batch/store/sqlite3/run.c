@@ -9,6 +9,7 @@
 #include "store/sqlite3/rows.h"
 #include "text/moments.h"
 #include "text/numbers.h"
+#include "text/check.h"
 
 /* ---- A connection for rows ---------------------------------------------------------------------
  */
@@ -59,6 +60,7 @@ batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx
     batch_failure_e failure;
 
     memset(run, 0, sizeof(*run));
+    run->magic = BATCH_SQLITE3_RUN_MAGIC;
     run->connection = tx->connection;
     run->p = p;
     batch_row_plan_init(&run->plan, scope, now, 1, p);
@@ -164,6 +166,7 @@ batch_failure_e batch_sqlite3_run_statement(const batch_sqlite3_run_t *run,
     int code = SQLITE_OK;
     int count, i;
 
+    BATCH_CHECK(run, BATCH_SQLITE3_RUN_MAGIC);
     if (!group->statements[which]) {
         failure = batch_sqlite3_group_prepare(run->connection, group, plan, which);
         if (failure != BATCH_FAILURE_NONE) {
@@ -260,6 +263,7 @@ batch_failure_e batch_sqlite3_run_touch(batch_sqlite3_run_t *run, batch_row_outc
     int found = 1, changed = 0;
     batch_failure_e failure = BATCH_FAILURE_NONE;
 
+    BATCH_CHECK(run, BATCH_SQLITE3_RUN_MAGIC);
     if (careful) {
         failure = batch_sqlite3_run_count(run, &found, group);
     }

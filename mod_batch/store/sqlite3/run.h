@@ -9,6 +9,8 @@
 
 /* One call of rows_delete, rows_update, rows_merge, rows_look or keys_walk. */
 typedef struct batch_sqlite3_run {
+    unsigned magic;
+#define BATCH_SQLITE3_RUN_MAGIC 0x4108d385u
     batch_connection_t *connection;
     batch_row_plan_t plan;
     const batch_sqlite3_target_t *target;
