@@ -33,8 +33,11 @@ int batch_hex_byte(unsigned char *byte, const char *digits)
     int high = batch_hex_value(digits[0]);
     int low = high < 0 ? -1 : batch_hex_value(digits[1]);
 
+    if (low < 0) {
+        return 0;
+    }
     *byte = (unsigned char)(high << 4 | low);
-    return low >= 0;
+    return 1;
 }
 
 int batch_hex_read(unsigned char *bytes, apr_size_t length, const char *text)
