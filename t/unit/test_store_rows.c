@@ -317,6 +317,27 @@ static void test_or_fail(void)
     native(path, "DROP TRIGGER guard; DROP TABLE once");
 }
 
+/* A constraint that would remove another row for the sake of the one that is updated. */
+static void test_or_replace(void)
+{
+    batch_value_t values[] = {{"status", "taken", BATCH_KIND_STRING}};
+    work_t work = {.keys = {"r00"}, .count = 1, .values = values, .value_count = 1};
+    batch_resource_t saved = resource;
+
+    native(path, rows);
+    native(path, "CREATE TABLE alone (id TEXT PRIMARY KEY, status TEXT UNIQUE ON CONFLICT REPLACE);"
+                 "INSERT INTO alone VALUES ('r00', 'free'), ('r01', 'taken')");
+    resource.table = "alone";
+    resource.scope = resource.form_column = resource.updated_at = resource.updated_by_id = NULL;
+    is_number(run(&work), APR_SUCCESS, "a value that another row has, which is to be replaced");
+    ok(results_are(&work, "R"), "is refused");
+    is_string(native(path, "SELECT group_concat(id || status) FROM (SELECT * FROM alone ORDER BY "
+                           "id)"),
+              "r00free,r01taken", "no row is removed that nobody has named");
+    resource = saved;
+    native(path, "DROP TABLE alone");
+}
+
 static void test_rollback(void)
 {
     work_t work = {.keys = {"r00", "r01", "r02"}, .count = 3};
@@ -606,6 +627,7 @@ int main(int argc, char **argv)
     if (!is_pgsql()) {
         test_fail();
         test_or_fail();
+        test_or_replace();
         test_rollback();
     }
     test_constraints();
