@@ -188,6 +188,18 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
     return BATCH_FAILURE_NONE;
 }
 
+static void sqlite_close(batch_connection_t *connection)
+{
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
+    int i;
+
+    batch_sqlite3_groups_close(connection);
+    for (i = 0; i < BATCH_FRAMES; i++) {
+        (void)sqlite3_finalize(state->frames[i]); /* what it returns is of its last step */
+        state->frames[i] = NULL;
+    }
+}
+
 /* ---- Transactions ---------------------------------------------------------------------------- */
 
 static batch_failure_e sqlite_rollback(batch_connection_t *connection)
@@ -215,6 +227,28 @@ static batch_failure_e read_version(batch_connection_t *connection, apr_int64_t 
         *version = batch_row_number(connection, row, 0);
     }
     return failure == BATCH_FAILURE_MISSING ? BATCH_FAILURE_NONE : failure;
+}
+
+/* Each transaction needs two of these: preparing them anew takes about as long as running them. */
+static int run_frame(batch_connection_t *connection, batch_frame_e frame)
+{
+    static const char *const sql[BATCH_FRAMES] = {
+        [BATCH_FRAME_BEGIN] = "BEGIN",
+        [BATCH_FRAME_BEGIN_IMMEDIATE] = "BEGIN IMMEDIATE",
+        [BATCH_FRAME_COMMIT] = "COMMIT",
+    };
+    sqlite3_stmt **statement = &batch_sqlite3_state(connection)->frames[frame];
+    int code = SQLITE_OK;
+
+    if (!*statement) {
+        code = sqlite3_prepare_v3(connection->native, sql[frame], -1, SQLITE_PREPARE_PERSISTENT,
+                                  statement, NULL);
+    }
+    if (code == SQLITE_OK) {
+        (void)sqlite3_step(*statement); /* how it failed is what the reset returns */
+        code = sqlite3_reset(*statement);
+    }
+    return code;
 }
 
 /*
@@ -250,11 +284,11 @@ static batch_failure_e begin(batch_connection_t *connection, batch_begin_e kind)
         return BATCH_FAILURE_OUTDATED;
     }
     if (kind == BATCH_BEGIN_READ) {
-        return batch_sqlite3_classify(connection, run(connection->native, "BEGIN"), 0);
+        return batch_sqlite3_classify(connection, run_frame(connection, BATCH_FRAME_BEGIN), 0);
     }
     code = set_async(connection, kind == BATCH_BEGIN_WRITE_ASYNC);
     if (code == SQLITE_OK) {
-        code = run(connection->native, "BEGIN IMMEDIATE");
+        code = run_frame(connection, BATCH_FRAME_BEGIN_IMMEDIATE);
     }
     return batch_sqlite3_classify(connection, code, 0);
 }
@@ -285,7 +319,7 @@ static batch_failure_e sqlite_commit(batch_connection_t *connection)
     if (sqlite3_get_autocommit(connection->native)) {
         return BATCH_FAILURE_ENDED; /* never report as committed what ended some other way */
     }
-    code = run(connection->native, "COMMIT");
+    code = run_frame(connection, BATCH_FRAME_COMMIT);
     if ((code & 0xff) == SQLITE_IOERR) {
         return BATCH_FAILURE_IN_DOUBT; /* it may be in the log, for whoever opens the file next */
     }
@@ -325,19 +359,19 @@ static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
     }
 }
 
-static batch_failure_e run_all(batch_connection_t *connection, const char *sql)
+static batch_failure_e sqlite_run(batch_connection_t *connection, const char *sql)
 {
     return batch_sqlite3_classify(connection, run(connection->native, sql), 0);
 }
 
 static batch_failure_e sqlite_step_begin(batch_connection_t *connection)
 {
-    return run_all(connection, "SAVEPOINT batch_step");
+    return sqlite_run(connection, "SAVEPOINT batch_step");
 }
 
 static batch_failure_e sqlite_step_undo(batch_connection_t *connection)
 {
-    return run_all(connection, "ROLLBACK TO batch_step; RELEASE batch_step");
+    return sqlite_run(connection, "ROLLBACK TO batch_step; RELEASE batch_step");
 }
 
 /* Only foreign keys can be put off. */
@@ -352,7 +386,7 @@ static batch_failure_e sqlite_step_end(batch_connection_t *connection, const cha
         *message = "FOREIGN KEY constraint failed";
         return sqlite_step_undo(connection);
     }
-    return run_all(connection, "RELEASE batch_step");
+    return sqlite_run(connection, "RELEASE batch_step");
 }
 
 static apr_time_t sqlite_now(batch_connection_t *connection)
@@ -363,11 +397,6 @@ static apr_time_t sqlite_now(batch_connection_t *connection)
 
 /* ---- Statements, through apr_dbd
  * ------------------------------------------------------------------ */
-
-static batch_failure_e sqlite_run(batch_connection_t *connection, const char *sql)
-{
-    return batch_sqlite3_classify(connection, run(connection->native, sql), 0);
-}
 
 static batch_failure_e sqlite_prepare(batch_connection_t *connection, batch_prepared_t **prepared,
                                       const char *sql, const char *label, int own)
@@ -510,7 +539,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .commit_again = 1,
     .check_params = sqlite_check_params,
     .open = sqlite_open,
-    .close = batch_sqlite3_groups_close,
+    .close = sqlite_close,
     .begin = sqlite_begin,
     .begin_schema = sqlite_begin_schema,
     .add_column = sqlite_add_column,

@@ -51,7 +51,7 @@ void batch_sqlite3_groups_close(batch_connection_t *connection)
 {
     batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
-    if (state && state->groups) {
+    if (state->groups) {
         empty_groups(state->groups);
     }
 }

@@ -2,12 +2,22 @@
 #ifndef BATCH_STORE_SQLITE3_ROWS_H
 #define BATCH_STORE_SQLITE3_ROWS_H
 
+#include <sqlite3.h>
+
 #include "store/tx.h"
 #include "text/check.h"
 
 #define BATCH_SQLITE3_WORD 16
 
 /* What the driver knows of an open connection. */
+/* What frames a transaction. */
+typedef enum {
+    BATCH_FRAME_BEGIN,
+    BATCH_FRAME_BEGIN_IMMEDIATE,
+    BATCH_FRAME_COMMIT,
+    BATCH_FRAMES
+} batch_frame_e;
+
 typedef struct batch_sqlite3_state {
     unsigned magic;
 #define BATCH_SQLITE3_STATE_MAGIC 0xf8388a96u
@@ -20,6 +30,7 @@ typedef struct batch_sqlite3_state {
     batch_refusal_e refusal;             /* of the last row that was refused */
     int rows_used;                       /* this transaction has changed rows */
     apr_time_t rows_used_at;             /* apr_time_now at the end of the last one that did */
+    sqlite3_stmt *frames[BATCH_FRAMES];  /* NULL: not yet */
     struct batch_sqlite3_groups *groups; /* see sqlite3/groups.h; NULL: none yet */
 } batch_sqlite3_state_t;
 
