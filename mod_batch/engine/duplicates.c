@@ -19,7 +19,7 @@
 #define ALONE 0x80000000U
 
 struct batch_duplicates {
-    const batch_plan_t *plan;
+    const batch_terms_t *terms;
     batch_digest_set_t *seen; /* digest -> ordinal + 1 */
     apr_int64_t count;        /* of the items that will be offered */
     apr_int64_t offered;
@@ -35,14 +35,14 @@ static apr_status_t free_text(void *baton)
     return APR_SUCCESS;
 }
 
-apr_status_t batch_duplicates_make(batch_duplicates_t **duplicates, const batch_plan_t *plan,
+apr_status_t batch_duplicates_make(batch_duplicates_t **duplicates, const batch_terms_t *terms,
                                    apr_int64_t count, apr_pool_t *p)
 {
     batch_duplicates_t *made = apr_pcalloc(p, sizeof(*made));
 
-    made->plan = plan;
+    made->terms = terms;
     made->count = count;
-    if (plan->duplicate_handling != BATCH_DUPLICATES_USE_FIRST) {
+    if (terms->duplicate_handling != BATCH_DUPLICATES_USE_FIRST) {
         made->dropped = apr_pcalloc(p, (apr_size_t)count / 8 + 1);
     }
     apr_pool_cleanup_register(p, made, free_text, apr_pool_cleanup_null);
@@ -91,8 +91,8 @@ static apr_status_t append_value(batch_duplicates_t *duplicates, const batch_val
 static int take_match(batch_duplicates_t *duplicates, apr_status_t *rv,
                       const batch_source_item_t *item)
 {
-    const batch_plan_t *plan = duplicates->plan;
-    const apr_array_header_t *match = plan->resource->match;
+    const batch_terms_t *terms = duplicates->terms;
+    const apr_array_header_t *match = terms->resource->match;
     int i;
 
     duplicates->used = 0;
@@ -101,7 +101,7 @@ static int take_match(batch_duplicates_t *duplicates, apr_status_t *rv,
         const batch_value_t *value = batch_value_find(item->values, item->value_count, name);
 
         if (!value) {
-            value = batch_value_find(plan->properties, plan->property_count, name);
+            value = batch_value_find(terms->properties, terms->property_count, name);
         }
         if (!value || !value->value) {
             return 0;
@@ -168,7 +168,7 @@ static void meet(batch_duplicates_t *duplicates, int *dropped, const apr_uint32_
         return;
     }
     ordinal = (apr_int64_t)(*other & ~ALONE) - 1;
-    switch (duplicates->plan->duplicate_handling) {
+    switch (duplicates->terms->duplicate_handling) {
     case BATCH_DUPLICATES_USE_LAST:
         drop(duplicates, ordinal);
         break;
@@ -271,10 +271,10 @@ static apr_status_t offer_content(batch_duplicates_t *duplicates, int *dropped,
 /* The table gets the size at once that it needs if the other items are like the first one. */
 static apr_status_t reserve(batch_duplicates_t *duplicates, const batch_source_item_t *first)
 {
-    const batch_plan_t *plan = duplicates->plan;
-    int each = batch_action_is(plan->action, BATCH_ACTION_CHANGES) &&
-                       plan->resource->match->nelts &&
-                       batch_value_find(first->values, first->value_count, plan->resource->key)
+    const batch_terms_t *terms = duplicates->terms;
+    int each = batch_action_is(terms->action, BATCH_ACTION_CHANGES) &&
+                       terms->resource->match->nelts &&
+                       batch_value_find(first->values, first->value_count, terms->resource->key)
                    ? 2
                    : 1;
 
@@ -284,7 +284,7 @@ static apr_status_t reserve(batch_duplicates_t *duplicates, const batch_source_i
 apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped,
                                     const batch_source_item_t *item)
 {
-    const batch_plan_t *plan = duplicates->plan;
+    const batch_terms_t *terms = duplicates->terms;
     const batch_value_t *id = NULL;
     apr_status_t rv = APR_SUCCESS;
     int has_match = 0;
@@ -294,12 +294,13 @@ apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped
         rv = reserve(duplicates, item);
     }
     if (rv == APR_SUCCESS && !item->wrong) {
-        id = batch_value_find(item->values, item->value_count, plan->resource->key);
+        id = batch_value_find(item->values, item->value_count, terms->resource->key);
         id = id && id->value ? id : NULL;
         if (id) {
             rv = offer_id(duplicates, dropped, id);
         }
-        if (rv == APR_SUCCESS && !*dropped && batch_action_is(plan->action, BATCH_ACTION_CHANGES)) {
+        if (rv == APR_SUCCESS && !*dropped &&
+            batch_action_is(terms->action, BATCH_ACTION_CHANGES)) {
             has_match = take_match(duplicates, &rv, item);
         }
         if (rv == APR_SUCCESS && has_match) {

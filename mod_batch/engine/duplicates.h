@@ -12,7 +12,7 @@
 typedef struct batch_duplicates batch_duplicates_t;
 
 /** Makes one for a batch of at most count items. */
-apr_status_t batch_duplicates_make(batch_duplicates_t **duplicates, const batch_plan_t *plan,
+apr_status_t batch_duplicates_make(batch_duplicates_t **duplicates, const batch_terms_t *terms,
                                    apr_int64_t count, apr_pool_t *p);
 
 /**

@@ -51,37 +51,37 @@ static int has_nearly(const batch_source_item_t *source, const batch_resource_t 
     return 0;
 }
 
-static said_e key_said(const batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p)
+static said_e key_said(const batch_judged_t *judged, const batch_terms_t *terms, apr_pool_t *p)
 {
     const batch_source_item_t *source = &judged->source;
-    const char *key = plan->resource->key;
+    const char *key = terms->resource->key;
     const batch_value_t *value = batch_value_find(source->values, source->value_count, key);
     batch_value_t said;
     batch_fault_t fault;
 
-    if (!value && has_nearly(source, plan->resource, key, p)) {
+    if (!value && has_nearly(source, terms->resource, key, p)) {
         return SAID_WRONG;
     }
     if (!value || !value->value) {
         return SAID_NOT;
     }
     said = *value;
-    return batch_key_settle(&fault, &said, plan->key_type, p) ? SAID_WELL : SAID_WRONG;
+    return batch_key_settle(&fault, &said, terms->key_type, p) ? SAID_WELL : SAID_WRONG;
 }
 
 /* The match value of that name, the request's default included. *value: what it is, settled. */
 static said_e match_said(batch_value_t *value, const batch_judged_t *judged,
-                         const batch_plan_t *plan, const char *name, apr_pool_t *p)
+                         const batch_terms_t *terms, const char *name, apr_pool_t *p)
 {
     const batch_source_item_t *source = &judged->source;
-    const batch_column_t *column = batch_resource_column(plan->resource, name);
+    const batch_column_t *column = batch_resource_column(terms->resource, name);
     const batch_value_t *said = batch_value_find(source->values, source->value_count, name);
     batch_fault_t fault;
 
-    if (!said && has_nearly(source, plan->resource, name, p)) {
+    if (!said && has_nearly(source, terms->resource, name, p)) {
         return SAID_WRONG;
     }
-    said = said ? said : batch_value_find(plan->properties, plan->property_count, name);
+    said = said ? said : batch_value_find(terms->properties, terms->property_count, name);
     if (!said || !said->value) {
         return SAID_NOT;
     }
@@ -95,11 +95,11 @@ static said_e match_said(batch_value_t *value, const batch_judged_t *judged,
  * item with neither that is to make a row names none: either the resource has nothing to find one
  * by, or the item is a duplicate and without faults of its own.
  */
-void batch_identity_judge(batch_judged_t *judged, const batch_plan_t *plan, int is_faultless,
+void batch_identity_judge(batch_judged_t *judged, const batch_terms_t *terms, int is_faultless,
                           apr_pool_t *p)
 {
-    const batch_resource_t *resource = plan->resource;
-    said_e key = key_said(judged, plan, p);
+    const batch_resource_t *resource = terms->resource;
+    said_e key = key_said(judged, terms, p);
     said_e match = SAID_WELL;
     batch_value_t value;
     int i;
@@ -113,7 +113,7 @@ void batch_identity_judge(batch_judged_t *judged, const batch_plan_t *plan, int 
     }
     for (i = 0; i < resource->match->nelts && match != SAID_WRONG; i++) {
         said_e said =
-            match_said(&value, judged, plan, APR_ARRAY_IDX(resource->match, i, const char *), p);
+            match_said(&value, judged, terms, APR_ARRAY_IDX(resource->match, i, const char *), p);
 
         match = said < match || said == SAID_WRONG ? said : match;
     }
@@ -128,20 +128,20 @@ void batch_identity_judge(batch_judged_t *judged, const batch_plan_t *plan, int 
                       (resource->match->nelts && (match == SAID_WRONG || !is_faultless));
 }
 
-void batch_identity_keep(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p)
+void batch_identity_keep(batch_judged_t *judged, const batch_terms_t *terms, apr_pool_t *p)
 {
-    const apr_array_header_t *match = plan->resource->match;
+    const apr_array_header_t *match = terms->resource->match;
     batch_item_t *item = &judged->item;
     int i;
 
     item->value_count = 0;
     item->values = NULL;
-    if (!batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP) || !match->nelts) {
+    if (!batch_action_is(terms->action, BATCH_ACTION_CLEANS_UP) || !match->nelts) {
         return;
     }
     item->values = apr_palloc(p, (apr_size_t)(unsigned)match->nelts * sizeof(*item->values));
     for (i = 0; i < match->nelts; i++) {
-        if (match_said(&item->values[item->value_count], judged, plan,
+        if (match_said(&item->values[item->value_count], judged, terms,
                        APR_ARRAY_IDX(match, i, const char *), p) == SAID_WELL) {
             item->value_count++;
         }

@@ -11,13 +11,13 @@
  * Makes the values of a dropped item those by which it names a row, for the cleanup: the match
  * values that it has, defaults of the request included, in p.
  */
-void batch_identity_keep(batch_judged_t *judged, const batch_plan_t *plan, apr_pool_t *p);
+void batch_identity_keep(batch_judged_t *judged, const batch_terms_t *terms, apr_pool_t *p);
 
 /**
  * Sets `unnamed` of a dropped item of an overwrite, or `look` where it is so unless a row has its
  * id. is_faultless: it was dropped as a duplicate alone, and could have made a row.
  */
-void batch_identity_judge(batch_judged_t *judged, const batch_plan_t *plan, int is_faultless,
+void batch_identity_judge(batch_judged_t *judged, const batch_terms_t *terms, int is_faultless,
                           apr_pool_t *p);
 
 #endif

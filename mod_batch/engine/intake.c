@@ -37,7 +37,7 @@ static apr_status_t next_item(batch_intake_state_t *intake, batch_source_item_t 
     apr_status_t rv = intake->source->next(intake->source->baton, item, err, p);
 
     if (rv == APR_SUCCESS) {
-        batch_judge_spelling(item, intake->plan, p);
+        batch_judge_spelling(item, intake->terms, p);
     }
     return rv;
 }
@@ -49,13 +49,13 @@ static apr_status_t judge_next(batch_intake_state_t *intake, batch_intake_group_
     int dropped = 0;
     apr_status_t rv = APR_SUCCESS;
 
-    if (intake->plan->duplicate_handling == BATCH_DUPLICATES_USE_FIRST) {
+    if (intake->terms->duplicate_handling == BATCH_DUPLICATES_USE_FIRST) {
         rv = batch_duplicates_offer(intake->duplicates, &dropped, item);
     } else {
         dropped = batch_duplicates_dropped(intake->duplicates, intake->read);
     }
     if (rv == APR_SUCCESS) {
-        batch_judge(judged, intake->plan, item, intake->read, dropped, group->p);
+        batch_judge(judged, intake->terms, item, intake->read, dropped, group->p);
         intake->read++;
         group->count++;
     }
@@ -129,10 +129,10 @@ void batch_intake_finish(batch_intake_state_t *intake)
 static apr_status_t find_duplicates(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_status_t rv =
-        batch_duplicates_make(&intake->duplicates, intake->plan, intake->source->count, intake->p);
+        batch_duplicates_make(&intake->duplicates, intake->terms, intake->source->count, intake->p);
     int ignored;
 
-    if (intake->plan->duplicate_handling == BATCH_DUPLICATES_USE_FIRST) {
+    if (intake->terms->duplicate_handling == BATCH_DUPLICATES_USE_FIRST) {
         return rv;
     }
     while (rv == APR_SUCCESS) {
@@ -205,7 +205,7 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
         if (must_look(intake, results[i])) {
             places[waiting] = i;
             items[waiting] = results[i]->item;
-            if (!batch_action_is(intake->plan->action, BATCH_ACTION_CHANGES)) {
+            if (!batch_action_is(intake->terms->action, BATCH_ACTION_CHANGES)) {
                 items[waiting].value_count = 0; /* no row gets them */
             }
             batch_item_add_defaults(&items[waiting++], &intake->application, ptemp);
@@ -219,7 +219,7 @@ static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, 
         for (j = 0; rv == APR_SUCCESS && j < waiting; j++) {
             batch_judged_t *final = apr_palloc(ptemp, sizeof(*final));
 
-            batch_judge_finish(final, results[places[j]], intake->plan, &looks[j], ptemp);
+            batch_judge_finish(final, results[places[j]], intake->terms, &looks[j], ptemp);
             results[places[j]] = final;
         }
         waiting = 0;
@@ -336,7 +336,7 @@ static int is_hopeless(const batch_intake_state_t *intake)
     const batch_job_t *job = intake->job;
 
     return !job->total &&
-           !(batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) && intake->plan->allow_empty) &&
+           !(batch_action_is(job->action, BATCH_ACTION_CLEANS_UP) && intake->terms->allow_empty) &&
            !(job->judge_again && job->unmet);
 }
 
@@ -364,7 +364,7 @@ static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_p
         return rv;
     }
     job->parsed_at = job->validated_at = batch_tx_now(tx);
-    if (intake->plan->mode != BATCH_MODE_SYNC) {
+    if (intake->terms->mode != BATCH_MODE_SYNC) {
         rv = batch_turn_queue(tx, job, 0);
         job->judge_again |= intake->in_company;
     } else if (!job->queued_at) { /* else it stood in line */
@@ -381,10 +381,10 @@ static apr_status_t conclude(batch_tx_t *tx, batch_intake_state_t *intake, apr_p
         rv = conclude_unnamed(tx, intake);
     }
     if (rv == APR_SUCCESS && job->status == BATCH_STATUS_QUEUED &&
-        intake->plan->mode == BATCH_MODE_SYNC) {
+        intake->terms->mode == BATCH_MODE_SYNC) {
         rv = batch_intake_run_sync(tx, intake, ptemp);
     }
-    if (rv == APR_SUCCESS && intake->plan->mode == BATCH_MODE_SYNC) {
+    if (rv == APR_SUCCESS && intake->terms->mode == BATCH_MODE_SYNC) {
         rv = batch_intake_list_errors(tx, intake, ptemp);
     }
     return rv;
@@ -410,7 +410,8 @@ static apr_status_t check_permission(const batch_intake_state_t *intake)
 {
     const batch_actor_t *actor = intake->actor;
 
-    return !actor->may || actor->may(actor->may_baton, intake->plan->resource, intake->plan->action)
+    return !actor->may ||
+                   actor->may(actor->may_baton, intake->terms->resource, intake->terms->action)
                ? APR_SUCCESS
                : BATCH_EFORBIDDEN;
 }
@@ -495,7 +496,7 @@ static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, ba
     apr_status_t rv = batch_intake_run_in_turn(intake, body, err);
     int failing = 0;
 
-    while (rv == BATCH_EREFUSED && intake->plan->mode == BATCH_MODE_SYNC && !failing) {
+    while (rv == BATCH_EREFUSED && intake->terms->mode == BATCH_MODE_SYNC && !failing) {
         const char *message = err->message ? err->message : "no details";
 
         if (!intake->undone && !batch_intake_is_tried_again(intake, message)) {
@@ -568,27 +569,27 @@ static apr_status_t take_in_groups(batch_intake_state_t *intake, batch_error_t *
  * ----------------------------------------------------------------------------------
  */
 
-void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const batch_actor_t *actor,
+void batch_intake_describe(batch_job_t *job, const batch_terms_t *terms, const batch_actor_t *actor,
                            apr_pool_t *p)
 {
     memset(job, 0, sizeof(*job));
     job->id = batch_uuid_make(p);
     job->api = BATCH_API_RESOURCES;
     job->organization = actor->organization;
-    job->resource = plan->resource->name;
-    job->action = plan->action;
-    job->mode = plan->mode;
-    job->via = plan->via;
-    job->duplicate_handling = plan->duplicate_handling;
-    job->save_upload = plan->save_upload;
-    job->checksum = plan->checksum;
-    job->allow_empty = plan->allow_empty;
+    job->resource = terms->resource->name;
+    job->action = terms->action;
+    job->mode = terms->mode;
+    job->via = terms->via;
+    job->duplicate_handling = terms->duplicate_handling;
+    job->save_upload = terms->save_upload;
+    job->checksum = terms->checksum;
+    job->allow_empty = terms->allow_empty;
     job->cleanup_total =
-        batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP) ? BATCH_CLEANUP_UNCOUNTED : 0;
+        batch_action_is(terms->action, BATCH_ACTION_CLEANS_UP) ? BATCH_CLEANUP_UNCOUNTED : 0;
     job->created_by = job->updated_by = actor->name;
     job->created_by_id = job->updated_by_id = actor->id;
-    if (plan->property_count) {
-        job->shared_values = batch_values_encode(plan->properties, plan->property_count, p);
+    if (terms->property_count) {
+        job->shared_values = batch_values_encode(terms->properties, terms->property_count, p);
     }
 }
 
@@ -633,11 +634,11 @@ static apr_status_t start_ahead(batch_intake_state_t *intake)
 apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err)
 {
     apr_pool_t *p = intake->p;
-    batch_plan_t *plan = apr_pmemdup(p, intake->plan, sizeof(*plan));
+    batch_terms_t *terms = apr_pmemdup(p, intake->terms, sizeof(*terms));
     apr_status_t rv;
 
-    plan->key_type = batch_engine_key_type(intake->engine, plan->resource);
-    intake->plan = plan;
+    terms->key_type = batch_engine_key_type(intake->engine, terms->resource);
+    intake->terms = terms;
     intake->job->header = intake->source->header;
     intake->before = *intake->job;
     intake->refusals = apr_array_make(p, 4, sizeof(batch_item_error_t));
@@ -648,7 +649,7 @@ apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *e
         rv = make_group(&intake->group, intake);
     }
     if (rv == APR_SUCCESS) {
-        rv = batch_application_make(&intake->application, intake->job, intake->plan->resource, p);
+        rv = batch_application_make(&intake->application, intake->job, intake->terms->resource, p);
     }
     if (rv == APR_SUCCESS) {
         rv = find_duplicates(intake, err);
@@ -664,12 +665,12 @@ apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *e
 
 apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
                           const batch_engine_t *engine, const batch_actor_t *actor,
-                          const batch_plan_t *plan, const batch_item_source_t *source,
+                          const batch_terms_t *terms, const batch_item_source_t *source,
                           batch_problems_t *problems, batch_error_t *err, apr_pool_t *p)
 {
     batch_intake_state_t intake = {.magic = BATCH_INTAKE_MAGIC,
                                    .engine = engine,
-                                   .plan = plan,
+                                   .terms = terms,
                                    .actor = actor,
                                    .source = source,
                                    .job = job,
@@ -677,10 +678,10 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
                                    .errors = errors};
     apr_status_t rv;
 
-    if (!batch_resources_check_count(problems, &engine->limits, plan, source->count)) {
+    if (!batch_resources_check_count(problems, &engine->limits, terms, source->count)) {
         return BATCH_EINVALID;
     }
-    batch_intake_describe(job, plan, actor, p);
+    batch_intake_describe(job, terms, actor, p);
     batch_status_begin(job, BATCH_BEGIN_RECEIVING);
     batch_turn_describe(job, engine, p);
     rv = batch_intake_prepare(&intake, err);

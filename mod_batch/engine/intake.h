@@ -28,8 +28,8 @@ typedef struct batch_resources_request {
     const char *checksum; /* SHA-256 of the body, hex */
 } batch_resources_request_t;
 
-/** A request that was found to be sound. */
-typedef struct batch_plan {
+/** What a batch is to do, and how: of a request that was found to be sound. */
+typedef struct batch_terms {
     const batch_resource_t *resource;
     batch_key_type_e key_type; /* of resource->key; set by the intake */
     batch_action_e action;
@@ -42,21 +42,21 @@ typedef struct batch_plan {
     const batch_value_t *properties;
     int property_count;
     const char *checksum;
-} batch_plan_t;
+} batch_terms_t;
 
 /**
  * Judges all of a request but what its items are: adds a problem for everything that is wrong,
- * fields as "resource" and "properties.name"; each says what is allowed instead. Only a plan
- * without problems may be used; plan->resource (NULL = none) and *action (-1 = none) are set as far
- * as they are known, so that who may not do it hears that first.
+ * fields as "resource" and "properties.name"; each says what is allowed instead. Only terms
+ * without problems may be used; terms->resource (NULL = none) and *action (-1 = none) are set as
+ * far as they are known, so that who may not do it hears that first.
  */
-void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *problems,
+void batch_resources_check(batch_terms_t *terms, int *action, batch_problems_t *problems,
                            const batch_engine_t *engine, const batch_resources_request_t *request,
                            apr_pool_t *p);
 
 /** 1 if a batch may have so many items; else adds a problem. */
 int batch_resources_check_count(batch_problems_t *problems, const batch_limits_t *limits,
-                                const batch_plan_t *plan, apr_int64_t count);
+                                const batch_terms_t *terms, apr_int64_t count);
 
 /**
  * What a source gives for one item: values as the client sent them (the key among them, under its
@@ -99,7 +99,7 @@ typedef struct batch_item_source {
  */
 apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
                           const batch_engine_t *engine, const batch_actor_t *actor,
-                          const batch_plan_t *plan, const batch_item_source_t *source,
+                          const batch_terms_t *terms, const batch_item_source_t *source,
                           batch_problems_t *problems, batch_error_t *err, apr_pool_t *p);
 
 #endif

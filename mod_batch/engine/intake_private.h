@@ -35,7 +35,7 @@ typedef struct batch_intake_state {
     unsigned magic;
 #define BATCH_INTAKE_MAGIC 0x6ed88847u
     const batch_engine_t *engine;
-    const batch_plan_t *plan;
+    const batch_terms_t *terms;
     const batch_actor_t *actor;
     const batch_item_source_t *source;
     batch_duplicates_t *duplicates;
@@ -70,12 +70,12 @@ typedef struct batch_intake_state {
     apr_array_header_t *errors; /* of batch_item_error_t: all that are stored; in p */
 } batch_intake_state_t;
 
-/** The job that a plan makes, as it is before its items are known; strings in p. */
-void batch_intake_describe(batch_job_t *job, const batch_plan_t *plan, const batch_actor_t *actor,
+/** The job that the terms make, as it is before its items are known; strings in p. */
+void batch_intake_describe(batch_job_t *job, const batch_terms_t *terms, const batch_actor_t *actor,
                            apr_pool_t *p);
 
 /**
- * Makes a state ready whose engine, plan, actor, source, job, errors and p are set: finds the
+ * Makes a state ready whose engine, terms, actor, source, job, errors and p are set: finds the
  * duplicates, and reads the first group. batch_intake_finish must follow.
  */
 apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err);

@@ -36,7 +36,7 @@ static apr_status_t fail_sync(batch_tx_t *tx, batch_intake_state_t *intake)
 /* 1 if items were left out that a batch which is all or nothing must not leave out. */
 static int is_incomplete(const batch_intake_state_t *intake)
 {
-    return intake->plan->atomic && intake->job->counts.errors > 0;
+    return intake->terms->atomic && intake->job->counts.errors > 0;
 }
 
 /* 1 if that is so before anything is applied: but for what will be judged once more. */

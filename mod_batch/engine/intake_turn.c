@@ -102,7 +102,7 @@ static apr_status_t give_up(const batch_intake_state_t *intake, batch_error_t *e
     return batch_error_set(err, BATCH_EBUSY, NULL, intake->p,
                            "an earlier batch of the resource %s has not ended: try again, or send "
                            "the batch with the mode mixed, which waits for its turn",
-                           intake->plan->resource->name);
+                           intake->terms->resource->name);
 }
 
 /*
@@ -144,7 +144,7 @@ apr_status_t batch_intake_look_around(batch_tx_t *tx, batch_intake_state_t *inta
     int is_ours = 1;
     apr_status_t rv = APR_SUCCESS;
 
-    if (intake->whole && intake->plan->mode == BATCH_MODE_SYNC) {
+    if (intake->whole && intake->terms->mode == BATCH_MODE_SYNC) {
         return APR_SUCCESS;
     }
     rv = batch_tx_target_try(tx, &is_ours, intake->job->target);
@@ -173,11 +173,11 @@ apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake
     int changed = 0;
     apr_status_t rv;
 
-    if (intake->plan->mode != BATCH_MODE_SYNC || intake->undone) {
+    if (intake->terms->mode != BATCH_MODE_SYNC || intake->undone) {
         return APR_SUCCESS;
     }
     intake->asks_for_turn = 1;
-    rv = batch_turn_take(tx, job, intake->plan->resource, looks_at_rows(intake));
+    rv = batch_turn_take(tx, job, intake->terms->resource, looks_at_rows(intake));
     intake->asks_for_turn = rv != APR_SUCCESS;
     if (rv == APR_SUCCESS && job->received) {
         rv = batch_tx_target_changed(tx, &changed, job, batch_job_judged_since(job));

@@ -4,16 +4,16 @@
 
 #include "engine/judgement.h"
 
-/* What of a job's plan the judgement of its items depends on. */
-static batch_plan_t plan_of(const batch_apply_request_t *request)
+/* What of a job's terms the judgement of its items depends on. */
+static batch_terms_t terms_of(const batch_apply_request_t *request)
 {
     const batch_application_t *application = request->application;
-    batch_plan_t plan = {.resource = application->scope.resource,
-                         .action = request->job->action,
-                         .properties = application->shared,
-                         .property_count = application->shared_count};
+    batch_terms_t terms = {.resource = application->scope.resource,
+                           .action = request->job->action,
+                           .properties = application->shared,
+                           .property_count = application->shared_count};
 
-    return plan;
+    return terms;
 }
 
 /* Items of which one has to look at their rows, in the order of the items. */
@@ -25,7 +25,8 @@ struct asked {
     int count;
 };
 
-static void ask(struct asked *asked, const batch_plan_t *plan, const batch_item_t *items, int count)
+static void ask(struct asked *asked, const batch_terms_t *terms, const batch_item_t *items,
+                int count)
 {
     int i;
 
@@ -35,10 +36,10 @@ static void ask(struct asked *asked, const batch_plan_t *plan, const batch_item_
         if (items[i].kind == BATCH_ITEM_DROPPED) {
             continue;
         }
-        batch_judge_stored(judged, plan, &items[i]);
+        batch_judge_stored(judged, terms, &items[i]);
         if (judged->look) {
             asked->items[asked->count] = judged->item;
-            if (!batch_action_is(plan->action, BATCH_ACTION_CHANGES)) {
+            if (!batch_action_is(terms->action, BATCH_ACTION_CHANGES)) {
                 asked->items[asked->count].value_count = 0; /* no row gets them */
             }
             asked->places[asked->count++] = i;
@@ -93,7 +94,7 @@ apr_status_t batch_judge_again(batch_tx_t *tx, const batch_apply_request_t *requ
                                batch_item_t *items, int count, apr_pool_t *ptemp)
 {
     const apr_size_t most = (apr_size_t)(unsigned)count + 1;
-    const batch_plan_t plan = plan_of(request);
+    const batch_terms_t terms = terms_of(request);
     struct asked asked = {apr_palloc(ptemp, most * sizeof(batch_judged_t)),
                           apr_palloc(ptemp, most * sizeof(batch_item_t)),
                           apr_pcalloc(ptemp, most * sizeof(batch_row_look_t)),
@@ -101,7 +102,7 @@ apr_status_t batch_judge_again(batch_tx_t *tx, const batch_apply_request_t *requ
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    ask(&asked, &plan, items, count);
+    ask(&asked, &terms, items, count);
     if (asked.count) {
         batch_rows_t rows = {.scope = &request->application->scope,
                              .items = asked.items,
@@ -112,7 +113,7 @@ apr_status_t batch_judge_again(batch_tx_t *tx, const batch_apply_request_t *requ
         rv = batch_tx_rows_look(tx, &rows);
     }
     for (i = 0; rv == APR_SUCCESS && i < asked.count; i++) {
-        batch_judge_finish(&asked.judged[i], &asked.judged[i], &plan, &asked.looks[i], ptemp);
+        batch_judge_finish(&asked.judged[i], &asked.judged[i], &terms, &asked.looks[i], ptemp);
         rv = settle(tx, request, &items[asked.places[i]], &asked.judged[i], ptemp);
     }
     return rv;

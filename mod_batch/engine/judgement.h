@@ -30,13 +30,13 @@ typedef struct batch_judged {
  * (validation.h), so that the same is found to be the same. To be called first of all; what is new
  * lives in p.
  */
-void batch_judge_spelling(batch_source_item_t *item, const batch_plan_t *plan, apr_pool_t *p);
+void batch_judge_spelling(batch_source_item_t *item, const batch_terms_t *terms, apr_pool_t *p);
 
 /**
  * The first step: judges what can be judged without the database. duplicate: it is to be dropped as
  * one. What is kept of source lives as long as source does; what is new lives in p.
  */
-void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
+void batch_judge(batch_judged_t *judged, const batch_terms_t *terms,
                  const batch_source_item_t *source, apr_int64_t ordinal, int duplicate,
                  apr_pool_t *p);
 
@@ -44,14 +44,15 @@ void batch_judge(batch_judged_t *judged, const batch_plan_t *plan,
  * The first step for a stored item, or for its copy that was completed for its row: as it was
  * accepted, or dropped for what its row was like.
  */
-void batch_judge_stored(batch_judged_t *judged, const batch_plan_t *plan, const batch_item_t *item);
+void batch_judge_stored(batch_judged_t *judged, const batch_terms_t *terms,
+                        const batch_item_t *item);
 
 /**
  * The second step, for an item whose `look` is set: makes *final of the first step's result and of
  * what was found. final may be judged.
  */
 void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
-                        const batch_plan_t *plan, const batch_row_look_t *look, apr_pool_t *p);
+                        const batch_terms_t *terms, const batch_row_look_t *look, apr_pool_t *p);
 
 /**
  * The key of the row that an item of the job makes, where the server makes keys: a UUID that is the

@@ -125,11 +125,11 @@ static int check_action(batch_problems_t *problems, const batch_resource_t *reso
  */
 
 int batch_resources_check_count(batch_problems_t *problems, const batch_limits_t *limits,
-                                const batch_plan_t *plan, apr_int64_t count)
+                                const batch_terms_t *terms, apr_int64_t count)
 {
-    if (!count && !(batch_action_is(plan->action, BATCH_ACTION_CLEANS_UP) && plan->allow_empty)) {
+    if (!count && !(batch_action_is(terms->action, BATCH_ACTION_CLEANS_UP) && terms->allow_empty)) {
         batch_problem_add(problems, "data", "must have at least one item");
-    } else if (plan->mode == BATCH_MODE_SYNC && count > limits->sync_max_items) {
+    } else if (terms->mode == BATCH_MODE_SYNC && count > limits->sync_max_items) {
         batch_problem_add(problems, "data",
                           "has %" APR_INT64_T_FMT
                           " items: with the mode sync it may have %" APR_INT64_T_FMT
@@ -167,7 +167,7 @@ static const char *check_property(const batch_resource_t *resource, batch_value_
     return batch_value_settle(&fault, value, column, p) ? NULL : fault.message;
 }
 
-static void check_properties(batch_plan_t *plan, int action, batch_problems_t *problems,
+static void check_properties(batch_terms_t *terms, int action, batch_problems_t *problems,
                              const batch_resources_request_t *request, apr_pool_t *p)
 {
     const apr_array_header_t *properties = request->properties;
@@ -182,51 +182,51 @@ static void check_properties(batch_plan_t *plan, int action, batch_problems_t *p
             batch_action_words(ACTIONS & batch_actions_like(BATCH_ACTION_CHANGES), "and", p));
         return;
     }
-    for (i = 0; plan->resource && i < properties->nelts; i++) {
+    for (i = 0; terms->resource && i < properties->nelts; i++) {
         batch_value_t *value = &APR_ARRAY_IDX(properties, i, batch_value_t);
-        const char *wrong = check_property(plan->resource, value, p);
+        const char *wrong = check_property(terms->resource, value, p);
 
         if (wrong) {
             batch_problem_add(problems, apr_pstrcat(p, "properties.", value->name, NULL), "%s",
                               wrong);
         }
     }
-    plan->properties = (const batch_value_t *)properties->elts;
-    plan->property_count = properties->nelts;
+    terms->properties = (const batch_value_t *)properties->elts;
+    terms->property_count = properties->nelts;
 }
 
-void batch_resources_check(batch_plan_t *plan, int *action, batch_problems_t *problems,
+void batch_resources_check(batch_terms_t *terms, int *action, batch_problems_t *problems,
                            const batch_engine_t *engine, const batch_resources_request_t *request,
                            apr_pool_t *p)
 {
     int mode;
     int duplicates;
 
-    memset(plan, 0, sizeof(*plan));
-    plan->resource = check_resource(problems, engine, request->resource, p);
-    *action = check_action(problems, plan->resource, request->action, p);
+    memset(terms, 0, sizeof(*terms));
+    terms->resource = check_resource(problems, engine, request->resource, p);
+    *action = check_action(problems, terms->resource, request->action, p);
     mode = check_word(problems, "mode", request->mode, BATCH_MODE_MIXED, mode_word,
                       BATCH_MODE_COUNT, p);
     duplicates = check_word(problems, "duplicate_handling", request->duplicate_handling,
                             BATCH_DUPLICATES_USE_FIRST, duplicates_word, BATCH_DUPLICATES_COUNT, p);
-    check_properties(plan, *action, problems, request, p);
-    /* What is not known is what it is when absent; the plan is not used then. */
-    plan->action = *action < 0 ? BATCH_ACTION_MERGE : (batch_action_e)*action;
-    plan->mode = mode < 0 ? BATCH_MODE_MIXED : (batch_mode_e)mode;
-    plan->duplicate_handling =
+    check_properties(terms, *action, problems, request, p);
+    /* What is not known is what it is when absent; the terms are not used then. */
+    terms->action = *action < 0 ? BATCH_ACTION_MERGE : (batch_action_e)*action;
+    terms->mode = mode < 0 ? BATCH_MODE_MIXED : (batch_mode_e)mode;
+    terms->duplicate_handling =
         duplicates < 0 ? BATCH_DUPLICATES_USE_FIRST : (batch_duplicates_e)duplicates;
-    plan->via = request->via;
-    plan->save_upload = request->save_upload;
-    plan->atomic = request->atomic;
-    plan->allow_empty = request->allow_empty;
-    plan->checksum = request->checksum;
+    terms->via = request->via;
+    terms->save_upload = request->save_upload;
+    terms->atomic = request->atomic;
+    terms->allow_empty = request->allow_empty;
+    terms->checksum = request->checksum;
     if (request->via == BATCH_VIA_FILE) {
         return; /* its items are counted when it has come */
     }
     /* Without data a batch waits for its upload, also an overwrite that may be empty. */
     if (request->has_data) {
-        batch_resources_check_count(problems, &engine->limits, plan, request->count);
-    } else if (plan->mode == BATCH_MODE_SYNC && !batch_problem_reported(problems, "data")) {
+        batch_resources_check_count(problems, &engine->limits, terms, request->count);
+    } else if (terms->mode == BATCH_MODE_SYNC && !batch_problem_reported(problems, "data")) {
         batch_problem_add(problems, "data", "is required with the mode sync: an array of objects");
     }
 }

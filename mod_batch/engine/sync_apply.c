@@ -374,7 +374,7 @@ static apr_status_t clean_up(sync_run_t *run)
 /* An error, in a batch that is all or nothing, makes the cleanup useless. */
 static int goes_on(const batch_intake_state_t *intake)
 {
-    return !intake->plan->atomic || !intake->job->counts.errors;
+    return !intake->terms->atomic || !intake->job->counts.errors;
 }
 
 /*

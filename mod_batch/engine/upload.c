@@ -22,7 +22,7 @@ struct batch_upload {
     const batch_actor_t *actor;
     batch_job_t *job;   /* the caller's: as the transactions that are committed have left it */
     batch_job_t before; /* the same while one is under way */
-    batch_plan_t plan;
+    batch_terms_t terms;
     batch_owner_t owner;
     apr_time_t reported; /* when it was last said how far this is */
     apr_pool_t *p;
@@ -39,7 +39,7 @@ struct batch_upload {
 struct asking {
     const batch_engine_t *engine;
     const batch_actor_t *actor;
-    const batch_plan_t *plan;
+    const batch_terms_t *terms;
     batch_job_t *job;
 };
 
@@ -47,12 +47,12 @@ static apr_status_t request_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct asking *asking = baton;
     const batch_actor_t *actor = asking->actor;
-    const batch_plan_t *plan = asking->plan;
+    const batch_terms_t *terms = asking->terms;
     batch_job_t *job = asking->job;
     apr_time_t until = batch_tx_now(tx) + asking->engine->limits.url_ttl;
 
     (void)ptemp;
-    if (actor->may && !actor->may(actor->may_baton, plan->resource, plan->action)) {
+    if (actor->may && !actor->may(actor->may_baton, terms->resource, terms->action)) {
         return BATCH_EFORBIDDEN;
     }
     /* Whole seconds, as the URL has them. */
@@ -61,12 +61,12 @@ static apr_status_t request_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 }
 
 apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine,
-                                  const batch_actor_t *actor, const batch_plan_t *plan,
+                                  const batch_actor_t *actor, const batch_terms_t *terms,
                                   batch_error_t *err, apr_pool_t *p)
 {
-    struct asking asking = {engine, actor, plan, job};
+    struct asking asking = {engine, actor, terms, job};
 
-    batch_intake_describe(job, plan, actor, p);
+    batch_intake_describe(job, terms, actor, p);
     batch_turn_describe(job, engine, p);
     batch_status_begin(job, BATCH_BEGIN_REQUESTED);
     job->via = BATCH_VIA_FILE;
@@ -77,24 +77,24 @@ apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine
 /* ---- Beginning --------------------------------------------------------------------------------
  */
 
-/* The plan that the job was made from. */
-static apr_status_t restore_plan(batch_plan_t *plan, const batch_job_t *job,
-                                 const batch_engine_t *engine, apr_pool_t *p)
+/* The terms that the job was made from. */
+static apr_status_t restore_terms(batch_terms_t *terms, const batch_job_t *job,
+                                  const batch_engine_t *engine, apr_pool_t *p)
 {
     batch_value_t *properties = NULL;
     apr_status_t rv = APR_SUCCESS;
 
-    memset(plan, 0, sizeof(*plan));
-    plan->resource = batch_engine_resource(engine, job->resource);
-    plan->action = job->action;
-    plan->mode = job->mode;
-    plan->duplicate_handling = job->duplicate_handling;
-    plan->via = job->via;
-    plan->save_upload = (int)job->save_upload;
-    plan->allow_empty = (int)job->allow_empty;
+    memset(terms, 0, sizeof(*terms));
+    terms->resource = batch_engine_resource(engine, job->resource);
+    terms->action = job->action;
+    terms->mode = job->mode;
+    terms->duplicate_handling = job->duplicate_handling;
+    terms->via = job->via;
+    terms->save_upload = (int)job->save_upload;
+    terms->allow_empty = (int)job->allow_empty;
     if (job->shared_values) {
-        rv = batch_values_decode(&properties, &plan->property_count, job->shared_values, p);
-        plan->properties = properties;
+        rv = batch_values_decode(&properties, &terms->property_count, job->shared_values, p);
+        terms->properties = properties;
     }
     return rv;
 }
@@ -125,10 +125,10 @@ static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 
     if (rv == APR_SUCCESS) {
         batch_status_expire(job, batch_tx_now(tx));
-        rv = restore_plan(&upload->plan, job, upload->engine, upload->p);
+        rv = restore_terms(&upload->terms, job, upload->engine, upload->p);
     }
-    if (rv == APR_SUCCESS && actor->may && upload->plan.resource &&
-        !actor->may(actor->may_baton, upload->plan.resource, job->action)) {
+    if (rv == APR_SUCCESS && actor->may && upload->terms.resource &&
+        !actor->may(actor->may_baton, upload->terms.resource, job->action)) {
         return BATCH_EFORBIDDEN;
     }
     if (rv == APR_SUCCESS) {
@@ -141,7 +141,7 @@ static apr_status_t begin_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
         return batch_error_set(batch_tx_error(tx), BATCH_ECONFLICT, NULL, upload->p,
                                "an upload of this batch is under way");
     }
-    if (rv == APR_SUCCESS && !upload->plan.resource) {
+    if (rv == APR_SUCCESS && !upload->terms.resource) {
         return batch_error_set(batch_tx_error(tx), BATCH_ECONFLICT, NULL, upload->p,
                                "the resource of this batch is not configured any more");
     }
@@ -177,7 +177,7 @@ apr_status_t batch_upload_begin(batch_upload_t **upload, batch_job_t *job,
 
 const batch_resource_t *batch_upload_resource(const batch_upload_t *upload)
 {
-    return upload->plan.resource;
+    return upload->terms.resource;
 }
 
 static void check_member(batch_problems_t *problems, const char *field, const char *sent,
@@ -359,14 +359,14 @@ apr_status_t batch_upload_take(batch_upload_t *upload, const batch_item_source_t
     struct taking taking = {.upload = upload,
                             .intake = {.magic = BATCH_INTAKE_MAGIC,
                                        .engine = upload->engine,
-                                       .plan = &upload->plan,
+                                       .terms = &upload->terms,
                                        .actor = upload->actor,
                                        .source = source,
                                        .job = upload->job,
                                        .p = upload->p}};
     apr_status_t rv;
 
-    if (!batch_resources_check_count(problems, &upload->engine->limits, &upload->plan,
+    if (!batch_resources_check_count(problems, &upload->engine->limits, &upload->terms,
                                      source->count)) {
         return BATCH_EINVALID;
     }

@@ -23,7 +23,7 @@ typedef struct batch_upload batch_upload_t;
  * *job is filled, strings in p. BATCH_EFORBIDDEN as in jobs.h.
  */
 apr_status_t batch_upload_request(batch_job_t *job, const batch_engine_t *engine,
-                                  const batch_actor_t *actor, const batch_plan_t *plan,
+                                  const batch_actor_t *actor, const batch_terms_t *terms,
                                   batch_error_t *err, apr_pool_t *p);
 
 /**

@@ -88,10 +88,10 @@ int batch_records_errors_csv(batch_exchange_t *x);
 
 int batch_resources_create(batch_exchange_t *x);
 int batch_resources_list(batch_exchange_t *x);
-struct batch_plan; /* engine/intake.h */
+struct batch_terms; /* engine/intake.h */
 
 /** Of a create without data: makes a batch that waits for its upload, and answers with its URL. */
-int batch_resources_request_upload(batch_exchange_t *x, const struct batch_plan *plan);
+int batch_resources_request_upload(batch_exchange_t *x, const struct batch_terms *terms);
 
 int batch_resources_get(batch_exchange_t *x);
 int batch_resources_cancel(batch_exchange_t *x);

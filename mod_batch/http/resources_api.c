@@ -19,9 +19,9 @@ struct create {
     batch_exchange_t *x;
     batch_resources_request_t request;
     apr_array_header_t *given; /* names of the members that came beside the body; NULL: not read */
-    batch_plan_t plan;
+    batch_terms_t terms;
     int field_count; /* of the fields of a form that are members in request */
-    int is_accepted; /* plan is sound */
+    int is_accepted; /* the terms are sound */
     int is_answered; /* the reply was made, with code for httpd */
     int code;
     batch_resources_body_t *body;
@@ -42,18 +42,18 @@ static void answer(struct create *create, int code)
 static int accept_request(struct create *create)
 {
     batch_exchange_t *x = create->x;
-    batch_plan_t *plan = &create->plan;
+    batch_terms_t *terms = &create->terms;
     int action;
     int code;
 
-    batch_resources_check(plan, &action, create->problems, x->service->engine, &create->request,
+    batch_resources_check(terms, &action, create->problems, x->service->engine, &create->request,
                           x->r->pool);
-    if (plan->resource && action >= 0 &&
-        !batch_config_allows(x->r, plan->resource, (batch_action_e)action)) {
+    if (terms->resource && action >= 0 &&
+        !batch_config_allows(x->r, terms->resource, (batch_action_e)action)) {
         answer(create,
                batch_reply_error(x, HTTP_FORBIDDEN, "you may not do that to this resource"));
-    } else if (plan->resource && action >= 0 &&
-               !batch_endpoint_in_service(x, plan->resource, (batch_action_e)action, &code)) {
+    } else if (terms->resource && action >= 0 &&
+               !batch_endpoint_in_service(x, terms->resource, (batch_action_e)action, &code)) {
         answer(create, code);
     } else if (create->problems->nelts) {
         answer(create, batch_reply_problems(x, create->problems));
@@ -140,7 +140,7 @@ static apr_status_t file_begins(void *baton, const batch_resource_t **resource,
     if (!accept_request(create)) {
         return ANSWERED;
     }
-    *resource = create->plan.resource;
+    *resource = create->terms.resource;
     return APR_SUCCESS;
 }
 
@@ -202,7 +202,7 @@ static int read_body(struct create *create)
         if (!accept_late_fields(create)) {
             return 0;
         }
-        create->plan.checksum = request.checksum;
+        create->terms.checksum = request.checksum;
         return 1;
     }
     create->request = request;
@@ -234,7 +234,7 @@ static int read_create(struct create *create)
             return 0;
         }
     }
-    rv = batch_resources_body_make(&create->body, &content, create->plan.resource,
+    rv = batch_resources_body_make(&create->body, &content, create->terms.resource,
                                    &x->service->engine->limits, create->problems, &create->err, p);
     if (rv != APR_SUCCESS) {
         answer(create, batch_reply_failure(x, rv, &create->err, create->problems));
@@ -262,10 +262,10 @@ int batch_resources_create(batch_exchange_t *x)
         return create.code;
     }
     if (!create.request.has_data) {
-        return batch_resources_request_upload(x, &create.plan);
+        return batch_resources_request_upload(x, &create.terms);
     }
-    rv = batch_intake(&job, errors, x->service->engine, &x->actor, &create.plan,
-                      batch_resources_body_source(create.body, create.plan.resource),
+    rv = batch_intake(&job, errors, x->service->engine, &x->actor, &create.terms,
+                      batch_resources_body_source(create.body, create.terms.resource),
                       create.problems, &create.err, p);
     x->leaves_line = rv == BATCH_EBUSY;
     if (rv != APR_SUCCESS) {

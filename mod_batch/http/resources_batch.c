@@ -70,13 +70,13 @@ static int sign_files(batch_exchange_t *x, batch_urls_t *urls, const batch_job_t
 }
 
 /* A batch without data: it is made, and waits for its upload. */
-int batch_resources_request_upload(batch_exchange_t *x, const batch_plan_t *plan)
+int batch_resources_request_upload(batch_exchange_t *x, const batch_terms_t *terms)
 {
     batch_urls_t urls = {NULL, NULL, NULL, NULL, NULL};
     batch_error_t err = {0};
     batch_job_t job;
     apr_status_t rv =
-        batch_upload_request(&job, x->service->engine, &x->actor, plan, &err, x->r->pool);
+        batch_upload_request(&job, x->service->engine, &x->actor, terms, &err, x->r->pool);
     int code;
 
     if (rv != APR_SUCCESS) {

@@ -38,7 +38,7 @@ static void make_resource(apr_pool_t *p)
 static const char *dropped(batch_duplicates_e handling, batch_action_e action,
                            const char *const texts[], apr_pool_t *p)
 {
-    batch_plan_t plan = {.resource = &resource, .action = action, .duplicate_handling = handling};
+    batch_terms_t terms = {.resource = &resource, .action = action, .duplicate_handling = handling};
     batch_duplicates_t *duplicates;
     char *result;
     int count = 0;
@@ -48,7 +48,7 @@ static const char *dropped(batch_duplicates_e handling, batch_action_e action,
         count++;
     }
     result = apr_pcalloc(p, (apr_size_t)count + 1);
-    if (batch_duplicates_make(&duplicates, &plan, count, p) != APR_SUCCESS) {
+    if (batch_duplicates_make(&duplicates, &terms, count, p) != APR_SUCCESS) {
         return "cannot be made";
     }
     for (i = 0; i < count; i++) {
@@ -121,13 +121,13 @@ static void test_content(apr_pool_t *p)
 static void test_properties(apr_pool_t *p)
 {
     static const batch_value_t city = {"city", "b", BATCH_KIND_STRING};
-    batch_plan_t plan = {.resource = &resource, .properties = &city, .property_count = 1};
+    batch_terms_t terms = {.resource = &resource, .properties = &city, .property_count = 1};
     batch_duplicates_t *duplicates = NULL;
     batch_source_item_t whole = item("name=a city=b", p);
     batch_source_item_t short_one = item("name=a", p);
     int is_dropped = 0;
 
-    ok(batch_duplicates_make(&duplicates, &plan, 2, p) == APR_SUCCESS &&
+    ok(batch_duplicates_make(&duplicates, &terms, 2, p) == APR_SUCCESS &&
            batch_duplicates_offer(duplicates, &is_dropped, &whole) == APR_SUCCESS && !is_dropped,
        "the first of two items is kept");
     ok(batch_duplicates_offer(duplicates, &is_dropped, &short_one) == APR_SUCCESS && is_dropped,

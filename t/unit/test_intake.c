@@ -39,7 +39,7 @@ static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *r
     struct source source = {{watched_item, rewind_items, NULL, count, NULL}, texts, 0, fails_at};
     batch_resources_request_t sent = *request;
     batch_error_t err = {0};
-    batch_plan_t plan;
+    batch_terms_t terms;
     apr_status_t rv;
     int action;
 
@@ -54,11 +54,11 @@ static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *r
     problems = batch_problems_make(p);
     sent.has_data = 1;
     sent.count = source.source.count;
-    batch_resources_check(&plan, &action, problems, &engine, &sent, p);
+    batch_resources_check(&terms, &action, problems, &engine, &sent, p);
     if (problems->nelts) {
         return BATCH_EINVALID;
     }
-    rv = batch_intake(job, errors, &engine, &alice, &plan, &source.source, problems, &err, p);
+    rv = batch_intake(job, errors, &engine, &alice, &terms, &source.source, problems, &err, p);
     if (rv != APR_SUCCESS && err.message) {
         printf("# %s\n", err.message);
     }

@@ -144,16 +144,16 @@ static const char *dropped(batch_key_type_e type, batch_duplicates_e handling,
 {
     batch_resource_t resource = {
         .name = "part", .key = "id", .match = apr_array_make(pool, 1, sizeof(const char *))};
-    batch_plan_t plan = {.resource = &resource,
-                         .key_type = type,
-                         .action = BATCH_ACTION_DELETE,
-                         .duplicate_handling = handling};
+    batch_terms_t terms = {.resource = &resource,
+                           .key_type = type,
+                           .action = BATCH_ACTION_DELETE,
+                           .duplicate_handling = handling};
     batch_duplicates_t *duplicates;
     char *result = apr_pcalloc(pool, (apr_size_t)(unsigned)count + 1);
     int i;
 
     resource.columns = apr_array_make(pool, 1, sizeof(batch_column_t));
-    if (batch_duplicates_make(&duplicates, &plan, count, pool) != APR_SUCCESS) {
+    if (batch_duplicates_make(&duplicates, &terms, count, pool) != APR_SUCCESS) {
         return "cannot be made";
     }
     for (i = 0; i < count; i++) {
@@ -161,7 +161,7 @@ static const char *dropped(batch_key_type_e type, batch_duplicates_e handling,
         batch_source_item_t source = {.value_count = 1, .values = &id};
         int is_dropped = 0;
 
-        batch_judge_spelling(&source, &plan, pool);
+        batch_judge_spelling(&source, &terms, pool);
         if (batch_duplicates_offer(duplicates, &is_dropped, &source) != APR_SUCCESS) {
             return "cannot be offered";
         }

@@ -50,14 +50,14 @@ static void take_in(batch_job_t *job, const char *action, int count, apr_pool_t 
                                       .has_data = 1,
                                       .count = count};
     batch_error_t err = {0};
-    batch_plan_t plan;
+    batch_terms_t terms;
     int unused;
 
     source.source.baton = &source;
     problems = batch_problems_make(p);
-    batch_resources_check(&plan, &unused, problems, &engine, &sent, p);
+    batch_resources_check(&terms, &unused, problems, &engine, &sent, p);
     is_number(batch_intake(job, apr_array_make(p, 4, sizeof(batch_item_error_t)), &engine, &alice,
-                           &plan, &source.source, problems, &err, p),
+                           &terms, &source.source, problems, &err, p),
               APR_SUCCESS, apr_psprintf(p, "a large %s by id is taken in", action));
 }
 

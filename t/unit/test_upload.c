@@ -11,13 +11,13 @@ static apr_status_t ask(batch_job_t *job, const char *action, apr_pool_t *p)
 {
     batch_resources_request_t request = {
         .action = action, .resource = "named", .save_upload = 1, .atomic = 1};
-    batch_plan_t plan;
+    batch_terms_t terms;
     int known;
 
     problems = batch_problems_make(p);
-    batch_resources_check(&plan, &known, problems, &engine, &request, p);
+    batch_resources_check(&terms, &known, problems, &engine, &request, p);
     return problems->nelts ? BATCH_EINVALID
-                           : batch_upload_request(job, &engine, &alice, &plan, &err, p);
+                           : batch_upload_request(job, &engine, &alice, &terms, &err, p);
 }
 
 static apr_status_t begin(batch_upload_t **upload, batch_job_t *job, const batch_actor_t *actor,
