@@ -13,15 +13,16 @@
 /* Rows that one look or one step of a walk asks for. */
 #define LOOKED_AT 500
 
-/* Bytes of a UUID as text. */
-#define UUID_BYTES 36
-
 /* Bytes of the keys that counting remembers. */
 #define REMEMBERED_BYTES (2 * 1024 * 1024)
 
 /* Different things that a digest can be of. */
-#define OF_KEY  'k'
-#define OF_UUID 'u' /* in any spelling of its letters */
+#define OF_KEY     'k'
+#define OF_UUID    'u' /* as it is spelt, of a key that is spelt otherwise */
+#define OF_INTEGER 'i' /* the same */
+
+/* Digits that a key of 64 bits has at most, with its sign. */
+#define INTEGER_BYTES 20
 
 struct batch_cleanup {
     unsigned magic;
@@ -30,7 +31,8 @@ struct batch_cleanup {
     const batch_application_t *application;
     apr_pool_t *p;
     batch_digest_set_t *kept;
-    int keeps_uuids;       /* some of them by OF_UUID */
+    int keeps_uuids;       /* some of them by OF_UUID, … */
+    int keeps_integers;    /* … or by OF_INTEGER */
     int unsure;            /* a row is kept that nobody knows */
     apr_byte_t *told;      /* a bit for each ordinal: its row was kept; NULL: none was */
     apr_pool_t *walk_pool; /* of counted */
@@ -73,16 +75,29 @@ apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *jo
 /* ---- What is kept -------------------------------------------------------------------------------
  */
 
-/* The digest of a UUID, which is the same in capitals. */
-static batch_digest_t uuid_digest(const batch_cleanup_t *cleanup, const char *key)
+/*
+ * The spelling of the whole number that key says in some way, as " 007" or "+7"; its length, 0 if
+ * it says none of 64 bits.
+ */
+static apr_size_t spell_integer(char spelling[INTEGER_BYTES], const char *key)
 {
-    char folded[UUID_BYTES];
-    int i;
+    const char *at = key + strspn(key, " \t\r\n");
+    apr_size_t length, sign;
 
-    for (i = 0; i < UUID_BYTES; i++) {
-        folded[i] = (char)apr_tolower(key[i]);
+    sign = *at == '-';
+    at += *at == '-' || *at == '+';
+    length = strspn(at, "0123456789");
+    if (!length || at[length + strspn(at + length, " \t\r\n")]) {
+        return 0;
     }
-    return batch_digest_make(cleanup->kept, OF_UUID, folded, UUID_BYTES);
+    for (; length > 1 && *at == '0'; at++, length--) {
+    }
+    if (length + sign > INTEGER_BYTES) {
+        return 0;
+    }
+    spelling[0] = '-';
+    memcpy(spelling + sign, at, length);
+    return length + sign;
 }
 
 static apr_status_t keep_digest(batch_cleanup_t *cleanup, batch_digest_t digest)
@@ -92,36 +107,58 @@ static apr_status_t keep_digest(batch_cleanup_t *cleanup, batch_digest_t digest)
                : batch_digest_set_put(cleanup->kept, digest, 1);
 }
 
+/*
+ * A key that says what a row's key may say in another way. It was judged by the type that the
+ * column had then, or as a text; which one it has now the walk will tell.
+ */
+static apr_status_t keep_spelt(batch_cleanup_t *cleanup, const char *key, apr_size_t key_length)
+{
+    char integer[INTEGER_BYTES];
+    char uuid[BATCH_UUID_SIZE];
+    apr_size_t length = spell_integer(integer, key);
+
+    if (length) {
+        if (length == key_length && !memcmp(integer, key, length)) {
+            return APR_SUCCESS;
+        }
+        cleanup->keeps_integers = 1;
+        return keep_digest(cleanup, batch_digest_make(cleanup->kept, OF_INTEGER, integer, length));
+    }
+    if (batch_uuid_spell(uuid, key) && strcmp(uuid, key) != 0) {
+        cleanup->keeps_uuids = 1;
+        return keep_digest(cleanup,
+                           batch_digest_make(cleanup->kept, OF_UUID, uuid, BATCH_UUID_SIZE - 1));
+    }
+    return APR_SUCCESS;
+}
+
 apr_status_t batch_cleanup_keep_key(void *baton, const char *key)
 {
     batch_cleanup_t *cleanup = BATCH_CAST(batch_cleanup_t, baton, CLEANUP_MAGIC);
+    apr_size_t length;
+    apr_status_t rv;
 
     if (!key) {
         cleanup->unsure = 1;
         return APR_SUCCESS;
     }
-    return keep_digest(cleanup, batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key)));
+    length = strlen(key);
+    rv = keep_digest(cleanup, batch_digest_make(cleanup->kept, OF_KEY, key, length));
+    return rv == APR_SUCCESS ? keep_spelt(cleanup, key, length) : rv;
 }
 
 /*
- * Keeps the row whose key an item that is not applied may have meant by an id that no row has: it
- * is in capitals, or has blanks or braces around it.
+ * Keeps the row whose key an item that is not applied may have meant by an id that no row has,
+ * which has blanks or braces around it.
  */
 static apr_status_t keep_meant(batch_cleanup_t *cleanup, const char *id, apr_pool_t *ptemp)
 {
     apr_size_t length;
-    apr_status_t rv;
 
     id += strspn(id, " \t\r\n{");
     for (length = strlen(id); length && strchr(" \t\r\n}", id[length - 1]); length--) {
     }
-    id = apr_pstrmemdup(ptemp, id, length);
-    rv = batch_cleanup_keep_key(cleanup, id);
-    if (rv != APR_SUCCESS || !batch_uuid_is_valid(id)) {
-        return rv;
-    }
-    cleanup->keeps_uuids = 1;
-    return keep_digest(cleanup, uuid_digest(cleanup, id));
+    return batch_cleanup_keep_key(cleanup, apr_pstrmemdup(ptemp, id, length));
 }
 
 /* 1 if the row of that item is kept: by a key that was stored when the item was applied. */
@@ -158,15 +195,26 @@ const char *batch_cleanup_obstacle(const batch_cleanup_t *cleanup)
                            : NULL;
 }
 
-static int is_kept(const batch_cleanup_t *cleanup, const char *key)
+/* 1 if the row with that key, which is of that type, is to stay. */
+static int is_kept(const batch_cleanup_t *cleanup, const char *key, batch_key_type_e type)
 {
-    batch_digest_t digest = batch_digest_make(cleanup->kept, OF_KEY, key, strlen(key));
+    batch_digest_set_t *kept = cleanup->kept;
+    apr_size_t length = strlen(key);
+    char uuid[BATCH_UUID_SIZE];
 
-    if (batch_digest_set_find(cleanup->kept, digest)) {
+    if (batch_digest_set_find(kept, batch_digest_make(kept, OF_KEY, key, length)) ||
+        (cleanup->keeps_integers && type == BATCH_KEY_INTEGER &&
+         batch_digest_set_find(kept, batch_digest_make(kept, OF_INTEGER, key, length)))) {
         return 1;
     }
-    return cleanup->keeps_uuids && batch_uuid_is_valid(key) &&
-           batch_digest_set_find(cleanup->kept, uuid_digest(cleanup, key));
+    if (!batch_uuid_spell(uuid, key)) {
+        return 0;
+    }
+    length = BATCH_UUID_SIZE - 1;
+    return (strcmp(uuid, key) != 0 &&
+            batch_digest_set_find(kept, batch_digest_make(kept, OF_KEY, uuid, length))) ||
+           (cleanup->keeps_uuids &&
+            batch_digest_set_find(kept, batch_digest_make(kept, OF_UUID, uuid, length)));
 }
 
 /*
@@ -308,6 +356,7 @@ apr_status_t batch_cleanup_keep_known(int *done, batch_cleanup_t *cleanup,
 
 struct count {
     const batch_cleanup_t *cleanup;
+    const batch_key_walk_t *walk;
     apr_array_header_t *found; /* of const char * */
 };
 
@@ -315,7 +364,7 @@ static apr_status_t count_key(void *baton, const char *key)
 {
     struct count *count = baton;
 
-    if (!is_kept(count->cleanup, key)) {
+    if (!is_kept(count->cleanup, key, count->walk->type)) {
         APR_ARRAY_PUSH(count->found, const char *) = apr_pstrdup(count->found->pool, key);
     }
     return APR_SUCCESS;
@@ -354,12 +403,17 @@ static void remember(batch_cleanup_t *cleanup, const apr_array_header_t *found)
 apr_status_t batch_cleanup_count(batch_tx_t *tx, int *more, apr_int64_t *total,
                                  batch_cleanup_t *cleanup, apr_pool_t *ptemp)
 {
-    struct count count = {cleanup, apr_array_make(ptemp, 64, sizeof(const char *))};
-    batch_key_walk_t walk = {
-        &cleanup->application->scope, cleanup->counted, LOOKED_AT, count_key, &count, ptemp};
-    apr_status_t rv = batch_tx_keys_walk(tx, &walk);
+    batch_key_walk_t walk = {.scope = &cleanup->application->scope,
+                             .after = cleanup->counted,
+                             .limit = LOOKED_AT,
+                             .fn = count_key,
+                             .p = ptemp};
+    struct count count = {cleanup, &walk, apr_array_make(ptemp, 64, sizeof(const char *))};
     const char *after;
+    apr_status_t rv;
 
+    walk.baton = &count;
+    rv = batch_tx_keys_walk(tx, &walk);
     if (rv == APR_SUCCESS) {
         *total += count.found->nelts;
         remember(cleanup, count.found);
@@ -374,6 +428,7 @@ apr_status_t batch_cleanup_count(batch_tx_t *tx, int *more, apr_int64_t *total,
 /* The rows to be removed in one step of the walk. */
 struct gathering {
     const batch_cleanup_t *cleanup;
+    batch_key_walk_t walk;
     batch_item_t *items;
     int count;
     apr_pool_t *p;
@@ -393,7 +448,7 @@ static apr_status_t gather_key(void *baton, const char *key)
 {
     struct gathering *gathering = baton;
 
-    if (!is_kept(gathering->cleanup, key)) {
+    if (!is_kept(gathering->cleanup, key, gathering->walk.type)) {
         add_row(gathering, apr_pstrdup(gathering->p, key));
     }
     return APR_SUCCESS;
@@ -503,6 +558,7 @@ static apr_status_t remove_round(void *baton, int *done, batch_row_outcome_t *ou
     batch_rows_t rows = {.scope = round->scope,
                          .items = items,
                          .count = count,
+                         .walked = 1,
                          .deadline = round->deadline,
                          .outcomes = outcomes,
                          .p = ptemp};
@@ -545,20 +601,20 @@ static apr_status_t remove_piece(batch_tx_t *tx, int *more, int *tried, batch_cl
                                  const batch_removal_t *removal, struct gathering *gathering)
 {
     batch_job_t *job = removal->job;
-    batch_key_walk_t walk = {&cleanup->application->scope,
-                             job->cleanup_key,
-                             LOOKED_AT,
-                             gather_key,
-                             gathering,
-                             gathering->p};
     const char *after = job->cleanup_key;
     apr_status_t rv = APR_SUCCESS;
     int done;
 
     gathering->count = 0;
+    gathering->walk = (batch_key_walk_t){.scope = &cleanup->application->scope,
+                                         .after = job->cleanup_key,
+                                         .limit = LOOKED_AT,
+                                         .fn = gather_key,
+                                         .baton = gathering,
+                                         .p = gathering->p};
     if (!gather_remembered(gathering, &after, cleanup, job)) {
-        rv = batch_tx_keys_walk(tx, &walk);
-        after = walk.after;
+        rv = batch_tx_keys_walk(tx, &gathering->walk);
+        after = gathering->walk.after;
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -585,7 +641,7 @@ static apr_status_t remove_piece(batch_tx_t *tx, int *more, int *tried, batch_cl
 apr_status_t batch_cleanup_remove(batch_tx_t *tx, int *more, int *tried, batch_cleanup_t *cleanup,
                                   const batch_removal_t *removal, apr_pool_t *ptemp)
 {
-    struct gathering gathering = {cleanup, NULL, 0, NULL};
+    struct gathering gathering = {.cleanup = cleanup};
     apr_status_t rv = apr_pool_create(&gathering.p, ptemp);
 
     *more = 1;

@@ -16,13 +16,16 @@ batch_key_type_e batch_engine_key_type(const batch_engine_t *engine,
                                        const batch_resource_t *resource)
 {
     const batch_column_t *column = batch_resource_column(resource, resource->key);
+    batch_key_type_e found =
+        engine->fitness ? batch_fitness_key_type(engine->fitness, resource) : BATCH_KEY_TEXT;
 
-    if (!column) {
-        return engine->fitness ? batch_fitness_key_type(engine->fitness, resource) : BATCH_KEY_TEXT;
+    if (!column || found == BATCH_KEY_INTEGER || found == BATCH_KEY_UUID) {
+        return found;
     }
     switch (column->type) {
     case BATCH_TYPE_INTEGER:
-        return BATCH_KEY_INTEGER;
+        /* To a column of texts "007" and "7" are two. */
+        return engine->fitness && found == BATCH_KEY_TEXT ? BATCH_KEY_TEXT : BATCH_KEY_INTEGER;
     case BATCH_TYPE_UUID:
         return BATCH_KEY_UUID;
     case BATCH_TYPE_TEXT:

@@ -47,7 +47,12 @@ static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct walk *walk = baton;
     apr_time_t end = apr_time_now() + STEP_TIME;
-    batch_key_walk_t step = {walk->scope, walk->after, STEP_KEYS, add_key, walk, ptemp};
+    batch_key_walk_t step = {.scope = walk->scope,
+                             .after = walk->after,
+                             .limit = STEP_KEYS,
+                             .fn = add_key,
+                             .baton = walk,
+                             .p = ptemp};
     int quick = 0;
     apr_status_t rv = batch_tx_keys_quick(tx, &quick, walk->scope);
 

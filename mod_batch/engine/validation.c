@@ -132,6 +132,8 @@ static int settle_date(batch_fault_t *fault, batch_value_t *value, const batch_c
     return !wrong || refuse(fault, "malformed", wrong);
 }
 
+static const char not_uuid[] = "must be a UUID as 6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+
 static int settle_uuid(batch_fault_t *fault, batch_value_t *value, const batch_column_t *column,
                        apr_pool_t *p)
 {
@@ -140,7 +142,7 @@ static int settle_uuid(batch_fault_t *fault, batch_value_t *value, const batch_c
         return refuse(fault, "wrong_type", "must be a string with a UUID");
     }
     return batch_uuid_settle(&value->value, value->value, p) ||
-           refuse(fault, "malformed", "must be a UUID as 6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+           refuse(fault, "malformed", not_uuid);
 }
 
 /* A decimal that has more digits than its column. */
@@ -321,19 +323,13 @@ static const char *spell_integer(const char *text, apr_pool_t *p)
 
 const char *batch_key_spell(const char *text, batch_key_type_e type, apr_pool_t *p)
 {
-    unsigned char bytes[BATCH_UUID_BYTES];
-    char *spelling;
+    const char *spelling;
 
     switch (type) {
     case BATCH_KEY_INTEGER:
         return spell_integer(text, p);
     case BATCH_KEY_UUID:
-        if (!batch_uuid_read(bytes, text)) {
-            return text;
-        }
-        spelling = apr_palloc(p, BATCH_UUID_SIZE);
-        batch_uuid_write(spelling, bytes);
-        return spelling;
+        return batch_uuid_settle(&spelling, text, p) ? spelling : NULL;
     case BATCH_KEY_TEXT:
     case BATCH_KEY_OTHER:
         break;
@@ -362,7 +358,9 @@ int batch_key_settle(batch_fault_t *fault, batch_value_t *value, batch_key_type_
     spelling = batch_key_spell(value->value, type, p);
     if (!spelling) {
         return refuse(fault, "malformed",
-                      "must be a whole number: digits, with a minus sign in front or none");
+                      type == BATCH_KEY_UUID
+                          ? not_uuid
+                          : "must be a whole number: digits, with a minus sign in front or none");
     }
     if (strlen(spelling) > BATCH_KEY_BYTES) {
         return refuse(fault, "too_long",

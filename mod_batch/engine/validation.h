@@ -34,14 +34,13 @@ int batch_value_settle(batch_fault_t *fault, batch_value_t *value, const batch_c
 /**
  * The same for a key that is not null: a string, or a whole number, which becomes one. One of
  * integers is a minus sign or none, and digits, whose one spelling has no zeros in front; it may be
- * beyond 64 bits, which no row is. Of UUIDs: a UUID in lower case; what is none of these stays as
- * it is, and names no row.
+ * beyond 64 bits, which no row is. One of UUIDs is a UUID in any form that batch_uuid_settle takes.
  */
 int batch_key_settle(batch_fault_t *fault, batch_value_t *value, batch_key_type_e type,
                      apr_pool_t *p);
 
 /**
- * The one spelling of a key of that type, in p or within text; NULL if text is none of integers.
+ * The one spelling of a key of that type, in p or within text; NULL if text is no such key.
  */
 const char *batch_key_spell(const char *text, batch_key_type_e type, apr_pool_t *p);
 

@@ -553,6 +553,7 @@ typedef struct batch_rows {
     const batch_row_scope_t *scope;
     const batch_item_t *items;
     int count;                     /* of them, and of elements of outcomes, or of looks */
+    int walked;                    /* their keys were told by a walk, not by a client */
     const batch_value_t *values;   /* what an update sets in each of the rows */
     int value_count;               /* … */
     apr_time_t deadline;           /* apr_time_now's clock; APR_INT64_MAX = none. Not of a look */
@@ -624,6 +625,7 @@ typedef struct batch_key_walk {
     batch_key_fn *fn;
     void *baton;
     apr_pool_t *p;
+    batch_key_type_e type; /* of the key, as the table is now: is set before fn is called */
 } batch_key_walk_t;
 
 /** Calls fn for each row of the next piece, however many rows of others lie between them. */

@@ -11,8 +11,8 @@
 #define POINT_MOST  21
 #define POINT_LEAST (-5)
 
-/* An exponent past these is past what any number here can hold. */
-#define EXPONENT_MOST 1000000
+/* An exponent past these is past what any text here can make up for by zeros. */
+#define EXPONENT_MOST APR_INT64_C(1000000000000)
 
 /* Digits that 64 bits can hold at most. */
 #define INTEGER_DIGITS 19

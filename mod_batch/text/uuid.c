@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <apr_general.h>
+#include <apr_strings.h>
 
 #include "text/hex.h"
 
@@ -40,30 +41,34 @@ int batch_uuid_is_valid(const char *text)
     return batch_uuid_read(bytes, text);
 }
 
-int batch_uuid_settle(const char **spelling, const char *text, apr_pool_t *p)
+int batch_uuid_spell(char spelling[BATCH_UUID_SIZE], const char *text)
 {
     unsigned char bytes[BATCH_UUID_BYTES];
-    char *settled = apr_palloc(p, BATCH_UUID_SIZE);
     const char *at = text + (*text == '{');
 
     for (int i = 0; i < BATCH_UUID_BYTES; i++, at += 2) {
-        int high, low;
-
         at += i && i % 2 == 0 && *at == '-';
-        high = batch_hex_value(at[0]);
-        low = high < 0 ? -1 : batch_hex_value(at[1]);
-        if (low < 0) {
+        if (!batch_hex_byte(&bytes[i], at)) {
             return 0;
         }
-        bytes[i] = (unsigned char)(high << 4 | low);
     }
     at += *text == '{' && *at == '}';
     if (*at || (*text == '{' && at[-1] != '}')) {
         return 0;
     }
-    batch_uuid_write(settled, bytes);
-    settled[BATCH_UUID_SIZE - 1] = '\0';
-    *spelling = strcmp(settled, text) != 0 ? settled : text;
+    batch_uuid_write(spelling, bytes);
+    spelling[BATCH_UUID_SIZE - 1] = '\0';
+    return 1;
+}
+
+int batch_uuid_settle(const char **spelling, const char *text, apr_pool_t *p)
+{
+    char settled[BATCH_UUID_SIZE];
+
+    if (!batch_uuid_spell(settled, text)) {
+        return 0;
+    }
+    *spelling = strcmp(settled, text) != 0 ? apr_pstrdup(p, settled) : text;
     return 1;
 }
 

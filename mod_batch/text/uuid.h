@@ -24,6 +24,9 @@ void batch_uuid_write(char text[BATCH_UUID_SIZE], const unsigned char bytes[BATC
  */
 int batch_uuid_settle(const char **spelling, const char *text, apr_pool_t *p);
 
+/** The same into spelling. */
+int batch_uuid_spell(char spelling[BATCH_UUID_SIZE], const char *text);
+
 /** Reads a UUID. 0: text, which may be NULL, is none. */
 int batch_uuid_read(unsigned char bytes[BATCH_UUID_BYTES], const char *text);
 

@@ -59,7 +59,11 @@ static void test_spelling(void)
     is_string(key(BATCH_KEY_UUID, BATCH_KIND_STRING, upper), lower, "a UUID in capitals");
     is_string(key(BATCH_KEY_UUID, BATCH_KIND_STRING, lower), lower, "and in small letters");
     is_string(key(BATCH_KEY_TEXT, BATCH_KIND_STRING, upper), upper, "as a text it stays");
-    is_string(key(BATCH_KEY_UUID, BATCH_KIND_STRING, "Coffee"), "Coffee", "as does no UUID");
+    is_string(key(BATCH_KEY_UUID, BATCH_KIND_STRING, "Coffee"), "malformed", "no UUID");
+    is_string(key(BATCH_KEY_UUID, BATCH_KIND_STRING, "6BA7B8109DAD11D180B400C04FD430C8"),
+              "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "one without hyphens");
+    is_string(key(BATCH_KEY_UUID, BATCH_KIND_STRING, "6ba7b810-9dad-11d1-80b4-00c04fd430c"),
+              "malformed", "one that lacks a digit");
 }
 
 /* ---- Types -------------------------------------------------------------------------------------

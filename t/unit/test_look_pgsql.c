@@ -157,7 +157,12 @@ static apr_status_t walk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_row_scope_t scope = {&resource, "7", NULL, NULL, 0};
     walk_t *walk = baton;
-    batch_key_walk_t step = {&scope, walk->after, walk->limit, note_key, walk, pool};
+    batch_key_walk_t step = {.scope = &scope,
+                             .after = walk->after,
+                             .limit = walk->limit,
+                             .fn = note_key,
+                             .baton = walk,
+                             .p = pool};
     apr_status_t rv;
 
     (void)ptemp;

@@ -124,6 +124,7 @@ apr_status_t batch_pgsql_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk)
     if (failure != BATCH_FAILURE_NONE) {
         rv = batch_tx_fail(tx, failure, "walking over rows");
     } else if (result) {
+        walk->type = run.key->kind == BATCH_PGSQL_INTEGER ? BATCH_KEY_INTEGER : BATCH_KEY_TEXT;
         /* fn may use the connection */
         rv = hand_out(walk, batch_pgsql_keep(run.connection, ptemp), rows);
     } else {

@@ -63,6 +63,7 @@ apr_status_t batch_sqlite3_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk)
     if (failure != BATCH_FAILURE_NONE) {
         rv = batch_tx_fail(tx, failure, "walking over rows");
     }
+    walk->type = failure == BATCH_FAILURE_NONE ? run.target->table.key_type : BATCH_KEY_TEXT;
     /* Only now: fn may use the connection. */
     for (i = 0; rv == APR_SUCCESS && i < keys->nelts; i++) {
         rv = walk->fn(walk->baton, APR_ARRAY_IDX(keys, i, const char *));

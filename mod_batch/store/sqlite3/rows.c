@@ -26,6 +26,7 @@ static batch_failure_e delete_item(batch_sqlite3_run_t *run, const batch_rows_t 
 {
     const batch_item_t one = {.kind = BATCH_ITEM_KEY, .key = rows->items[i].key};
 
+    run->is_walked = rows->walked;
     return touch(run, &one, &rows->outcomes[i], BATCH_GROUP_DELETE);
 }
 

@@ -118,8 +118,9 @@ int batch_sqlite3_bind_text(sqlite3_stmt *statement, int parameter, const char *
 
 /*
  * Binds a key. Where keys are integers SQLite would take a text for one that says something else,
- * as " 7" or "7.0": it finds no row as bytes, which are no number whatever they say. A new row gets
- * what was sent.
+ * as " 7" or "7.0": it finds no row as bytes, which are no number whatever they say. But for those
+ * that SQLite writes itself: a column of integers may hold 1e+20, and texts that are no numbers. A
+ * new row gets what was sent.
  */
 static int bind_key(const batch_sqlite3_run_t *run, sqlite3_stmt *statement, int parameter,
                     int is_new)
@@ -131,8 +132,11 @@ static int bind_key(const batch_sqlite3_run_t *run, sqlite3_stmt *statement, int
     if (!key || is_new || run->target->table.key_type != BATCH_KEY_INTEGER) {
         return batch_sqlite3_bind_text(statement, parameter, key);
     }
-    return *digits >= '0' && *digits <= '9' && batch_number_whole(&number, key)
-               ? sqlite3_bind_int64(statement, parameter, number)
+    if (*digits >= '0' && *digits <= '9' && batch_number_whole(&number, key)) {
+        return sqlite3_bind_int64(statement, parameter, number);
+    }
+    return key[strspn(key, " \t\n\v\f\r+-.0123456789eE")] || run->is_walked
+               ? batch_sqlite3_bind_text(statement, parameter, key)
                : sqlite3_bind_blob(statement, parameter, key, (int)strlen(key), SQLITE_STATIC);
 }
 

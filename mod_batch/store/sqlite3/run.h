@@ -15,7 +15,8 @@ typedef struct batch_sqlite3_run {
     batch_row_plan_t plan;
     const batch_sqlite3_target_t *target;
     apr_uint64_t call;
-    int tells; /* it says which rows it has touched */
+    int tells;     /* it says which rows it has touched */
+    int is_walked; /* batch_rows_t.walked */
     apr_pool_t *p;
     /* Of the row that the item at hand has touched, where a statement has told: */
     int told;
