@@ -166,13 +166,13 @@ struct batch_schema_step {
  */
 #define BATCH_STEPS_3                                                                              \
     BATCH_STEP_RENAME("batch_jobs", "cursor", "position"),                                         \
-        BATCH_STEP_RENAME("batch_kept", "keys", "row_keys"),                                       \
         BATCH_STEP_RENAME("batch_jobs", "settings", "shared_values"),                              \
         BATCH_STEP("UPDATE batch_jobs SET api = 'resources', status = 'receiving'"                 \
                    " WHERE api = 'none'"),                                                         \
         BATCH_STEP("DROP INDEX IF EXISTS batch_jobs_receiving"),                                   \
         BATCH_STEP("DROP INDEX IF EXISTS batch_jobs_turn"),                                        \
         BATCH_STEP("DROP INDEX IF EXISTS batch_jobs_by_created_at")
+#define BATCH_STEPS_3_KEPT BATCH_STEP_RENAME("batch_kept", "keys", "row_keys")
 
 /* ---- Indexes ------------------------------------------------------------------------------------
  */

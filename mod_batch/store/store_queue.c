@@ -80,8 +80,9 @@ static apr_status_t look_at(batch_tx_t *tx, batch_job_t *job, const batch_holdin
         return BATCH_ENOTFOUND;
     }
     rv = batch_tx_job_lock(tx, job, candidate->seq, p);
-    /* Another epoch: somebody has claimed it since we saw that it was free. */
-    if (rv == APR_SUCCESS && job->epoch != candidate->epoch) {
+    /* Since we saw that it was free somebody has claimed it (another epoch), or ended it. */
+    if (rv == APR_SUCCESS &&
+        (job->epoch != candidate->epoch || batch_status_is_final(job->status))) {
         rv = BATCH_ENOTFOUND;
     }
     return rv == APR_SUCCESS && job->status == BATCH_STATUS_QUEUED ? take_turn(tx, job, claim) : rv;

@@ -237,7 +237,7 @@ static batch_failure_e look(look_run_t *run)
     if (failure == BATCH_FAILURE_NONE && !is_sure(run) && batch_pgsql_run_is_old(&run->run)) {
         failure = batch_pgsql_run_read(&run->run, 1);
     }
-    if (!batch_pgsql_run_is_possible(&run->run)) {
+    if (failure != BATCH_FAILURE_NONE || !batch_pgsql_run_is_possible(&run->run)) {
         return failure;
     }
     for (by_match = 0; failure == BATCH_FAILURE_NONE && by_match < 2; by_match++) {

@@ -146,6 +146,7 @@ batch_failure_e batch_pgsql_table(batch_connection_t *connection, batch_pgsql_ta
     if (known) {
         apr_hash_set(state->tables, name, APR_HASH_KEY_STRING, NULL);
         apr_pool_destroy(known->p);
+        *table = NULL;
     }
     if (apr_pool_create(&p, connection->p) != APR_SUCCESS) {
         return BATCH_FAILURE_LOST;
@@ -200,7 +201,10 @@ static int scale_of(const char *declared)
 {
     const char *comma = strchr(declared, ',');
 
-    return !strchr(declared, '(') ? BATCH_DIGITS_ALL : comma ? atoi(comma + 1) : 0;
+    if (!strchr(declared, '(')) {
+        return BATCH_DIGITS_ALL;
+    }
+    return comma ? (int)strtol(comma + 1, NULL, 10) : 0;
 }
 
 void batch_pgsql_column_facts(batch_column_facts_t *facts, const batch_pgsql_column_t *column,
@@ -215,7 +219,7 @@ void batch_pgsql_column_facts(batch_column_facts_t *facts, const batch_pgsql_col
                         (is_text && (!column->most || column->most >= BATCH_UUID_SIZE - 1));
     switch (column->type) {
     case TYPE_NUMERIC:
-        facts->places = scale_of(column->declared);
+        facts->places = scale_of(facts->type);
         if (facts->places < 0) { /* before the point */
             facts->digits = 0;
         }

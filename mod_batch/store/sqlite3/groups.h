@@ -67,8 +67,8 @@ typedef struct batch_sqlite3_group {
     const batch_sqlite3_target_t *target; /* NULL: an empty place */
     batch_group_kind_e kind;
     int tells; /* UPDATE and INSERT return the row's key, and its rowid where there is one */
-    apr_uint64_t columns[BATCH_SQLITE3_COLUMNS / 64]; /* bit i: column i */
-    apr_uint64_t used;                                /* when */
+    apr_uint64_t columns[BATCH_SQLITE3_COLUMNS / 64 + 1]; /* bit i: column i */
+    apr_uint64_t used;                                    /* when */
     sqlite3_stmt *statements[BATCH_GROUP_STATEMENTS];
     apr_uint64_t bound[BATCH_GROUP_STATEMENTS]; /* the call whose constants it has */
 } batch_sqlite3_group_t;

@@ -29,7 +29,7 @@ const batch_schema_step_t batch_sqlite3_schema[] = {
     BATCH_STEP("DROP TRIGGER IF EXISTS batch_jobs_added"),
     BATCH_STEP("DROP TRIGGER IF EXISTS batch_jobs_removed"),
     BATCH_STEP("DROP TRIGGER IF EXISTS batch_jobs_received"), BATCH_STEPS_2, BATCH_STEPS_3,
-    BATCH_STEPS_INDEXES, BATCH_STEP(BATCH_INDEX_OF_RECORDS(updated_at)),
+    BATCH_STEPS_3_KEPT, BATCH_STEPS_INDEXES, BATCH_STEP(BATCH_INDEX_OF_RECORDS(updated_at)),
     BATCH_STEP("CREATE TRIGGER batch_jobs_added AFTER INSERT ON batch_jobs"
                " WHEN new.status <> 'receiving' BEGIN" COUNT_ADDED " END"),
     BATCH_STEP("CREATE TRIGGER batch_jobs_removed AFTER DELETE ON batch_jobs"
