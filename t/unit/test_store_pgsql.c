@@ -187,6 +187,13 @@ static void test_versions(void)
                      "'l')"),
               number("SELECT count(*) FROM pg_settings WHERE name = 'default_toast_compression'"),
               "items are compressed by what is fast, where the server has it");
+    is_string(native(path, "SELECT attstorage FROM pg_attribute WHERE attrelid = "
+                           "'batch_items'::regclass AND attname = 'data'"),
+              number("SELECT count(*) FROM pg_settings WHERE name = 'default_toast_compression' "
+                     "AND 'lz4' = ANY (enumvals)")
+                  ? "x"
+                  : "e",
+              "and by nothing else");
     native(path, "UPDATE batch_schema SET version = 99");
     is_number(put_one(), BATCH_EUNAVAILABLE, "newer ones are not written to");
     ok(says("MB0102", "newer"), "which is said");
