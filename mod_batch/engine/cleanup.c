@@ -7,8 +7,10 @@
 
 #include "engine/digest_set.h"
 #include "store/kept.h"
-#include "text/uuid.h"
+#include "engine/validation.h"
 #include "text/check.h"
+#include "text/numbers.h"
+#include "text/uuid.h"
 
 /* Rows that one look or one step of a walk asks for. */
 #define LOOKED_AT 500
@@ -21,8 +23,7 @@
 #define OF_UUID    'u' /* as it is spelt, of a key that is spelt otherwise */
 #define OF_INTEGER 'i' /* the same */
 
-/* Digits that a key of 64 bits has at most, with its sign. */
-#define INTEGER_BYTES 20
+#define BLANKS     " \t\r\n"
 
 struct batch_cleanup {
     unsigned magic;
@@ -75,31 +76,6 @@ apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *jo
 /* ---- What is kept -------------------------------------------------------------------------------
  */
 
-/*
- * The spelling of the whole number that key says in some way, as " 007" or "+7"; its length, 0 if
- * it says none of 64 bits.
- */
-static apr_size_t spell_integer(char spelling[INTEGER_BYTES], const char *key)
-{
-    const char *at = key + strspn(key, " \t\r\n");
-    apr_size_t length, sign;
-
-    sign = *at == '-';
-    at += *at == '-' || *at == '+';
-    length = strspn(at, "0123456789");
-    if (!length || at[length + strspn(at + length, " \t\r\n")]) {
-        return 0;
-    }
-    for (; length > 1 && *at == '0'; at++, length--) {
-    }
-    if (length + sign > INTEGER_BYTES) {
-        return 0;
-    }
-    spelling[0] = '-';
-    memcpy(spelling + sign, at, length);
-    return length + sign;
-}
-
 static apr_status_t keep_digest(batch_cleanup_t *cleanup, batch_digest_t digest)
 {
     return batch_digest_set_find(cleanup->kept, digest)
@@ -108,23 +84,40 @@ static apr_status_t keep_digest(batch_cleanup_t *cleanup, batch_digest_t digest)
 }
 
 /*
- * A key that says what a row's key may say in another way. It was judged by the type that the
- * column had then, or as a text; which one it has now the walk will tell.
+ * A key that says what a row's key may say in another way, as " 007", "+7", or a UUID in capitals.
+ * It was judged by the type that the column had then, or as a text; which one it has now the walk
+ * will tell.
  */
-static apr_status_t keep_spelt(batch_cleanup_t *cleanup, const char *key, apr_size_t key_length)
+static apr_status_t keep_spelt(batch_cleanup_t *cleanup, const char *key, apr_size_t length)
 {
-    char integer[INTEGER_BYTES];
+    char text[BATCH_KEY_BYTES + 2]; /* with the sign of the number */
     char uuid[BATCH_UUID_SIZE];
-    apr_size_t length = spell_integer(integer, key);
+    const char *digits;
+    int is_negative;
 
-    if (length) {
-        if (length == key_length && !memcmp(integer, key, length)) {
+    for (; length && strchr(BLANKS, *key); key++, length--) {
+    }
+    for (; length && strchr(BLANKS, key[length - 1]); length--) {
+    }
+    if (length > BATCH_KEY_BYTES) {
+        return APR_SUCCESS; /* no row's */
+    }
+    memcpy(text, key, length);
+    text[length] = '\0';
+    if (batch_number_whole_digits(&digits, &is_negative, text + (*text == '+'))) {
+        char *spelling = text + (digits - text) - is_negative;
+
+        if (is_negative) {
+            *spelling = '-';
+        }
+        if (!strcmp(spelling, key)) {
             return APR_SUCCESS;
         }
         cleanup->keeps_integers = 1;
-        return keep_digest(cleanup, batch_digest_make(cleanup->kept, OF_INTEGER, integer, length));
+        return keep_digest(
+            cleanup, batch_digest_make(cleanup->kept, OF_INTEGER, spelling, strlen(spelling)));
     }
-    if (batch_uuid_spell(uuid, key) && strcmp(uuid, key) != 0) {
+    if (batch_uuid_spell(uuid, text) && strcmp(uuid, key) != 0) {
         cleanup->keeps_uuids = 1;
         return keep_digest(cleanup,
                            batch_digest_make(cleanup->kept, OF_UUID, uuid, BATCH_UUID_SIZE - 1));
@@ -155,8 +148,8 @@ static apr_status_t keep_meant(batch_cleanup_t *cleanup, const char *id, apr_poo
 {
     apr_size_t length;
 
-    id += strspn(id, " \t\r\n{");
-    for (length = strlen(id); length && strchr(" \t\r\n}", id[length - 1]); length--) {
+    id += strspn(id, BLANKS "{");
+    for (length = strlen(id); length && strchr(BLANKS "}", id[length - 1]); length--) {
     }
     return batch_cleanup_keep_key(cleanup, apr_pstrmemdup(ptemp, id, length));
 }

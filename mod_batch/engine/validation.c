@@ -304,21 +304,16 @@ int batch_value_settle(batch_fault_t *fault, batch_value_t *value, const batch_c
 /* The spelling of a whole number, or NULL. */
 static const char *spell_integer(const char *text, apr_pool_t *p)
 {
-    int is_negative = *text == '-';
-    const char *digits = text + is_negative;
-    apr_size_t zeros = strspn(digits, "0");
-    apr_size_t count = strspn(digits, "0123456789");
+    const char *digits;
+    int is_negative;
 
-    if (!count || digits[count]) {
+    if (!batch_number_whole_digits(&digits, &is_negative, text)) {
         return NULL;
     }
-    if (zeros == count) {
-        return digits + count - 1; /* the last zero, which has no sign */
+    if (!is_negative) {
+        return digits;
     }
-    if (!zeros) {
-        return text;
-    }
-    return is_negative ? apr_pstrcat(p, "-", digits + zeros, NULL) : digits + zeros;
+    return digits == text + 1 ? text : apr_pstrcat(p, "-", digits, NULL);
 }
 
 const char *batch_key_spell(const char *text, batch_key_type_e type, apr_pool_t *p)

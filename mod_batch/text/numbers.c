@@ -337,3 +337,17 @@ int batch_number_compare(const char *a, const char *b)
     }
     return left.sign * order;
 }
+
+int batch_number_whole_digits(const char **digits, int *is_negative, const char *text)
+{
+    const char *at = text + (*text == '-');
+    apr_size_t count = strspn(at, "0123456789");
+    apr_size_t zeros = strspn(at, "0");
+
+    if (!count || at[count]) {
+        return 0;
+    }
+    *digits = at + (zeros == count ? count - 1 : zeros);
+    *is_negative = *text == '-' && zeros < count;
+    return 1;
+}

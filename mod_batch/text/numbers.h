@@ -21,6 +21,12 @@ typedef enum {
 batch_number_e batch_number_integer(const char **spelling, const char *text, apr_pool_t *p);
 
 /**
+ * Takes text apart that is a minus sign or none, and digits, however many: these without the zeros
+ * in front, within text. Zero is not negative. 0: text is none such.
+ */
+int batch_number_whole_digits(const char **digits, int *is_negative, const char *text);
+
+/**
  * Reads a number that a double can hold, which need not be one that it can hold exactly: *spelling
  * becomes the shortest decimal with all its digits, with an exponent (1e21) where the point would
  * be far from them. It is text itself where that is spelt so, else in p.

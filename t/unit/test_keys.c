@@ -52,6 +52,7 @@ static void test_spelling(void)
     is_string(key(BATCH_KEY_INTEGER, BATCH_KIND_NUMBER, "7.0"), "7", "a number that is whole");
     is_string(key(BATCH_KEY_INTEGER, BATCH_KIND_NUMBER, "7e0"), "7", "with an exponent");
     is_string(key(BATCH_KEY_INTEGER, BATCH_KIND_NUMBER, "-0"), "0", "and zero");
+    is_string(key(BATCH_KEY_INTEGER, BATCH_KIND_STRING, "-000"), "0", "in any spelling");
     is_string(key(BATCH_KEY_INTEGER, BATCH_KIND_NUMBER, "7.5"), "wrong_type", "no fraction");
     is_string(key(BATCH_KEY_INTEGER, BATCH_KIND_STRING, ""), "missing", "an empty one");
     is_string(key(BATCH_KEY_TEXT, BATCH_KIND_STRING, "007"), "007", "a text stays as it is");
