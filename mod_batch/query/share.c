@@ -4,15 +4,18 @@
 
 #include <sqlite3.h>
 
+#include "store/library_memory.h"
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static int running;
-static sqlite3_int64 before; /* what SQLite had taken for others when there was none of them */
+static sqlite3_int64
+    before; /* what others than the store had when there was none of them, or more */
 
 void batch_share_enter(void)
 {
     pthread_mutex_lock(&mutex);
     if (!running++) {
-        before = sqlite3_memory_used();
+        before = sqlite3_memory_used() - batch_library_memory().least;
     }
     pthread_mutex_unlock(&mutex);
 }
@@ -31,7 +34,7 @@ batch_share_e batch_share_look(apr_int64_t limit)
 
     pthread_mutex_lock(&mutex);
     sharing = running;
-    taken = sqlite3_memory_used() - before;
+    taken = sqlite3_memory_used() - batch_library_memory().most - before;
     pthread_mutex_unlock(&mutex);
     if (taken / (sharing ? sharing : 1) <= limit) {
         return BATCH_SHARE_GOOD;

@@ -1,6 +1,7 @@
 /*
  * The memory that the private databases of a process take together. SQLite counts it for the whole
- * process only: which of them has taken how much cannot be told while there are several.
+ * process only: which of them has taken how much cannot be told while there are several. What the
+ * store's connections hold is taken off, at its most while a transaction runs on them.
  */
 #ifndef BATCH_QUERY_SHARE_H
 #define BATCH_QUERY_SHARE_H

@@ -198,6 +198,7 @@ static void sqlite_close(batch_connection_t *connection)
         (void)sqlite3_finalize(state->frames[i]); /* what it returns is of its last step */
         state->frames[i] = NULL;
     }
+    batch_library_memory_set(&state->memory, 0, 0);
 }
 
 /* ---- Transactions ---------------------------------------------------------------------------- */
@@ -270,11 +271,21 @@ static int set_async(batch_connection_t *connection, int async)
     return code;
 }
 
+/* What the connection may hold of the library's memory until the end of its transaction. */
+static void expect_memory(batch_connection_t *connection)
+{
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
+
+    batch_library_memory_set(&state->memory, state->memory.least,
+                             state->rows_ready ? BATCH_SQLITE3_MOST_FOR_ROWS : BATCH_SQLITE3_MOST);
+}
+
 static batch_failure_e begin(batch_connection_t *connection, batch_begin_e kind)
 {
     int moved = 0;
     int code;
 
+    expect_memory(connection);
     /* A file that was removed or replaced would take our commits with it. */
     code = sqlite3_file_control(connection->native, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     if (code != SQLITE_OK && code != SQLITE_NOTFOUND) { /* not every VFS can tell */
@@ -346,6 +357,24 @@ static void give_pages_back(batch_connection_t *connection)
     }
 }
 
+/* What it holds, now that nothing runs on it. */
+static void count_memory(batch_connection_t *connection)
+{
+    static const int kinds[] = {SQLITE_DBSTATUS_CACHE_USED, SQLITE_DBSTATUS_SCHEMA_USED,
+                                SQLITE_DBSTATUS_STMT_USED};
+    apr_int64_t sum = 0;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        int bytes = 0, most = 0;
+
+        if (sqlite3_db_status(connection->native, kinds[i], &bytes, &most, 0) == SQLITE_OK) {
+            sum += bytes;
+        }
+    }
+    batch_library_memory_set(&batch_sqlite3_state(connection)->memory, sum, sum);
+}
+
 static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
 {
     batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
@@ -357,6 +386,7 @@ static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
     } else if (when != BATCH_IDLE_USED || apr_time_now() - state->rows_used_at > KEEP_CACHE) {
         give_pages_back(connection);
     }
+    count_memory(connection);
 }
 
 static batch_failure_e sqlite_run(batch_connection_t *connection, const char *sql)

@@ -4,12 +4,17 @@
 
 #include <sqlite3.h>
 
+#include "store/library_memory.h"
 #include "store/tx.h"
 #include "text/check.h"
 
 #define BATCH_SQLITE3_WORD 16
 
-/* What the driver knows of an open connection. */
+/* Bytes of SQLite's memory that a connection has at most: pages, schema and statements; and one
+ * that changes rows, which has a larger cache. */
+#define BATCH_SQLITE3_MOST          ((apr_int64_t)4 * 1024 * 1024)
+#define BATCH_SQLITE3_MOST_FOR_ROWS ((apr_int64_t)24 * 1024 * 1024)
+
 /* What frames a transaction. */
 typedef enum {
     BATCH_FRAME_BEGIN,
@@ -18,6 +23,7 @@ typedef enum {
     BATCH_FRAMES
 } batch_frame_e;
 
+/* What the driver knows of an open connection. */
 typedef struct batch_sqlite3_state {
     unsigned magic;
 #define BATCH_SQLITE3_STATE_MAGIC 0xf8388a96u
@@ -30,6 +36,7 @@ typedef struct batch_sqlite3_state {
     batch_refusal_e refusal;             /* of the last row that was refused */
     int rows_used;                       /* this transaction has changed rows */
     apr_time_t rows_used_at;             /* apr_time_now at the end of the last one that did */
+    batch_library_memory_t memory;       /* what is said of its memory */
     sqlite3_stmt *frames[BATCH_FRAMES];  /* NULL: not yet */
     struct batch_sqlite3_groups *groups; /* see sqlite3/groups.h; NULL: none yet */
 } batch_sqlite3_state_t;

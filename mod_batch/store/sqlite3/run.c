@@ -39,7 +39,8 @@ static void make_ready(batch_connection_t *connection)
     }
     /*
      * Rows lie anywhere: with the default cache of 2 MiB the same pages go to the log several times
-     * in a chunk. 16 MiB stay; what a chunk changes may take 20 MiB until its COMMIT.
+     * in a chunk. 16 MiB stay; what a chunk changes may take 20 MiB until its COMMIT: see
+     * BATCH_SQLITE3_MOST_FOR_ROWS.
      */
     sqlite3_exec(connection->native, "PRAGMA cache_size = -16384", NULL, NULL, NULL);
     sqlite3_exec(connection->native, "PRAGMA cache_spill = 5120", NULL, NULL, NULL);
@@ -51,6 +52,7 @@ static void make_ready(batch_connection_t *connection)
     state->savepoints = schema_says(connection, "*[^A-Z0-9_]FAIL[^A-Z0-9_]*");
     state->ignores = schema_says(connection, "*[^A-Z0-9_]IGNORE[^A-Z0-9_]*");
     state->rows_ready = 1;
+    batch_library_memory_set(&state->memory, state->memory.least, BATCH_SQLITE3_MOST_FOR_ROWS);
 }
 
 batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx,
