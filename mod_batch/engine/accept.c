@@ -151,7 +151,7 @@ apr_status_t batch_job_select_again(apr_array_header_t **items, const batch_engi
 {
     batch_acceptance_t acceptance = {
         .engine = engine, .problems = batch_problems_make(p), .run = 1};
-    apr_time_t begun = apr_time_now();
+    batch_problems_t *problems = acceptance.problems;
     batch_query_t query;
     apr_status_t rv;
 
@@ -160,18 +160,10 @@ apr_status_t batch_job_select_again(apr_array_header_t **items, const batch_engi
         return APR_SUCCESS;
     }
     rv = look_up(items, &acceptance, &query, err, p);
-    /*
-     * SQLite counts the memory of a process: what the store's connections have taken meanwhile may
-     * pass for the query's. By now they have it, and it does not count.
-     */
-    if (rv == BATCH_EINVALID && apr_time_now() - begun < engine->limits.query_timeout / 2) {
-        acceptance.problems = batch_problems_make(p);
-        rv = look_up(items, &acceptance, &query, err, p);
-    }
-    if (rv == BATCH_EINVALID && acceptance.problems->nelts) {
+    if (rv == BATCH_EINVALID && problems->nelts) {
         return batch_error_set(err, rv, NULL, p,
                                "its query cannot be run any more, now that its turn has come: %s",
-                               APR_ARRAY_IDX(acceptance.problems, 0, batch_problem_t).message);
+                               APR_ARRAY_IDX(problems, 0, batch_problem_t).message);
     }
     return rv;
 }
