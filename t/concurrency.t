@@ -224,7 +224,7 @@ foreach my $round (1 .. 5) {
 restore();
 slow_trigger('DELETE');
 my $batch = create(delete_ids(@ids[0 .. 99]));
-my $reads = 0;
+my ($reads, $quick) = (0, 0);
 wait_for(
     'the end of a batch that sixteen clients watch',
     sub {
@@ -233,6 +233,7 @@ wait_for(
         my @bad = grep { $_->status != 200 } @answers;
         die 'a reader was answered ', $bad[0]->status, ' ', $bad[0]->body, "\n" if @bad;
         $reads += @answers;
+        let_go() if $reads >= 160 && !$quick++;
         return (grep { $_->body =~ /"status":"success"/ } @answers)
             && batch($batch)->{status} eq 'success';
     }

@@ -45,6 +45,7 @@ while ($kills < 5) {
     server_replace(server_children());
     $kills++;
 }
+let_go();
 is($kills, 5, 'all children were killed five times while the batch ran');
 is_batch_counts(
     finished($batch),
@@ -69,6 +70,7 @@ while ($kills < 6) {
     server_kill($children[$kills % @children]);
     $kills++;
 }
+let_go();
 ok($kills >= 2, "a child was killed $kills times while a delete ran");
 is_batch_counts(finished($batch), ['success', 200, 200, 0],
     'it ends, and no item is deleted twice');
@@ -79,7 +81,7 @@ is_deeply(applied(), {touched => 200, ids => 200, most => 1}, 'each row was dele
 # As after a pause of a whole machine: the batch is claimed by another while its worker lives. That
 # one must notice, at its next chunk, that the batch is no longer its own.
 restore();
-slow_trigger('UPDATE', 600);
+slow_trigger('UPDATE');
 count_trigger('UPDATE');
 $batch = create(update_ids({status => 'stolen'}, @ids));
 my $steals = 0;
@@ -104,6 +106,7 @@ while ($steals < 2) {
     last if $stolen < 0;
     $steals++;
 }
+let_go();
 is($steals, 2, 'a batch was claimed twice from under a living worker');
 is_batch_counts(finished($batch), ['success', 300, 300, 0], 'it ends, with exact counts');
 is_deeply(applied(), {touched => 300, ids => 300, most => 1}, 'no item was applied by both');
@@ -128,6 +131,7 @@ while ($kills_of_all < 3) {
     ok(server_start(), 'httpd starts again');
     $kills_of_all++;
 }
+let_go();
 is($kills_of_all, 3, 'all of httpd was killed three times');
 # Nobody asks for it: it goes on by itself.
 wait_for(

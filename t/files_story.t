@@ -71,8 +71,8 @@ foreach my $case (['csv', 20_000, 0], ['json', 4000, 1]) {
     my $format = $format{$name};
     my $title = $zipped ? "$name, compressed" : $name;
     restore();
-    # So that there is a middle: some 2 s.
-    on_table('shipments', sub { slow_trigger('INSERT', int(11_000 / sqrt $count)); count_trigger($_) for qw(INSERT UPDATE) });
+    # So that there is a middle.
+    on_table('shipments', sub { slow_trigger('INSERT', 10_000 / $count); count_trigger($_) for qw(INSERT UPDATE) });
     my @rows = shipments($count);
     my $bad = $count / 100;
     my $body = my $sent = $format->{body}->(@rows);
@@ -89,6 +89,7 @@ foreach my $case (['csv', 20_000, 0], ['json', 4000, 1]) {
         cmp_ok($at, '<', $count - $bad, "$title: all of httpd is killed after $at rows");
         ok(server_start(), "$title: and starts again");
     }
+    let_go();
     my $end = resource_final($batch);
     is_result($end, 'completed', {created => $count - $bad, errors => $bad}, "$title: it goes on to its end, with exact counts");
     is_phases($end, {received => $count, invalid => $bad}, $title);

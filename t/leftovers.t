@@ -64,7 +64,7 @@ wait_for('the note to be gone', sub { value('SELECT count(*) FROM batch_leftover
 is(resource_batch($batch)->{status}, 'completed', 'the batch stays');
 
 # One that is cancelled, and one that fails, leave nothing either.
-on_table('contacts', sub { slow_trigger('UPDATE', 300) });
+on_table('contacts', sub { slow_trigger($_, 250) for qw(INSERT UPDATE) });
 my $answer = request('POST', '/batches?resource=contact&action=overwrite&mode=mixed&save_upload=false',
     body => $body =~ s/"name":"large (\d+)"/"name":"slow $1"/gr, type => 'application/x-ndjson');
 my $running = $answer->json->{data};

@@ -21,7 +21,7 @@ sub with_directives
 
 # Under prefork each child has threads that could work, and there are six children at least.
 with_directives('BatchWorkers 2');
-slow_trigger('UPDATE', 600);
+slow_trigger('UPDATE', 60);
 count_trigger('UPDATE');
 # Of two organizations: batches of the same rows come one after the other.
 my ($form) = map { $_->{id} } rows("SELECT id FROM forms WHERE organization_id = 'globex'");
@@ -53,7 +53,7 @@ is_deeply(applied(), {touched => 80, ids => 80, most => 1}, 'and each item is ap
 restore();
 # Long enough for the first rows on a busy machine, and too short for all on a quick one.
 with_directives('BatchTimeout 2s');
-slow_trigger('UPDATE', 900);
+slow_trigger('UPDATE', 100);
 count_trigger('UPDATE');
 my $batch = finished(create(update_ids({status => 'late'}, @ids)));
 my $done = $batch->{objects_success};
@@ -70,7 +70,7 @@ is(value('SELECT count(*) FROM batch_items'), 0, 'and its items are not kept');
 foreach my $make (\&merge, \&overwrite) {
     restore();
     my $others = table_hash('contacts');
-    on_table('contacts', sub { slow_trigger('INSERT', 900); count_trigger('INSERT') });
+    on_table('contacts', sub { slow_trigger('INSERT', 100); count_trigger('INSERT') });
     my $late = run_batch($make->('contact', [contact_items(100)]));
     my $action = $late->{action};
     $done = $late->{stats}{created};

@@ -138,9 +138,10 @@ $batch = create(delete_ids(unknown_ids(1)));
 finished($batch);
 is_error(add($batch, [delete_ids($ids[14])]), 409, 'operations of a batch that failed');
 restore();
-slow_trigger('DELETE');
+slow_trigger('DELETE', 300);
 $batch = create(delete_ids(@ids));
 is_error(add($batch, [delete_ids($ids[14])]), 409, 'operations of a running batch');
+let_go();
 is_batch_counts(finished($batch), ['success', 20, 20, 0], 'which goes on with its own');
 
 finish();

@@ -36,6 +36,7 @@ sub is_mended
 {
     my ($pending, $batch, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
+    let_go();
     wait_for("$name: a start", sub { start($pending)->status == 202 });
     my $end = wait_for(
         "$name: the batch to end",

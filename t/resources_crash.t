@@ -76,6 +76,7 @@ foreach my $i (0 .. 149) {
 }
 my $batch = accepted(merge('contact', \@items));
 my $kills = kill_children($batch, 5);
+let_go();
 cmp_ok($kills, '>=', 3, "all children were killed $kills times while the batch ran");
 my $end = resource_final($batch);
 is_result($end, 'completed', {created => 150, updated => 150, duplicates => 5, errors => 3}, 'it ends, with exact counts');
@@ -102,6 +103,7 @@ $batch = accepted(
 $kills = kill_children($batch, 2);
 cmp_ok($kills, '>=', 1, "all children were killed $kills times in the overwrite");
 $kills = kill_children($batch, 4, sub { $_[0]{stats}{overwritten} });
+let_go();
 cmp_ok($kills, '>=', 2, "and $kills times in its cleanup");
 $end = resource_final($batch);
 # 304 rows of acme, 50 named, 1 named by a wrong item, 1 that stays.
@@ -118,7 +120,7 @@ is(scalar(stored_errors($batch)), 2, 'each error is there once');
 restore();
 is_result(run_batch(merge('contact', [contact_items(200)])), 'completed', {created => 200}, 'rows that are there');
 # Slow enough that another worker finds it before it ends.
-on_table('contacts', sub { slow_trigger($_, 500) for qw(INSERT DELETE); count_trigger($_) for qw(INSERT DELETE) });
+on_table('contacts', sub { slow_trigger($_) for qw(INSERT DELETE); count_trigger($_) for qw(INSERT DELETE) });
 $batch = accepted(overwrite('contact', [map { {name => "stolen $_"} } 1 .. 150]));
 my ($steals, $at) = (0, 0);
 while ($steals < 2) {
@@ -139,6 +141,7 @@ while ($steals < 2) {
     last if $stolen < 0;
     $steals++;
 }
+let_go();
 is($steals, 2, 'the batch was claimed twice from under a living worker');
 is_result(resource_final($batch), 'completed', {created => 150, overwritten => 204}, 'it ends, with exact counts');
 is_deeply(applied(), {touched => 354, ids => 354, most => 1}, 'nothing was done by both');
@@ -157,6 +160,7 @@ while ($kills < 3) {
     ok(server_start(), 'httpd was killed, and starts again');
     $kills++;
 }
+let_go();
 is($kills, 3, 'three times');
 wait_for('the batches to end by themselves',
     sub { value("SELECT count(*) FROM batch_jobs WHERE status = 'completed'") == 4 });

@@ -41,7 +41,7 @@ sub set_up
     ok(server_start(), "$name: a resource of our own") or BAIL_OUT('the server does not start');
     sql('DELETE FROM batchless_edited', "INSERT INTO batchless_edited (id, organization_id, name) VALUES ('hers', 'globex', 'Hers')",
         "INSERT INTO batchless_edited (id, organization_id, name) VALUES ('ours', 'acme', 'Ours')");
-    on_table('batchless_edited', sub { slow_trigger('INSERT', 900) });
+    on_table('batchless_edited', sub { slow_trigger('INSERT', 100) });
     return;
 }
 

@@ -252,6 +252,7 @@ while ($kills < 4) {
     server_replace(server_children());
     $kills++;
 }
+let_go();
 cmp_ok($kills, '>=', 2, "all children were killed $kills times");
 my $end = resource_final($killed);
 is_result($end, 'completed', {created => 60, updated => 60, overwritten => 2}, 'an overwrite of rows in capitals, killed');

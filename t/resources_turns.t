@@ -91,7 +91,7 @@ is_quiet('sync');
 # ---- Who stands in line --------------------------------------------------------------------------
 
 restore();
-on_table('contacts', sub { slow_trigger('INSERT', 700) });
+on_table('contacts', sub { slow_trigger('INSERT', 80) });
 my $slow = accepted(overwrite('contact', [made('slow', 400)]));
 wait_for('the overwrite to begin', sub { resource_batch($slow)->{status} eq 'processing' });
 my $behind = accepted(merge('contact', [{name => 'Behind', notes => 'behind'}]));
@@ -116,7 +116,7 @@ is_quiet('a cancelled overwrite');
 
 # A sync batch that waits for a short one comes behind it.
 restore();
-on_table('contacts', sub { slow_trigger('INSERT', 600) });
+on_table('contacts', sub { slow_trigger('INSERT', 100) });
 $slow = accepted(overwrite('contact', [made('short', 5)]));
 $answer = synchronous(merge('contact', [{name => 'Patient', notes => 'patient'}]));
 is($answer->status, 201, 'a sync batch waits for its turn');
@@ -126,10 +126,11 @@ is_deeply(makers(), {short => 5, patient => 1}, 'so its row is there');
 
 # What rows are like is judged when its turn comes.
 restore();
-on_table('contacts', sub { slow_trigger('INSERT', 600) });
+on_table('contacts', sub { slow_trigger('INSERT', 100) });
 $slow = accepted(overwrite('contact', [made('short', 40)]));
 wait_for('the overwrite to begin', sub { resource_batch($slow)->{status} eq 'processing' });
 $behind = accepted(removal('contact', [{id => $dana}]));
+let_go();
 is(resource_final($behind)->{stats}{errors}, 1, 'what the earlier one has removed is unknown to the next');
 drop_triggers();
 is_item_errors([stored_errors($behind)], [[0, 'id', 'not_found']], 'as its errors say');
@@ -167,13 +168,14 @@ sub clients
 sub behind_another
 {
     my ($first, @later) = @_;
-    on_table('batchless_clients', sub { slow_trigger('INSERT', 900) });
+    on_table('batchless_clients', sub { slow_trigger('INSERT', 400) });
     my $slow = accepted(merge('client', [(map { {id => "slow $_", name => 'slow'} } 1 .. 10), @$first]));
     my (@batches, @early);
     foreach my $request (@later) {
         push @batches, accepted($request);
         push @early, resource_batch($batches[-1]);
     }
+    let_go();
     my @ends = map { resource_final($_) } @batches;
     is(resource_batch($slow)->{status}, 'completed', 'the first has ended before');
     drop_triggers();
@@ -222,12 +224,13 @@ my @ids = record_ids(60);
 sql("UPDATE records SET status = 'old' WHERE id IN ('" . join("', '", @ids) . "')");
 my ($hydrants) = HYDRANTS();
 my @held = map { $_->{id} } rows("SELECT id FROM records WHERE form_id = '$hydrants' ORDER BY id LIMIT 30");
-on_table('records', sub { slow_trigger('UPDATE', 1200) });
+on_table('records', sub { slow_trigger('UPDATE', 250) });
 my $hold = create(operation(action => 'update', form_id => $hydrants, data => {status => 'held'}, ids => \@held));
 my $first = create(update_ids({status => 'new'}, @ids[0 .. 19]));
 my $by_query = create(operation(query => "_status = 'old'"));
 my $by_id = create(delete_ids(@ids[0 .. 4]));
 is(value("SELECT count(*) FROM batch_jobs WHERE status = 'queued'"), 3, 'three batches stand behind another');
+let_go();
 is($by_query->{objects_total}, 60, 'a query selects when the batch starts');
 my $end = finished($by_query);
 drop_triggers();

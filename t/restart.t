@@ -41,6 +41,7 @@ while ($restarts < 3) {
     server_graceful();
     $restarts++;
 }
+let_go();
 is($restarts, 3, 'three graceful restarts while a batch runs');
 is_batch_counts(finished($batch), ['success', 302, 300, 2], 'it goes on to its end');
 is_deeply(applied(), {touched => 300, ids => 300, most => 1}, 'each item is applied once');
@@ -59,6 +60,7 @@ foreach my $round (1 .. 2) {
         "stop $round does not wait for the end of the batch"
     ) or diag("$left->{position} of $left->{total}, $left->{status}");
     is(applied()->{touched}, $left->{position}, "stop $round leaves no chunk half done");
+    let_go() if $round == 2;
     ok(server_start(), "start $round");
 }
 wait_for('the batch to end by itself',
@@ -73,7 +75,7 @@ ok(server_start(), 'and starts');
 
 # One row that takes far longer than five seconds: the stop does not wait for it.
 restore();
-slow_trigger('UPDATE', 40_000);
+slow_trigger('UPDATE', 200_000);
 $batch = create(update_ids({status => 'endless'}, @ids[0 .. 1]));
 wait_for('a worker to begin',
     sub { value("SELECT epoch FROM batch_jobs WHERE id = '$batch->{id}'") > 0 });
@@ -106,13 +108,14 @@ configure('MaxConnectionsPerChild 4');
 server_graceful();
 my %before = map { $_ => 1 } server_children();
 $batch = create(update_ids({status => 'recycled'}, @ids[0 .. 149]));
-my %seen;
+my (%seen, $quick);
 wait_for(
     'the end of the batch, connection by connection',
     sub {
         parallel([map { request_text('GET', '/index.html', as => undef) } 1 .. 12])
             if (grep { !$before{$_} } keys %seen) < 3;
         $seen{$_} = 1 for server_children();
+        let_go() if !$quick && (grep { !$before{$_} } keys %seen) >= 3 && ++$quick;
         value("SELECT count(*) FROM batch_jobs WHERE status = 'completed'") == 1;
     }
 );

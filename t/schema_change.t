@@ -144,6 +144,7 @@ foreach my $number (1 .. 8) {
     sql("CREATE TABLE test_while_$number (a TEXT)");
     pass("a table was added while it ran, at $now->{objects_success}");
 }
+let_go();
 is_batch_counts(finished($batch), ['success', 200, 200, 0], 'the batch runs to its end');
 is_deeply(applied(), {touched => 200, ids => 200, most => 1}, 'and applies each item once');
 drop_triggers();

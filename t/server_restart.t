@@ -52,6 +52,7 @@ sub is_done
 {
     my ($batch, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
+    let_go();
     wait_for("$name: the batch to end by itself",
         sub { value("SELECT count(*) FROM batch_jobs WHERE status = 'completed'") });
     is_batch_counts(batch($batch), ['success', 202, 200, 2], "$name: it ends, with exact counts");

@@ -240,7 +240,7 @@ foreach my $part (0, 10, length($items) - 1) {
 foreach my $way ('while the body comes', 'while it is stored') {
     $batch = requested(merge('contact', []));
     # So that it takes a while.
-    on_table('batch_items', sub { slow_trigger('INSERT', 1500) }) if $way =~ /stored/;
+    on_table('batch_items', sub { slow_trigger('INSERT', 400) }) if $way =~ /stored/;
     $socket = open_upload($batch, $items, $way =~ /stored/ ? length $items : 5000);
     wait_for("$way: it has come that far", sub { my $r = stored_of($batch); $way =~ /stored/ ? $r->{segments} || $r->{status} ne 'requested' : $r->{owner_host} });
     server_replace(server_children());
@@ -275,7 +275,7 @@ wait_for('the number of items to move', sub {
 is_deeply([@$seen[0, 1]], ['requested', 'processing'], 'while the body comes, parsing is under way');
 cmp_ok($seen->[2], '<', 20000, "and its items are counted ($seen->[2])");
 # While it is stored, what is behind it moves.
-on_table('batch_items', sub { slow_trigger('INSERT', 2000) });
+on_table('batch_items', sub { slow_trigger('INSERT', 600) });
 $socket->print(substr $much, $at);
 $socket->flush;
 wait_for('the parsed items to move', sub {
@@ -284,6 +284,7 @@ wait_for('the parsed items to move', sub {
         $seen = [$now->{status}, @$parsing{qw(status total processed)}];
         return $parsing->{processed} > 0;
 });
+let_go();
 $reply = do { local $/; <$socket> };
 like($reply, qr{^HTTP/1.1 202 }, 'it is taken');
 is_deeply([@$seen[0 .. 2]], ['requested', 'processing', 20000], 'while it is stored, all items are known');

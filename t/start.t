@@ -44,10 +44,11 @@ foreach my $name (sort keys %shape) {
 }
 
 # A running batch.
-slow_trigger('DELETE');
+slow_trigger('DELETE', 200);
 $batch = create(delete_ids(@ids[10 .. 39]));
 $answer = start($batch);
 is_error($answer, 409, 'start of a running batch');
+let_go();
 is_batch_counts(finished($batch), ['success', 30, 30, 0], 'which does not mind');
 drop_triggers();
 

@@ -25,7 +25,7 @@ sub running_batch
 {
     my ($status) = @_;
     restore();
-    slow_trigger('UPDATE', 700);
+    slow_trigger('UPDATE', 80);
     count_trigger('UPDATE');
     my $batch = create(update_ids({status => $status}, @ids));
     wait_for('progress', sub { progress_of($batch) > 0 });
@@ -48,6 +48,7 @@ sub goes_on
 {
     my ($batch, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
+    let_go();
     ok(server_start(), 'httpd starts again');
     is_batch_counts(finished($batch), ['success', 120, 120, 0], "$name: it goes on to its end");
     is_deeply(applied(), {touched => 120, ids => 120, most => 1}, 'each item is applied once');

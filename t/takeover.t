@@ -51,6 +51,7 @@ sub ended_well
 {
     my ($batch, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
+    let_go();
     is_batch_counts(finished($batch), ['success', 100, 100, 0], "$name: it goes on to its end");
     is_deeply(applied(), {touched => 100, ids => 100, most => 1}, 'each item is applied once');
     return;

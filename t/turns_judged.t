@@ -30,7 +30,7 @@ ok(server_start(), 'a resource whose keys are the clients own') or BAIL_OUT('the
 sub slow_one
 {
     my (@items) = @_;
-    on_table($table, sub { slow_trigger('INSERT', 900) });
+    on_table($table, sub { slow_trigger('INSERT', 400) });
     my $slow = accepted(merge('turn', [@items, map { {id => "slow $_", name => 'slow'} } 1 .. 10]));
     wait_for('it to begin', sub { resource_batch($slow)->{status} eq 'processing' });
     return $slow;
@@ -48,6 +48,7 @@ sub rows_now
 sql("INSERT INTO $table VALUES ('a', 'acme', 'Anna', 'x', NULL), ('b', 'acme', 'Bert', 'y', NULL)");
 my $slow = slow_one({id => 'c', name => 'Cleo', kind => 'z'});
 my $behind = accepted(removal('turn', [{id => 'a', kind => 'other'}, {id => 'c', name => 'C', kind => 'other'}]));
+let_go();
 my $end = resource_final($behind);
 is(resource_batch($slow)->{status}, 'completed', 'another came before');
 drop_triggers();
@@ -60,8 +61,8 @@ sql("DELETE FROM $table");
 $slow = slow_one();
 $behind = accepted(merge('turn', [map { {id => sprintf('m %03d', $_), name => 'M'} } 1 .. 60]));
 wait_for('its turn', sub { resource_batch($behind)->{status} eq 'processing' });
-my %seen;
-wait_for('its end', sub { my $now = resource_batch($behind); $seen{$now->{stats}{created}}++; $now->{status} eq 'completed' });
+my (%seen, $quick);
+wait_for('its end', sub { my $now = resource_batch($behind); $seen{$now->{stats}{created}}++; let_go() if keys %seen > 4 && !$quick++; $now->{status} eq 'completed' });
 drop_triggers();
 cmp_ok(scalar(grep { $_ > 0 && $_ < 60 } keys %seen), '>', 1, 'what is judged again goes in chunks, too') or diag(join ' ', sort keys %seen);
 

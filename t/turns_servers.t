@@ -64,12 +64,13 @@ sub final_of
 # ---- One table, scoped by one of them ------------------------------------------------------------
 
 set_up('one table', [section('scoped', $tables[0], @scope)], [section('whole', $tables[0])]);
-on_table($tables[0], sub { slow_trigger('INSERT', 900) });
+on_table($tables[0], sub { slow_trigger('INSERT', 150) });
 my $slow = accepted(merge('scoped', [made('scoped', 40)]));
 wait_for('it to begin', sub { resource_batch($slow)->{status} eq 'processing' });
 my $answer = post_batches(overwrite('whole', [{name => 'whole'}]), headers => {@other});
 is($answer->status, 202, 'the other server has the table without its scope') or diag($answer->body);
 my $behind = $answer->json->{data};
+let_go();
 wait_for('one of them to end', sub { value("SELECT count(*) FROM batch_jobs WHERE id IN ('$slow->{id}', '$behind->{id}') AND completed_at > 0") });
 is(value("SELECT status FROM batch_jobs WHERE id = '$slow->{id}'"), 'completed', 'the earlier one ends first');
 like(final_of($behind), qr/^(?:completed|failed) /, 'then comes its turn');
@@ -80,7 +81,7 @@ drop_triggers();
 # What another server's resources are called does not matter where that has another database.
 my @elsewhere = ('BatchDBDriver sqlite3', 'BatchDBDParams ' . work_folder() . '/elsewhere.db');
 set_up('one name', [section('scoped', $tables[0], @scope)], [@elsewhere, section('scoped', $tables[0], @scope)]);
-on_table($tables[0], sub { slow_trigger('INSERT', 900) });
+on_table($tables[0], sub { slow_trigger('INSERT', 150) });
 my $gone = accepted(merge('scoped', [made('gone', 300)]));
 wait_for('it to begin', sub { resource_batch($gone)->{stats}{created} > 0 });
 servers([], [@elsewhere, section('scoped', $tables[0], @scope)]);

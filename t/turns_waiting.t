@@ -34,7 +34,8 @@ sub names { return join ' ', map { $_->{name} } rows("SELECT name FROM $table OR
 # The first try ends with its COMMIT; when that comes, the other batch stands in line.
 foreach my $atomic (JSON::PP::false, JSON::PP::true) {
     sql("DELETE FROM $table");
-    on_table($table, sub { slow_trigger('INSERT', 1200) });
+    # SQLite's writers wait for the whole batch, and not for ever.
+    on_table($table, sub { slow_trigger('INSERT', driver() eq 'pgsql' ? 250 : 60) });
     my @wanted = (
         {%{merge('turn', [map { {name => "sync $_", kind => $_ == 3 ? 'unknown' : 'k'} } 1 .. 8])}, mode => 'sync', atomic => $atomic},
         merge('turn', [{name => 'mixed'}])
@@ -53,7 +54,7 @@ foreach my $atomic (JSON::PP::false, JSON::PP::true) {
 
 # Those behind a request that dies in line do not wait long for it.
 sql("DELETE FROM $table");
-on_table($table, sub { slow_trigger('INSERT', 1200) });
+on_table($table, sub { slow_trigger('INSERT', 250) });
 my $slow = accepted(merge('turn', [map { {name => "slow $_"} } 1 .. 60]));
 my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => var('port')) or die "no connection: $!\n";
 syswrite $socket, request_text('POST', '/batches', json => {%{merge('turn', [{name => 'waits'}])}, mode => 'sync'});

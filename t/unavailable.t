@@ -58,7 +58,7 @@ if (driver() ne 'pgsql') {
 
 # A batch that runs meets a lock: it waits, and goes on when the lock is gone.
 restore();
-slow_trigger('UPDATE', 700);
+slow_trigger('UPDATE', 80);
 count_trigger('UPDATE');
 my $batch = create(update_ids({status => 'waited'}, @ids));
 wait_for('progress', sub { batch($batch)->{objects_success} > 0 });
@@ -67,6 +67,7 @@ my $at = batch($batch);
 is($at->{status}, 'running', 'a running batch meets a lock') or diag('it has ended before');
 is(batch($batch)->{objects_success}, $at->{objects_success}, 'it stands still') for 1 .. 10;
 release_locks();
+let_go();
 is_batch_counts(
     finished($batch),
     ['success', 200, 200, 0],

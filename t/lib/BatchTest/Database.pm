@@ -14,7 +14,7 @@ use BatchTest::Config;
 
 our @EXPORT = qw(
     rows value sql run_sql restore table_hash database_file
-    on_table trigger drop_triggers slow_trigger refuse_trigger count_trigger applied
+    on_table trigger drop_triggers slow_trigger let_go refuse_trigger count_trigger applied
     hold_lock hold_record hold_statement release_locks sql_at_once
     postgres_control restart_database
 );
@@ -261,34 +261,80 @@ sub drop_triggers
     return;
 }
 
-# Makes every such event take some milliseconds; four times as many for twice the
-# count. SQLite cannot sleep: there it is a walk over count * count pairs. On PostgreSQL rows are
-# changed by sets whose size follows from how long the last ones took; so the connections that know
-# of quicker ones are ended, and the next batch begins with a small set.
+# Makes every such event take so many milliseconds until let_go, however quick the machine is. SQLite
+# cannot sleep: there it is a walk over pairs that takes so much processor time. On PostgreSQL rows
+# are changed by sets whose size follows from how long the last ones took; so the connections that
+# know of quicker ones are ended, and the next batch begins with a small set.
+#
+# A test that does something to a running batch makes it take far longer than that needs, and lets it
+# go when it is done.
 sub slow_trigger
 {
-    my ($event, $count) = @_;
-    $count ||= 300;
+    my ($event, $milliseconds) = @_;
+    $milliseconds ||= 50;
+    my $name = "test_slow_\L${event}_$trigger_table";
     if (driver() eq 'pgsql') {
-        my $seconds = 0.015 * ($count / 300)**2;
-        trigger("test_slow_\L$event", 'BEFORE', $event, "PERFORM pg_sleep($seconds)");
+        my $seconds = $milliseconds / 1000;
+        sql('CREATE TABLE IF NOT EXISTS test_slow (slow INTEGER)', 'INSERT INTO test_slow VALUES (1)',
+            'GRANT SELECT ON test_slow TO PUBLIC');
+        trigger($name, 'BEFORE', $event, "IF EXISTS (SELECT FROM test_slow) THEN PERFORM pg_sleep($seconds); END IF");
         run_sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity'
                 . " WHERE application_name = 'mod_batch' AND state = 'idle';");
         return;
     }
+    my $count = int sqrt($milliseconds * _pairs_per_millisecond()) + 1;
     sql(
-        'CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER)',
-        'DELETE FROM test_numbers',
-        "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < $count)"
-            . ' INSERT INTO test_numbers SELECT n FROM c',
+        'CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER PRIMARY KEY)',
+        _insert_numbers($count),
         'CREATE TABLE IF NOT EXISTS test_work (pairs INTEGER)',
-        'DELETE FROM test_work',
-        'INSERT INTO test_work VALUES (0)'
+        'INSERT INTO test_work SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM test_work)'
     );
-    trigger("test_slow_\L$event", 'BEFORE', $event,
-        'UPDATE test_work SET pairs ='
-            . ' (SELECT count(*) FROM test_numbers a, test_numbers b WHERE a.n + b.n > 0)');
+    trigger($name, 'BEFORE', $event, "UPDATE test_work SET pairs = (${\ _walk($count)})");
     return;
+}
+
+# What is slow is so no more, from the next event or, on SQLite, chunk.
+sub let_go
+{
+    return if !grep {/^test_slow/} keys %triggers;
+    # A test may have ended the server: who only looks is connected anew.
+    value('SELECT 1');
+    sql('DELETE FROM ' . (driver() eq 'pgsql' ? 'test_slow' : 'test_numbers'));
+    return;
+}
+
+sub _insert_numbers
+{
+    my ($count) = @_;
+    return "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM c WHERE n < $count)"
+        . ' INSERT OR IGNORE INTO test_numbers SELECT n FROM c';
+}
+
+sub _walk
+{
+    my ($count) = @_;
+    return "SELECT count(*) FROM test_numbers a, test_numbers b WHERE a.n <= $count AND b.n <= $count AND a.n + b.n > 0";
+}
+
+# By the processor time of one walk, which other work on the machine hardly changes; once a run.
+sub _pairs_per_millisecond
+{
+    my $path = "$ENV{BATCH_SUITE}/var/pairs_per_millisecond";
+    if (open my $file, '<', $path) {
+        return readline $file;
+    }
+    my $count = 2000;
+    my $pid = open2(my $out, my $in, 'sqlite3', '-batch', ':memory:');
+    print {$in} "CREATE TABLE test_numbers (n INTEGER PRIMARY KEY);\n${\ _insert_numbers($count)};\n.timer on\n${\ _walk($count)};\n";
+    close $in;
+    my ($seconds) = do { local $/; <$out> } =~ /user ([\d.]+)/;
+    waitpid $pid, 0;
+    my $pairs = $count * $count / 1000 / ($seconds || die "SQLite says no time\n");
+    open my $file, '>', "$path.$$" or die "$path: $!\n";
+    print {$file} $pairs;
+    close $file or die "$path: $!\n";
+    rename "$path.$$", $path or die "$path: $!\n";
+    return $pairs;
 }
 
 # Counts in test_applied each time that a record is updated or deleted.
