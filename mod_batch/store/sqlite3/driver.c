@@ -94,6 +94,16 @@ static int insist(const char **message, batch_connection_t *connection, const ch
     return code;
 }
 
+/* Whether pages that are let go are written over with zeros unless somebody says otherwise. */
+static int ask_for_zeros(batch_connection_t *connection)
+{
+    char answer[BATCH_SQLITE3_WORD] = "";
+    int code = sqlite3_exec(connection->native, "PRAGMA secure_delete", keep_word, answer, NULL);
+
+    batch_sqlite3_state(connection)->zeros = !strcmp(answer, "1");
+    return code;
+}
+
 /* *message: what SQLite does not say itself. */
 static int set_up(const char **message, batch_connection_t *connection)
 {
@@ -112,6 +122,9 @@ static int set_up(const char **message, batch_connection_t *connection)
     if (code == SQLITE_OK) {
         code = sqlite3_create_function(native, "batch_clock", 0, SQLITE_UTF8 | SQLITE_DIRECTONLY,
                                        NULL, tell_time, NULL, NULL);
+    }
+    if (code == SQLITE_OK) {
+        code = ask_for_zeros(connection);
     }
     batch_sqlite3_log_watch(connection);
     return code;
@@ -428,26 +441,56 @@ static apr_time_t sqlite_now(batch_connection_t *connection)
 /* ---- Statements, through apr_dbd
  * ------------------------------------------------------------------ */
 
+struct batch_prepared {
+    apr_dbd_prepared_t *statement;
+    int removes; /* what is ours */
+};
+
 static batch_failure_e sqlite_prepare(batch_connection_t *connection, batch_prepared_t **prepared,
                                       const char *sql, const char *label, int own)
 {
-    apr_dbd_prepared_t *statement = NULL;
-    int code =
-        apr_dbd_prepare(connection->dbd, connection->p, connection->handle, sql, label, &statement);
+    static const char removal[] = "DELETE FROM batch_";
+    batch_prepared_t *made = apr_pcalloc(connection->p, sizeof(*made));
+    int code = apr_dbd_prepare(connection->dbd, connection->p, connection->handle, sql, label,
+                               &made->statement);
 
     if (code) {
         return batch_sqlite3_classify(connection, code, own);
     }
-    *prepared = (batch_prepared_t *)statement;
+    made->removes = own && !strncmp(sql, removal, sizeof(removal) - 1);
+    *prepared = made;
     return BATCH_FAILURE_NONE;
+}
+
+/*
+ * Some libraries write zeros over each page that is let go. The items of a batch would then go
+ * through the log twice, the second time as zeros. They are let go as PostgreSQL does it; pages
+ * that stay in use are still cleared of them.
+ */
+static int execute_removal(batch_connection_t *connection, int *rows, batch_prepared_t *prepared,
+                           const void **values, apr_pool_t *p)
+{
+    int code = run(connection->native, "PRAGMA secure_delete = FAST");
+    int after;
+
+    if (code != SQLITE_OK) {
+        return code;
+    }
+    code =
+        apr_dbd_pbquery(connection->dbd, p, connection->handle, rows, prepared->statement, values);
+    /* Rows of the administrator's tables are removed as the library does it. */
+    after = run(connection->native, "PRAGMA secure_delete = ON");
+    return code ? code : after;
 }
 
 static batch_failure_e sqlite_execute(batch_connection_t *connection, int *rows,
                                       batch_prepared_t *prepared, const void **values, int own,
                                       apr_pool_t *p)
 {
-    int code = apr_dbd_pbquery(connection->dbd, p, connection->handle, rows,
-                               (apr_dbd_prepared_t *)prepared, values);
+    int code = prepared->removes && batch_sqlite3_state(connection)->zeros
+                   ? execute_removal(connection, rows, prepared, values, p)
+                   : apr_dbd_pbquery(connection->dbd, p, connection->handle, rows,
+                                     prepared->statement, values);
 
     return code ? batch_sqlite3_classify(connection, code, own) : BATCH_FAILURE_NONE;
 }
@@ -457,8 +500,8 @@ static batch_failure_e sqlite_select(batch_connection_t *connection, batch_resul
                                      apr_pool_t *p)
 {
     apr_dbd_results_t *found = NULL;
-    int code = apr_dbd_pbselect(connection->dbd, p, connection->handle, &found,
-                                (apr_dbd_prepared_t *)prepared, 1, values);
+    int code = apr_dbd_pbselect(connection->dbd, p, connection->handle, &found, prepared->statement,
+                                1, values);
 
     *results = (batch_results_t *)found;
     return code ? batch_sqlite3_classify(connection, code, own) : BATCH_FAILURE_NONE;

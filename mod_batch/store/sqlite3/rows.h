@@ -29,6 +29,7 @@ typedef struct batch_sqlite3_state {
 #define BATCH_SQLITE3_STATE_MAGIC 0xf8388a96u
     char journal[BATCH_SQLITE3_WORD];    /* the journal mode that the database has */
     int async;                           /* a COMMIT does not wait for the disk; -1: who knows */
+    int zeros;                           /* pages that are let go are written over with zeros */
     int log_pages;                       /* in the write-ahead log at the last commit */
     int rows_ready;                      /* the next is known, and the cache is large */
     int savepoints;                      /* each row needs one: see sqlite3/run.c */
