@@ -10,6 +10,7 @@
 #include "store/tx.h"
 
 static const char *organization = "7";
+static int tell_keys;
 
 /* ---- The table ---------------------------------------------------------------------------------
  */
@@ -96,7 +97,8 @@ typedef struct work {
     int prepared;                 /* statements that the connection kept */
     apr_interval_time_t patience; /* until the deadline, 0 = there is none */
     batch_row_result_e results[MOST];
-    const char *message; /* of the last that was refused */
+    const char *told[MOST]; /* keys of rows, where they are others than the items' */
+    const char *message;    /* of the last that was refused */
 } work_t;
 
 static work_t work;
@@ -113,7 +115,7 @@ FIXTURE void add_item(batch_item_kind_e kind, const char *key, ...)
 
 FIXTURE apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
-    batch_row_scope_t scope = {&resource, organization, NULL, "alice-id", 0};
+    batch_row_scope_t scope = {&resource, organization, NULL, "alice-id", tell_keys};
     batch_row_outcome_t *outcomes = apr_pcalloc(ptemp, sizeof(batch_row_outcome_t) * MOST);
     batch_rows_t rows = {.scope = &scope,
                          .items = work.items,
@@ -131,6 +133,7 @@ FIXTURE apr_status_t merge_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     work.prepared = (int)apr_hash_count(tx->connection->by_text);
     for (i = 0; rv == APR_SUCCESS && i < work.done; i++) {
         work.results[i] = outcomes[i].result;
+        work.told[i] = apr_pstrdup(pool, outcomes[i].key);
         if (outcomes[i].message) {
             work.message = apr_pstrdup(pool, outcomes[i].message);
         }

@@ -1,4 +1,6 @@
 /* PostgreSQL: what start-up, and statements on rows, want to know of a resource's table. */
+#include <string.h>
+
 #include <apr_strings.h>
 
 #include "store/connection.h"
@@ -176,7 +178,8 @@ batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const ch
  */
 
 /*
- * $1: the table, $2: its key, $3: match, $4: the scope. An index counts if it is over all rows, by
+ * $1: the table, $2: its key, $3: match, $4: the scope, $5: the columns by which items that are
+ * offered find their rows. An index counts if it is over all rows, by
  * columns alone; keys are its columns in their order. It is usual if it takes for equal what the
  * columns' own = does, and says so at once.
  */
@@ -216,7 +219,7 @@ batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const ch
     " !~ '^[{](CONST|SQLVALUEFUNCTION|FUNCEXPR :funcid 1299) ')))"                                 \
     " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"             \
     " LEFT JOIN pg_type AS base ON base.oid = pg_type.typbasetype"                                 \
-    " WHERE attrelid = to_regclass(quote_ident($1)) AND attname::text = ANY ($3::text[] || $4)"    \
+    " WHERE attrelid = to_regclass(quote_ident($1)) AND attname::text = ANY ($5::text[] || $4)"    \
     " AND (base.typtype = 'd' OR coalesce(base.oid, atttypid) = 19"                                \
     " OR (greatest(atttypmod, pg_type.typtypmod) <> -1"                                            \
     " AND coalesce(base.oid, atttypid) NOT IN (1042, 1043))))"
@@ -236,55 +239,93 @@ batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const ch
     " coalesce(bool_or(keys[1] = ANY ($3::text[])"                                                 \
     " OR (keys[1] = $4 AND keys[2] = ANY ($3::text[]))), false),"                                  \
     " coalesce(bool_or(keys[1] = $4 AND keys[2] = $2), false), " BEFORE_INSERT_SQL ","             \
-    " coalesce(bool_and(is_usual) FILTER (WHERE is_unique AND keys <@ ($3::text[] || $4)"          \
-    " AND array_remove($3::text[] || $4, NULL) <@ keys), false) AND NOT " BEFORE_INSERT_SQL        \
+    " coalesce(bool_and(is_usual) FILTER (WHERE is_unique AND keys <@ ($5::text[] || $4)"          \
+    " AND array_remove($5::text[] || $4, NULL) <@ keys), false) AND NOT " BEFORE_INSERT_SQL        \
     " AND " OFFER_SQL ", " ALTERS_SQL " FROM batch_index"
 
 #define RULES 7
 
-/* Fails unless the rules are still $5: the booleans, as an array. */
-static const char guard_sql[] =
-    "SELECT 1 / count(*) FROM (" RULES_SQL ") AS batch_rules (a, b, c, d, e, f, g)"
-    " WHERE ARRAY[a, b, c, d, e, f, g] = $5::boolean[]";
+/* $1 to $5 */
+#define PARAMETERS 5
 
-/* What tells the rules of one resource in a table from those of another. */
-static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)
+/* The parameters of a question about the rules, in p. */
+static void list_parameters(const char *values[PARAMETERS], const batch_resource_t *resource,
+                            apr_pool_t *p)
 {
     const char *match = resource->match
                             ? batch_pgsql_array((const char *const *)resource->match->elts,
                                                 resource->match->nelts, p)
                             : "{}";
 
-    return apr_pstrcat(p, match, batch_sql_identifier(resource->key, p),
+    values[0] = resource->table;
+    values[1] = resource->key;
+    values[2] = match;
+    values[3] = resource->scope;
+    values[4] =
+        resource->keys == BATCH_KEYS_CLIENT ? batch_pgsql_array(&resource->key, 1, p) : match;
+}
+
+/* What tells the rules of one resource in a table from those of another. */
+static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)
+{
+    const char *values[PARAMETERS];
+
+    list_parameters(values, resource, p);
+    return apr_pstrcat(p, values[2], batch_sql_identifier(values[1], p), values[4],
                        resource->scope ? resource->scope : "", NULL);
 }
 
-/* Queues a question about the rules; expected: for the guard. */
-static batch_failure_e queue_rules(batch_connection_t *connection, const char *expected,
-                                   const batch_resource_t *resource, apr_pool_t *scratch)
+/* value as it stands in a statement, in p. NULL: there is no memory. */
+static const char *literal(batch_connection_t *connection, const char *value, apr_pool_t *p)
 {
-    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT,
-                                BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
-    const char *match = resource->match
-                            ? batch_pgsql_array((const char *const *)resource->match->elts,
-                                                resource->match->nelts, scratch)
-                            : "{}";
-    const char *values[] = {resource->table, resource->key, match, resource->scope, expected};
-    batch_pgsql_statement_t *statement =
-        expected ? batch_pgsql_statement(connection, guard_sql, types, 5)
-                 : batch_pgsql_statement(connection, RULES_SQL, types, 4);
+    char *quoted = value ? PQescapeLiteral(connection->native, value, strlen(value)) : NULL;
+    const char *text = !value   ? "NULL::text"
+                       : quoted ? apr_pstrcat(p, quoted, "::text", NULL)
+                                : NULL;
 
-    return batch_pgsql_queue(connection, statement, values,
-                             expected ? BATCH_PGSQL_ROWS : BATCH_PGSQL_OWN);
+    PQfreemem(quoted);
+    return text;
+}
+
+/* The question about the rules with values in the place of its parameters, in p; or NULL. */
+static const char *fill_in(batch_connection_t *connection, const char *const *values, apr_pool_t *p)
+{
+    apr_array_header_t *pieces = apr_array_make(p, 64, sizeof(const char *));
+    const char *texts[PARAMETERS];
+    const char *from = RULES_SQL;
+    const char *sign;
+    int i;
+
+    for (i = 0; i < PARAMETERS; i++) {
+        texts[i] = literal(connection, values[i], p);
+        if (!texts[i]) {
+            return NULL;
+        }
+    }
+    while ((sign = strchr(from, '$')) != NULL) {
+        int is_one = sign[1] >= '1' && sign[1] <= '0' + PARAMETERS;
+
+        APR_ARRAY_PUSH(pieces, const char *) =
+            apr_pstrmemdup(p, from, (apr_size_t)(sign - from) + !is_one);
+        if (is_one) {
+            APR_ARRAY_PUSH(pieces, const char *) = texts[sign[1] - '1'];
+        }
+        from = sign + 1 + is_one;
+    }
+    APR_ARRAY_PUSH(pieces, const char *) = from;
+    return apr_array_pstrcat(p, pieces, 0);
 }
 
 batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_rules_t **rules,
                                   const batch_pgsql_table_t *table,
                                   const batch_resource_t *resource)
 {
+    static const Oid types[PARAMETERS] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT,
+                                          BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT};
     const batch_pgsql_state_t *state = batch_pgsql_state(connection);
     apr_pool_t *scratch = batch_connection_scratch(connection);
     const char *name = rules_name(resource, scratch);
+    const char *values[PARAMETERS];
     PGresult *result = NULL;
     batch_failure_e failure;
 
@@ -292,10 +333,10 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
     if (*rules) {
         return BATCH_FAILURE_NONE;
     }
-    failure = queue_rules(connection, NULL, resource, scratch);
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_flush(connection, &result);
-    }
+    list_parameters(values, resource, scratch);
+    failure = batch_pgsql_ask(connection, &result,
+                              batch_pgsql_statement(connection, RULES_SQL, types, PARAMETERS),
+                              values, BATCH_PGSQL_OWN);
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
@@ -312,24 +353,52 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
     return BATCH_FAILURE_NONE;
 }
 
+/*
+ * The statement that fails unless the rules are what they were. It has no parameters: with some the
+ * server would plan it anew each time, which takes twenty times as long as to run it.
+ */
+static batch_pgsql_statement_t *make_guard(batch_connection_t *connection,
+                                           const batch_pgsql_rules_t *rules,
+                                           const batch_resource_t *resource, apr_pool_t *scratch)
+{
+    const int is[RULES] = {rules->key_unique, rules->match_unique,  rules->match_indexed,
+                           rules->walk_scope, rules->before_insert, rules->may_offer,
+                           rules->alters};
+    const char *values[PARAMETERS];
+    const char *expected = "", *question;
+    int i;
+
+    list_parameters(values, resource, scratch);
+    question = fill_in(connection, values, scratch);
+    if (!question) {
+        return NULL;
+    }
+    for (i = 0; i < RULES; i++) {
+        expected = apr_pstrcat(scratch, expected, i ? ", " : "", is[i] ? "true" : "false", NULL);
+    }
+    return batch_pgsql_statement(connection,
+                                 apr_pstrcat(scratch, "SELECT 1 / count(*) FROM (", question,
+                                             ") AS batch_rules (a, b, c, d, e, f, g)"
+                                             " WHERE ARRAY[a, b, c, d, e, f, g] = ARRAY[",
+                                             expected, "]", NULL),
+                                 NULL, 0);
+}
+
 batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pgsql_rules_t *rules,
                                         const batch_resource_t *resource)
 {
     const batch_pgsql_state_t *state = batch_pgsql_state(connection);
-    const int values[RULES] = {rules->key_unique, rules->match_unique,  rules->match_indexed,
-                               rules->walk_scope, rules->before_insert, rules->may_offer,
-                               rules->alters};
-    char expected[2 * RULES + 2] = "{";
-    int i;
 
     if (rules->transaction == state->transactions) {
         return BATCH_FAILURE_NONE;
     }
-    for (i = 0; i < RULES; i++) {
-        expected[2 * i + 1] = values[i] ? 't' : 'f';
-        expected[2 * i + 2] = i + 1 < RULES ? ',' : '}';
+    if (!rules->guard) {
+        rules->guard =
+            make_guard(connection, rules, resource, batch_connection_scratch(connection));
     }
-    expected[2 * RULES + 1] = '\0';
+    if (!rules->guard) {
+        return BATCH_FAILURE_LOST;
+    }
     rules->transaction = state->transactions;
-    return queue_rules(connection, expected, resource, batch_connection_scratch(connection));
+    return batch_pgsql_queue(connection, rules->guard, NULL, BATCH_PGSQL_ROWS);
 }

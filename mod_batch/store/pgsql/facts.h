@@ -13,12 +13,14 @@ typedef struct batch_pgsql_rules {
     int match_indexed; /* an index finds the rows of match values */
     int walk_scope;    /* an index has the scope's rows in the order of their keys */
     int before_insert; /* a trigger runs before a row is inserted, or not inserted */
-    int may_offer;     /* INSERT … ON CONFLICT (scope, match) DO UPDATE is as good as a look,
-                          an UPDATE and an INSERT, or it fails */
+    int may_offer;     /* INSERT … ON CONFLICT DO UPDATE by scope and match, or by scope and key
+                          where clients make it, is as good as a look, an UPDATE and an INSERT, or
+                          it fails */
     int alters;        /* triggers or rules: what is stored may not be what a statement returns */
-    apr_time_t offer_failed; /* the last time that it has, by batch_ticks; 0 = never yet */
-    batch_pace_t pace;       /* of merges */
-    unsigned transaction;    /* in which they were asked for, or guarded */
+    apr_time_t offer_failed;        /* the last time that it has, by batch_ticks; 0 = never yet */
+    batch_pace_t pace;              /* of merges */
+    unsigned transaction;           /* in which they were asked for, or guarded */
+    batch_pgsql_statement_t *guard; /* made by batch_pgsql_rules_guard */
 } batch_pgsql_rules_t;
 
 /** Gives the rules of a resource in table. */

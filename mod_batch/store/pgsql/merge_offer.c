@@ -1,9 +1,9 @@
 /*
- * PostgreSQL: a set of items that are all found by match, as one INSERT … ON CONFLICT DO UPDATE,
- * which spares the look for each row. It checks more than what it replaces does, since the row of
- * an item need not be there: a partial item may lack a column that a new row must have. Two items
- * of the set may be for one row, or a row may be in another's way. Then it fails as a whole, and
- * what is without such surprises is done instead.
+ * PostgreSQL: a set of items that are all found by match, or by keys that clients make, as one
+ * INSERT … ON CONFLICT DO UPDATE, which spares the look for each row. It checks more than what it
+ * replaces does, since the row of an item need not be there: a partial item may lack a column that
+ * a new row must have. Two items of the set may be for one row, or a row may be in another's way.
+ * Then it fails as a whole, and what is without such surprises is done instead.
  */
 #include "store/pgsql/merge.h"
 
@@ -25,7 +25,10 @@ static void tell_changed(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *
 {
     int row, m = 0;
 
-    for (row = 0; merge->sets.rows->scope->tell_keys && row < PQntuples(result); row++) {
+    if (!merge->sets.rows->scope->tell_keys || group->kind == BATCH_ITEM_KEY) {
+        return; /* see has_strayed */
+    }
+    for (row = 0; row < PQntuples(result); row++) {
         if (!PQgetisnull(result, row, 0)) {
             continue;
         }
@@ -63,6 +66,31 @@ static void decide_all(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *gr
     tell_changed(merge, group, result);
 }
 
+/*
+ * 1 if a row that was found by its key has another one: a trigger has changed it, or the database
+ * takes both for one. The offer does not say whose it is.
+ */
+static int has_strayed(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group,
+                       const PGresult *result)
+{
+    apr_hash_t *keys;
+    int i;
+
+    if (!merge->sets.rows->scope->tell_keys || group->kind != BATCH_ITEM_KEY) {
+        return 0;
+    }
+    keys = apr_hash_make(merge->sets.set_pool);
+    for (i = 0; i < group->count; i++) {
+        apr_hash_set(keys, merge->items[group->members[i]].key, APR_HASH_KEY_STRING, group);
+    }
+    for (i = 0; i < PQntuples(result); i++) {
+        if (!apr_hash_get(keys, PQgetvalue(result, i, 1), APR_HASH_KEY_STRING)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
     PGresult *result = NULL;
@@ -73,7 +101,8 @@ batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_flush(merge->run.connection, &result);
     }
-    if (failure == BATCH_FAILURE_NONE && PQntuples(result) != group->count) {
+    if (failure == BATCH_FAILURE_NONE &&
+        (PQntuples(result) != group->count || has_strayed(merge, group, result))) {
         merge->left_out = 1;
         return BATCH_FAILURE_REFUSED;
     }

@@ -362,7 +362,10 @@ static void add_offer(merge_sql_t *sql, const int *members, int count)
     if (resource->scope) {
         batch_pgsql_add_next(&sql->builder, " (", resource->scope);
     }
-    for (i = 0; i < batch_match_count(resource); i++) {
+    if (sql->group->kind == BATCH_ITEM_KEY) {
+        batch_pgsql_add_next(&sql->builder, " (", resource->key);
+    }
+    for (i = 0; sql->group->kind == BATCH_ITEM_MATCH && i < batch_match_count(resource); i++) {
         batch_pgsql_add_next(&sql->builder, " (", batch_match_name(resource, i));
     }
     add(sql, ") DO UPDATE");
@@ -428,6 +431,12 @@ static int may_be_trimmed(const merge_sql_t *sql)
     for (m = 0; m < sql->group->count; m++) {
         const batch_item_t *item = &sql->merge->items[sql->group->members[m]];
 
+        if (sql->group->kind == BATCH_ITEM_KEY) {
+            if (may_trim(sql, resource->key, item->key)) {
+                return 1;
+            }
+            continue;
+        }
         for (v = 0; v < item->value_count; v++) {
             if (may_trim(sql, item->values[v].name, item->values[v].value) &&
                 batch_match_has(resource, item->values[v].name)) {
@@ -438,19 +447,46 @@ static int may_be_trimmed(const merge_sql_t *sql)
     return 0;
 }
 
+/*
+ * 1 if each key is spelt as the server writes it, so that the keys of new rows tell which of the
+ * items have made them.
+ */
+static int are_spelt(const merge_sql_t *sql)
+{
+    const batch_pgsql_column_t *key = sql->merge->run.key;
+    int m;
+
+    if (key->kind == BATCH_PGSQL_ANY) {
+        return key->type == BATCH_PGSQL_TEXT || key->type == BATCH_PGSQL_VARCHAR;
+    }
+    for (m = 0; m < sql->group->count; m++) {
+        const char *text = sql->merge->items[sql->group->members[m]].key;
+
+        if (key->kind == BATCH_PGSQL_OTHER || !batch_pgsql_fits(key, text) ||
+            (key->kind == BATCH_PGSQL_UUID && strpbrk(text, "ABCDEF"))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* 1 if an offer of items of that kind finds their rows by the columns that may_offer is about. */
+static int finds_rows(const batch_resource_t *resource, const batch_pgsql_group_t *group)
+{
+    return resource->keys == BATCH_KEYS_CLIENT
+               ? group->kind == BATCH_ITEM_KEY
+               : resource->keys == BATCH_KEYS_GENERATED && group->kind == BATCH_ITEM_MATCH;
+}
+
 int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
     const batch_row_plan_t *plan = &merge->run.plan;
     const batch_resource_t *resource = plan->resource;
     const merge_sql_t sql = {.merge = merge, .plan = plan, .group = group};
-    const batch_pgsql_column_t *key = merge->run.key;
 
-    return group->kind == BATCH_ITEM_MATCH && group->has_key &&
-           resource->keys == BATCH_KEYS_GENERATED && !resource->form_column &&
-           merge->run.rules->may_offer &&
-           (key->type == BATCH_PGSQL_TEXT || key->type == BATCH_PGSQL_VARCHAR ||
-            key->kind == BATCH_PGSQL_UUID) &&
-           has_assignments(&sql) && !may_be_trimmed(&sql);
+    return group->has_key && finds_rows(resource, group) && !resource->form_column &&
+           merge->run.rules->may_offer && has_assignments(&sql) && are_spelt(&sql) &&
+           !may_be_trimmed(&sql);
 }
 
 batch_failure_e batch_pgsql_offer_queue(batch_pgsql_merge_t *merge,

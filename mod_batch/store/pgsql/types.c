@@ -20,6 +20,8 @@
 #define TYPE_REAL     700
 #define TYPE_DOUBLE   701
 #define TYPE_NUMERIC  1700
+#define TYPE_JSON     114
+#define TYPE_JSONB    3802
 #define ARRAY_TEXT    1009
 
 /* The same of its sorts of indexes. */
@@ -59,7 +61,7 @@ batch_pgsql_statement_t *batch_pgsql_statement(batch_connection_t *connection, c
     batch_pgsql_statement_t *known = apr_hash_get(connection->by_text, sql, APR_HASH_KEY_STRING);
 
     if (known && known->count == count &&
-        !memcmp(known->types, types, (apr_size_t)count * sizeof(*types))) {
+        (!count || !memcmp(known->types, types, (apr_size_t)count * sizeof(*types)))) {
         return known;
     }
     if (known) {
@@ -320,6 +322,65 @@ static char *put_int32(char *next, apr_uint32_t number)
     return next;
 }
 
+/* Writes the size of an element, and those bytes. */
+static char *put_element(char *next, const void *bytes, apr_size_t size)
+{
+    next = put_int32(next, (apr_uint32_t)size);
+    memcpy(next, bytes, size);
+    return next + size;
+}
+
+/* An integer as the server has it: the last bytes of eight. */
+static char *put_integer(char *next, const char *text, apr_size_t size)
+{
+    apr_uint64_t number = (apr_uint64_t)apr_atoi64(text);
+    char bytes[8];
+
+    put_int32(put_int32(bytes, (apr_uint32_t)(number >> 32)), (apr_uint32_t)number);
+    return put_element(next, bytes + sizeof(bytes) - size, size);
+}
+
+/* Writes text, which is not NULL, as an element. NULL: only the server can tell what it is. */
+static char *put_value(char *next, const batch_pgsql_column_t *column, const char *text)
+{
+    unsigned char bytes[BATCH_UUID_BYTES];
+
+    switch (column->type) {
+    case TYPE_UUID:
+        return batch_uuid_read(bytes, text) ? put_element(next, bytes, sizeof(bytes)) : NULL;
+    case TYPE_SMALLINT:
+        return batch_pgsql_fits(column, text) ? put_integer(next, text, 2) : NULL;
+    case TYPE_INTEGER:
+        return batch_pgsql_fits(column, text) ? put_integer(next, text, 4) : NULL;
+    case TYPE_BIGINT:
+        return batch_pgsql_fits(column, text) ? put_integer(next, text, 8) : NULL;
+    case TYPE_JSONB:
+        next = put_int32(next, (apr_uint32_t)strlen(text) + 1);
+        *next++ = 1; /* the version of the format */
+        memcpy(next, text, strlen(text));
+        return next + strlen(text);
+    default:
+        return put_element(next, text, strlen(text));
+    }
+}
+
+static int is_binary(const batch_pgsql_column_t *column)
+{
+    switch (column->type) {
+    case TYPE_TEXT:
+    case TYPE_VARCHAR:
+    case TYPE_JSON:
+    case TYPE_JSONB:
+    case TYPE_UUID:
+    case TYPE_SMALLINT:
+    case TYPE_INTEGER:
+    case TYPE_BIGINT:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 const char *batch_pgsql_binary_array(int *length, const batch_pgsql_column_t *column,
                                      const char *const *texts, int count, apr_pool_t *p)
 {
@@ -327,11 +388,11 @@ const char *batch_pgsql_binary_array(int *length, const batch_pgsql_column_t *co
     char *array, *next;
     int i;
 
-    if (column->type != BATCH_PGSQL_TEXT && column->type != BATCH_PGSQL_VARCHAR) {
+    if (!is_binary(column)) {
         return NULL;
     }
-    for (i = 0; i < count; i++) {
-        size += 4 + (texts[i] ? strlen(texts[i]) : 0);
+    for (i = 0; i < count; i++) { /* a number of one digit has eight bytes at most */
+        size += 4 + 8 + (texts[i] ? strlen(texts[i]) : 0);
     }
     if (size > APR_INT32_MAX) {
         return NULL;
@@ -344,14 +405,11 @@ const char *batch_pgsql_binary_array(int *length, const batch_pgsql_column_t *co
         next = put_int32(next, (apr_uint32_t)count);
         next = put_int32(next, 1); /* the number of the first */
     }
-    for (i = 0; i < count; i++) {
-        apr_size_t bytes = texts[i] ? strlen(texts[i]) : 0;
-
-        next = put_int32(next, texts[i] ? (apr_uint32_t)bytes : (apr_uint32_t)-1);
-        if (bytes) {
-            memcpy(next, texts[i], bytes);
-            next += bytes;
-        }
+    for (i = 0; next && i < count; i++) {
+        next = texts[i] ? put_value(next, column, texts[i]) : put_int32(next, (apr_uint32_t)-1);
+    }
+    if (!next) {
+        return NULL;
     }
     *length = (int)(next - array);
     return array;

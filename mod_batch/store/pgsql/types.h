@@ -65,7 +65,8 @@ const char *batch_pgsql_array(const char *const *texts, int count, apr_pool_t *p
 
 /**
  * The same in PostgreSQL's binary format, which the server need not take apart sign by sign. NULL
- * unless the elements are texts, whose binary format is what they are.
+ * unless the elements are texts, JSON, or UUIDs or integers that are all spelt in a way in which
+ * the server takes them, too.
  */
 const char *batch_pgsql_binary_array(int *length, const batch_pgsql_column_t *column,
                                      const char *const *texts, int count, apr_pool_t *p);
