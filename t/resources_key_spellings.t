@@ -12,7 +12,7 @@ use BatchTest;
 use BatchTest::Files;
 
 my $pgsql = driver() eq 'pgsql';
-my @tables = qw(batchless_uuids batchless_texts batchless_integers batchless_clients batchless_altered batchless_ints batchless_prices);
+my @tables = (qw(batchless_uuids batchless_texts batchless_integers batchless_clients batchless_altered batchless_ints batchless_prices batchless_loose), $pgsql ? 'batchless_late' : ());
 END { eval { sql(map {"DROP TABLE IF EXISTS $_"} @tables) } }
 sql(map {"DROP TABLE IF EXISTS $_"} @tables);
 my ($uuid, $integer) = $pgsql ? ('UUID', 'BIGINT') : ('TEXT', 'INTEGER');
@@ -24,6 +24,10 @@ sql("CREATE TABLE batchless_uuids (id $uuid PRIMARY KEY DEFAULT $made, $common)"
     "CREATE TABLE batchless_clients (id TEXT, $common, note TEXT, PRIMARY KEY (organization_id, id))",
     'CREATE TABLE batchless_altered (id TEXT PRIMARY KEY DEFAULT ' . ($pgsql ? "('k' || random())" : '(hex(randomblob(8)))') . ", $common)",
     "CREATE TABLE batchless_ints (id INT, $common, PRIMARY KEY (organization_id, id))",
+    $pgsql ? "CREATE COLLATION IF NOT EXISTS batchless (provider = icu, locale = 'und-u-ks-level2', deterministic = false)" : (),
+    'CREATE TABLE batchless_loose (id TEXT COLLATE ' . ($pgsql ? 'batchless' : 'NOCASE') . ", $common, note TEXT, PRIMARY KEY (organization_id, id), "
+        . "CHECK (label <> 'bad'), UNIQUE (label))",
+    $pgsql ? 'CREATE TABLE batchless_late (LIKE batchless_loose, PRIMARY KEY (organization_id, id), UNIQUE (label) DEFERRABLE INITIALLY DEFERRED)' : (),
     'CREATE TABLE batchless_prices (id TEXT PRIMARY KEY, organization_id TEXT NOT NULL, price TEXT)');
 my $columns = join "\n", 'BatchScope organization_id', 'BatchColumn label text max=500', 'BatchActions merge overwrite delete', '</BatchResource>';
 my @resources = (
@@ -35,6 +39,8 @@ my @resources = (
     '<BatchResource client>', 'BatchTable batchless_clients', 'BatchKey id client', 'BatchColumn id uuid readonly', $columns,
     '<BatchResource altered>', 'BatchTable batchless_altered', 'BatchKey id database', $columns,
     '<BatchResource int>', 'BatchTable batchless_ints', 'BatchKey id client', $columns,
+    '<BatchResource loose>', 'BatchTable batchless_loose', 'BatchKey id client', $columns,
+    $pgsql ? ('<BatchResource late>', 'BatchTable batchless_late', 'BatchKey id client', $columns) : (),
     '<BatchResource price>', 'BatchTable batchless_prices', 'BatchKey id generated', 'BatchScope organization_id', 'BatchColumn price decimal',
     'BatchActions merge', '</BatchResource>');
 configure(@resources);
@@ -86,6 +92,26 @@ foreach my $mode (qw(mixed sync)) {
     is(value("SELECT note FROM batchless_clients WHERE id = '\U$one\E'"), 'precious', "$mode, capitals: the row stays");
     is(value("SELECT count(*) FROM batchless_clients WHERE id = '$two'"), 0, "$mode, capitals: the other one goes");
 
+    # ---- Keys that the database takes for one, of items that are applied, and of others ----
+    my @loose = ('DELETE FROM batchless_loose', "INSERT INTO batchless_loose VALUES ('ABC', 'acme', 'a', 'precious'), ('DEF', 'acme', 'b', ''), "
+        . "('X', 'globex', 'taken', '')");
+    sql(@loose);
+    $batch = run_in($mode, overwrite('loose', [{id => 'abc', label => 'new a'}, {id => 'new', label => 'new b'}]));
+    is_result($batch, 'completed', {created => 1, updated => 1, overwritten => 1}, "$mode, loose: the database spells a key in its own way");
+    is(labels('batchless_loose'), 'ABC=new a new=new b', "$mode, loose: the row stays");
+    foreach my $label (qw(bad taken)) {
+        sql(@loose);
+        $batch = run_in($mode, overwrite('loose', [{id => 'ghi', label => 'good'}, {id => 'abc', label => $label}]));
+        is_result($batch, 'completed', {created => 1, overwritten => 1, errors => 1}, "$mode, loose, $label: an item is refused");
+        is(labels('batchless_loose'), 'ABC=a ghi=good', "$mode, loose, $label: its row stays");
+    }
+    if ($pgsql) { # the item is applied first, and refused when all is undone
+        sql(map {s/loose/late/r} @loose);
+        $batch = run_in($mode, overwrite('late', [{id => 'ghi', label => 'good'}, {id => 'abc', label => 'taken'}]));
+        is_result($batch, 'completed', {created => 1, overwritten => 1, errors => 1}, "$mode, loose: an item is refused at the end of its transaction");
+        is(labels('batchless_late'), 'ABC=a ghi=good', "$mode, loose: its row stays");
+    }
+
     # ---- A column that is declared as another type ----
     sql('DELETE FROM batchless_texts', "INSERT INTO batchless_texts VALUES ('007', 'acme', 'a'), ('8', 'acme', 'b'), ('7', 'acme', 'c')");
     $batch = run_in($mode, overwrite('text', [{id => '007', label => 'new a'}, {id => 8, label => 'new b'}]));
@@ -136,5 +162,6 @@ foreach my $spelling ('007', '+7', ' 7 ') {
 unconfigure();
 server_stop();
 sql(map {"DROP TABLE $_"} @tables);
+sql('DROP COLLATION batchless') if $pgsql;
 ok(server_start(), 'as before');
 finish();

@@ -199,6 +199,9 @@ apr_status_t batch_run_make_cleanup(batch_job_run_t *run)
         return APR_SUCCESS;
     }
     rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
+    if (rv == APR_SUCCESS) {
+        batch_cleanup_trust(run->cleanup);
+    }
     run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;
     run->count = run->counted ? run->job->cleanup_total : 0;
     return rv;
@@ -206,8 +209,8 @@ apr_status_t batch_run_make_cleanup(batch_job_run_t *run)
 
 /*
  * Keeps the rows of the items at hand that are behind us after the chunk, as far as that can be
- * told without the database: so the cleanup need not read them again. That it is so does not depend
- * on what becomes of the transaction, if none of them has failed.
+ * told without the database: so the cleanup need not read them again. Of a transaction that comes
+ * to nothing they are kept again, for an item may fail then.
  */
 static apr_status_t keep_named(batch_job_run_t *run, const batch_job_t *after)
 {
@@ -489,6 +492,9 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     chunk->done = 0;
     chunk->late = 0;
     forget_undone(run);
+    if (run->kept_to > run->job->position) {
+        run->kept_to = run->job->position;
+    }
     rv = batch_tx_fence(tx, run->job, run->engine->limits.lease);
     if (rv != APR_SUCCESS) {
         return rv;

@@ -35,6 +35,7 @@ struct batch_cleanup {
     int keeps_uuids;       /* some of them by OF_UUID, … */
     int keeps_integers;    /* … or by OF_INTEGER */
     int unsure;            /* a row is kept that nobody knows */
+    int trusts;            /* what merges tell is stored */
     apr_byte_t *told;      /* a bit for each ordinal: its row was kept; NULL: none was */
     apr_pool_t *walk_pool; /* of counted */
     const char *counted;   /* the last key that was looked at while counting */
@@ -71,6 +72,11 @@ apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *jo
         rv = batch_digest_set_make(&made->kept, p);
     }
     return rv == APR_SUCCESS ? batch_digest_set_reserve(made->kept, job->stored) : rv;
+}
+
+void batch_cleanup_trust(batch_cleanup_t *cleanup)
+{
+    BATCH_CAST(batch_cleanup_t, cleanup, CLEANUP_MAGIC)->trusts = 1;
 }
 
 /* ---- What is kept -------------------------------------------------------------------------------
@@ -212,8 +218,9 @@ static int is_kept(const batch_cleanup_t *cleanup, const char *key, batch_key_ty
 
 /*
  * 1 if only the database knows the row that the item names. Not where its key was looked up before
- * it was accepted, or made by us. But an item that could not be applied may be one whose row has
- * gone since; then another one may have its match values.
+ * it was accepted, or made by us, or where the merge would have told another key of its row. But an
+ * item that could not be applied may be one whose row has gone since; then another one may have its
+ * match values. And of a key that clients make nobody knows how the database spells it.
  */
 static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 {
@@ -221,8 +228,10 @@ static int must_look(const batch_cleanup_t *cleanup, const batch_item_t *item)
 
     switch (item->kind) {
     case BATCH_ITEM_KEY:
-        return resource->keys == BATCH_KEYS_CLIENT ||
-               (resource->match->nelts && batch_cleanup_is_doubtful(cleanup->job));
+        if (resource->keys == BATCH_KEYS_CLIENT) {
+            return !cleanup->trusts || batch_cleanup_is_doubtful(cleanup->job);
+        }
+        return resource->match->nelts && batch_cleanup_is_doubtful(cleanup->job);
     case BATCH_ITEM_NEW:
         return resource->keys != BATCH_KEYS_GENERATED;
     default:

@@ -28,15 +28,23 @@ int batch_cleanup_is_due(const batch_job_t *job);
 typedef struct batch_cleanup batch_cleanup_t;
 
 /**
- * 1 if an item of the job was accepted and then not applied: its row may have gone, and the row
- * that has its match values is the one that it names. From then on nothing is known without the
- * database.
+ * 1 if an item of the job was accepted and then not applied, or not at once: its row may have gone,
+ * and the row that has its match values is the one that it names. From then on nothing is known
+ * without the database.
  */
-#define batch_cleanup_is_doubtful(job) ((job)->counts.errors > (job)->invalid)
+#define batch_cleanup_is_doubtful(job)                                                             \
+    ((job)->counts.errors > (job)->invalid || (job)->second_tries || (job)->last_tries)
 
 /** Makes one in p, which keeps nothing yet. Fails only if there is no memory or randomness. */
 apr_status_t batch_cleanup_make(batch_cleanup_t **cleanup, const batch_job_t *job,
                                 const batch_application_t *application, apr_pool_t *p);
+
+/**
+ * Says that where a merge has told that a row has another key than its item that was stored, for
+ * batch_cleanup_keep_stored: so an item that was applied is known by its key, though clients make
+ * keys, unless batch_cleanup_is_doubtful.
+ */
+void batch_cleanup_trust(batch_cleanup_t *cleanup);
 
 /**
  * Keeps the rows that these items name: stored items, completed. Those that were to be applied

@@ -163,17 +163,26 @@ static apr_status_t keep_stored(batch_job_run_t *run, batch_error_t *err)
 
 struct counting {
     batch_job_run_t *run;
-    apr_int64_t count;
     int more;
 };
 
+/* What it has counted it has, whatever becomes of the transaction. */
 static apr_status_t count_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     struct counting *counting = baton;
+    batch_job_run_t *run = counting->run;
+    apr_time_t deadline = apr_time_now() + run->engine->limits.chunk_time;
+    apr_pool_t *pool;
+    apr_status_t rv = apr_pool_create(&pool, ptemp);
 
-    counting->count = 0;
-    return batch_cleanup_count(tx, &counting->more, &counting->count, counting->run->cleanup,
-                               ptemp);
+    while (rv == APR_SUCCESS && counting->more) {
+        apr_pool_clear(pool);
+        rv = batch_cleanup_count(tx, &counting->more, &run->count, run->cleanup, pool);
+        if (apr_time_now() >= deadline) {
+            break;
+        }
+    }
+    return rv;
 }
 
 static apr_status_t fence_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
@@ -206,7 +215,7 @@ static apr_status_t renew(batch_job_run_t *run, batch_error_t *err)
  */
 static apr_status_t prepare_cleanup(batch_job_run_t *run, int *ready, batch_error_t *err)
 {
-    struct counting counting = {run, 0, 0};
+    struct counting counting = {run, 1};
     apr_status_t rv;
 
     *ready = 0;
@@ -232,7 +241,6 @@ static apr_status_t prepare_cleanup(batch_job_run_t *run, int *ready, batch_erro
     }
     rv = batch_store_read(run->engine->store, count_body, &counting, err, run->chunk_pool);
     if (rv == APR_SUCCESS) {
-        run->count += counting.count;
         run->counted = !counting.more;
     }
     return rv;

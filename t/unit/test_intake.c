@@ -224,7 +224,7 @@ static void test_many(apr_pool_t *p)
     runs = 0;
     do { /* in the end enough to see what is kept, to count, and to remove a part */
         runs++;
-    } while (run_next(&ran, 14 * runs, p) == APR_SUCCESS && ran.status == BATCH_STATUS_PROCESSING &&
+    } while (run_next(&ran, 4 * runs, p) == APR_SUCCESS && ran.status == BATCH_STATUS_PROCESSING &&
              runs < 200);
     is_string(counts_of(&ran, p), "0/2500/0/2503/0/0", "so is each row that a cleanup removes");
     ok(runs > 1, "by several workers");

@@ -14,10 +14,17 @@ static int tells(const batch_pgsql_merge_t *merge)
     return merge->sets.rows->scope->tell_keys;
 }
 
+/* 1 if a new row may have another key than it was given, which the column rounds or cuts off. */
+static int is_inexact(const batch_pgsql_column_t *key)
+{
+    return key->stored_as || key->most;
+}
+
 int batch_pgsql_lists_made(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
     return merge->run.plan.resource->keys == BATCH_KEYS_DATABASE ||
-           (tells(merge) && (merge->run.rules->alters || !group->has_key));
+           (tells(merge) &&
+            (merge->run.rules->alters || !group->has_key || is_inexact(merge->run.key)));
 }
 
 void batch_pgsql_tell(batch_pgsql_merge_t *merge, int i, const char *key)
