@@ -207,25 +207,21 @@ apr_status_t batch_run_make_cleanup(batch_job_run_t *run)
     return rv;
 }
 
-/*
- * Keeps the rows of the items at hand that are behind us after the chunk, as far as that can be
- * told without the database: so the cleanup need not read them again. Of a transaction that comes
- * to nothing they are kept again, for an item may fail then.
- */
-static apr_status_t keep_named(batch_job_run_t *run, const batch_job_t *after)
+apr_status_t batch_run_keep_named(batch_job_run_t *run, const batch_job_t *after,
+                                  const batch_item_t *items, apr_int64_t first)
 {
     apr_int64_t position = after->position;
     apr_int64_t from = run->kept_to;
     apr_status_t rv;
     int done = 0;
 
-    if (!batch_action_is(run->job->action, BATCH_ACTION_CLEANS_UP) || from < run->first ||
+    if (!batch_action_is(run->job->action, BATCH_ACTION_CLEANS_UP) || from < first ||
         from >= position || batch_cleanup_is_doubtful(after)) {
         return APR_SUCCESS;
     }
     rv = batch_run_make_cleanup(run);
     if (rv == APR_SUCCESS) {
-        rv = batch_cleanup_keep_known(&done, run->cleanup, run->items + (from - run->first),
+        rv = batch_cleanup_keep_known(&done, run->cleanup, items + (from - first),
                                       (int)(position - from));
     }
     run->kept_to += done;
@@ -323,7 +319,7 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
         request.is_retry = after->position >= after->stored;
         rv = batch_apply(tx, &tried, &request, pool);
         if (rv == APR_SUCCESS) {
-            rv = keep_named(run, after);
+            rv = batch_run_keep_named(run, after, run->items, run->first);
         }
         chunk->tried += tried;
         bytes += (double)run->bytes * (double)(after->position - from) / run->item_count;
@@ -455,18 +451,13 @@ static apr_status_t do_next(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool_t *pt
     }
 }
 
-/*
- * Stored items that are behind us are of no more use, but as an upload that is kept, and to the
- * cleanup of an overwrite.
- */
-static apr_status_t forget_passed(batch_tx_t *tx, const batch_chunk_t *chunk)
+apr_status_t batch_chunk_forget_passed(batch_tx_t *tx, const batch_job_t *after, apr_int64_t before)
 {
-    const batch_job_t *after = &chunk->after;
     apr_int64_t from = after->save_upload || batch_action_is(after->action, BATCH_ACTION_CLEANS_UP)
                            ? after->stored
                            : 0;
 
-    return after->position > chunk->run->job->position && after->position > from
+    return after->position > before && after->position > from
                ? batch_tx_segments_passed(tx, after, from, after->position)
                : APR_SUCCESS;
 }
@@ -511,7 +502,7 @@ apr_status_t batch_chunk_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     rv = do_next(tx, chunk, ptemp);
     if (rv == APR_SUCCESS) {
-        rv = forget_passed(tx, chunk);
+        rv = batch_chunk_forget_passed(tx, &chunk->after, run->job->position);
     }
     if (rv != APR_SUCCESS) {
         return rv;

@@ -11,12 +11,19 @@
 #include "engine/host.h"
 #include "text/check.h"
 
-/* In memory shared by the children. A slot is 0, or its worker's pid and start time. */
+/* Who holds it, as the pid and start time of the worker's process, or 0; and its threads at work.
+ */
+struct slot {
+    volatile apr_uint64_t holder;
+    volatile apr_uint32_t load;
+};
+
+/* In memory shared by the children. */
 struct shared {
     volatile apr_uint64_t polled_at;  /* milliseconds since the epoch */
     volatile apr_uint64_t cleaned_at; /* the same */
     batch_outages_t outages;
-    volatile apr_uint64_t slots[];
+    struct slot slots[];
 };
 
 struct batch_node {
@@ -70,7 +77,7 @@ static apr_status_t make_pipes(batch_node_t *node)
 apr_status_t batch_node_create(batch_node_t **node, int workers, batch_error_t *err, apr_pool_t *p)
 {
     apr_size_t before =
-        APR_ALIGN_DEFAULT(sizeof(struct shared) + (apr_size_t)workers * sizeof(apr_uint64_t));
+        APR_ALIGN_DEFAULT(sizeof(struct shared) + (apr_size_t)workers * sizeof(struct slot));
     apr_size_t size = before + batch_writers_size();
     batch_node_t *made = apr_pcalloc(p, sizeof(*made));
     apr_shm_t *shm;
@@ -166,10 +173,12 @@ int batch_node_slot_take(batch_node_t *node, const batch_owner_t *owner)
     int slot;
 
     for (slot = 0; slot < node->slot_count; slot++) {
-        volatile apr_uint64_t *word = &node->shared->slots[slot];
+        volatile apr_uint64_t *word = &node->shared->slots[slot].holder;
         apr_uint64_t holder = apr_atomic_read64(word);
         if ((!holder || slot_owner_gone(holder)) &&
             apr_atomic_cas64(word, mine, holder) == holder) {
+            apr_atomic_set32(&node->shared->slots[slot].load,
+                             0); /* its last holder may have died */
             return slot;
         }
     }
@@ -178,8 +187,27 @@ int batch_node_slot_take(batch_node_t *node, const batch_owner_t *owner)
 
 void batch_node_slot_release(batch_node_t *node, int slot, const batch_owner_t *owner)
 {
-    apr_atomic_cas64(&node->shared->slots[slot], 0, slot_word(owner));
+    apr_atomic_cas64(&node->shared->slots[slot].holder, 0, slot_word(owner));
     put_byte(node->vacancy[1]);
+}
+
+int batch_node_slot_load(batch_node_t *node, int slot, int threads)
+{
+    struct slot *slots = node->shared->slots;
+    apr_uint32_t sum = 0;
+    int i;
+
+    /* Said before it is asked, so that of two who want more at a time neither overlooks the other.
+     */
+    apr_atomic_set32(&slots[slot].load, (apr_uint32_t)threads);
+    for (i = 0; i < node->slot_count; i++) {
+        sum += apr_atomic_read32(&slots[i].load);
+    }
+    if (threads > 1 && sum > (apr_uint32_t)node->slot_count) {
+        apr_atomic_set32(&slots[slot].load, 1);
+        return 1;
+    }
+    return threads;
 }
 
 /* 1 for one caller in each interval: the one that moves the time of the last one on. */

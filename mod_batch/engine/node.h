@@ -20,6 +20,12 @@ void batch_node_slot_release(batch_node_t *node, int slot, const batch_owner_t *
 int batch_node_slot_count(const batch_node_t *node);
 
 /**
+ * Says how many threads the holder of a slot works with: 0 = it has no job. Returns how many it
+ * may: more than one only as long as all together are no more than there are slots.
+ */
+int batch_node_slot_load(batch_node_t *node, int slot, int threads);
+
+/**
  * 1 if the node's turn to look into the queue unasked has come: true for one caller in each
  * interval, whatever the number of workers and children.
  */

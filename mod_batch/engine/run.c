@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "engine/lanes.h"
 #include "engine/points.h"
 #include "engine/reselect.h"
 #include "engine/status.h"
@@ -72,6 +73,7 @@ static void committed(batch_job_run_t *run, const batch_chunk_t *chunk)
     run->cleaned = chunk->cleaned;
     run->done = chunk->done;
     run->late = chunk->late;
+    run->alone -= run->alone > 0;
     if (run->limit <= APR_INT32_MAX / 2) {
         run->limit *= 2;
     }
@@ -475,6 +477,10 @@ static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
     }
     switch (batch_run_next(run, run->job, run->cleaned)) {
     case BATCH_NEXT_ITEMS:
+        if (batch_lanes_are_due(run)) {
+            batch_lanes_run(run);
+            return APR_SUCCESS;
+        }
         rv = batch_run_load_items(run, NULL, run->job->position, err);
         break;
     case BATCH_NEXT_END:

@@ -14,10 +14,16 @@ typedef int batch_stopping_fn(void *baton);
 /** Sleeps, but ends early when the worker is to stop. */
 typedef void batch_pause_fn(void *baton, apr_interval_time_t duration);
 
+/**
+ * Asks for so many threads for the job, from 1: how many it may have now. Called in any of them.
+ */
+typedef int batch_threads_fn(void *baton, int wanted);
+
 typedef struct batch_runner {
     const batch_engine_t *engine;
-    batch_stopping_fn *stopping;
+    batch_stopping_fn *stopping; /* called in any thread of the job */
     batch_pause_fn *pause;
+    batch_threads_fn *threads; /* NULL: one */
     void *baton;
 } batch_runner_t;
 

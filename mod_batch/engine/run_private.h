@@ -41,6 +41,9 @@ typedef struct batch_job_run {
     int in_vain;              /* the database has refused an exchange as a whole */
     int done;                 /* the last chunk left nothing to do but to end the job */
     int late;                 /* it found the job's time to be over */
+    apr_int64_t alone_to;     /* items that are left to one thread, … */
+    int alone;                /* … and so many chunks before two may try again; … */
+    int alone_next;           /* … how many there will be if that comes to nothing */
 } batch_job_run_t;
 
 /* One attempt at a chunk: what the transaction sets. */
@@ -81,6 +84,20 @@ typedef enum {
 
 /** With the job as it is; cleaned: the cleanup is known to be over. */
 batch_next_e batch_run_next(const batch_job_run_t *run, const batch_job_t *job, int cleaned);
+
+/**
+ * Removes stored items that are behind the job now, and were not at the position before. They are
+ * of no more use, but as an upload that is kept, and to the cleanup of an overwrite.
+ */
+apr_status_t batch_chunk_forget_passed(batch_tx_t *tx, const batch_job_t *after,
+                                       apr_int64_t before);
+
+/** Keeps as batch_cleanup_keep_known does those of the items, which lie from first on, that are
+ * behind us after the chunk: so the cleanup need not read them again. That it is so does not depend
+ * on what becomes of the transaction, if none of them has failed.
+ */
+apr_status_t batch_run_keep_named(batch_job_run_t *run, const batch_job_t *after,
+                                  const batch_item_t *items, apr_int64_t first);
 
 /**
  * The transaction of a chunk: fence, rows, errors, progress. A batch_tx_fn; baton: a batch_chunk_t

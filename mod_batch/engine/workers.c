@@ -137,6 +137,13 @@ static void pause_worker(void *baton, apr_interval_time_t duration)
     sleep_for(baton, duration, -1);
 }
 
+static int threads_of(void *baton, int wanted)
+{
+    const struct worker *worker = BATCH_CAST(struct worker, baton, WORKER_MAGIC);
+
+    return batch_node_slot_load(worker->workers->node, worker->slot, wanted);
+}
+
 /* ---- Claiming
  * ------------------------------------------------------------------------------------ */
 
@@ -225,7 +232,7 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
                            is_owner_gone, worker, &worker->held_off, claimed},
                           &job,
                           p};
-    batch_runner_t runner = {workers->engine, is_stopping, pause_worker, worker};
+    batch_runner_t runner = {workers->engine, is_stopping, pause_worker, threads_of, worker};
     apr_status_t rv;
 
     worker->held_off = 0;
@@ -240,7 +247,9 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
     }
     BATCH_POINT("claimed");
     batch_log(workers->engine->logger, BATCH_LOG_DEBUG, "MB0411", 0, &job, "claimed");
+    (void)threads_of(worker, 1);
     rv = batch_job_run(&runner, &job, p);
+    (void)threads_of(worker, 0);
     batch_log(workers->engine->logger, BATCH_LOG_DEBUG, "MB0412", rv, &job, "let go");
     return APR_SUCCESS;
 }

@@ -226,6 +226,10 @@ struct batch_driver {
     apr_status_t (*rows_look)(batch_tx_t *tx, batch_rows_t *rows);
     apr_status_t (*keys_walk)(batch_tx_t *tx, batch_key_walk_t *walk);
 
+    /** NULL: there is one writer at a time. */
+    apr_status_t (*rows_apart)(batch_tx_t *tx, int *apart, const batch_resource_t *resource,
+                               batch_action_e action);
+
     /** NULL: it never is, since looks at many rows are as quick. */
     apr_status_t (*keys_quick)(batch_tx_t *tx, int *quick, const batch_row_scope_t *scope);
 };

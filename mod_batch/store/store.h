@@ -592,6 +592,22 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, batch_rows_t *rows);
 apr_status_t batch_tx_rows_merge(batch_tx_t *tx, batch_rows_t *rows);
 
 /**
+ * 1 if two transactions can be at rows of one table at once: see batch_tx_rows_apart.
+ */
+int batch_store_divides(const batch_store_t *store);
+
+/**
+ * *apart: what becomes of an item of that action hangs on no other item of its batch, unless the
+ * server has one of them wait for the other's transaction, or refuses it. So items that are applied
+ * by two transactions at once, of which the one behind is committed last, end as they would one
+ * after the other, if all of them are applied. Items that are found by key and change match values
+ * are to be told apart from those that are found by match by the caller. Behind calls on the rows
+ * of the same transaction it holds for them, too.
+ */
+apr_status_t batch_tx_rows_apart(batch_tx_t *tx, int *apart, const batch_resource_t *resource,
+                                 batch_action_e action);
+
+/**
  * A step of a transaction: what is done from here to its end can be undone alone. Steps are not
  * nested.
  */

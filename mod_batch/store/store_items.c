@@ -299,6 +299,20 @@ apr_status_t batch_tx_keys_quick(batch_tx_t *tx, int *quick, const batch_row_sco
     return driver->keys_quick ? driver->keys_quick(tx, quick, scope) : APR_SUCCESS;
 }
 
+int batch_store_divides(const batch_store_t *store)
+{
+    return store->driver->rows_apart != NULL;
+}
+
+apr_status_t batch_tx_rows_apart(batch_tx_t *tx, int *apart, const batch_resource_t *resource,
+                                 batch_action_e action)
+{
+    const batch_driver_t *driver = tx->connection->driver;
+
+    *apart = 0;
+    return driver->rows_apart ? driver->rows_apart(tx, apart, resource, action) : APR_SUCCESS;
+}
+
 apr_status_t batch_tx_scan(batch_tx_t *tx, const batch_scan_t *scan, batch_scan_fn *fn, void *baton,
                            apr_pool_t *ptemp)
 {

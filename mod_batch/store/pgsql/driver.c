@@ -639,4 +639,5 @@ const batch_driver_t batch_driver_pgsql = {
     .rows_merge = batch_pgsql_rows_merge,
     .rows_look = batch_pgsql_rows_look,
     .keys_walk = batch_pgsql_keys_walk,
+    .rows_apart = batch_pgsql_rows_apart,
 };

@@ -22,4 +22,8 @@ apr_status_t batch_pgsql_rows_merge(batch_tx_t *tx, batch_rows_t *rows);
 apr_status_t batch_pgsql_rows_look(batch_tx_t *tx, batch_rows_t *rows);
 apr_status_t batch_pgsql_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk);
 
+/* In pgsql/apart.c: */
+apr_status_t batch_pgsql_rows_apart(batch_tx_t *tx, int *apart, const batch_resource_t *resource,
+                                    batch_action_e action);
+
 #endif

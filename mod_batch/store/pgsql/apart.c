@@ -1,0 +1,83 @@
+/*
+ * PostgreSQL: may two transactions be at the items of one batch? What one item does must be seen by
+ * another only where the server makes it wait for the other's transaction: through a row that both
+ * touch, or a unique index that both enter. What else looks at rows, or is counted beside them,
+ * does not wait.
+ */
+#include "store/pgsql/rows.h"
+#include "store/row_plan.h"
+
+/*
+ * $1: the table. An ordinary one, of which no function of somebody's own knows: no trigger, rule or
+ * policy, and none in a default, a check or an index. Those of the server itself are not recorded.
+ */
+#define PLAIN                                                                                      \
+    "EXISTS (SELECT FROM pg_class WHERE oid = batch_table AND relkind = 'r'"                       \
+    " AND NOT relhassubclass AND NOT relhasrules AND NOT relrowsecurity)"                          \
+    " AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = batch_table AND NOT tgisinternal"     \
+    " AND tgenabled <> 'D')"                                                                       \
+    " AND NOT EXISTS (SELECT FROM pg_attrdef JOIN pg_depend ON classid = 'pg_attrdef'::regclass"   \
+    " AND objid = pg_attrdef.oid AND refclassid = 'pg_proc'::regclass"                             \
+    " WHERE adrelid = batch_table)"                                                                \
+    " AND NOT EXISTS (SELECT FROM pg_constraint JOIN pg_depend"                                    \
+    " ON classid = 'pg_constraint'::regclass AND objid = pg_constraint.oid"                        \
+    " AND refclassid = 'pg_proc'::regclass WHERE conrelid = batch_table)"                          \
+    " AND NOT EXISTS (SELECT FROM pg_index JOIN pg_depend ON classid = 'pg_class'::regclass"       \
+    " AND objid = indexrelid AND refclassid = 'pg_proc'::regclass WHERE indrelid = batch_table)"   \
+    " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"             \
+    " JOIN pg_constraint ON contypid = pg_type.oid WHERE attrelid = batch_table AND attnum > 0)"
+
+/*
+ * Rows of it that need each other would wait for each other, one after the other; and what is done
+ * to rows of another table with a row of this one ($5: deletes them) may run triggers there.
+ */
+#define NO_FOREIGN_KEYS                                                                            \
+    " AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = batch_table"   \
+    " AND (conrelid = batch_table OR CASE WHEN $5 THEN confdeltype ELSE confupdtype END"           \
+    " NOT IN ('a', 'r')))"
+
+/*
+ * Unique indexes that find one row at most by the key $2, and by match $3, in the scope $4, and
+ * take for equal what the columns' own = does, at once.
+ */
+#define UNIQUE                                                                                     \
+    " AND (SELECT coalesce(bool_or($2 = ANY (keys) AND keys <@ ARRAY[$2, $4]), false)"             \
+    " AND ($3::text[] = '{}' OR coalesce(bool_or(keys <@ ($3::text[] || $4)), false)) FROM"        \
+    " (SELECT ARRAY(SELECT attname::text FROM unnest((indkey::int2[])[0:indnkeyatts - 1]) AS "     \
+    "place"                                                                                        \
+    " JOIN pg_attribute ON attrelid = indrelid AND attnum = place) AS keys FROM pg_index"          \
+    " WHERE indrelid = batch_table AND indisunique AND indimmediate AND indisvalid"                \
+    " AND indpred IS NULL AND indexprs IS NULL AND NOT EXISTS (SELECT"                             \
+    " FROM unnest((indkey::int2[])[0:indnkeyatts - 1], (indcollation::oid[])[0:indnkeyatts - 1],"  \
+    " (indclass::oid[])[0:indnkeyatts - 1]) AS place (attribute, sorting, class)"                  \
+    " JOIN pg_attribute ON attrelid = indrelid AND attnum = attribute"                             \
+    " JOIN pg_opclass ON pg_opclass.oid = class WHERE sorting <> attcollation"                     \
+    " OR NOT opcdefault)) AS batch_index)"
+
+static const char apart_sql[] =
+    "SELECT " PLAIN NO_FOREIGN_KEYS UNIQUE
+    " FROM (SELECT to_regclass(quote_ident($1))::oid AS batch_table) AS batch_tables";
+
+apr_status_t batch_pgsql_rows_apart(batch_tx_t *tx, int *apart, const batch_resource_t *resource,
+                                    batch_action_e action)
+{
+    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT,
+                                BATCH_PGSQL_TEXT, BATCH_PGSQL_BOOLEAN};
+    apr_pool_t *scratch = batch_connection_scratch(tx->connection);
+    int matches = batch_action_is(action, BATCH_ACTION_NEEDS_KEY) ? 0 : batch_match_count(resource);
+    const char *match =
+        matches ? batch_pgsql_array((const char *const *)resource->match->elts, matches, scratch)
+                : "{}";
+    const char *values[] = {resource->table, resource->key, match, resource->scope,
+                            action == BATCH_ACTION_DELETE ? "t" : "f"};
+    PGresult *result = NULL;
+    batch_failure_e failure = batch_pgsql_ask(
+        tx->connection, &result, batch_pgsql_statement(tx->connection, apart_sql, types, 5), values,
+        BATCH_PGSQL_OWN);
+
+    if (failure != BATCH_FAILURE_NONE) {
+        return batch_tx_fail(tx, failure, "a look at the table");
+    }
+    *apart = *PQgetvalue(result, 0, 0) == 't';
+    return APR_SUCCESS;
+}
