@@ -32,8 +32,11 @@
 #define LEAST_ITEMS 1000
 
 /* Items of the first chunks, before it is known how long they take; and how fast that may grow. */
-#define FIRST_ITEMS 256
+#define FIRST_ITEMS 1000
 #define GROWTH      8
+
+/* A chunk that takes so many times its time is cut short. */
+#define STRETCH 4
 
 /* Stored items of a chunk in bytes, about. */
 #define CHUNK_BYTES (2 * 1024 * 1024)
@@ -276,28 +279,30 @@ static apr_status_t leave_kept(void *baton, const char *key)
     return LEFT;
 }
 
-/* Applies the items of the chunk. LEFT unless all of them were. */
+/* Applies the items of the chunk, as far as there is time. LEFT unless all of them were. */
 static apr_status_t apply(lane_t *lane, batch_tx_t *tx, batch_job_t *part, apr_pool_t *ptemp)
 {
     const batch_job_run_t *run = lane->lanes->run;
+    const apr_time_t deadline = apr_time_now() + STRETCH * run->engine->limits.chunk_time;
     batch_apply_request_t request = {.application = &run->application,
                                      .job = part,
                                      .limit = APR_INT32_MAX,
-                                     .deadline = APR_INT64_MAX,
+                                     .deadline = deadline,
                                      .again = leave_again,
                                      .keep = leave_kept};
     apr_status_t rv = APR_SUCCESS;
     int is_apart = 0;
     int tried;
 
-    while (rv == APR_SUCCESS && part->position < lane->first + lane->count) {
+    do {
         request.items = lane->loaded + (part->position - lane->loaded_from);
         request.count = (int)(lane->first + lane->count - part->position);
         rv = batch_apply(tx, &tried, &request, ptemp);
         if (rv == APR_SUCCESS && part->counts.errors) {
             rv = LEFT;
         }
-    }
+    } while (rv == APR_SUCCESS && part->position < lane->first + lane->count &&
+             apr_time_now() < deadline);
     if (rv == APR_SUCCESS) {
         rv = batch_tx_rows_apart(tx, &is_apart, run->application.scope.resource, part->action);
     }
@@ -379,6 +384,16 @@ static apr_status_t lane_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 /* ---- What becomes of it ------------------------------------------------------------------------
  */
 
+/* The items from first to last are left to one thread. */
+static void fail(lanes_t *lanes, apr_int64_t first, apr_int64_t last)
+{
+    if (!lanes->failed || first < lanes->left_from) {
+        lanes->left_from = first;
+        lanes->left_to = last;
+    }
+    lanes->failed = 1;
+}
+
 static void committed(lane_t *lane)
 {
     lanes_t *lanes = lane->lanes;
@@ -389,8 +404,11 @@ static void committed(lane_t *lane)
     run->renewed = apr_time_now();
     run->usual = lane->count;
     lanes->committed++;
+    if (run->job->position < lane->first + lane->count) {
+        fail(lanes, run->job->position, lane->first + lane->count); /* it was cut short */
+    }
     if (batch_run_keep_named(run, run->job, lane->loaded, lane->loaded_from) != APR_SUCCESS) {
-        lanes->failed = 1; /* what it has not kept is found in the database */
+        fail(lanes, 0, 0); /* what it has not kept is found in the database */
     }
     apr_thread_cond_broadcast(lanes->moved);
     apr_thread_mutex_unlock(lanes->mutex);
@@ -402,17 +420,20 @@ static void failed(lane_t *lane, apr_status_t rv)
     batch_job_run_t *run = lanes->run;
 
     apr_thread_mutex_lock(lanes->mutex);
-    if (!lanes->failed || lane->first < lanes->left_from) {
-        lanes->left_from = lane->first;
-        lanes->left_to = lane->first + lane->count;
-    }
-    lanes->failed = 1;
+    fail(lanes, lane->first, lane->first + lane->count);
     if (rv == BATCH_EINDOUBT) {
         run->in_doubt = 1;
         run->doubtful = lane->after;
     }
     apr_thread_cond_broadcast(lanes->moved);
     apr_thread_mutex_unlock(lanes->mutex);
+}
+
+static int items_of_chunk(const batch_job_run_t *run, int items)
+{
+    int most = run->runner->most;
+
+    return most && items > most ? most : items;
 }
 
 /* As many items for the next chunk as are done in the time that it should take. */
@@ -424,8 +445,9 @@ static void measure(lane_t *lane)
     double most = (double)lane->count * GROWTH;
 
     items = items < most ? items : most;
+    items = items < APR_INT32_MAX / 2 ? items : APR_INT32_MAX / 2;
     apr_thread_mutex_lock(lanes->turn);
-    lanes->items = items > 1 ? (int)(items < APR_INT32_MAX / 2 ? items : APR_INT32_MAX / 2) : 1;
+    lanes->items = items_of_chunk(lanes->run, items > 1 ? (int)items : 1);
     apr_thread_mutex_unlock(lanes->turn);
 }
 
@@ -565,8 +587,10 @@ static apr_status_t run_both(lanes_t *lanes, lane_t *lane, apr_pool_t *p)
 
 void batch_lanes_run(batch_job_run_t *run)
 {
-    lanes_t lanes = {
-        .magic = LANES_MAGIC, .run = run, .next = run->job->position, .items = FIRST_ITEMS};
+    lanes_t lanes = {.magic = LANES_MAGIC,
+                     .run = run,
+                     .next = run->job->position,
+                     .items = items_of_chunk(run, FIRST_ITEMS)};
     lane_t lane[2] = {0};
     apr_pool_t *p = NULL;
     apr_status_t rv = batch_pool_make(&p, NULL, 0);

@@ -25,6 +25,7 @@ typedef struct batch_runner {
     batch_pause_fn *pause;
     batch_threads_fn *threads; /* NULL: one */
     void *baton;
+    int most; /* items of a chunk of two threads; 0: as many as there is time for */
 } batch_runner_t;
 
 /**

@@ -232,7 +232,11 @@ static apr_status_t run_one(struct worker *worker, apr_pool_t *p)
                            is_owner_gone, worker, &worker->held_off, claimed},
                           &job,
                           p};
-    batch_runner_t runner = {workers->engine, is_stopping, pause_worker, threads_of, worker};
+    batch_runner_t runner = {.engine = workers->engine,
+                             .stopping = is_stopping,
+                             .pause = pause_worker,
+                             .threads = threads_of,
+                             .baton = worker};
     apr_status_t rv;
 
     worker->held_off = 0;

@@ -239,7 +239,7 @@ ENGINE apr_status_t claim(batch_job_t *job, apr_pool_t *p)
 /* Claims the next job and runs it, or only some chunks of it. */
 ENGINE apr_status_t run_next(batch_job_t *job, int chunks, apr_pool_t *p)
 {
-    batch_runner_t runner = {&engine, stopping, pause_briefly, NULL, NULL};
+    batch_runner_t runner = {.engine = &engine, .stopping = stopping, .pause = pause_briefly};
     apr_status_t rv = claim(job, p);
 
     chunks_until_stop = chunks;

@@ -86,7 +86,7 @@ static int lose_each(void *baton)
 static void test_worker(proxy_mode_e mode, apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
-    batch_runner_t runner = {&engine, lose_each, pause_briefly, NULL, NULL};
+    batch_runner_t runner = {.engine = &engine, .stopping = lose_each, .pause = pause_briefly};
     batch_job_t job;
 
     fill(p);
@@ -115,7 +115,7 @@ static void test_worker(proxy_mode_e mode, apr_pool_t *p)
 static void test_stop_in_doubt(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
-    batch_runner_t runner = {&engine, stopping, pause_briefly, NULL, NULL};
+    batch_runner_t runner = {.engine = &engine, .stopping = stopping, .pause = pause_briefly};
     batch_job_t job;
 
     fill(p);
@@ -156,7 +156,7 @@ static const char *three(const char *operations, apr_pool_t *p)
 static void test_reselect(proxy_mode_e mode, apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
-    batch_runner_t runner = {&engine, never_stopping, pause_briefly, NULL, NULL};
+    batch_runner_t runner = {.engine = &engine, .stopping = never_stopping, .pause = pause_briefly};
     batch_job_t job;
 
     fill(p);
@@ -205,7 +205,7 @@ static int count_trips(void *baton)
 static void test_round_trips(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
-    batch_runner_t runner = {&engine, count_trips, pause_briefly, NULL, NULL};
+    batch_runner_t runner = {.engine = &engine, .stopping = count_trips, .pause = pause_briefly};
     batch_job_t job;
     int before;
 

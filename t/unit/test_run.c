@@ -172,7 +172,7 @@ static void test_stop_and_go_on(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
     batch_job_t job, other;
-    batch_runner_t runner = {&engine, stopping, pause_briefly, NULL, NULL};
+    batch_runner_t runner = {.engine = &engine, .stopping = stopping, .pause = pause_briefly};
     apr_int64_t position = 0;
     int runs = 0;
 
@@ -267,7 +267,8 @@ static void test_heartbeat(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
     struct blocked blocked = {.p = p};
-    batch_runner_t runner = {&engine, never_stopping, pause_blocked, NULL, &blocked};
+    batch_runner_t runner = {
+        .engine = &engine, .stopping = never_stopping, .pause = pause_blocked, .baton = &blocked};
     batch_store_t *patient = engine.store;
     batch_job_t job;
 
@@ -368,7 +369,7 @@ static const char *first_three(const char *operations, apr_pool_t *p)
 static void test_long_query(apr_pool_t *p)
 {
     batch_problems_t *problems = batch_problems_make(p);
-    batch_runner_t runner = {&engine, never_stopping, pause_briefly, NULL, NULL};
+    batch_runner_t runner = {.engine = &engine, .stopping = never_stopping, .pause = pause_briefly};
     const batch_limits_t limits = engine.limits;
     batch_job_t job;
 
@@ -404,7 +405,7 @@ static int is_watched(void)
 /* In a process of its own, of which the exit code is told: 0 as it should be. */
 static int run_starved(batch_job_t *job)
 {
-    batch_runner_t runner = {&engine, never_stopping, pause_briefly, NULL, NULL};
+    batch_runner_t runner = {.engine = &engine, .stopping = never_stopping, .pause = pause_briefly};
     struct rlimit none = {0, 0};
     void *volatile taken;
     apr_pool_t *hungry;
