@@ -92,9 +92,10 @@ batch_next_e batch_run_next(const batch_job_run_t *run, const batch_job_t *job, 
 apr_status_t batch_chunk_forget_passed(batch_tx_t *tx, const batch_job_t *after,
                                        apr_int64_t before);
 
-/** Keeps as batch_cleanup_keep_known does those of the items, which lie from first on, that are
- * behind us after the chunk: so the cleanup need not read them again. That it is so does not depend
- * on what becomes of the transaction, if none of them has failed.
+/**
+ * Keeps the rows of the items, which lie from first on, that are behind us after the chunk, as far
+ * as that can be told without the database: so the cleanup need not read them again. Of a
+ * transaction that comes to nothing they are kept again, for an item may fail then.
  */
 apr_status_t batch_run_keep_named(batch_job_run_t *run, const batch_job_t *after,
                                   const batch_item_t *items, apr_int64_t first);
