@@ -30,6 +30,9 @@
  */
 #define KEEP_CACHE apr_time_from_sec(1)
 
+/* How often all of its memory is counted at least, while it is used. */
+#define COUNT_INTERVAL apr_time_from_sec(1)
+
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 static const char *sqlite_check_params(const char *params, apr_pool_t *p)
@@ -370,22 +373,31 @@ static void give_pages_back(batch_connection_t *connection)
     }
 }
 
-/* What it holds, now that nothing runs on it. */
+static apr_int64_t memory_of(const batch_connection_t *connection, int kind)
+{
+    int bytes = 0, most = 0;
+
+    return sqlite3_db_status(connection->native, kind, &bytes, &most, 0) == SQLITE_OK ? bytes : 0;
+}
+
+/*
+ * What it holds, now that nothing runs on it. The schema and the statements are counted by walking
+ * over all of them, which takes a tenth of a short transaction: so only where there are others, and
+ * now and then, since the values that a statement has held stay with it.
+ */
 static void count_memory(batch_connection_t *connection)
 {
-    static const int kinds[] = {SQLITE_DBSTATUS_CACHE_USED, SQLITE_DBSTATUS_SCHEMA_USED,
-                                SQLITE_DBSTATUS_STMT_USED};
-    apr_int64_t sum = 0;
-    apr_size_t i;
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
+    apr_int64_t sum = memory_of(connection, SQLITE_DBSTATUS_CACHE_USED);
 
-    for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        int bytes = 0, most = 0;
-
-        if (sqlite3_db_status(connection->native, kinds[i], &bytes, &most, 0) == SQLITE_OK) {
-            sum += bytes;
-        }
+    if (state->prepared != state->counted || apr_time_now() - state->counted_at > COUNT_INTERVAL) {
+        state->counted = state->prepared;
+        state->counted_at = apr_time_now();
+        state->fixed_memory = memory_of(connection, SQLITE_DBSTATUS_SCHEMA_USED) +
+                              memory_of(connection, SQLITE_DBSTATUS_STMT_USED);
     }
-    batch_library_memory_set(&batch_sqlite3_state(connection)->memory, sum, sum);
+    sum += state->fixed_memory;
+    batch_library_memory_set(&state->memory, sum, sum);
 }
 
 static void sqlite_idle(batch_connection_t *connection, batch_idle_e when)
@@ -454,6 +466,7 @@ static batch_failure_e sqlite_prepare(batch_connection_t *connection, batch_prep
     int code = apr_dbd_prepare(connection->dbd, connection->p, connection->handle, sql, label,
                                &made->statement);
 
+    batch_sqlite3_state(connection)->prepared++;
     if (code) {
         return batch_sqlite3_classify(connection, code, own);
     }
@@ -618,6 +631,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .add_column = sqlite_add_column,
     .rename_column = sqlite_rename_column,
     .commit = sqlite_commit,
+    .take_to_disk = batch_sqlite3_log_to_disk,
     .rollback = sqlite_rollback,
     .idle = sqlite_idle,
     .wants_worker = batch_sqlite3_log_wants_worker,

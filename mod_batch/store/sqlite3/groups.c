@@ -489,6 +489,7 @@ batch_failure_e batch_sqlite3_group_prepare(batch_connection_t *connection,
         builds[which](&builder);
     }
     group->bound[which] = 0;
+    batch_sqlite3_state(connection)->prepared++;
     return batch_sqlite3_classify(
         connection,
         sqlite3_prepare_v3(connection->native, apr_array_pstrcat(scratch, builder.pieces, 0), -1,

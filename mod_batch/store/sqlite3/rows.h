@@ -27,17 +27,21 @@ typedef enum {
 typedef struct batch_sqlite3_state {
     unsigned magic;
 #define BATCH_SQLITE3_STATE_MAGIC 0xf8388a96u
-    char journal[BATCH_SQLITE3_WORD];    /* the journal mode that the database has */
-    int async;                           /* a COMMIT does not wait for the disk; -1: who knows */
-    int zeros;                           /* pages that are let go are written over with zeros */
-    int log_pages;                       /* in the write-ahead log at the last commit */
-    int rows_ready;                      /* the next is known, and the cache is large */
-    int savepoints;                      /* each row needs one: see sqlite3/run.c */
-    int ignores;                         /* the schema may leave a row out without an error */
-    batch_refusal_e refusal;             /* of the last row that was refused */
-    int rows_used;                       /* this transaction has changed rows */
-    apr_time_t rows_used_at;             /* apr_time_now at the end of the last one that did */
-    batch_library_memory_t memory;       /* what is said of its memory */
+    char journal[BATCH_SQLITE3_WORD]; /* the journal mode that the database has */
+    int async;                        /* a COMMIT does not wait for the disk; -1: who knows */
+    int zeros;                        /* pages that are let go are written over with zeros */
+    int log_pages;                    /* in the write-ahead log at the last commit */
+    int rows_ready;                   /* the next is known, and the cache is large */
+    int savepoints;                   /* each row needs one: see sqlite3/run.c */
+    int ignores;                      /* the schema may leave a row out without an error */
+    batch_refusal_e refusal;          /* of the last row that was refused */
+    int rows_used;                    /* this transaction has changed rows */
+    apr_time_t rows_used_at;          /* apr_time_now at the end of the last one that did */
+    batch_library_memory_t memory;    /* what is said of its memory, … */
+    unsigned prepared;                /* … statements that were made or let go of, … */
+    unsigned counted;                 /* … as many as there were when it was last counted, … */
+    apr_time_t counted_at;            /* … and when, … */
+    apr_int64_t fixed_memory;         /* … what they and the schema take */
     sqlite3_stmt *frames[BATCH_FRAMES];  /* NULL: not yet */
     struct batch_sqlite3_groups *groups; /* see sqlite3/groups.h; NULL: none yet */
 } batch_sqlite3_state_t;
