@@ -198,13 +198,18 @@ lint:
 	@build-aux/deps test
 	@build-aux/test lint
 
+# What of it t/bench/plain measures.
+plain_table := W1 W3 W4 W5 W6 W7 W7c beside
+
 bench:
 	@build-aux/deps test
 	@$(again) module benches
 	@$(if $(or $(if $(BENCH),,all),$(filter records,$(BENCH))),t/bench/bench $(module) \
 	    $(out)/bench/bare_delete$(if $(filter pgsql,$(DRIVER)),_pgsql) $(ROUNDS),:)
-	@$(if $(or $(if $(BENCH),,all),$(filter-out records,$(BENCH))),t/bench/resources $(module) \
-	    $(out)/bench $(filter-out records,$(BENCH)),:)
+	@$(if $(or $(if $(BENCH),,all),$(filter-out records $(plain_table),$(BENCH))),t/bench/resources $(module) \
+	    $(out)/bench $(filter-out records $(plain_table),$(BENCH)),:)
+	@$(if $(or $(if $(BENCH),,all),$(filter $(plain_table),$(BENCH))),t/bench/plain $(module) $(out)/bench \
+	    $(filter $(plain_table),$(BENCH)),:)
 	@$(if $(or $(BENCH),$(filter pgsql,$(DRIVER))),:,t/bench/bench_query $(module) $(out)/bench/select_query $(ROUNDS))
 
 differential:

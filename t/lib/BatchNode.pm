@@ -37,7 +37,8 @@ sub free_port
     die "no port: $!\n";
 }
 
-# dir: a folder of its own; module: the .so; driver, params: the database; mpm; directives: more lines.
+# dir: a folder of its own; module: the .so; driver, params: the database; mpm; directives: more lines;
+# configuration: these lines instead of the sample's, with httpd's default numbers of processes.
 sub new
 {
     my ($class, %self) = @_;
@@ -63,6 +64,8 @@ sub write_configuration
     my $user = $> ? '' : "User $account\nGroup " . getgrgid((getpwnam $account)[3]) . "\n";
     my $size = $self->{mpm} eq 'prefork' ? "StartServers 3\nMaxRequestWorkers 6\n"
         : "StartServers 2\nServerLimit 2\nThreadsPerChild 8\nMaxRequestWorkers 16\nMinSpareThreads 1\nMaxSpareThreads 16\n";
+    $size = '' if $self->{configuration};
+    my $what = $self->{configuration} // qq(Include "$dir/conf/sample.conf");
     open my $file, '>', "$dir/httpd.conf" or die "$dir/httpd.conf: $!\n";
     print {$file} <<"CONF";
 ServerRoot "$dir"
@@ -80,7 +83,7 @@ $size
 Define BATCH_CONF "$dir/conf"
 Define BATCH_DRIVER "$self->{driver}"
 Define BATCH_PARAMS "$self->{params}"
-Include "$dir/conf/sample.conf"
+$what
 $self->{directives}
 CONF
     close $file or die "$dir/httpd.conf: $!\n";
@@ -102,7 +105,7 @@ sub start
     }
     my $end = time + 120;
     while (time < $end) {
-        my $answer = eval { ($self->request('GET', '/batch?per_page=1'))[0] };
+        my $answer = eval { ($self->exchange('GET', '/batch?per_page=1'))[0] };
         return $self if $answer;
         die "httpd did not start: " . `tail -5 '$self->{dir}/error_log'` if waitpid($self->{pid}, WNOHANG) > 0;
         sleep 0.02;
