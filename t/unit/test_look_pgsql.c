@@ -133,6 +133,44 @@ static void test_look(void)
     is_number(number("SELECT count(*) FROM \"Typed\""), 1, "nothing is changed");
 }
 
+#define ID2 "0a000000-0000-4000-8000-000000000002"
+#define ID3 "0a000000-0000-4000-8000-000000000003"
+
+/* Keys and nothing else, which are asked for along the index, if their rows tell them apart. */
+static void test_keys(void)
+{
+    make_typed("uuid PRIMARY KEY", "");
+    native(path, "INSERT INTO \"Typed\" (\"Id\", org) VALUES ('" ID1 "', 7), ('" ID2 "', 7), ('" ID3
+                 "', 8)");
+    add_item(ID3, NULL);
+    add_item(ID2, NULL);
+    add_item("0a000000-0000-4000-8000-000000000009", NULL);
+    add_item(ID1, NULL);
+    is_string(look("7"), "0 - -; 1 " ID2 " -; 0 - -; 1 " ID1 " -", "each has its own row");
+    add_item(ID1, NULL);
+    add_item(ID2, NULL);
+    add_item(ID1, NULL);
+    is_string(look("7"), "1 " ID1 " -; 1 " ID2 " -; 1 " ID1 " -", "a key that is there twice");
+    add_item(ID1, NULL);
+    add_item(UPPER, NULL);
+    is_string(look("7"), "1 " ID1 " -; 1 " ID1 " -", "and in two spellings");
+    make_typed("bigint", "");
+    native(path, "CREATE INDEX ON \"Typed\" (\"Id\"); INSERT INTO \"Typed\" (\"Id\", org) VALUES "
+                 "(-5, 7), (6, 7), (7, 8), (8, 7), (8, 7)");
+    add_item("8", NULL);
+    add_item("-5", NULL);
+    add_item("7", NULL);
+    is_string(look("7"), "2 - -; 1 -5 -; 0 - -", "a key that two rows have");
+    native(path, "INSERT INTO \"Typed\" (\"Id\", org) SELECT 6, 7 FROM generate_series(1, 500)");
+    add_item("6", NULL);
+    add_item("-5", NULL);
+    is_string(look("7"), "101 - -; 1 -5 -", "one that very many have");
+    native(path, "ALTER TABLE \"Typed\" ALTER \"Id\" TYPE text");
+    add_item("-5", NULL);
+    add_item("7", NULL);
+    is_string(look("7"), "1 -5 -; 0 - -", "a column that is a text now");
+}
+
 /* ---- Walks -------------------------------------------------------------------------------------
  */
 
@@ -243,6 +281,7 @@ int main(int argc, char **argv)
     store = open_store(path, 3000);
     batch_store_migrate(store, &err, pool);
     test_look();
+    test_keys();
     test_walk_types();
     test_walk_far();
     batch_store_destroy(store);

@@ -1,6 +1,7 @@
 /* PostgreSQL: looks for the rows of many items at once. */
 #include <string.h>
 
+#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include "store/pgsql/run.h"
@@ -111,6 +112,103 @@ static void read_look(const look_run_t *run, const PGresult *result, int row, in
     }
 }
 
+/* ---- By keys alone -----------------------------------------------------------------------------
+ */
+
+static int has_immutable(const look_run_t *run)
+{
+    int i;
+
+    for (i = 0; i < run->run.plan.column_count && !column_at(run, i)->immutable; i++) {
+    }
+    return i < run->run.plan.column_count;
+}
+
+/*
+ * 1 if the keys of the rows that are there say which of the items have one: they are spelt as the
+ * server spells them, each is asked for once, and nothing else is. *by_key: the items, from 1 on.
+ */
+static int tell_apart(const look_run_t *run, apr_hash_t **by_key, const int *numbers, int count)
+{
+    const batch_pgsql_column_t *key = run->run.key;
+    int *places = apr_palloc(run->piece, (apr_size_t)(unsigned)count * sizeof(*places));
+    int i;
+
+    if (!key->indexed || !batch_pgsql_is_spelt(key, run->rows->items[numbers[0]].key)) {
+        return 0;
+    }
+    *by_key = apr_hash_make(run->piece);
+    for (i = 0; i < count; i++) {
+        const batch_item_t *item = &run->rows->items[numbers[i]];
+
+        if ((item->value_count && has_immutable(run)) || !batch_pgsql_is_spelt(key, item->key) ||
+            apr_hash_get(*by_key, item->key, APR_HASH_KEY_STRING)) {
+            return 0;
+        }
+        places[i] = numbers[i];
+        apr_hash_set(*by_key, item->key, APR_HASH_KEY_STRING, &places[i]);
+    }
+    return 1;
+}
+
+/* Along the index, as a quick delete (rows.c) goes; where there are more rows than keys, not all.
+ */
+static void build_list(const look_run_t *run, batch_pgsql_builder_t *builder, const int *numbers,
+                       int count)
+{
+    const batch_pgsql_members_t members = {run->rows->items, numbers, count};
+    const batch_row_plan_t *plan = &run->run.plan;
+
+    batch_pgsql_run_build(&run->run, builder, run->piece);
+    batch_pgsql_add_key(builder, "SELECT ");
+    batch_pgsql_add(builder, " FROM ");
+    batch_pgsql_add(builder, builder->table_name);
+    batch_pgsql_add_of(builder, " WHERE ", NULL, plan->resource->key);
+    batch_pgsql_add(builder, " = ANY (coalesce((SELECT ");
+    batch_pgsql_add_array(builder, run->run.key, batch_pgsql_items_keys(builder, &members, 1),
+                          count);
+    batch_pgsql_add(builder, ")))");
+    batch_pgsql_add_scope(builder, " AND (");
+    batch_pgsql_add(builder, plan->scoped.count ? ") IS TRUE LIMIT " : " LIMIT ");
+    batch_pgsql_add_value(builder, BATCH_PGSQL_BIGINT, apr_itoa(builder->p, count + 1));
+}
+
+/* Looks for the rows of these items that way, in half the time. *known: it was possible. */
+static batch_failure_e look_by_keys(const look_run_t *run, int *known, const int *numbers,
+                                    int count)
+{
+    batch_pgsql_builder_t builder;
+    apr_hash_t *by_key = NULL;
+    PGresult *result = NULL;
+    batch_failure_e failure;
+    int row;
+
+    apr_pool_clear(run->piece);
+    *known = tell_apart(run, &by_key, numbers, count);
+    if (!*known) {
+        return BATCH_FAILURE_NONE;
+    }
+    build_list(run, &builder, numbers, count);
+    failure = batch_pgsql_run_ask(&run->run, &result, &builder);
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure == BATCH_FAILURE_REFUSED ? batch_pgsql_run_misfit(&run->run) : failure;
+    }
+    *known = PQntuples(result) <= count;
+    for (row = 0; *known && row < PQntuples(result); row++) {
+        *known = apr_hash_get(by_key, PQgetvalue(result, row, 0), APR_HASH_KEY_STRING) != NULL;
+    }
+    for (row = 0; *known && row < PQntuples(result); row++) {
+        const char *key = PQgetvalue(result, row, 0);
+        const int *place = apr_hash_get(by_key, key, APR_HASH_KEY_STRING);
+
+        batch_row_look_add(&run->rows->looks[*place], key, run->rows->p);
+    }
+    return failure;
+}
+
+/* ---- By all that an item has -------------------------------------------------------------------
+ */
+
 /* Looks for the rows of these items. *wrong: a value of theirs is none of its column's type. */
 static batch_failure_e look_at(const look_run_t *run, int *wrong, int by_match, int which,
                                const int *numbers, int count)
@@ -174,7 +272,14 @@ static batch_failure_e look_all(const look_run_t *run, int by_match, const int *
     batch_failure_e failure = BATCH_FAILURE_NONE;
     int size = count;
     int from = 0;
+    int known = 0;
 
+    if (!by_match && count) {
+        failure = look_by_keys(run, &known, members, count);
+    }
+    if (known) {
+        return failure;
+    }
     while (failure == BATCH_FAILURE_NONE && from < count) {
         int wrong = 0;
 

@@ -460,10 +460,7 @@ static int are_spelt(const merge_sql_t *sql)
         return key->type == BATCH_PGSQL_TEXT || key->type == BATCH_PGSQL_VARCHAR;
     }
     for (m = 0; m < sql->group->count; m++) {
-        const char *text = sql->merge->items[sql->group->members[m]].key;
-
-        if (key->kind == BATCH_PGSQL_OTHER || !batch_pgsql_fits(key, text) ||
-            (key->kind == BATCH_PGSQL_UUID && strpbrk(text, "ABCDEF"))) {
+        if (!batch_pgsql_is_spelt(key, sql->merge->items[sql->group->members[m]].key)) {
             return 0;
         }
     }

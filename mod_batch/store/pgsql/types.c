@@ -261,6 +261,18 @@ int batch_pgsql_fits(const batch_pgsql_column_t *column, const char *text)
     }
 }
 
+int batch_pgsql_is_spelt(const batch_pgsql_column_t *column, const char *text)
+{
+    switch (column->kind) {
+    case BATCH_PGSQL_UUID:
+        return batch_uuid_is_valid(text) && !strpbrk(text, "ABCDEF");
+    case BATCH_PGSQL_INTEGER:
+        return batch_pgsql_fits(column, text);
+    default:
+        return 0;
+    }
+}
+
 const char *batch_pgsql_stored(const batch_pgsql_column_t *column, const char *expression,
                                apr_pool_t *p)
 {

@@ -56,6 +56,9 @@ const char *batch_pgsql_stored(const batch_pgsql_column_t *column, const char *e
 /** 0 if text is certainly no value of the column's type, so that no row can have it. */
 int batch_pgsql_fits(const batch_pgsql_column_t *column, const char *text);
 
+/** 1 if text is a UUID or an integer, as the column's type is, in the letters of the server. */
+int batch_pgsql_is_spelt(const batch_pgsql_column_t *column, const char *text);
+
 /** What a column keeps of the values of exact types; strings in p. */
 void batch_pgsql_column_facts(batch_column_facts_t *facts, const batch_pgsql_column_t *column,
                               apr_pool_t *p);
