@@ -15,14 +15,12 @@
  * looks four times in its time whether somebody has come: rows lie anywhere, so that each chunk
  * writes the same pages once more.
  */
-#define STRETCH      4
-#define STRETCH_MOST apr_time_from_msec(400)
+#define STRETCH      10
+#define STRETCH_MOST apr_time_from_msec(1000)
 
-/* Stored items of a chunk in bytes, about: it holds copies of them until its end. */
-#define CHUNK_BYTES (8 * 1024 * 1024)
-
-/* Items that are tried again together, about. */
+/* Items that are tried again together, about, and their bytes at most. */
 #define RETRY_ITEMS 1000
+#define RETRY_BYTES (8 * 1024 * 1024)
 
 /* ---- The items --------------------------------------------------------------------------------
  */
@@ -123,7 +121,7 @@ static apr_status_t load_items(batch_job_run_t *run, batch_tx_t *tx, const batch
 
     while (rv == APR_SUCCESS && job->position >= job->stored &&
            run->first + run->item_count < end &&
-           run->first + run->item_count - job->position < RETRY_ITEMS && run->bytes < CHUNK_BYTES) {
+           run->first + run->item_count - job->position < RETRY_ITEMS && run->bytes < RETRY_BYTES) {
         rv = load_more(run, tx);
     }
     return rv;
@@ -299,6 +297,7 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
     apr_int64_t from;
     apr_pool_t *pool;
     apr_status_t rv = apr_pool_create(&pool, ptemp);
+    double most = (double)batch_store_chunk_bytes(run->engine->store);
     double bytes = 0;
     int tried;
 
@@ -325,8 +324,7 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
         bytes += (double)run->bytes * (double)(after->position - from) / run->item_count;
         request.refused = tried ? NULL : request.refused;
     } while (rv == APR_SUCCESS && batch_run_next(run, after, chunk->cleaned) == BATCH_NEXT_ITEMS &&
-             chunk->tried < run->limit && bytes < CHUNK_BYTES &&
-             may_go_on(run, begun, &request.deadline));
+             chunk->tried < run->limit && bytes < most && may_go_on(run, begun, &request.deadline));
     BATCH_POINT("applied");
     if (rv == APR_SUCCESS && !after->processed_at &&
         after->position >= after->stored + after->second_tries) {

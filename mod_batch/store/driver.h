@@ -89,6 +89,7 @@ struct batch_driver {
     const batch_schema_step_t *schema; /* the steps to the module's own tables: schema.h */
     int async;                         /* it knows BATCH_BEGIN_WRITE_ASYNC */
     int one_writer;                    /* writers queue up before they begin: store/writer.h */
+    apr_size_t chunk_bytes;            /* of stored items that a chunk is given at most, about */
     int commit_again;                  /* a COMMIT that meets a lock leaves its transaction open */
     int sets; /* one statement on many rows is better than many: 0 = it blocks other threads */
 

@@ -178,6 +178,11 @@ int batch_store_is_awaited(batch_store_t *store)
     return !store->driver->one_writer || batch_writer_is_awaited(&store->writer);
 }
 
+apr_size_t batch_store_chunk_bytes(const batch_store_t *store)
+{
+    return store->driver->chunk_bytes;
+}
+
 apr_status_t batch_store_read_long(batch_store_t *store, batch_tx_fn *fn, void *baton,
                                    batch_error_t *err, apr_pool_t *ptemp)
 {

@@ -153,6 +153,9 @@ apr_interval_time_t batch_store_rest(batch_store_t *store);
  */
 int batch_store_is_awaited(batch_store_t *store);
 
+/** Bytes of stored items that a chunk is to be given at most, about. */
+apr_size_t batch_store_chunk_bytes(const batch_store_t *store);
+
 /**
  * 1 if the database has work that is better done while nobody waits for it: to be asked by whoever
  * has answered a request that writes, and if so a worker is to be woken, which does it when it

@@ -601,6 +601,7 @@ static batch_failure_e pg_step_end(batch_connection_t *connection, const char **
 
 const batch_driver_t batch_driver_pgsql = {
     .name = "pgsql",
+    .chunk_bytes = 8 * 1024 * 1024, /* it holds copies of them until its end */
     .statements = batch_pgsql_statements,
     .schema = batch_pgsql_schema,
     .sets = 1,

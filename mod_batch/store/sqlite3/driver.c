@@ -292,8 +292,7 @@ static void expect_memory(batch_connection_t *connection)
 {
     batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
 
-    batch_library_memory_set(&state->memory, state->memory.least,
-                             state->rows_ready ? BATCH_SQLITE3_MOST_FOR_ROWS : BATCH_SQLITE3_MOST);
+    batch_library_memory_set(&state->memory, state->memory.least, batch_sqlite3_most(state));
 }
 
 static batch_failure_e begin(batch_connection_t *connection, batch_begin_e kind)
@@ -622,6 +621,7 @@ const batch_driver_t batch_driver_sqlite3 = {
     .schema = batch_sqlite3_schema,
     .async = 1,
     .one_writer = 1,
+    .chunk_bytes = 64 * 1024 * 1024,
     .commit_again = 1,
     .check_params = sqlite_check_params,
     .open = sqlite_open,

@@ -10,10 +10,13 @@
 
 #define BATCH_SQLITE3_WORD 16
 
-/* Bytes of SQLite's memory that a connection has at most: pages, schema and statements; and one
- * that changes rows, which has a larger cache. */
-#define BATCH_SQLITE3_MOST          ((apr_int64_t)4 * 1024 * 1024)
-#define BATCH_SQLITE3_MOST_FOR_ROWS ((apr_int64_t)24 * 1024 * 1024)
+/*
+ * KiB of pages that a connection has in memory, and a quarter more while it changes rows: one that
+ * changes some, and one that applies chunks. A request's rows are few, but there may be many such
+ * connections.
+ */
+#define BATCH_SQLITE3_CACHE_FOR_ROWS   (16 * 1024)
+#define BATCH_SQLITE3_CACHE_FOR_CHUNKS (28 * 1024)
 
 /* What frames a transaction. */
 typedef enum {
@@ -31,7 +34,8 @@ typedef struct batch_sqlite3_state {
     int async;                        /* a COMMIT does not wait for the disk; -1: who knows */
     int zeros;                        /* pages that are let go are written over with zeros */
     int log_pages;                    /* in the write-ahead log at the last commit */
-    int rows_ready;                   /* the next is known, and the cache is large */
+    int cache;                        /* KiB that its pages may take; 0: as the library says */
+    int rows_ready;                   /* the next is known */
     int savepoints;                   /* each row needs one: see sqlite3/run.c */
     int ignores;                      /* the schema may leave a row out without an error */
     batch_refusal_e refusal;          /* of the last row that was refused */
@@ -51,6 +55,12 @@ static inline batch_sqlite3_state_t *batch_sqlite3_state(const batch_connection_
 {
     BATCH_CHECK(connection, BATCH_CONNECTION_MAGIC);
     return BATCH_CAST(batch_sqlite3_state_t, connection->state, BATCH_SQLITE3_STATE_MAGIC);
+}
+
+/** Bytes of SQLite's memory that the connection has at most: pages, schema and statements. */
+static inline apr_int64_t batch_sqlite3_most(const batch_sqlite3_state_t *state)
+{
+    return ((apr_int64_t)4 * 1024 + state->cache + state->cache / 4) * 1024;
 }
 
 /* As the members of batch_driver_t. */

@@ -38,13 +38,6 @@ static void make_ready(batch_connection_t *connection)
         return;
     }
     /*
-     * Rows lie anywhere: with the default cache of 2 MiB the same pages go to the log several times
-     * in a chunk. 16 MiB stay; what a chunk changes may take 20 MiB until its COMMIT: see
-     * BATCH_SQLITE3_MOST_FOR_ROWS.
-     */
-    sqlite3_exec(connection->native, "PRAGMA cache_size = -16384", NULL, NULL, NULL);
-    sqlite3_exec(connection->native, "PRAGMA cache_spill = 5120", NULL, NULL, NULL);
-    /*
      * RAISE(FAIL), OR FAIL and ON CONFLICT FAIL leave what a refused statement has done so far.
      * Where the schema has that word each row gets a savepoint; elsewhere it would cost for
      * nothing.
@@ -52,7 +45,26 @@ static void make_ready(batch_connection_t *connection)
     state->savepoints = schema_says(connection, "*[^A-Z0-9_]FAIL[^A-Z0-9_]*");
     state->ignores = schema_says(connection, "*[^A-Z0-9_]IGNORE[^A-Z0-9_]*");
     state->rows_ready = 1;
-    batch_library_memory_set(&state->memory, state->memory.least, BATCH_SQLITE3_MOST_FOR_ROWS);
+}
+
+/*
+ * Rows lie anywhere: with the default cache of 2 MiB the same pages go to the log several times in
+ * a transaction. What it changes stays in memory until its COMMIT, up to so many KiB.
+ */
+static void enlarge_cache(batch_connection_t *connection, int cache)
+{
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
+    char sql[64];
+
+    if (state->cache >= cache) {
+        return;
+    }
+    apr_snprintf(sql, sizeof(sql), "PRAGMA cache_size = %d", -cache);
+    sqlite3_exec(connection->native, sql, NULL, NULL, NULL);
+    apr_snprintf(sql, sizeof(sql), "PRAGMA cache_spill = %d", -cache - cache / 4);
+    sqlite3_exec(connection->native, sql, NULL, NULL, NULL);
+    state->cache = cache;
+    batch_library_memory_set(&state->memory, state->memory.least, batch_sqlite3_most(state));
 }
 
 batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx,
@@ -70,6 +82,8 @@ batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx
         return BATCH_FAILURE_STATEMENT;
     }
     make_ready(run->connection);
+    enlarge_cache(run->connection, tx->turn == BATCH_TURN_CHUNK ? BATCH_SQLITE3_CACHE_FOR_CHUNKS
+                                                                : BATCH_SQLITE3_CACHE_FOR_ROWS);
     batch_sqlite3_state(run->connection)->rows_used = 1;
     failure = batch_sqlite3_target(run->connection, &run->target, scope);
     if (failure == BATCH_FAILURE_NONE) {
