@@ -283,6 +283,25 @@ static batch_failure_e read_replaces(batch_connection_t *connection, int *replac
                table);
 }
 
+/*
+ * A table that may take a row for nothing, or say by itself what happens to one that breaks a
+ * constraint; or that counts the rows which were not made as well.
+ */
+static batch_failure_e read_offers(batch_connection_t *connection, batch_sqlite3_table_t *table,
+                                   const batch_resource_t *resource)
+{
+    int strange = 0;
+    batch_failure_e failure =
+        ask(connection, &strange,
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE"
+            " AND (upper(sql) LIKE '%CONFLICT%' OR upper(sql) LIKE '%AUTOINCREMENT%')",
+            resource->table);
+
+    table->offers = !strange && !table->triggers && table->key_exact && table->key_unique &&
+                    resource->keys == BATCH_KEYS_CLIENT;
+    return failure;
+}
+
 /* What can make another row of one than was sent. */
 static batch_failure_e read_changes(batch_connection_t *connection, batch_sqlite3_table_t *table,
                                     const batch_resource_t *resource)
@@ -326,6 +345,7 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
     APR_ARRAY_PUSH(names, const char *) = resource->key;
     table->key_unique = is_unique(&indexes, names);
     table->key_is_rowid = is_column(indexes.rowid, resource->key);
+    failure = read_offers(connection, table, resource);
     plan_walk(table, &indexes, resource);
     if (resource->scope) {
         APR_ARRAY_PUSH(names, const char *) = resource->scope;
@@ -338,7 +358,7 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
         apr_array_cat(names, resource->match);
         table->match_unique = is_unique(&indexes, names);
     }
-    return BATCH_FAILURE_NONE;
+    return failure;
 }
 
 /* ---- What start-up wants to know ---------------------------------------------------------------

@@ -8,11 +8,12 @@
 typedef struct batch_sqlite3_table {
     int key_unique; /* no two rows have the same key */
     int key_unique_in_scope;
-    int key_alone;          /* a unique index has the key's column alone, in whatever way */
-    int key_with_scope;     /* a unique index has the scope's column beside it */
-    int match_unique;       /* no two rows of a scope have the same values of match */
-    int replaces;           /* a constraint of it says ON CONFLICT REPLACE, or may */
-    int walk_scope;         /* the rows of a scope are walked, not all: there is an index for it */
+    int key_alone;      /* a unique index has the key's column alone, in whatever way */
+    int key_with_scope; /* a unique index has the scope's column beside it */
+    int match_unique;   /* no two rows of a scope have the same values of match */
+    int offers;         /* a new row may be offered: nothing is done if there is one with its key */
+    int replaces;       /* a constraint of it says ON CONFLICT REPLACE, or may */
+    int walk_scope;     /* the rows of a scope are walked, not all: there is an index for it */
     const char *walk_index; /* the index for the walk, NULL = the table itself, or none */
     int triggers;  /* it has some: what is stored may be another thing than what was sent */
     int key_exact; /* a key is stored, and found, in the very letters that it was sent in */

@@ -356,6 +356,16 @@ static void build_insert(text_builder_t *builder)
                                (builder->group->tells && (table->triggers || !table->key_exact)));
 }
 
+static void build_offer(text_builder_t *builder)
+{
+    add(builder, "INSERT INTO ");
+    add_name(builder, builder->resource->table);
+    add_new_row(builder);
+    add(builder, " ON CONFLICT (");
+    add_name(builder, builder->resource->key);
+    add(builder, ") DO NOTHING");
+}
+
 /* What the row is known by that was touched: its rowid, or the key that it was given. */
 static void add_touched(text_builder_t *builder)
 {
@@ -478,7 +488,8 @@ batch_failure_e batch_sqlite3_group_prepare(batch_connection_t *connection,
     static void (*const builds[])(text_builder_t * builder) = {
         [BATCH_GROUP_FIND] = build_find,     [BATCH_GROUP_UPDATE] = build_update,
         [BATCH_GROUP_DELETE] = build_delete, [BATCH_GROUP_INSERT] = build_insert,
-        [BATCH_GROUP_STORED] = build_stored, [BATCH_GROUP_LIKE] = build_like};
+        [BATCH_GROUP_OFFER] = build_offer,   [BATCH_GROUP_STORED] = build_stored,
+        [BATCH_GROUP_LIKE] = build_like};
     apr_pool_t *scratch = batch_connection_scratch(connection);
     text_builder_t builder = {
         apr_array_make(scratch, 64, sizeof(const char *)), plan, plan->resource, group, 0, scratch};

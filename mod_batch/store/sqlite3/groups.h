@@ -41,6 +41,7 @@ typedef enum {
     BATCH_GROUP_UPDATE,
     BATCH_GROUP_DELETE,
     BATCH_GROUP_INSERT,
+    BATCH_GROUP_OFFER,  /* a new row, unless one has its key: then nothing is done */
     BATCH_GROUP_STORED, /* the key of the row that was touched, as it has become */
     BATCH_GROUP_LIKE,   /* rows that have the same match values as that one has become */
     BATCH_GROUP_STATEMENTS
@@ -66,6 +67,7 @@ typedef struct batch_sqlite3_target {
 typedef struct batch_sqlite3_group {
     const batch_sqlite3_target_t *target; /* NULL: an empty place */
     batch_group_kind_e kind;
+    int made;  /* so many items one after the other have made new rows; -1: none is offered */
     int tells; /* UPDATE and INSERT return the row's key, and its rowid where there is one */
     apr_uint64_t columns[BATCH_SQLITE3_COLUMNS / 64 + 1]; /* bit i: column i */
     apr_uint64_t used;                                    /* when */

@@ -183,6 +183,48 @@ static int is_unsure(const batch_sqlite3_run_t *run, const char *message)
     return 1;
 }
 
+/* ---- Offers ------------------------------------------------------------------------------------
+ */
+
+/* Items that have made new rows one after the other before the next is taken for such a one. */
+#define OFFER_AFTER 3
+
+/*
+ * Makes the item's row if none has its key; *made: 1 if so. Else nothing was done, not even where
+ * it was refused: what an UPDATE and an INSERT do tells why, and in whose words.
+ */
+static batch_failure_e offer(batch_sqlite3_run_t *run, int *made, batch_sqlite3_group_t *group)
+{
+    batch_failure_e failure = batch_sqlite3_run_change(run, made, group, BATCH_GROUP_OFFER);
+
+    if ((failure == BATCH_FAILURE_STATEMENT || failure == BATCH_FAILURE_REFUSED) &&
+        !sqlite3_get_autocommit(run->connection->native)) {
+        group->made = failure == BATCH_FAILURE_STATEMENT ? -1 : 0;
+        *made = 0;
+        failure = BATCH_FAILURE_NONE;
+    }
+    return failure;
+}
+
+/*
+ * Where several items before it were new their row is offered at once, instead of an UPDATE first
+ * that finds none. *made: that was all.
+ */
+static batch_failure_e try_offer(batch_sqlite3_run_t *run, int *made, batch_row_outcome_t *outcome,
+                                 batch_sqlite3_group_t *group)
+{
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+
+    *made = 0;
+    if (group->made >= OFFER_AFTER && batch_sqlite3_run_offers(run)) {
+        failure = offer(run, made, group);
+    }
+    if (failure == BATCH_FAILURE_NONE && *made) {
+        outcome->result = BATCH_ROW_CREATED;
+    }
+    return failure;
+}
+
 /* ---- An item -----------------------------------------------------------------------------------
  */
 
@@ -194,7 +236,7 @@ static batch_failure_e merge_item(batch_sqlite3_run_t *run, const batch_rows_t *
     batch_item_kind_e kind = rows->items[i].kind;
     batch_failure_e failure = BATCH_FAILURE_NONE;
     batch_sqlite3_group_t *group;
-    int missing = 1;
+    int missing = 1, made = 0;
 
     batch_row_plan_take(&run->plan, &rows->items[i]);
     if (run->plan.wrong) {
@@ -202,12 +244,21 @@ static batch_failure_e merge_item(batch_sqlite3_run_t *run, const batch_rows_t *
         return BATCH_FAILURE_NONE;
     }
     group = batch_sqlite3_run_group(run, kinds[kind], must_tell(run, kind));
-    if (kind != BATCH_ITEM_NEW) {
+    if (kind == BATCH_ITEM_KEY) {
+        failure = try_offer(run, &made, outcome, group);
+    }
+    if (made) {
+        return failure;
+    }
+    if (failure == BATCH_FAILURE_NONE && kind != BATCH_ITEM_NEW) {
         failure = batch_sqlite3_run_touch(run, outcome, &missing, group, BATCH_GROUP_UPDATE);
     }
     if (failure == BATCH_FAILURE_NONE && missing &&
         batch_kind_makes_rows(run->plan.resource, kind)) {
         failure = insert(run, outcome, group);
+    }
+    if (group->made >= 0) {
+        group->made = outcome->result == BATCH_ROW_CREATED ? group->made + 1 : 0;
     }
     if (failure == BATCH_FAILURE_REFUSED) {
         outcome->unsure = is_unsure(run, sqlite3_errmsg(run->connection->native));

@@ -392,6 +392,13 @@ static batch_failure_e row_end(const batch_sqlite3_run_t *run, const char **mess
 /* ---- All items ---------------------------------------------------------------------------------
  */
 
+int batch_sqlite3_run_offers(const batch_sqlite3_run_t *run)
+{
+    const batch_sqlite3_state_t *state = batch_sqlite3_state(run->connection);
+
+    return run->target->table.offers && !state->savepoints && !state->ignores;
+}
+
 int batch_sqlite3_run_is_watched(const batch_sqlite3_run_t *run)
 {
     return run->tells && run->target->table.triggers;

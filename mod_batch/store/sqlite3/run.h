@@ -74,6 +74,9 @@ batch_failure_e batch_sqlite3_run_touch(batch_sqlite3_run_t *run, batch_row_outc
                                         int *missing, batch_sqlite3_group_t *group,
                                         batch_group_statement_e which);
 
+/** 1 if a new row with a key may be offered (BATCH_GROUP_OFFER). */
+int batch_sqlite3_run_offers(const batch_sqlite3_run_t *run);
+
 /** 1 if what a statement returns of a row may not be what is there when it has ended. */
 int batch_sqlite3_run_is_watched(const batch_sqlite3_run_t *run);
 
