@@ -169,6 +169,12 @@ struct batch_driver {
     /** The database's message about its last failure; copy it. */
     const char *(*message)(batch_connection_t *connection);
 
+    /**
+     * The number of a new job, where an earlier statement of the transaction has told one on its
+     * way, which saves asking for it; given away once. 0: none has. NULL: none ever does.
+     */
+    apr_int64_t (*take_place)(batch_connection_t *connection);
+
     /** The database's clock, within a transaction. */
     apr_time_t (*now)(batch_connection_t *connection);
 

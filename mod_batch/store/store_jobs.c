@@ -231,7 +231,7 @@ apr_status_t batch_store_job_stands(batch_store_t *store, const batch_job_t *job
     return batch_store_run(store, BATCH_RUN_SETTLE, stands_body, (void *)job, err, ptemp);
 }
 
-apr_status_t batch_tx_job_place(batch_tx_t *tx, batch_job_t *job)
+static apr_status_t ask_for_place(batch_tx_t *tx, apr_int64_t *seq)
 {
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     batch_results_t *results;
@@ -239,7 +239,21 @@ apr_status_t batch_tx_job_place(batch_tx_t *tx, batch_job_t *job)
     apr_status_t rv = batch_tx_select(tx, &results, BATCH_SQL_JOB_PLACE, NULL, scratch);
 
     if (rv == APR_SUCCESS && batch_connection_row(tx->connection, &row, results, scratch)) {
-        job->seq = batch_row_number(tx->connection, row, 0);
+        *seq = batch_row_number(tx->connection, row, 0);
+    }
+    return rv;
+}
+
+apr_status_t batch_tx_job_place(batch_tx_t *tx, batch_job_t *job)
+{
+    const batch_driver_t *driver = tx->connection->driver;
+    apr_int64_t told = driver->take_place ? driver->take_place(tx->connection) : 0;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (told) {
+        job->seq = told;
+    } else {
+        rv = ask_for_place(tx, &job->seq);
     }
     job->created_at = batch_tx_now(tx);
     return rv;

@@ -346,6 +346,40 @@ static apr_status_t tell_time(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return rv;
 }
 
+/* A batch_tx_fn; baton: four numbers, 1 in the first: with the lock alone. */
+static apr_status_t place_three(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    apr_int64_t *seqs = baton;
+    batch_job_t job = {.target = "here"};
+    apr_status_t rv = batch_tx_target_share(tx, job.target, (int)seqs[0]);
+    int i, earlier;
+
+    (void)ptemp;
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_target_earlier(tx, &earlier, &job);
+    }
+    seqs[3] = batch_pgsql_state(tx->connection)->place;
+    for (i = 0; rv == APR_SUCCESS && i < 3; i++) {
+        rv = batch_tx_job_place(tx, &job);
+        seqs[i] = job.seq;
+    }
+    return rv;
+}
+
+/* The number of a job comes with the lock of its target, and is given away once. */
+static void test_place(void)
+{
+    apr_int64_t first[4] = {0}, second[4] = {1};
+
+    is_number(batch_store_write(store, place_three, first, &err, pool), APR_SUCCESS, "a lock");
+    is_number(first[3], first[0], "tells the number of a job that follows");
+    ok(first[0] > 0 && first[1] > first[0] && first[2] > first[1], "others have numbers behind it");
+    is_number(batch_store_write(store, place_three, second, &err, pool), APR_SUCCESS,
+              "the next transaction, with the lock alone");
+    is_number(second[3], second[0], "is told another one");
+    ok(second[0] > first[2] && second[1] > second[0], "which nobody else has");
+}
+
 typedef struct ending {
     holder_t holder;
     apr_time_t at; /* by the clock of this machine, which is the server's */
@@ -620,6 +654,7 @@ int main(int argc, char **argv)
     test_read_only();
     test_locks();
     test_time_of_turn();
+    test_place();
     test_lock_order();
     test_claims_at_once();
     test_late_failure();

@@ -376,6 +376,7 @@ static batch_failure_e begin(batch_connection_t *connection, const char *sql)
     state->committed = 0;
     state->open = 0;
     state->clock = 0;
+    state->place = 0;
     state->transactions++;
     return batch_pgsql_queue_text(connection, sql, BATCH_PGSQL_OWN);
 }
@@ -514,6 +515,15 @@ static batch_failure_e pg_rollback(batch_connection_t *connection)
     return state->lost || failure != BATCH_FAILURE_NONE ? BATCH_FAILURE_LOST : BATCH_FAILURE_NONE;
 }
 
+static apr_int64_t pg_take_place(batch_connection_t *connection)
+{
+    batch_pgsql_state_t *state = batch_pgsql_state(connection);
+    apr_int64_t place = state->place;
+
+    state->place = 0;
+    return place;
+}
+
 static void pg_idle(batch_connection_t *connection, batch_idle_e when)
 {
     (void)connection;
@@ -613,6 +623,7 @@ const batch_driver_t batch_driver_pgsql = {
     .rename_column = pg_rename_column,
     .refine_schema = pg_refine_schema,
     .commit = pg_commit,
+    .take_place = pg_take_place,
     .rollback = pg_rollback,
     .step_begin = pg_step_begin,
     .step_end = pg_step_end,

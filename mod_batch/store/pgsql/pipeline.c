@@ -82,9 +82,13 @@ static batch_failure_e look_into(batch_connection_t *connection, const PGresult 
     batch_pgsql_state_t *state = batch_pgsql_state(connection);
 
     int clock = what == BATCH_PGSQL_ONE_ROW ? PQfnumber(result, "batch_clock") : -1;
+    int place = clock >= 0 ? PQfnumber(result, "batch_place") : -1;
 
     if (clock >= 0) {
         set_clock(state, result, clock);
+    }
+    if (place >= 0) {
+        state->place = number_at(result, place);
     }
     switch (what) {
     case BATCH_PGSQL_VERSION:

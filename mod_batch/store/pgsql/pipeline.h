@@ -66,6 +66,7 @@ typedef struct batch_pgsql_state {
     char message[400];       /* why the connection was lost */
     apr_time_t clock;        /* the server's when the transaction began, 0 = not known yet, … */
     apr_time_t clock_at;     /* … when that came in, by a clock that is never set */
+    apr_int64_t place;       /* the number of a new job that a statement has told, 0 = none has */
     unsigned transactions;   /* how many there were */
     unsigned statements;     /* names given */
     apr_int64_t timeout;     /* the session's statement_timeout in milliseconds, 0 = none */

@@ -100,7 +100,8 @@ batch_failure_e batch_pgsql_run_ask(const batch_pgsql_run_t *run, PGresult **res
 
 batch_failure_e batch_pgsql_run_text(const batch_pgsql_run_t *run, const char *sql)
 {
-    return batch_pgsql_queue_text(run->connection, sql, BATCH_PGSQL_OWN);
+    return batch_pgsql_queue(run->connection, batch_pgsql_statement(run->connection, sql, NULL, 0),
+                             NULL, BATCH_PGSQL_OWN);
 }
 
 /* ---- Savepoints --------------------------------------------------------------------------------

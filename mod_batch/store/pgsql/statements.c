@@ -18,6 +18,10 @@
     "SELECT CASE WHEN " lock "(" TARGET_LOCK(kind) ")::text IS NOT NULL THEN " BATCH_PGSQL_CLOCK   \
                                                    " END AS batch_clock"
 
+/* The number of a new job, and the same where the lock is for one that is stored behind it. */
+#define PLACE       "nextval(pg_get_serial_sequence('batch_jobs', 'seq'))"
+#define AND_A_PLACE ", " PLACE " AS batch_place"
+
 /* To a list, filters are conditions. */
 #define LIST(column, of, condition, direction)                                                     \
     "SELECT seq, " column " FROM batch_jobs WHERE " BATCH_SQL_TEXT_FITS                            \
@@ -31,7 +35,7 @@ const char *const batch_pgsql_statements[BATCH_SQL_COUNT] = {
         "SELECT coalesce(max(version) FILTER (WHERE tableoid = to_regclass("
         "quote_ident(current_schema()) || '.batch_schema')), 0), " BATCH_PGSQL_CLOCK
         " FROM batch_schema",
-    [BATCH_SQL_JOB_PLACE] = "SELECT nextval(pg_get_serial_sequence('batch_jobs', 'seq'))",
+    [BATCH_SQL_JOB_PLACE] = "SELECT " PLACE,
     [BATCH_SQL_JOB_GET_TO_WRITE] = BATCH_SQL_TEXT_JOB_GET " FOR UPDATE",
     [BATCH_SQL_JOBS_BY_SEQS] =
         "SELECT " BATCH_JOB_COLUMNS " FROM unnest(%s::bigint[]) WITH ORDINALITY"
@@ -45,8 +49,8 @@ const char *const batch_pgsql_statements[BATCH_SQL_COUNT] = {
     [BATCH_SQL_PROGRESS] = ONE_ROW(BATCH_SQL_TEXT_PROGRESS),
     [BATCH_SQL_FINISH] = ONE_ROW(BATCH_SQL_TEXT_FINISH),
     [BATCH_SQL_TARGET_TRY] = "SELECT pg_try_advisory_xact_lock(" TARGET_LOCK("78856") ")::int",
-    [BATCH_SQL_TARGET_SHARE] = TARGET_WAIT("pg_advisory_xact_lock_shared", "78856"),
-    [BATCH_SQL_TARGET_ALONE] = TARGET_WAIT("pg_advisory_xact_lock", "78856"),
+    [BATCH_SQL_TARGET_SHARE] = TARGET_WAIT("pg_advisory_xact_lock_shared", "78856") AND_A_PLACE,
+    [BATCH_SQL_TARGET_ALONE] = TARGET_WAIT("pg_advisory_xact_lock", "78856") AND_A_PLACE,
     [BATCH_SQL_TARGET_QUEUE] = TARGET_WAIT("pg_advisory_xact_lock", "78857"),
     [BATCH_SQL_LEFTOVER_INSERT] =
         "INSERT INTO batch_leftovers AS old (job, first_item, errors) VALUES (%lld, %lld, %lld)"
