@@ -35,6 +35,11 @@
 #define FIRST_ITEMS 1000
 #define GROWTH      8
 
+/* Towards the end chunks are a part of what is left, so that both lanes are done at about a time.
+ */
+#define PART       4
+#define LAST_ITEMS 500
+
 /* A chunk that takes so many times its time is cut short. */
 #define STRETCH 4
 
@@ -221,18 +226,29 @@ static int look(lane_t *lane)
     return go_on && !runner->stopping(runner->baton) && runner->threads(runner->baton, 2) == 2;
 }
 
+/* Items that the next chunk is to have, about. */
+static int wanted_items(const lane_t *lane)
+{
+    const lanes_t *lanes = lane->lanes;
+    apr_int64_t part = (lane->job.stored - lanes->next) / PART;
+
+    part = part > LAST_ITEMS ? part : LAST_ITEMS;
+    return part < lanes->items ? (int)part : lanes->items;
+}
+
 /* The chunk that is next: whole segments, or a part of one that has many items. */
 static int plan(lane_t *lane)
 {
     lanes_t *lanes = lane->lanes;
+    int wanted = wanted_items(lane);
     int rest;
 
-    if (lanes->next >= lane->job.stored || load(lane, lanes->next, lanes->items) != APR_SUCCESS) {
+    if (lanes->next >= lane->job.stored || load(lane, lanes->next, wanted) != APR_SUCCESS) {
         return 0;
     }
     rest = (int)(lane->loaded_from + lane->loaded_count - lanes->next);
     lane->first = lanes->next;
-    lane->count = rest < lanes->items + lanes->items / 2 ? rest : lanes->items;
+    lane->count = rest < wanted + wanted / 2 ? rest : wanted;
     lanes->traits |= traits_of(lane, lanes->run->application.scope.resource);
     if (lanes->traits == (HAS_MATCHED | HAS_MOVERS)) {
         lanes->next = APR_INT64_MAX; /* who finds which row is a matter of their order */
