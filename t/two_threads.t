@@ -14,7 +14,7 @@ if (driver() ne 'pgsql') {
 }
 tolerate_log(qr/MB0417: .* without progress/);
 
-my $count = 12_000;
+my $count = 24_000;
 my @items = map { {tracking_number => sprintf('two %05d', $_), carrier => 'fast'} } 1 .. $count;
 
 # Transactions of the module that have changed shipments and are not committed.

@@ -28,8 +28,12 @@
 #include "store/row_plan.h"
 #include "text/check.h"
 
-/* Items below which a second thread, and its connection, are not worth their making. */
-#define LEAST_ITEMS 1000
+/*
+ * A second thread, and its connection, are worth their making where so many times the time of a
+ * chunk is expected to be left, or, where it is not known how long an item takes, so many items.
+ */
+#define WORTH_CHUNKS 3
+#define WORTH_ITEMS  20000
 
 /* Items of the first chunks, before it is known how long they take; and how fast that may grow. */
 #define FIRST_ITEMS 1000
@@ -518,14 +522,26 @@ static apr_status_t ask_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
                                run->job->action);
 }
 
+static int is_worth_it(const batch_job_run_t *run)
+{
+    apr_int64_t left = run->job->stored - run->job->position;
+
+    if (run->runner->most) {
+        return left >= WORTH_CHUNKS * run->runner->most;
+    }
+    return run->item_time > 0 ? run->item_time * (double)left >=
+                                    WORTH_CHUNKS * (double)run->engine->limits.chunk_time
+                              : left >= WORTH_ITEMS;
+}
+
 /* What can be told without asking anybody. */
 static int may_be_due(const batch_job_run_t *run)
 {
     const batch_job_t *job = run->job;
 
     return run->runner->threads && batch_store_divides(run->engine->store) && !run->alone &&
-           job->position >= run->alone_to && job->stored - job->position >= LEAST_ITEMS &&
-           !job->judge_again && !run->refused && run->limit > APR_INT32_MAX / 2 &&
+           job->position >= run->alone_to && is_worth_it(run) && !job->judge_again &&
+           !run->refused && run->limit > APR_INT32_MAX / 2 &&
            run->engine->limits.lease >= LEAST_LEASE &&
            run->application.scope.resource->keys != BATCH_KEYS_DATABASE;
 }

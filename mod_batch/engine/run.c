@@ -467,6 +467,7 @@ static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
 {
     batch_chunk_t chunk = {.magic = BATCH_CHUNK_MAGIC, .run = run};
     apr_status_t rv = APR_SUCCESS;
+    apr_time_t begun;
     int ready = 1;
 
     if (run->in_doubt) {
@@ -492,9 +493,11 @@ static apr_status_t run_chunk(batch_job_run_t *run, batch_error_t *err)
     if (rv != APR_SUCCESS || !ready) {
         return rv;
     }
+    begun = apr_time_now();
     rv = write_chunk(run, &chunk, err);
     if (rv == APR_SUCCESS) {
         committed(run, &chunk);
+        run->item_time = chunk.tried ? (double)(apr_time_now() - begun) / chunk.tried : 0;
         BATCH_POINT(run->job->status == BATCH_STATUS_PROCESSING ? "committed" : "finished");
     } else if (rv == BATCH_EINDOUBT) {
         run->in_doubt = 1;

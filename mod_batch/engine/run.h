@@ -25,7 +25,7 @@ typedef struct batch_runner {
     batch_pause_fn *pause;
     batch_threads_fn *threads; /* NULL: one */
     void *baton;
-    int most; /* items of a chunk of two threads; 0: as many as there is time for */
+    int most; /* items of a chunk of two threads, three of which are worth it; 0: by their time */
 } batch_runner_t;
 
 /**

@@ -41,6 +41,7 @@ typedef struct batch_job_run {
     int in_vain;              /* the database has refused an exchange as a whole */
     int done;                 /* the last chunk left nothing to do but to end the job */
     int late;                 /* it found the job's time to be over */
+    double item_time;         /* microseconds, of the last chunk of one thread; 0 = not known yet */
     apr_int64_t alone_to;     /* items that are left to one thread, … */
     int alone;                /* … and so many chunks before two may try again; … */
     int alone_next;           /* … how many there will be if that comes to nothing */

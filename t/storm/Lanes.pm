@@ -10,7 +10,7 @@ use JSON::PP;
 use Time::HiRes qw(time sleep);
 use BatchNode;
 
-my $count = 6_000;
+my $count = 24_000;
 
 # Long enough for two threads, and for whoever is stopped beyond it.
 my $lease = 20;
