@@ -33,7 +33,7 @@
  */
 #define NO_FOREIGN_KEYS                                                                            \
     " AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = batch_table"   \
-    " AND (conrelid = batch_table OR CASE WHEN $5 THEN confdeltype ELSE confupdtype END"           \
+    " AND (conrelid = batch_table OR CASE WHEN $5::boolean THEN confdeltype ELSE confupdtype END"  \
     " NOT IN ('a', 'r')))"
 
 /*
@@ -61,8 +61,6 @@ static const char apart_sql[] =
 apr_status_t batch_pgsql_rows_apart(batch_tx_t *tx, int *apart, const batch_resource_t *resource,
                                     batch_action_e action)
 {
-    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT, BATCH_PGSQL_TEXT,
-                                BATCH_PGSQL_TEXT, BATCH_PGSQL_BOOLEAN};
     apr_pool_t *scratch = batch_connection_scratch(tx->connection);
     int matches = batch_action_is(action, BATCH_ACTION_NEEDS_KEY) ? 0 : batch_match_count(resource);
     const char *match =
@@ -70,11 +68,16 @@ apr_status_t batch_pgsql_rows_apart(batch_tx_t *tx, int *apart, const batch_reso
                 : "{}";
     const char *values[] = {resource->table, resource->key, match, resource->scope,
                             action == BATCH_ACTION_DELETE ? "t" : "f"};
+    const char *sql = batch_pgsql_fill_in(tx->connection, apart_sql, values, 5, scratch);
     PGresult *result = NULL;
-    batch_failure_e failure = batch_pgsql_ask(
-        tx->connection, &result, batch_pgsql_statement(tx->connection, apart_sql, types, 5), values,
-        BATCH_PGSQL_OWN);
+    batch_failure_e failure;
 
+    if (!sql) {
+        return APR_ENOMEM;
+    }
+    failure =
+        batch_pgsql_ask(tx->connection, &result,
+                        batch_pgsql_statement(tx->connection, sql, NULL, 0), NULL, BATCH_PGSQL_OWN);
     if (failure != BATCH_FAILURE_NONE) {
         return batch_tx_fail(tx, failure, "a look at the table");
     }

@@ -275,47 +275,6 @@ static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)
                        resource->scope ? resource->scope : "", NULL);
 }
 
-/* value as it stands in a statement, in p. NULL: there is no memory. */
-static const char *literal(batch_connection_t *connection, const char *value, apr_pool_t *p)
-{
-    char *quoted = value ? PQescapeLiteral(connection->native, value, strlen(value)) : NULL;
-    const char *text = !value   ? "NULL::text"
-                       : quoted ? apr_pstrcat(p, quoted, "::text", NULL)
-                                : NULL;
-
-    PQfreemem(quoted);
-    return text;
-}
-
-/* The question about the rules with values in the place of its parameters, in p; or NULL. */
-static const char *fill_in(batch_connection_t *connection, const char *const *values, apr_pool_t *p)
-{
-    apr_array_header_t *pieces = apr_array_make(p, 64, sizeof(const char *));
-    const char *texts[PARAMETERS];
-    const char *from = RULES_SQL;
-    const char *sign;
-    int i;
-
-    for (i = 0; i < PARAMETERS; i++) {
-        texts[i] = literal(connection, values[i], p);
-        if (!texts[i]) {
-            return NULL;
-        }
-    }
-    while ((sign = strchr(from, '$')) != NULL) {
-        int is_one = sign[1] >= '1' && sign[1] <= '0' + PARAMETERS;
-
-        APR_ARRAY_PUSH(pieces, const char *) =
-            apr_pstrmemdup(p, from, (apr_size_t)(sign - from) + !is_one);
-        if (is_one) {
-            APR_ARRAY_PUSH(pieces, const char *) = texts[sign[1] - '1'];
-        }
-        from = sign + 1 + is_one;
-    }
-    APR_ARRAY_PUSH(pieces, const char *) = from;
-    return apr_array_pstrcat(p, pieces, 0);
-}
-
 batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_rules_t **rules,
                                   const batch_pgsql_table_t *table,
                                   const batch_resource_t *resource)
@@ -369,7 +328,7 @@ static batch_pgsql_statement_t *make_guard(batch_connection_t *connection,
     int i;
 
     list_parameters(values, resource, scratch);
-    question = fill_in(connection, values, scratch);
+    question = batch_pgsql_fill_in(connection, RULES_SQL, values, PARAMETERS, scratch);
     if (!question) {
         return NULL;
     }

@@ -17,7 +17,6 @@
 #include "text/check.h"
 
 /* Types that we know; their numbers are PostgreSQL's for good. */
-#define BATCH_PGSQL_BOOLEAN 16
 #define BATCH_PGSQL_BIGINT  20
 #define BATCH_PGSQL_TEXT    25
 #define BATCH_PGSQL_VARCHAR 1043

@@ -81,6 +81,46 @@ batch_failure_e batch_pgsql_ask_texts(batch_connection_t *connection, PGresult *
                            values, BATCH_PGSQL_OWN);
 }
 
+/* value as it stands in a statement, in p. NULL: there is no memory. */
+static const char *literal(batch_connection_t *connection, const char *value, apr_pool_t *p)
+{
+    char *quoted = value ? PQescapeLiteral(connection->native, value, strlen(value)) : NULL;
+    const char *text = !value   ? "NULL::text"
+                       : quoted ? apr_pstrcat(p, quoted, "::text", NULL)
+                                : NULL;
+
+    PQfreemem(quoted);
+    return text;
+}
+
+const char *batch_pgsql_fill_in(batch_connection_t *connection, const char *sql,
+                                const char *const *values, int count, apr_pool_t *p)
+{
+    apr_array_header_t *pieces = apr_array_make(p, 64, sizeof(const char *));
+    const char **texts = apr_palloc(p, (apr_size_t)(unsigned)count * sizeof(*texts));
+    const char *sign;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        texts[i] = literal(connection, values[i], p);
+        if (!texts[i]) {
+            return NULL;
+        }
+    }
+    while ((sign = strchr(sql, '$')) != NULL) {
+        int is_one = sign[1] >= '1' && sign[1] <= '0' + count;
+
+        APR_ARRAY_PUSH(pieces, const char *) =
+            apr_pstrmemdup(p, sql, (apr_size_t)(sign - sql) + !is_one);
+        if (is_one) {
+            APR_ARRAY_PUSH(pieces, const char *) = texts[sign[1] - '1'];
+        }
+        sql = sign + 1 + is_one;
+    }
+    APR_ARRAY_PUSH(pieces, const char *) = sql;
+    return apr_array_pstrcat(p, pieces, 0);
+}
+
 /* ---- Tables ---------------------------------------------------------------------------------- */
 
 static void set_type(batch_pgsql_column_t *column, Oid type, Oid array, char category)

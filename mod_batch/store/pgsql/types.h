@@ -78,6 +78,13 @@ const char *batch_pgsql_binary_array(int *length, const batch_pgsql_column_t *co
 batch_pgsql_statement_t *batch_pgsql_statement(batch_connection_t *connection, const char *sql,
                                                const Oid *types, int count);
 
+/**
+ * sql with texts in the place of its parameters, $1 to $9, in p. A statement without parameters is
+ * planned once; one with some the server may plan anew each time. NULL: there is no memory.
+ */
+const char *batch_pgsql_fill_in(batch_connection_t *connection, const char *sql,
+                                const char *const *values, int count, apr_pool_t *p);
+
 /** Asks that of which all parameters are texts, and which is on no rows of the administrator's. */
 batch_failure_e batch_pgsql_ask_texts(batch_connection_t *connection, PGresult **result,
                                       const char *sql, const char *const *values, int count);
