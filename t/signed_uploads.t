@@ -227,7 +227,8 @@ is(resource_batch($batch)->{has_upload_file}, JSON::PP::false, 'nor shown');
 
 restore();
 $before = table_hash('contacts');
-my $items = $json->encode([contact_items(6000, 'broken')]);
+# So large that it is stored in several transactions, however it is judged.
+my $items = $json->encode([map { {%$_, notes => 'x' x 300} } contact_items(6000, 'broken')]);
 foreach my $part (0, 10, length($items) - 1) {
     $batch = requested(merge('contact', []));
     $socket = open_upload($batch, $items, $part);

@@ -22,6 +22,7 @@ struct batch_digest_set {
     struct slot *slots;  /* of malloc: a table that has grown too small goes back to the system */
     apr_size_t capacity; /* places, below 2^32 */
     apr_size_t count;
+    apr_size_t expected; /* digests in all; 0: who knows */
     unsigned char keys[2][APR_SIPHASH_KSIZE];
 };
 
@@ -110,9 +111,36 @@ static apr_status_t grow(batch_digest_set_t *set, apr_size_t capacity)
     return APR_SUCCESS;
 }
 
+/* Places that so many digests need. */
+static apr_size_t capacity_for(apr_size_t count)
+{
+    return count / 4 * 5 + FIRST_CAPACITY;
+}
+
+/*
+ * The size of the table that follows. What is expected is a guess: it makes the table neither much
+ * larger than what is there needs, nor so little larger that the next one follows soon.
+ */
+static apr_size_t next_capacity(const batch_digest_set_t *set)
+{
+    apr_size_t least = set->capacity + set->capacity / 4 + FIRST_CAPACITY;
+    apr_size_t most = set->capacity * 4;
+    apr_size_t wanted = capacity_for(set->expected);
+
+    if (!set->expected) {
+        return set->capacity * 2;
+    }
+    return wanted < least ? least : wanted > most ? most : wanted;
+}
+
+void batch_digest_set_expect(batch_digest_set_t *set, apr_int64_t count)
+{
+    set->expected = (apr_size_t)count;
+}
+
 apr_status_t batch_digest_set_reserve(batch_digest_set_t *set, apr_int64_t count)
 {
-    apr_size_t capacity = (apr_size_t)count / 4 * 5 + FIRST_CAPACITY;
+    apr_size_t capacity = capacity_for((apr_size_t)count);
 
     return capacity > set->capacity ? grow(set, capacity) : APR_SUCCESS;
 }
@@ -124,7 +152,7 @@ apr_status_t batch_digest_set_put(batch_digest_set_t *set, batch_digest_t digest
     apr_status_t rv = APR_SUCCESS;
 
     if (set->count >= set->capacity / 5 * 4) {
-        rv = grow(set, set->capacity * 2);
+        rv = grow(set, next_capacity(set));
     }
     if (rv == APR_SUCCESS) {
         slot = find_slot(set->slots, set->capacity, digest);

@@ -26,6 +26,12 @@ apr_status_t batch_digest_set_make(batch_digest_set_t **set, apr_pool_t *p);
  */
 apr_status_t batch_digest_set_reserve(batch_digest_set_t *set, apr_int64_t count);
 
+/**
+ * Says how many there will be in all, as far as is known: where the table becomes too small it gets
+ * the size for them, if that is not more than four times what it has. 0: who knows.
+ */
+void batch_digest_set_expect(batch_digest_set_t *set, apr_int64_t count);
+
 /** The digest of length bytes, in this set; another tag gives another digest. */
 batch_digest_t batch_digest_make(const batch_digest_set_t *set, char tag, const void *bytes,
                                  apr_size_t length);

@@ -21,10 +21,15 @@
 struct batch_duplicates {
     const batch_terms_t *terms;
     batch_digest_set_t *seen; /* digest -> ordinal + 1 */
-    apr_int64_t count;        /* of the items that will be offered */
+    apr_int64_t count;        /* of the items that will be offered; 0: who knows */
+    apr_int64_t expected;     /* of them, where that is not known */
+    int each;                 /* digests of an item; 0: none has come */
     apr_int64_t offered;
-    unsigned char *dropped; /* a bit for each item; NULL for use_first */
-    char *text;             /* what a digest is made of */
+    unsigned char *dropped;    /* a bit for each item; NULL: none is */
+    apr_int64_t dropped_bytes; /* as many items as that can tell of are eight times as many */
+    int met;                   /* there are duplicates */
+    apr_pool_t *p;
+    char *text; /* what a digest is made of */
     apr_size_t used;
     apr_size_t size;
 };
@@ -42,9 +47,7 @@ apr_status_t batch_duplicates_make(batch_duplicates_t **duplicates, const batch_
 
     made->terms = terms;
     made->count = count;
-    if (terms->duplicate_handling != BATCH_DUPLICATES_USE_FIRST) {
-        made->dropped = apr_pcalloc(p, (apr_size_t)count / 8 + 1);
-    }
+    made->p = p;
     apr_pool_cleanup_register(p, made, free_text, apr_pool_cleanup_null);
     *duplicates = made;
     return batch_digest_set_make(&made->seen, p);
@@ -154,8 +157,27 @@ static apr_status_t take_content(batch_duplicates_t *duplicates, const batch_sou
 /* ---- Which are duplicates ----------------------------------------------------------------------
  */
 
+/* The first that is dropped makes room for all that are expected. */
+static void make_room(batch_duplicates_t *duplicates, apr_int64_t ordinal)
+{
+    apr_int64_t count = ordinal + ordinal / 2;
+    unsigned char *bits;
+    apr_int64_t bytes;
+
+    bytes = (count > duplicates->count ? count : duplicates->count) / 8 + 1;
+    bits = apr_pcalloc(duplicates->p, (apr_size_t)bytes);
+    if (duplicates->dropped_bytes) {
+        memcpy(bits, duplicates->dropped, (apr_size_t)duplicates->dropped_bytes);
+    }
+    duplicates->dropped = bits;
+    duplicates->dropped_bytes = bytes;
+}
+
 static void drop(batch_duplicates_t *duplicates, apr_int64_t ordinal)
 {
+    if (ordinal / 8 >= duplicates->dropped_bytes) {
+        make_room(duplicates, ordinal);
+    }
     duplicates->dropped[ordinal / 8] |= (unsigned char)(1u << (ordinal % 8));
 }
 
@@ -167,6 +189,7 @@ static void meet(batch_duplicates_t *duplicates, int *dropped, const apr_uint32_
     if (!other) {
         return;
     }
+    duplicates->met = 1;
     ordinal = (apr_int64_t)(*other & ~ALONE) - 1;
     switch (duplicates->terms->duplicate_handling) {
     case BATCH_DUPLICATES_USE_LAST:
@@ -272,13 +295,25 @@ static apr_status_t offer_content(batch_duplicates_t *duplicates, int *dropped,
 static apr_status_t reserve(batch_duplicates_t *duplicates, const batch_source_item_t *first)
 {
     const batch_terms_t *terms = duplicates->terms;
-    int each = batch_action_is(terms->action, BATCH_ACTION_CHANGES) &&
-                       terms->resource->match->nelts &&
-                       batch_value_find(first->values, first->value_count, terms->resource->key)
-                   ? 2
-                   : 1;
 
-    return batch_digest_set_reserve(duplicates->seen, duplicates->count * each);
+    duplicates->each =
+        batch_action_is(terms->action, BATCH_ACTION_CHANGES) && terms->resource->match->nelts &&
+                batch_value_find(first->values, first->value_count, terms->resource->key)
+            ? 2
+            : 1;
+    batch_digest_set_expect(duplicates->seen, duplicates->expected * duplicates->each);
+    return batch_digest_set_reserve(duplicates->seen, duplicates->count * duplicates->each);
+}
+
+void batch_duplicates_expect(batch_duplicates_t *duplicates, apr_int64_t count)
+{
+    duplicates->expected = count;
+    batch_digest_set_expect(duplicates->seen, count * duplicates->each);
+}
+
+int batch_duplicates_are_there(const batch_duplicates_t *duplicates)
+{
+    return duplicates->met;
 }
 
 apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped,
@@ -315,5 +350,6 @@ apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped
 
 int batch_duplicates_dropped(const batch_duplicates_t *duplicates, apr_int64_t ordinal)
 {
-    return duplicates->dropped[ordinal / 8] >> (ordinal % 8) & 1;
+    return ordinal / 8 < duplicates->dropped_bytes &&
+           (duplicates->dropped[ordinal / 8] >> (ordinal % 8) & 1);
 }

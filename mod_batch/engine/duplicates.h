@@ -11,7 +11,7 @@
 
 typedef struct batch_duplicates batch_duplicates_t;
 
-/** Makes one for a batch of at most count items. */
+/** Makes one for a batch of at most count items; 0: who knows, see batch_duplicates_expect. */
 apr_status_t batch_duplicates_make(batch_duplicates_t **duplicates, const batch_terms_t *terms,
                                    apr_int64_t count, apr_pool_t *p);
 
@@ -21,6 +21,12 @@ apr_status_t batch_duplicates_make(batch_duplicates_t **duplicates, const batch_
  */
 apr_status_t batch_duplicates_offer(batch_duplicates_t *duplicates, int *dropped,
                                     const batch_source_item_t *item);
+
+/** Says of how many items, as far as is known, a batch is whose number was not known. */
+void batch_duplicates_expect(batch_duplicates_t *duplicates, apr_int64_t count);
+
+/** 1 if there are any among the items so far. */
+int batch_duplicates_are_there(const batch_duplicates_t *duplicates);
 
 /** 1 if the item with that ordinal is to be dropped. Not for use_first. */
 int batch_duplicates_dropped(const batch_duplicates_t *duplicates, apr_int64_t ordinal);

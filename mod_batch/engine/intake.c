@@ -14,163 +14,8 @@
 #include "text/uuid.h"
 #include "text/check.h"
 
-/* Items that are judged and stored together; so many of them, or so many bytes. */
-#define GROUP_ITEMS 2000
-#define GROUP_BYTES (512 * 1024)
-
-/* So few items are read by the caller, and in its memory: they may be several groups, of bytes. */
-#define FEW_ITEMS 100
-
-/* Memory of a group that the next one gets, rather than the system and then the next one. */
-#define WORK_KEEPS (4 * 1024 * 1024)
-
 /* Rows that one call looks for, and errors that one call stores. */
 #define AT_ONCE 500
-
-/* ---- Reading and judging a group ----------------------------------------------------------------
- */
-
-/* Reads the next item, with its values in the one spelling of what they say. */
-static apr_status_t next_item(batch_intake_state_t *intake, batch_source_item_t *item,
-                              batch_error_t *err, apr_pool_t *p)
-{
-    apr_status_t rv = intake->source->next(intake->source->baton, item, err, p);
-
-    if (rv == APR_SUCCESS) {
-        batch_judge_spelling(item, intake->terms, p);
-    }
-    return rv;
-}
-
-static apr_status_t judge_next(batch_intake_state_t *intake, batch_intake_group_t *group,
-                               const batch_source_item_t *item)
-{
-    batch_judged_t *judged = &group->judged[group->count];
-    int dropped = 0;
-    apr_status_t rv = APR_SUCCESS;
-
-    if (intake->terms->duplicate_handling == BATCH_DUPLICATES_USE_FIRST) {
-        rv = batch_duplicates_offer(intake->duplicates, &dropped, item);
-    } else {
-        dropped = batch_duplicates_dropped(intake->duplicates, intake->read);
-    }
-    if (rv == APR_SUCCESS) {
-        batch_judge(judged, intake->terms, item, intake->read, dropped, group->p);
-        intake->read++;
-        group->count++;
-    }
-    return rv;
-}
-
-static apr_status_t read_group(batch_intake_state_t *intake, batch_intake_group_t *group,
-                               batch_error_t *err)
-{
-    apr_size_t bytes = 0;
-    apr_status_t rv;
-
-    apr_pool_clear(group->p);
-    group->count = 0;
-    while (group->count < GROUP_ITEMS && bytes < GROUP_BYTES) {
-        batch_source_item_t item;
-
-        rv = next_item(intake, &item, err, group->p);
-        if (rv == APR_EOF) {
-            group->ended = 1;
-            return APR_SUCCESS;
-        }
-        if (rv == APR_SUCCESS) {
-            rv = judge_next(intake, group, &item);
-        }
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        bytes += item.size;
-    }
-    return APR_SUCCESS;
-}
-
-static apr_status_t read_ahead(void *baton)
-{
-    batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
-
-    return read_group(intake, &intake->next, &intake->next_error);
-}
-
-apr_status_t batch_intake_next_group(batch_intake_state_t *intake, batch_error_t *err)
-{
-    batch_intake_group_t group = intake->group;
-    apr_status_t rv;
-
-    intake->unnamed += intake->group_unnamed;
-    intake->group_unnamed = 0;
-    if (!intake->ahead) {
-        return read_group(intake, &intake->group, err);
-    }
-    rv = batch_ahead_wait(intake->ahead);
-    if (rv != APR_SUCCESS) {
-        *err = intake->next_error;
-        return rv;
-    }
-    intake->group = intake->next;
-    intake->next = group;
-    if (!intake->group.ended) {
-        batch_ahead_start(intake->ahead);
-    }
-    return APR_SUCCESS;
-}
-
-void batch_intake_finish(batch_intake_state_t *intake)
-{
-    batch_ahead_end(intake->ahead);
-    intake->ahead = NULL;
-}
-
-/* Which items are duplicates, where only the last of them tells. */
-static apr_status_t find_duplicates(batch_intake_state_t *intake, batch_error_t *err)
-{
-    apr_status_t rv =
-        batch_duplicates_make(&intake->duplicates, intake->terms, intake->source->count, intake->p);
-    int ignored;
-
-    if (intake->terms->duplicate_handling == BATCH_DUPLICATES_USE_FIRST) {
-        return rv;
-    }
-    while (rv == APR_SUCCESS) {
-        batch_source_item_t item;
-        int i;
-
-        apr_pool_clear(intake->group.p);
-        for (i = 0; rv == APR_SUCCESS && i < GROUP_ITEMS; i++) {
-            rv = next_item(intake, &item, err, intake->group.p);
-            if (rv == APR_SUCCESS) {
-                rv = batch_duplicates_offer(intake->duplicates, &ignored, &item);
-            }
-        }
-    }
-    return rv == APR_EOF ? intake->source->rewind(intake->source->baton, err) : rv;
-}
-
-/*
- * A large batch of which most items need to know no more than whether their row is there reads the
- * keys of the scope at once, if the scope is not much larger than the batch.
- */
-static apr_status_t read_keys(batch_intake_state_t *intake)
-{
-    int asked = 0;
-    int i;
-
-    if (intake->group.ended) {
-        return APR_SUCCESS;
-    }
-    for (i = 0; i < intake->group.count; i++) {
-        asked += intake->group.judged[i].look && intake->group.judged[i].look_for_key;
-    }
-    return asked < intake->group.count / 2
-               ? APR_SUCCESS
-               : batch_known_keys_make(&intake->known, intake->engine->store,
-                                       &intake->application.scope, intake->source->count / 4 * 5,
-                                       intake->p);
-}
 
 /* ---- Storing a group ----------------------------------------------------------------------------
  */
@@ -319,12 +164,24 @@ static apr_status_t settle_group(batch_tx_t *tx, batch_intake_state_t *intake, a
     return rv;
 }
 
+/* Stores a group of items that were all accepted before the body had come to its end. */
+static apr_status_t store_ready(batch_tx_t *tx, batch_intake_state_t *intake)
+{
+    batch_job_t *job = intake->job;
+    apr_status_t rv = job->received ? APR_SUCCESS : batch_intake_look_around(tx, intake);
+
+    job->received += intake->ready.count;
+    job->stored += intake->ready.count;
+    job->total += intake->ready.count;
+    return rv == APR_SUCCESS ? batch_tx_segment_insert(tx, job, &intake->ready) : rv;
+}
+
 apr_status_t batch_intake_store_group(batch_tx_t *tx, batch_intake_state_t *intake,
                                       apr_pool_t *ptemp)
 {
-    apr_status_t rv = settle_group(tx, intake, ptemp);
+    apr_status_t rv = intake->early ? store_ready(tx, intake) : settle_group(tx, intake, ptemp);
 
-    return rv == APR_SUCCESS ? store_items(tx, intake, ptemp) : rv;
+    return rv == APR_SUCCESS && !intake->early ? store_items(tx, intake, ptemp) : rv;
 }
 
 /* ---- The transactions ---------------------------------------------------------------------------
@@ -593,76 +450,6 @@ void batch_intake_describe(batch_job_t *job, const batch_terms_t *terms, const b
     }
 }
 
-static int is_large(const batch_intake_state_t *intake)
-{
-    return intake->source->count > FEW_ITEMS;
-}
-
-/* A large batch needs the same memory again and again, and in several threads. */
-static apr_status_t make_pool(apr_pool_t **p, const batch_intake_state_t *intake)
-{
-    return is_large(intake) ? batch_pool_make(p, intake->p, WORK_KEEPS)
-                            : apr_pool_create(p, intake->p);
-}
-
-static apr_status_t make_group(batch_intake_group_t *group, const batch_intake_state_t *intake)
-{
-    apr_int64_t most = intake->source->count + 1;
-
-    most = most < GROUP_ITEMS ? most : GROUP_ITEMS;
-    group->judged = apr_palloc(intake->p, (apr_size_t)most * sizeof(*group->judged));
-    return make_pool(&group->p, intake);
-}
-
-/* From the second group on a thread reads ahead: reading takes as long as storing does. */
-static apr_status_t start_ahead(batch_intake_state_t *intake)
-{
-    apr_status_t rv;
-
-    if (intake->group.ended || !is_large(intake) || !intake->engine->read_ahead) {
-        return APR_SUCCESS;
-    }
-    rv = make_group(&intake->next, intake);
-    /* Without a thread it works as well. */
-    if (rv == APR_SUCCESS &&
-        batch_ahead_make(&intake->ahead, read_ahead, intake, intake->p) == APR_SUCCESS) {
-        batch_ahead_start(intake->ahead);
-    }
-    return rv;
-}
-
-apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err)
-{
-    apr_pool_t *p = intake->p;
-    batch_terms_t *terms = apr_pmemdup(p, intake->terms, sizeof(*terms));
-    apr_status_t rv;
-
-    terms->key_type = batch_engine_key_type(intake->engine, terms->resource);
-    intake->terms = terms;
-    intake->job->header = intake->source->header;
-    intake->before = *intake->job;
-    intake->refusals = apr_array_make(p, 4, sizeof(batch_item_error_t));
-    intake->barred = apr_array_make(p, 1, sizeof(batch_barred_t));
-    intake->trying = -1;
-    rv = make_pool(&intake->work_pool, intake);
-    if (rv == APR_SUCCESS) {
-        rv = make_group(&intake->group, intake);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = batch_application_make(&intake->application, intake->job, intake->terms->resource, p);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = find_duplicates(intake, err);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = batch_intake_next_group(intake, err);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = start_ahead(intake);
-    }
-    return rv == APR_SUCCESS ? read_keys(intake) : rv;
-}
-
 apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
                           const batch_engine_t *engine, const batch_actor_t *actor,
                           const batch_terms_t *terms, const batch_item_source_t *source,
@@ -685,7 +472,7 @@ apr_status_t batch_intake(batch_job_t *job, apr_array_header_t *errors,
     batch_status_begin(job, BATCH_BEGIN_RECEIVING);
     batch_turn_describe(job, engine, p);
     rv = batch_intake_prepare(&intake, err);
-    intake.whole = intake.group.ended;
+    intake.whole = intake.group.ended && !intake.early;
     if (rv == APR_SUCCESS) {
         rv = intake.whole ? take_in_whole(&intake, err) : take_in_groups(&intake, err);
     }

@@ -87,6 +87,7 @@ typedef struct batch_item_source {
     void *baton;
     apr_int64_t count;  /* of the items: the whole body was read before the intake begins */
     const char *header; /* of a CSV file: the names of its columns, with commas; NULL = no CSV */
+    struct batch_early *early; /* judged while the items arrived: early.h; NULL: nothing was */
 } batch_item_source_t;
 
 /**

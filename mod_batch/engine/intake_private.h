@@ -5,6 +5,7 @@
 #include "engine/ahead.h"
 #include "engine/apply.h"
 #include "engine/duplicates.h"
+#include "engine/early.h"
 #include "engine/intake.h"
 #include "engine/judgement.h"
 #include "engine/known_keys.h"
@@ -48,6 +49,8 @@ typedef struct batch_intake_state {
     batch_intake_group_t group; /* the one under way */
     const batch_judged_t **results; /* judged to the end; in the pool of the transaction */
     int whole;                      /* the group is all of the batch */
+    batch_early_t *early;           /* gives the groups, ready to be stored; NULL: they are read */
+    batch_segment_t ready;          /* the group under way, then */
     /* Reading, which may be one group ahead. Then these, the source and the duplicates belong to
      * the thread that is. */
     batch_ahead_t *ahead; /* NULL: nobody is */

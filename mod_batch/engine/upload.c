@@ -175,6 +175,11 @@ apr_status_t batch_upload_begin(batch_upload_t **upload, batch_job_t *job,
     return rv;
 }
 
+const batch_terms_t *batch_upload_terms(const batch_upload_t *upload)
+{
+    return &upload->terms;
+}
+
 const batch_resource_t *batch_upload_resource(const batch_upload_t *upload)
 {
     return upload->terms.resource;

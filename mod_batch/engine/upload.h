@@ -37,6 +37,9 @@ apr_status_t batch_upload_begin(batch_upload_t **upload, batch_job_t *job,
                                 const batch_engine_t *engine, const batch_actor_t *actor,
                                 const char *id, batch_error_t *err, apr_pool_t *p);
 
+/** What the job was made from. Stands as long as the upload. */
+const batch_terms_t *batch_upload_terms(const batch_upload_t *upload);
+
 /** The resource of the job: its items are read for it. */
 const batch_resource_t *batch_upload_resource(const batch_upload_t *upload);
 

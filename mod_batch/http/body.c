@@ -197,14 +197,24 @@ static apr_status_t take(struct reading *reading, apr_bucket_brigade *brigade)
     return APR_SUCCESS;
 }
 
+/* What the client declares; 0: nothing. */
+static apr_off_t declared_length(const request_rec *r)
+{
+    const char *declared = apr_table_get(r->headers_in, "Content-Length");
+    apr_off_t length;
+
+    return declared && ap_parse_strict_length(&length, declared) ? length : 0;
+}
+
+apr_off_t batch_body_length(const batch_exchange_t *x)
+{
+    return is_encoded(x->r) ? 0 : declared_length(x->r);
+}
+
 /* 1 if the length that the client declares is over the limit. */
 static int declared_too_large(const struct reading *reading)
 {
-    const char *declared = apr_table_get(reading->x->r->headers_in, "Content-Length");
-    apr_off_t length;
-
-    return reading->limit && declared && ap_parse_strict_length(&length, declared) &&
-           length > reading->limit;
+    return reading->limit && declared_length(reading->x->r) > reading->limit;
 }
 
 /* Reads until the body ends, or something ends the reading; what httpd has said. */

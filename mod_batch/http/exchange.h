@@ -196,6 +196,12 @@ int batch_origin_may_change(batch_exchange_t *x, int *code);
 typedef apr_status_t batch_body_fn(void *baton, const char *bytes, apr_size_t length);
 
 /**
+ * The bytes of the body that are still to be read, or were, as the client has declared them; 0 if
+ * it has not, or if they were compressed.
+ */
+apr_off_t batch_body_length(const batch_exchange_t *x);
+
+/**
  * Reads the body, bounded by LimitRequestBody, whatever inflates it on its way. 1: all was read and
  * taken. 0: the reading ended early, and either *rv is what fn returned and no reply was made, or
  * *rv is APR_SUCCESS, and the reply was made, with *code for httpd.

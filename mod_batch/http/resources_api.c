@@ -22,6 +22,7 @@ struct create {
     batch_terms_t terms;
     int field_count; /* of the fields of a form that are members in request */
     int is_accepted; /* the terms are sound */
+    int is_early;    /* its items are judged while they arrive, if that is of use */
     int is_answered; /* the reply was made, with code for httpd */
     int code;
     batch_resources_body_t *body;
@@ -169,6 +170,11 @@ static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
     if (rv == APR_SUCCESS && !create->is_accepted && create->given &&
         batch_resources_body_is_file(create->body) && !accept_request(create)) {
         rv = ANSWERED;
+    }
+    if (rv == APR_SUCCESS && create->is_accepted && !create->is_early) {
+        create->is_early = 1;
+        batch_resources_body_judge_early(create->body, create->x->service->engine, &create->terms,
+                                         batch_body_length(create->x));
     }
     return rv;
 }

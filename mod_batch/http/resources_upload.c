@@ -16,6 +16,7 @@ struct upload {
     batch_resources_body_t *body;
     batch_problems_t *problems;
     batch_error_t err;
+    int is_early; /* its items are judged while they arrive, if that is of use */
 };
 
 /* ---- What ends it otherwise than well -----------------------------------------------------------
@@ -93,6 +94,12 @@ static apr_status_t feed(void *baton, const char *bytes, apr_size_t length)
     struct upload *upload = baton;
     apr_status_t rv = batch_resources_body_feed(upload->body, bytes, length, &upload->err);
 
+    if (!upload->is_early && batch_resources_body_is_file(upload->body)) {
+        upload->is_early = 1;
+        batch_resources_body_judge_early(upload->body, upload->x->service->engine,
+                                         batch_upload_terms(upload->upload),
+                                         batch_body_length(upload->x));
+    }
     return rv == APR_SUCCESS
                ? batch_upload_report(upload->upload, batch_resources_body_count(upload->body),
                                      &upload->err)

@@ -20,8 +20,9 @@ typedef struct batch_body_format {
     /** Ends the body, and fills what of the request it holds. */
     apr_status_t (*finish)(batch_resources_request_t *request, batch_resources_body_t *body,
                            batch_error_t *err);
-    /** Gets ready to read items of a resource; sets body->item_state. */
-    void (*begin_items)(batch_resources_body_t *body, const batch_resource_t *resource);
+    /** Gets ready to read items of a resource; sets body->item_state, in p. APR_ENOMEM */
+    apr_status_t (*begin_items)(batch_resources_body_t *body, const batch_resource_t *resource,
+                                apr_pool_t *p);
     /** Makes an item of an entry. */
     void (*read_item)(batch_source_item_t *item, batch_resources_body_t *body,
                       const batch_spool_entry_t *entry, apr_pool_t *p);
@@ -46,11 +47,14 @@ struct batch_resources_body {
     int is_begun;              /* they have, and went to the format */
     void *digest;              /* of all bytes so far; of the file's only in a multipart body */
     batch_spool_t *spool;
-    batch_error_t item_error; /* status is APR_SUCCESS while items can be put away */
-    apr_int64_t count;        /* items so far */
+    batch_error_t item_error;       /* status is APR_SUCCESS while items can be put away */
+    apr_int64_t count;              /* items so far */
+    apr_off_t bytes;                /* of the body, or of its file, so far */
+    struct batch_body_early *early; /* NULL: its items are read when all of it is there */
     int is_file;
     void *state;
     void *item_state;
+    apr_status_t items_begun; /* what begin_items returned */
     batch_item_source_t source;
 };
 
@@ -59,6 +63,12 @@ struct batch_resources_body {
  * item_error says why, and goes before what the format says.
  */
 apr_status_t batch_body_add_item(batch_resources_body_t *body, const batch_spool_entry_t *entry);
+
+/**
+ * The body is at its end, and well-formed: what was judged of its items meanwhile, as long as the
+ * body; NULL: nothing.
+ */
+struct batch_early *batch_body_early_end(batch_resources_body_t *body);
 
 /** Adds a problem, and makes of it what is wrong with the body: BATCH_EINVALID. line 0: none. */
 apr_status_t batch_body_refuse(batch_resources_body_t *body, batch_error_t *err, apr_int64_t line,

@@ -54,6 +54,7 @@ static const char *digest_end(batch_resources_body_t *body)
 static apr_status_t digest_add(batch_resources_body_t *body, const char *bytes, apr_size_t length,
                                batch_error_t *err)
 {
+    body->bytes += (apr_off_t)length;
     return EVP_DigestUpdate(body->digest, bytes, length)
                ? APR_SUCCESS
                : batch_error_set(err, APR_EGENERAL, NULL, body->p, "SHA-256 failed");
@@ -456,7 +457,9 @@ static apr_status_t next_item(void *baton, batch_source_item_t *item, batch_erro
     batch_resources_body_t *body =
         BATCH_CAST(batch_resources_body_t, baton, BATCH_RESOURCES_BODY_MAGIC);
     batch_spool_entry_t entry;
-    apr_status_t status = batch_spool_next(&entry, body->spool, err);
+    apr_status_t status = body->items_begun == APR_SUCCESS
+                              ? batch_spool_next(&entry, body->spool, err)
+                              : batch_error_set(err, body->items_begun, NULL, body->p, "no memory");
 
     if (status == APR_SUCCESS) {
         item->line = entry.line;
@@ -476,7 +479,8 @@ static apr_status_t rewind_items(void *baton, batch_error_t *err)
 const batch_item_source_t *batch_resources_body_source(batch_resources_body_t *body,
                                                        const batch_resource_t *resource)
 {
-    body->format->begin_items(body, resource);
+    body->source.early = batch_body_early_end(body);
+    body->items_begun = body->format->begin_items(body, resource, body->p);
     body->source.next = next_item;
     body->source.rewind = rewind_items;
     body->source.baton = body;

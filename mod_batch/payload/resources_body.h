@@ -4,9 +4,9 @@
  *
  * A body is never held whole. Its items are put into a spool as they come, in memory up to
  * BATCH_SPOOL_BYTES and in a temporary file (unlinked at once) beyond; only when the body has come
- * to its end, and was well-formed to its end, are they read from there. So the members of a request
- * may stand in any order, nothing of a body that breaks off is kept, and no transaction ever
- * waits for a client.
+ * to its end, and was well-formed to its end, are they read from there, or used as far as they were
+ * judged meanwhile. So the members of a request may stand in any order, nothing of a body that
+ * breaks off is kept, and no transaction ever waits for a client.
  */
 #ifndef BATCH_PAYLOAD_RESOURCES_BODY_H
 #define BATCH_PAYLOAD_RESOURCES_BODY_H
@@ -34,6 +34,15 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
                                        const batch_resource_t *resource,
                                        const batch_limits_t *limits, batch_problems_t *problems,
                                        batch_error_t *err, apr_pool_t *p);
+
+/**
+ * Has the items of a file judged while they arrive, as those of a batch with these terms, which
+ * stand as long as the body. length: bytes of the body as the client has declared them. To be
+ * called before much of it has come; it does nothing where that is not of use. What comes of it is
+ * in the source.
+ */
+void batch_resources_body_judge_early(batch_resources_body_t *body, const batch_engine_t *engine,
+                                      const batch_terms_t *terms, apr_off_t length);
 
 /**
  * Is called once it is known that a body is a file that is not a JSON document, before any of it is

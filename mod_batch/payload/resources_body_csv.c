@@ -323,7 +323,8 @@ static apr_status_t finish(batch_resources_request_t *request, batch_resources_b
 /* ---- Items ------------------------------------------------------------------------------------
  */
 
-static void begin_items(batch_resources_body_t *body, const batch_resource_t *resource)
+static apr_status_t begin_items(batch_resources_body_t *body, const batch_resource_t *resource,
+                                apr_pool_t *p)
 {
     const batch_csv_header_t *header = &((csv_file_t *)body->state)->header;
     const char *names = "";
@@ -334,10 +335,11 @@ static void begin_items(batch_resources_body_t *body, const batch_resource_t *re
         const char *name = APR_ARRAY_IDX(header->columns, i, batch_csv_column_t).name;
 
         if (name) {
-            names = apr_pstrcat(body->p, names, *names ? "," : "", name, NULL);
+            names = apr_pstrcat(p, names, *names ? "," : "", name, NULL);
         }
     }
     body->source.header = names;
+    return APR_SUCCESS;
 }
 
 static void read_item(batch_source_item_t *item, batch_resources_body_t *body,

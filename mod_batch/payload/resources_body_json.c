@@ -112,9 +112,11 @@ static apr_status_t finish_array(batch_resources_request_t *request, batch_resou
 /* ---- Items ------------------------------------------------------------------------------------
  */
 
-static void begin_items(batch_resources_body_t *body, const batch_resource_t *resource)
+static apr_status_t begin_items(batch_resources_body_t *body, const batch_resource_t *resource,
+                                apr_pool_t *p)
 {
-    body->item_state = batch_item_parser_make(resource, body->max_item_size, body->p);
+    body->item_state = batch_item_parser_make(resource, body->max_item_size, p);
+    return APR_SUCCESS;
 }
 
 static void read_item(batch_source_item_t *item, batch_resources_body_t *body,

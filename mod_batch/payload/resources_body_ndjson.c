@@ -16,7 +16,6 @@ typedef struct lines {
     apr_size_t length;         /* its bytes so far */
     batch_text_buffer_t start; /* of them, those of earlier slices, while they are kept */
     apr_size_t most;           /* bytes of a line that is kept */
-    apr_pool_t *reader_pool;   /* for what makes items of lines */
 } lines_t;
 
 /** What makes items of lines. */
@@ -34,9 +33,8 @@ static apr_status_t make(batch_resources_body_t *body, batch_error_t *err)
     lines->start.p = body->p;
     lines->most = (apr_size_t)body->max_item_size + BATCH_ITEM_WRAPPING;
     body->state = lines;
-    return apr_pool_create(&lines->reader_pool, body->p) == APR_SUCCESS
-               ? APR_SUCCESS
-               : batch_error_set(err, APR_ENOMEM, NULL, body->p, "no memory");
+    (void)err;
+    return APR_SUCCESS;
 }
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
@@ -128,13 +126,14 @@ static apr_status_t finish(batch_resources_request_t *request, batch_resources_b
 
 /* ---- Items ----------------------------------------------------------------------------------- */
 
-static void begin_items(batch_resources_body_t *body, const batch_resource_t *resource)
+static apr_status_t begin_items(batch_resources_body_t *body, const batch_resource_t *resource,
+                                apr_pool_t *p)
 {
-    line_parser_t *parser = apr_pcalloc(body->p, sizeof(*parser));
+    line_parser_t *parser = apr_pcalloc(p, sizeof(*parser));
 
-    parser->items = batch_item_parser_make(resource, body->max_item_size, body->p);
-    parser->p = ((lines_t *)body->state)->reader_pool;
+    parser->items = batch_item_parser_make(resource, body->max_item_size, p);
     body->item_state = parser;
+    return apr_pool_create(&parser->p, p);
 }
 
 /** Reads the line as JSON: 1, or 0 with the reason in err. */

@@ -22,13 +22,16 @@ struct batch_spool {
     batch_text_buffer_t buffer;
     apr_size_t next; /* bytes of the buffer that are behind us */
     int reading;
+    batch_spool_block_fn *give; /* NULL: nobody wants blocks */
+    void *baton;
+    batch_text_buffer_t given; /* the block before */
 };
 
 batch_spool_t *batch_spool_make(apr_pool_t *p)
 {
     batch_spool_t *spool = apr_pcalloc(p, sizeof(*spool));
 
-    spool->p = spool->buffer.p = p;
+    spool->p = spool->buffer.p = spool->given.p = p;
     return spool;
 }
 
@@ -70,7 +73,18 @@ static apr_status_t flush(batch_spool_t *spool, batch_error_t *err)
     if (status != APR_SUCCESS) {
         return status;
     }
+    if (spool->give) {
+        batch_spool_block_t block = {spool->buffer.data, spool->buffer.used};
+
+        spool->give(spool->baton, &block);
+    }
     status = apr_file_write_full(spool->file, spool->buffer.data, spool->buffer.used, NULL);
+    if (spool->give) {
+        batch_text_buffer_t given = spool->buffer;
+
+        spool->buffer = spool->given;
+        spool->given = given;
+    }
     spool->buffer.used = 0;
     return status == APR_SUCCESS ? APR_SUCCESS : fail(spool, status, "written", err);
 }
@@ -103,12 +117,52 @@ apr_status_t batch_spool_add(batch_spool_t *spool, const batch_spool_entry_t *en
     return APR_SUCCESS;
 }
 
+void batch_spool_give_blocks(batch_spool_t *spool, batch_spool_block_fn *fn, void *baton)
+{
+    if (!spool->file) {
+        spool->give = fn;
+        spool->baton = baton;
+    }
+}
+
+void batch_spool_last_block(batch_spool_block_t *block, const batch_spool_t *spool)
+{
+    block->data = spool->buffer.data;
+    block->length = spool->buffer.used;
+}
+
+/** Reads the entry that stands at; returns its bytes. */
+static apr_size_t read_entry(batch_spool_entry_t *entry, const char *at)
+{
+    head_t head;
+
+    memcpy(&head, at, sizeof(head));
+    entry->line = head.line;
+    entry->length = head.length;
+    entry->text = head.kept ? at + sizeof(head) : NULL;
+    return sizeof(head) + head.length + 1;
+}
+
+int batch_spool_block_next(batch_spool_entry_t *entry, batch_spool_block_t *block)
+{
+    apr_size_t size;
+
+    if (!block->length) {
+        return 0;
+    }
+    size = read_entry(entry, block->data);
+    block->data += size;
+    block->length -= size;
+    return 1;
+}
+
 apr_status_t batch_spool_rewind(batch_spool_t *spool, batch_error_t *err)
 {
     apr_off_t start = 0;
     apr_status_t status = APR_SUCCESS;
 
     if (!spool->reading && spool->file && spool->buffer.used) {
+        spool->give = NULL; /* the last block is given by whoever wants it */
         status = flush(spool, err);
     }
     if (status == APR_SUCCESS && spool->file) {
@@ -170,9 +224,6 @@ apr_status_t batch_spool_next(batch_spool_entry_t *entry, batch_spool_t *spool, 
     if (status != APR_SUCCESS) {
         return status;
     }
-    entry->line = head.line;
-    entry->length = head.length;
-    entry->text = head.kept ? spool->buffer.data + spool->next + sizeof(head) : NULL;
-    spool->next += sizeof(head) + head.length + 1;
+    spool->next += read_entry(entry, spool->buffer.data + spool->next);
     return APR_SUCCESS;
 }

@@ -36,7 +36,8 @@ static apr_status_t watched_item(void *baton, batch_source_item_t *out, batch_er
 static apr_status_t take_in(batch_job_t *job, const batch_resources_request_t *request,
                             const char *const *texts, int count, apr_pool_t *p)
 {
-    struct source source = {{watched_item, rewind_items, NULL, count, NULL}, texts, 0, fails_at};
+    struct source source = {
+        {watched_item, rewind_items, NULL, count, NULL, NULL}, texts, 0, fails_at};
     batch_resources_request_t sent = *request;
     batch_error_t err = {0};
     batch_terms_t terms;

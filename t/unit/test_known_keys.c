@@ -42,7 +42,7 @@ static apr_status_t next_by_id(void *baton, batch_source_item_t *out, batch_erro
 
 static void take_in(batch_job_t *job, const char *action, int count, apr_pool_t *p)
 {
-    struct source source = {{next_by_id, rewind_items, NULL, count, NULL}, NULL, 0, 0};
+    struct source source = {{next_by_id, rewind_items, NULL, count, NULL, NULL}, NULL, 0, 0};
     batch_resources_request_t sent = {.mode = "mixed",
                                       .action = action,
                                       .resource = "named",

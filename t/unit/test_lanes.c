@@ -76,7 +76,7 @@ static void begin(int threads, apr_pool_t *p)
 static void take_in(batch_job_t *job, const char *action, const char *const *texts, int count,
                     apr_pool_t *p)
 {
-    struct source source = {{next_item, rewind_items, NULL, count, NULL}, texts, 0, 0};
+    struct source source = {{next_item, rewind_items, NULL, count, NULL, NULL}, texts, 0, 0};
     batch_resources_request_t request = {.mode = "mixed",
                                          .action = action,
                                          .resource = "named",

@@ -29,7 +29,7 @@ static apr_status_t begin(batch_upload_t **upload, batch_job_t *job, const batch
 
 static apr_status_t take(batch_upload_t *upload, const char *const *texts, int count)
 {
-    struct source source = {{next_item, rewind_items, NULL, count, NULL}, texts, 0, 0};
+    struct source source = {{next_item, rewind_items, NULL, count, NULL, NULL}, texts, 0, 0};
 
     while (texts && texts[source.source.count]) {
         source.source.count++;

@@ -1,0 +1,69 @@
+/*
+ * Items that are judged while those behind them still arrive. They are encoded as they will be
+ * stored, and put away until the body has come to its end: nothing of them is in the database
+ * before that.
+ *
+ * That is of use where all items are accepted as they are: no duplicates, no errors, nothing to be
+ * asked of the database. Otherwise what was encoded is forgotten, and the items are judged once
+ * more, with all that is known then; which of them are duplicates need not be found out again.
+ */
+#ifndef BATCH_ENGINE_EARLY_H
+#define BATCH_ENGINE_EARLY_H
+
+#include "engine/intake.h"
+#include "engine/jobs.h"
+#include "store/segment.h"
+
+typedef struct batch_early batch_early_t;
+typedef struct batch_duplicates batch_duplicates_t;
+
+/** Where segments wait for the end of the body. */
+typedef struct batch_early_room {
+    /** Puts a segment behind the others. */
+    batch_segment_sink_fn *put;
+    /**
+     * The next of those that were put away: its count, data and length. The data stand until the
+     * next call. APR_EOF behind the last one, else what reading failed with, in err.
+     */
+    apr_status_t (*next)(void *baton, batch_segment_t *segment, batch_error_t *err);
+    void *baton;
+} batch_early_room_t;
+
+/** 1 if a batch with these terms may be judged early: it is not carried out at once. */
+int batch_early_suits(const batch_engine_t *engine, const batch_terms_t *terms);
+
+/**
+ * Begins, with terms that suit: they are copied, what they point to is not. All that it needs comes
+ * from p, which may have memory of its own: it knows no database, and one thread at a time may use
+ * it.
+ */
+apr_status_t batch_early_make(batch_early_t **early, const batch_engine_t *engine,
+                              const batch_terms_t *terms, const batch_early_room_t *room,
+                              apr_pool_t *p);
+
+/** Says how many items there will be, as far as is known. */
+void batch_early_expect(batch_early_t *early, apr_int64_t count);
+
+/**
+ * Takes the next item, whose values it may change, in ptemp. After a failure it is of no more use.
+ */
+apr_status_t batch_early_take(batch_early_t *early, batch_source_item_t *item, apr_pool_t *ptemp);
+
+/** There are no more items. */
+apr_status_t batch_early_end(batch_early_t *early);
+
+/**
+ * 1 if all items of the source were accepted, and are encoded: then batch_early_next gives them.
+ * key_type: as in the terms of the intake.
+ */
+int batch_early_is_clean(const batch_early_t *early, batch_key_type_e key_type, apr_int64_t count);
+
+/** The next segment, to be asked for once each; *last: there is none behind it. */
+apr_status_t batch_early_next(batch_early_t *early, batch_segment_t *segment, int *last,
+                              batch_error_t *err);
+
+/** Which items are duplicates; NULL if that was not found out. For use_first it is not. */
+batch_duplicates_t *batch_early_duplicates(batch_early_t *early, batch_key_type_e key_type,
+                                           apr_int64_t count);
+
+#endif
