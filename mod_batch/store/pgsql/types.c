@@ -396,6 +396,7 @@ static char *put_integer(char *next, const char *text, apr_size_t size)
 static char *put_value(char *next, const batch_pgsql_column_t *column, const char *text)
 {
     unsigned char bytes[BATCH_UUID_BYTES];
+    apr_size_t length;
 
     switch (column->type) {
     case TYPE_UUID:
@@ -407,10 +408,11 @@ static char *put_value(char *next, const batch_pgsql_column_t *column, const cha
     case TYPE_BIGINT:
         return batch_pgsql_fits(column, text) ? put_integer(next, text, 8) : NULL;
     case TYPE_JSONB:
-        next = put_int32(next, (apr_uint32_t)strlen(text) + 1);
+        length = strlen(text);
+        next = put_int32(next, (apr_uint32_t)length + 1);
         *next++ = 1; /* the version of the format */
-        memcpy(next, text, strlen(text));
-        return next + strlen(text);
+        memcpy(next, text, length);
+        return next + length;
     default:
         return put_element(next, text, strlen(text));
     }
