@@ -140,12 +140,6 @@ struct batch_driver {
      */
     batch_failure_e (*commit)(batch_connection_t *connection);
 
-    /**
-     * Takes to disk what was committed, by whomever, behind a BATCH_BEGIN_WRITE_ASYNC. NULL: it
-     * knows none. BATCH_FAILURE_IN_DOUBT: who knows whether it is there.
-     */
-    batch_failure_e (*take_to_disk)(batch_connection_t *connection);
-
     /** Leaves no transaction open: BATCH_FAILURE_LOST if that cannot be had. */
     batch_failure_e (*rollback)(batch_connection_t *connection);
 

@@ -37,12 +37,11 @@ typedef struct batch_run {
     apr_time_t deadline;
     apr_time_t since; /* of batch_hurry_clock */
     apr_interval_time_t pause;
-    unsigned seed;       /* of the jitter */
-    int reopened;        /* times */
-    int spoken;          /* attempts that a trigger has ended */
-    int fresh;           /* the connection was opened by this call */
-    int make_tables;     /* the next attempt does it first */
-    apr_uint64_t number; /* of its COMMIT, of batch_writer_commit_end */
+    unsigned seed;   /* of the jitter */
+    int reopened;    /* times */
+    int spoken;      /* attempts that a trigger has ended */
+    int fresh;       /* the connection was opened by this call */
+    int make_tables; /* the next attempt does it first */
 } batch_run_t;
 
 /* 1 if there is no more time to wait for what others hold. */
@@ -84,18 +83,12 @@ static int is_write(batch_run_e how)
     return how == BATCH_RUN_WRITE || how == BATCH_RUN_WRITE_ASYNC;
 }
 
-/* 1 if the disk is waited for behind the turn, together with others. */
-static int waits_for_disk(const batch_run_t *run)
+static batch_begin_e begin_kind(const batch_tx_t *tx)
 {
-    return run->how == BATCH_RUN_WRITE && run->store->driver->take_to_disk;
-}
-
-static batch_begin_e begin_kind(const batch_run_t *run)
-{
-    if (!run->tx.write) {
+    if (!tx->write) {
         return BATCH_BEGIN_READ;
     }
-    return run->tx.async || waits_for_disk(run) ? BATCH_BEGIN_WRITE_ASYNC : BATCH_BEGIN_WRITE;
+    return tx->async ? BATCH_BEGIN_WRITE_ASYNC : BATCH_BEGIN_WRITE;
 }
 
 static apr_status_t begin(batch_run_t *run)
@@ -111,7 +104,8 @@ static apr_status_t begin(batch_run_t *run)
                                  failure == BATCH_FAILURE_NONE ? BATCH_FAILURE_OUTDATED : failure,
                                  "making the batch tables");
     }
-    failure = connection->driver->begin(connection, begin_kind(run), run->how != BATCH_RUN_INSPECT);
+    failure =
+        connection->driver->begin(connection, begin_kind(&run->tx), run->how != BATCH_RUN_INSPECT);
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
                                          : batch_tx_fail_own(&run->tx, failure, "begin");
 }
@@ -130,15 +124,9 @@ static apr_status_t commit(batch_run_t *run)
     batch_connection_t *connection = run->tx.connection;
     batch_failure_e failure;
 
-    if (waits_for_disk(run)) {
-        batch_writer_commit_begin(&run->store->writer);
-    }
     while ((failure = connection->driver->commit(connection)) == BATCH_FAILURE_LOCKED &&
            connection->driver->commit_again && !is_out_of_time(run)) {
         pause_a_little(run);
-    }
-    if (waits_for_disk(run)) {
-        run->number = batch_writer_commit_end(&run->store->writer, failure == BATCH_FAILURE_NONE);
     }
     if (failure == BATCH_FAILURE_IN_DOUBT && !is_write(run->how)) {
         batch_connection_close(connection); /* what was read was read */
@@ -257,8 +245,7 @@ static apr_reslist_t *connections_for(const batch_run_t *run)
     return run->how == BATCH_RUN_READ_LONG ? run->store->readers : run->store->connections;
 }
 
-/* Ends the turn. */
-static void leave(batch_run_t *run, int entered, int quiet)
+static void let_go(batch_run_t *run, int entered, int quiet)
 {
     batch_connection_t *connection = run->tx.connection;
 
@@ -270,38 +257,6 @@ static void leave(batch_run_t *run, int entered, int quiet)
     if (entered) {
         batch_writer_leave(&run->store->writer);
     }
-}
-
-/*
- * Waits until what was committed, or seen, is on disk. The next one has its turn meanwhile, and
- * whoever waits first does it for all that have committed by then.
- */
-static apr_status_t wait_for_disk(batch_run_t *run, apr_status_t rv)
-{
-    batch_writer_t *writer = &run->store->writer;
-    apr_uint64_t number = rv == APR_SUCCESS ? run->number : 0;
-    batch_failure_e failure;
-    batch_disk_wait_t wait;
-
-    number = number ? number : batch_writer_seen(writer);
-    if (!number || !run->tx.connection->handle || !batch_writer_disk_begin(writer, &wait, number)) {
-        return rv;
-    }
-    failure = run->store->driver->take_to_disk(run->tx.connection);
-    batch_writer_disk_end(&wait, failure == BATCH_FAILURE_NONE);
-    if (failure == BATCH_FAILURE_NONE || rv != APR_SUCCESS) {
-        return rv;
-    }
-    batch_connection_close(run->tx.connection);
-    return batch_tx_fail_with(&run->tx, is_write(run->how) ? failure : BATCH_FAILURE_LOST,
-                              "it cannot be written to the disk", "commit");
-}
-
-/* Gives the connection back. */
-static void let_go(batch_run_t *run, int quiet)
-{
-    batch_connection_t *connection = run->tx.connection;
-
     if (connection->handle) {
         connection->driver->idle(connection, quiet ? BATCH_IDLE_BESIDE : BATCH_IDLE_USED);
         if (batch_connection_is_full(connection)) {
@@ -317,7 +272,6 @@ static apr_status_t run_attempts(batch_run_t *run)
     batch_store_t *store = run->store;
     void *connection = NULL;
     int entered = 0;
-    int quiet;
     apr_status_t rv;
 
     /* First the turn, then the connection: writers that wait must not keep it from readers. */
@@ -337,12 +291,7 @@ static apr_status_t run_attempts(batch_run_t *run)
     do {
         rv = attempt(run);
     } while (rv != APR_SUCCESS && once_more(run));
-    quiet = run->how == BATCH_RUN_WRITE && rv == BATCH_ENOTFOUND;
-    leave(run, entered, quiet);
-    if (store->driver->take_to_disk && !run->tx.async) {
-        rv = wait_for_disk(run, rv);
-    }
-    let_go(run, quiet);
+    let_go(run, entered, run->how == BATCH_RUN_WRITE && rv == BATCH_ENOTFOUND);
     return rv;
 }
 

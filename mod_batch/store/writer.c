@@ -25,12 +25,6 @@
 #define CHUNK_LOOK 10
 #define CHUNK_MOST 10000
 
-/* More than any COMMIT's number: one must wait for the disk oneself. */
-#define SEEN_UNENDED (~(apr_uint64_t)0)
-
-/* So long one lets another wait for the disk in its place. */
-#define DISK_PATIENCE apr_time_from_sec(1)
-
 /* More than a chunk usually takes, milliseconds: whoever is at a job is seen again before that. */
 #define JOB_SEEN 1000
 
@@ -54,9 +48,6 @@ apr_status_t batch_writers_make(batch_writers_t *writers)
     }
     if (!code) {
         code = pthread_mutex_init(&writers->turn, &attributes);
-    }
-    if (!code) {
-        code = pthread_mutex_init(&writers->disk, &attributes);
     }
     pthread_mutexattr_destroy(&attributes);
     return code;
@@ -98,14 +89,14 @@ static void let_others_go_first(batch_writer_t *writer)
  * Not an apr_global_mutex: which kind that is says the directive Mutex, and of most kinds nobody
  * can wait for a limited time but by polling, which is slow and gives the turn to whoever is lucky.
  */
-static int lock(pthread_mutex_t *mutex, apr_interval_time_t patience)
+static apr_status_t lock(batch_writer_t *writer, apr_interval_time_t patience)
 {
     apr_time_t deadline = apr_time_now() + patience;
     struct timespec end = {.tv_sec = (time_t)apr_time_sec(deadline),
                            .tv_nsec = (long)apr_time_usec(deadline) * 1000};
-    int code = pthread_mutex_timedlock(mutex, &end);
+    int code = pthread_mutex_timedlock(&writer->shared->turn, &end);
 
-    return code == EOWNERDEAD ? pthread_mutex_consistent(mutex) : code;
+    return code == EOWNERDEAD ? pthread_mutex_consistent(&writer->shared->turn) : code;
 }
 
 int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, batch_hurry_t *hurry)
@@ -119,7 +110,7 @@ int batch_writer_enter(batch_writer_t *writer, apr_interval_time_t patience, bat
     do {
         left = batch_hurry_left(hurry, since, since + patience - batch_hurry_clock());
         if (left > 0) {
-            rv = lock(&writer->shared->turn, left < BATCH_HURRY_SLICE ? left : BATCH_HURRY_SLICE);
+            rv = lock(writer, left < BATCH_HURRY_SLICE ? left : BATCH_HURRY_SLICE);
         }
     } while (left > 0 && rv == ETIMEDOUT);
     apr_atomic_dec32(&writer->shared->waiting);
@@ -130,65 +121,6 @@ void batch_writer_leave(batch_writer_t *writer)
 {
     apr_atomic_xchgptr((volatile void **)&writer->last, this_thread());
     pthread_mutex_unlock(&writer->shared->turn);
-}
-
-/* With the turn, so that there is one at a time: what a process left that was killed is over. */
-void batch_writer_commit_begin(batch_writer_t *writer)
-{
-    apr_atomic_set64(&writer->shared->begun, apr_atomic_read64(&writer->shared->committed) + 1);
-}
-
-apr_uint64_t batch_writer_commit_end(batch_writer_t *writer, int done)
-{
-    batch_writers_t *writers = writer->shared;
-
-    if (!done) {
-        apr_atomic_set64(&writers->begun, apr_atomic_read64(&writers->committed));
-        return 0;
-    }
-    return apr_atomic_inc64(&writers->committed) + 1;
-}
-
-apr_uint64_t batch_writer_seen(batch_writer_t *writer)
-{
-    batch_writers_t *writers = writer->shared;
-    apr_uint64_t begun = apr_atomic_read64(&writers->begun);
-    apr_uint64_t committed = apr_atomic_read64(&writers->committed);
-
-    if (begun > committed) {
-        return SEEN_UNENDED; /* others see a COMMIT before it has returned */
-    }
-    return committed > apr_atomic_read64(&writers->durable) ? committed : 0;
-}
-
-int batch_writer_disk_begin(batch_writer_t *writer, batch_disk_wait_t *wait, apr_uint64_t number)
-{
-    batch_writers_t *writers = writer->shared;
-
-    wait->writers = writers;
-    /* A disk that takes so long, or one that failed, is for each to find out. */
-    wait->is_alone = lock(&writers->disk, DISK_PATIENCE) == 0;
-    if (apr_atomic_read64(&writers->durable) >= number) {
-        batch_writer_disk_end(wait, 0);
-        return 0;
-    }
-    wait->all = apr_atomic_read64(&writers->committed);
-    return 1;
-}
-
-void batch_writer_disk_end(const batch_disk_wait_t *wait, int done)
-{
-    batch_writers_t *writers = wait->writers;
-    apr_uint64_t before = apr_atomic_read64(&writers->durable);
-    apr_uint64_t found;
-
-    while (done && before < wait->all &&
-           (found = apr_atomic_cas64(&writers->durable, wait->all, before)) != before) {
-        before = found;
-    }
-    if (wait->is_alone) {
-        pthread_mutex_unlock(&writers->disk);
-    }
 }
 
 int batch_writer_is_awaited(batch_writer_t *writer)

@@ -32,10 +32,6 @@ struct batch_writers {
     volatile apr_uint64_t chunk_end;   /* … and when one ended, … */
     volatile apr_uint64_t job_seen; /* … or any step of a job; 0 behind the last chunk of one */
     volatile apr_uint32_t kept[BATCH_WRITERS_KEPT]; /* the driver's, 0 at first: it says of what */
-    pthread_mutex_t disk;            /* whoever has it waits for the disk, for all before it */
-    volatile apr_uint64_t begun;     /* COMMITs that do not wait for the disk: the last one, … */
-    volatile apr_uint64_t committed; /* … the last that has ended, … */
-    volatile apr_uint64_t durable;   /* … and the last that is on disk */
 };
 
 typedef struct batch_writer {
@@ -58,34 +54,6 @@ void batch_writer_note(batch_writer_t *writer, batch_turn_e turn);
 
 /** Ends a turn that was had. */
 void batch_writer_leave(batch_writer_t *writer);
-
-/** To be called before a COMMIT that does not wait for the disk, though its caller will. */
-void batch_writer_commit_begin(batch_writer_t *writer);
-
-/** To be called behind it. Its number: whatever is committed later has a greater one. */
-apr_uint64_t batch_writer_commit_end(batch_writer_t *writer, int done);
-
-/**
- * What has to be on disk, for batch_writer_disk_begin, before anybody is told what was seen by a
- * transaction that has just ended. 0: nothing that is not.
- */
-apr_uint64_t batch_writer_seen(batch_writer_t *writer);
-
-/* A wait for the disk, in which one does it for all that have come before. */
-typedef struct batch_disk_wait {
-    batch_writers_t *writers;
-    apr_uint64_t all; /* COMMITs that are on the disk when the caller has taken all there */
-    int is_alone;     /* all others wait for this one */
-} batch_disk_wait_t;
-
-/**
- * 1: the caller has to take all that is committed to disk, and then call batch_writer_disk_end.
- * 0: somebody else has, the COMMIT of that number included.
- */
-int batch_writer_disk_begin(batch_writer_t *writer, batch_disk_wait_t *wait, apr_uint64_t number);
-
-/** done: it is on disk. If not, those that wait try it themselves. */
-void batch_writer_disk_end(const batch_disk_wait_t *wait, int done);
 
 /** 1 if others wait for their turn. */
 int batch_writer_is_awaited(batch_writer_t *writer);

@@ -72,10 +72,9 @@ static apr_status_t pragma(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return APR_SUCCESS;
 }
 
-/* As a connection is opened. What is written waits for the disk otherwise: test_store_disk. */
 static const char *setting(const char *sql)
 {
-    batch_store_read(store, pragma, &sql, &err, pool);
+    batch_store_write(store, pragma, &sql, &err, pool);
     return sql;
 }
 

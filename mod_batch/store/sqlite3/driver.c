@@ -295,11 +295,24 @@ static void expect_memory(batch_connection_t *connection)
     batch_library_memory_set(&state->memory, state->memory.least, batch_sqlite3_most(state));
 }
 
+/* Behind a removal that has failed. */
+static int zeros_again(batch_connection_t *connection)
+{
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
+    int code = state->zeros_due ? run(connection->native, "PRAGMA secure_delete = ON") : SQLITE_OK;
+
+    state->zeros_due = state->zeros_due && code != SQLITE_OK;
+    return code;
+}
+
 static batch_failure_e begin(batch_connection_t *connection, batch_begin_e kind)
 {
     int moved = 0;
-    int code;
+    int code = zeros_again(connection);
 
+    if (code != SQLITE_OK) {
+        return batch_sqlite3_classify(connection, code, 0);
+    }
     expect_memory(connection);
     /* A file that was removed or replaced would take our commits with it. */
     code = sqlite3_file_control(connection->native, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
@@ -482,17 +495,20 @@ static batch_failure_e sqlite_prepare(batch_connection_t *connection, batch_prep
 static int execute_removal(batch_connection_t *connection, int *rows, batch_prepared_t *prepared,
                            const void **values, apr_pool_t *p)
 {
+    batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
     int code = run(connection->native, "PRAGMA secure_delete = FAST");
-    int after;
 
     if (code != SQLITE_OK) {
         return code;
     }
     code =
         apr_dbd_pbquery(connection->dbd, p, connection->handle, rows, prepared->statement, values);
+    if (code) {
+        state->zeros_due = 1; /* another statement would take the reason with it */
+        return code;
+    }
     /* Rows of the administrator's tables are removed as the library does it. */
-    after = run(connection->native, "PRAGMA secure_delete = ON");
-    return code ? code : after;
+    return run(connection->native, "PRAGMA secure_delete = ON");
 }
 
 static batch_failure_e sqlite_execute(batch_connection_t *connection, int *rows,
@@ -631,7 +647,6 @@ const batch_driver_t batch_driver_sqlite3 = {
     .add_column = sqlite_add_column,
     .rename_column = sqlite_rename_column,
     .commit = sqlite_commit,
-    .take_to_disk = batch_sqlite3_log_to_disk,
     .rollback = sqlite_rollback,
     .idle = sqlite_idle,
     .wants_worker = batch_sqlite3_log_wants_worker,

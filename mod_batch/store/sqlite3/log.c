@@ -1,7 +1,5 @@
 #include "store/sqlite3/log.h"
 
-#include <string.h>
-
 #include <sqlite3.h>
 
 #include <apr_atomic.h>
@@ -119,25 +117,6 @@ void batch_sqlite3_log_committed(batch_connection_t *connection)
     if (state->log_pages >= CHECKPOINT_ALONE) {
         copy_log(connection, SQLITE_CHECKPOINT_PASSIVE);
     }
-}
-
-/*
- * What a COMMIT with synchronous = FULL does behind its last write. Nothing else is left out with
- * NORMAL: that the log has begun anew, and its entry in the folder, wait for the disk there, too.
- */
-batch_failure_e batch_sqlite3_log_to_disk(batch_connection_t *connection)
-{
-    sqlite3_file *log = NULL;
-
-    if (strcmp(batch_sqlite3_state(connection)->journal, "wal") != 0) {
-        return BATCH_FAILURE_NONE; /* without a log all COMMITs do it */
-    }
-    if (sqlite3_file_control(connection->native, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) !=
-            SQLITE_OK ||
-        !log || !log->pMethods || log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) != SQLITE_OK) {
-        return BATCH_FAILURE_IN_DOUBT;
-    }
-    return BATCH_FAILURE_NONE;
 }
 
 void batch_sqlite3_log_idle(batch_connection_t *connection, batch_idle_e when)

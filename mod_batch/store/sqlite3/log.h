@@ -17,8 +17,7 @@ void batch_sqlite3_log_watch(batch_connection_t *connection);
 /** Behind a COMMIT, before the writers' queue is left. */
 void batch_sqlite3_log_committed(batch_connection_t *connection);
 
-/* As the members take_to_disk, idle and wants_worker of batch_driver_t. */
-batch_failure_e batch_sqlite3_log_to_disk(batch_connection_t *connection);
+/* As the members idle and wants_worker of batch_driver_t. */
 void batch_sqlite3_log_idle(batch_connection_t *connection, batch_idle_e when);
 int batch_sqlite3_log_wants_worker(batch_writers_t *writers);
 

@@ -33,6 +33,7 @@ typedef struct batch_sqlite3_state {
     char journal[BATCH_SQLITE3_WORD]; /* the journal mode that the database has */
     int async;                        /* a COMMIT does not wait for the disk; -1: who knows */
     int zeros;                        /* pages that are let go are written over with zeros */
+    int zeros_due;                    /* … but just now they would not be */
     int log_pages;                    /* in the write-ahead log at the last commit */
     int cache;                        /* KiB that its pages may take; 0: as the library says */
     int rows_ready;                   /* the next is known */
@@ -60,7 +61,7 @@ static inline batch_sqlite3_state_t *batch_sqlite3_state(const batch_connection_
 /** Bytes of SQLite's memory that the connection has at most: pages, schema and statements. */
 static inline apr_int64_t batch_sqlite3_most(const batch_sqlite3_state_t *state)
 {
-    return ((apr_int64_t)4 * 1024 + state->cache + state->cache / 4) * 1024;
+    return state->fixed_memory + ((apr_int64_t)4 * 1024 + state->cache + state->cache / 4) * 1024;
 }
 
 /* As the members of batch_driver_t. */
