@@ -53,6 +53,9 @@
 /* So long a chunk waits for the one before it, beyond twice the time that one should take. */
 #define PATIENCE apr_time_from_sec(1)
 
+/* But no longer than that: a server ends a transaction in which nothing happens for 5 s. */
+#define PATIENCE_MOST apr_time_from_sec(4)
+
 /* Chunks of one thread behind lanes that came to nothing: doubled each time, at most so many. */
 #define MOST_ALONE 1024
 
@@ -299,11 +302,20 @@ static apr_status_t leave_kept(void *baton, const char *key)
     return LEFT;
 }
 
+/* So long a chunk may apply items: the lease is renewed behind them only. */
+static apr_interval_time_t longest_chunk(const batch_job_run_t *run)
+{
+    const apr_interval_time_t longest = STRETCH * run->engine->limits.chunk_time;
+    const apr_interval_time_t lease = run->engine->limits.lease / 4;
+
+    return longest < lease ? longest : lease;
+}
+
 /* Applies the items of the chunk, as far as there is time. LEFT unless all of them were. */
 static apr_status_t apply(lane_t *lane, batch_tx_t *tx, batch_job_t *part, apr_pool_t *ptemp)
 {
     const batch_job_run_t *run = lane->lanes->run;
-    const apr_time_t deadline = apr_time_now() + STRETCH * run->engine->limits.chunk_time;
+    const apr_time_t deadline = apr_time_now() + longest_chunk(run);
     batch_apply_request_t request = {.application = &run->application,
                                      .job = part,
                                      .limit = APR_INT32_MAX,
@@ -333,8 +345,9 @@ static apr_status_t apply(lane_t *lane, batch_tx_t *tx, batch_job_t *part, apr_p
 static apr_status_t wait_for_turn(lane_t *lane)
 {
     lanes_t *lanes = lane->lanes;
+    const apr_interval_time_t usual = PATIENCE + 2 * lanes->run->engine->limits.chunk_time;
     apr_time_t now = apr_time_now();
-    const apr_time_t until = now + PATIENCE + 2 * lanes->run->engine->limits.chunk_time;
+    const apr_time_t until = now + (usual < PATIENCE_MOST ? usual : PATIENCE_MOST);
     apr_status_t rv;
 
     apr_thread_mutex_lock(lanes->mutex);
@@ -454,6 +467,15 @@ static int items_of_chunk(const batch_job_run_t *run, int items)
     int most = run->runner->most;
 
     return most && items > most ? most : items;
+}
+
+/* The same of the first, going by the last chunk of one thread. */
+static int items_of_first_chunk(const batch_job_run_t *run)
+{
+    double usual =
+        run->item_time > 0 ? (double)run->engine->limits.chunk_time / run->item_time : FIRST_ITEMS;
+
+    return items_of_chunk(run, usual < 1 ? 1 : usual < FIRST_ITEMS ? (int)usual : FIRST_ITEMS);
 }
 
 /* As many items for the next chunk as are done in the time that it should take. */
@@ -622,7 +644,7 @@ void batch_lanes_run(batch_job_run_t *run)
     lanes_t lanes = {.magic = LANES_MAGIC,
                      .run = run,
                      .next = run->job->position,
-                     .items = items_of_chunk(run, FIRST_ITEMS)};
+                     .items = items_of_first_chunk(run)};
     lane_t lane[2] = {0};
     apr_pool_t *p = NULL;
     apr_status_t rv = batch_pool_make(&p, NULL, 0);

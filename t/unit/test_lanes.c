@@ -435,6 +435,33 @@ static void test_trigger(apr_pool_t *p)
     sql(p, "DROP TRIGGER numbered ON named_rows");
 }
 
+/* Functions of somebody's own that are not called by their names. */
+static void test_hidden(apr_pool_t *p)
+{
+    static const char *const changes[][3] = {
+        {"CREATE DOMAIN above_zero AS integer CHECK (VALUE > 0); CREATE DOMAIN above AS above_zero;"
+         "ALTER TABLE named_rows ADD COLUMN more above",
+         "ALTER TABLE named_rows DROP COLUMN more", "a domain over one that has a CHECK"},
+        {"CREATE FUNCTION alike(integer, integer) RETURNS boolean LANGUAGE sql AS"
+         " 'SELECT coalesce($1, 0) = coalesce($2, 0)';"
+         "CREATE OPERATOR @@@@ (LEFTARG = integer, RIGHTARG = integer, FUNCTION = alike);"
+         "ALTER TABLE named_rows ADD CONSTRAINT alike CHECK (size @@@@ size)",
+         "ALTER TABLE named_rows DROP CONSTRAINT alike", "an operator in a CHECK"}};
+    batch_job_t job;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        sql(p, "DELETE FROM named_rows");
+        sql(p, changes[i][0]);
+        take_in(&job, "merge", NULL, COUNT, p);
+        begin(2, p);
+        is_number(go(&job, p), APR_SUCCESS, changes[i][2]);
+        is_string(counts_of(&job, p), "5000/0/0/0/0/0", "is no obstacle");
+        is_number(seen.lanes, 0, "to one thread");
+        sql(p, changes[i][1]);
+    }
+}
+
 static proxy_t proxy;
 
 static proxy_mode_e mode_of_commit;
@@ -500,6 +527,7 @@ int main(void)
     test_kill(p);
     test_locked(p);
     test_trigger(p);
+    test_hidden(p);
     test_alike(p);
     batch_store_destroy(engine.store);
     proxy_start(&proxy, apr_pstrcat(p, directory, "/proxy", NULL),

@@ -7,6 +7,9 @@
 #include "store/pgsql/rows.h"
 #include "store/row_plan.h"
 
+/* One that is called by its name, or through an operator. */
+#define OWN_FUNCTION "refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)"
+
 /*
  * $1: the table. An ordinary one, of which no function of somebody's own knows: no trigger, rule or
  * policy, and none in a default, a check or an index. Those of the server itself are not recorded.
@@ -17,15 +20,16 @@
     " AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = batch_table AND NOT tgisinternal"     \
     " AND tgenabled <> 'D')"                                                                       \
     " AND NOT EXISTS (SELECT FROM pg_attrdef JOIN pg_depend ON classid = 'pg_attrdef'::regclass"   \
-    " AND objid = pg_attrdef.oid AND refclassid = 'pg_proc'::regclass"                             \
-    " WHERE adrelid = batch_table)"                                                                \
+    " AND objid = pg_attrdef.oid AND " OWN_FUNCTION " WHERE adrelid = batch_table)"                \
     " AND NOT EXISTS (SELECT FROM pg_constraint JOIN pg_depend"                                    \
     " ON classid = 'pg_constraint'::regclass AND objid = pg_constraint.oid"                        \
-    " AND refclassid = 'pg_proc'::regclass WHERE conrelid = batch_table)"                          \
+    " AND " OWN_FUNCTION " WHERE conrelid = batch_table)"                                          \
     " AND NOT EXISTS (SELECT FROM pg_index JOIN pg_depend ON classid = 'pg_class'::regclass"       \
-    " AND objid = indexrelid AND refclassid = 'pg_proc'::regclass WHERE indrelid = batch_table)"   \
-    " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"             \
-    " JOIN pg_constraint ON contypid = pg_type.oid WHERE attrelid = batch_table AND attnum > 0)"
+    " AND objid = indexrelid AND " OWN_FUNCTION " WHERE indrelid = batch_table)"                   \
+    " AND NOT EXISTS (WITH RECURSIVE batch_domain (id) AS (SELECT atttypid FROM pg_attribute"      \
+    " WHERE attrelid = batch_table AND attnum > 0 UNION SELECT typbasetype FROM pg_type"           \
+    " JOIN batch_domain ON oid = id WHERE typtype = 'd')"                                          \
+    " SELECT FROM pg_constraint JOIN batch_domain ON contypid = id WHERE contypid <> 0)"
 
 /*
  * Rows of it that need each other would wait for each other, one after the other; and what is done
