@@ -15,8 +15,8 @@
  * looks four times in its time whether somebody has come: rows lie anywhere, so that each chunk
  * writes the same pages once more.
  */
-#define STRETCH      10
-#define STRETCH_MOST apr_time_from_msec(1000)
+#define STRETCH      4
+#define STRETCH_MOST apr_time_from_msec(400)
 
 /* Items that are tried again together, about, and their bytes at most. */
 #define RETRY_ITEMS 1000
@@ -197,7 +197,7 @@ apr_status_t batch_run_make_cleanup(batch_job_run_t *run)
         return APR_SUCCESS;
     }
     rv = batch_cleanup_make(&run->cleanup, run->job, &run->application, run->p);
-    if (rv == APR_SUCCESS) {
+    if (rv == APR_SUCCESS && !run->claimed_at) {
         batch_cleanup_trust(run->cleanup);
     }
     run->counted = run->job->cleanup_total != BATCH_CLEANUP_UNCOUNTED;

@@ -295,6 +295,7 @@ static apr_status_t prepare(batch_job_run_t *run, const batch_runner_t *runner, 
     run->p = p;
     run->limit = APR_INT32_MAX;
     run->usual = FIRST_GUESS;
+    run->claimed_at = job->position;
     run->renewed = run->durable_at = apr_time_now();
     resource = batch_engine_resource(run->engine, job->resource);
     rv = check_section(run, err, p);

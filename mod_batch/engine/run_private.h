@@ -39,12 +39,15 @@ typedef struct batch_job_run {
     int usual;                /* items of the last chunk */
     int cleaned;              /* the last chunk was the end of the cleanup */
     int in_vain;              /* the database has refused an exchange as a whole */
-    int done;                 /* the last chunk left nothing to do but to end the job */
-    int late;                 /* it found the job's time to be over */
-    double item_time;         /* microseconds, of the last chunk of one thread; 0 = not known yet */
-    apr_int64_t alone_to;     /* items that are left to one thread, … */
-    int alone;                /* … and so many chunks before two may try again; … */
-    int alone_next;           /* … how many there will be if that comes to nothing */
+    apr_int64_t
+        claimed_at;   /* the job's position then: what is before it another worker has done, … */
+                      /* … of who knows which version of this module */
+    int done;         /* the last chunk left nothing to do but to end the job */
+    int late;         /* it found the job's time to be over */
+    double item_time; /* microseconds, of the last chunk of one thread; 0 = not known yet */
+    apr_int64_t alone_to; /* items that are left to one thread, … */
+    int alone;            /* … and so many chunks before two may try again; … */
+    int alone_next;       /* … how many there will be if that comes to nothing */
 } batch_job_run_t;
 
 /* One attempt at a chunk: what the transaction sets. */

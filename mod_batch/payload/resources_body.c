@@ -456,7 +456,7 @@ static apr_status_t next_item(void *baton, batch_source_item_t *item, batch_erro
 {
     batch_resources_body_t *body =
         BATCH_CAST(batch_resources_body_t, baton, BATCH_RESOURCES_BODY_MAGIC);
-    batch_spool_entry_t entry;
+    batch_spool_entry_t entry = {0};
     apr_status_t status = body->items_begun == APR_SUCCESS
                               ? batch_spool_next(&entry, body->spool, err)
                               : batch_error_set(err, body->items_begun, NULL, body->p, "no memory");
