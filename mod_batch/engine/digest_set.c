@@ -7,7 +7,13 @@
 #include <apr_general.h>
 #include <apr_siphash.h>
 
-#define FIRST_CAPACITY 64
+#define FIRST_CAPACITY 16
+
+/*
+ * A table is in so many parts, each of which grows when it is full: there are never two of the
+ * whole one.
+ */
+#define PARTS 16
 
 /* A place of the table. number counts from 1: 0 is a place that is free. */
 struct slot {
@@ -16,12 +22,16 @@ struct slot {
     apr_uint32_t number;
 };
 
+struct part {
+    struct slot *slots;  /* of malloc: those that have become too few go back to the system */
+    apr_size_t capacity; /* places, below 2^32; 0: nothing has come yet */
+    apr_size_t count;
+};
+
 struct batch_digest_set {
     unsigned magic;
 #define DIGEST_SET_MAGIC 0xdda60313u
-    struct slot *slots;  /* of malloc: a table that has grown too small goes back to the system */
-    apr_size_t capacity; /* places, below 2^32 */
-    apr_size_t count;
+    struct part parts[PARTS];
     apr_size_t expected; /* digests in all; 0: who knows */
     unsigned char keys[2][APR_SIPHASH_KSIZE];
 };
@@ -29,9 +39,12 @@ struct batch_digest_set {
 static apr_status_t free_slots(void *baton)
 {
     batch_digest_set_t *set = BATCH_CAST(batch_digest_set_t, baton, DIGEST_SET_MAGIC);
+    int i;
 
-    free(set->slots);
-    set->slots = NULL;
+    for (i = 0; i < PARTS; i++) {
+        free(set->parts[i].slots);
+        set->parts[i].slots = NULL;
+    }
     return APR_SUCCESS;
 }
 
@@ -41,11 +54,6 @@ apr_status_t batch_digest_set_make(batch_digest_set_t **set, apr_pool_t *p)
 
     made->magic = DIGEST_SET_MAGIC;
     *set = made;
-    made->capacity = FIRST_CAPACITY;
-    made->slots = calloc(made->capacity, sizeof(*made->slots));
-    if (!made->slots) {
-        return APR_ENOMEM;
-    }
     apr_pool_cleanup_register(p, made, free_slots, apr_pool_cleanup_null);
     return apr_generate_random_bytes(made->keys[0], sizeof(made->keys));
 }
@@ -65,7 +73,13 @@ batch_digest_t batch_digest_make(const batch_digest_set_t *set, char tag, const 
     return digest;
 }
 
-/* Where the search for a digest begins: the upper half of it, scaled to the table. */
+/* The part of a digest: by the lower half of it, which says nothing of the place in the part. */
+static struct part *part_of(batch_digest_set_t *set, batch_digest_t digest)
+{
+    return &set->parts[digest.high % PARTS];
+}
+
+/* Where the search for a digest begins: the upper half of it, scaled to the part. */
 static apr_size_t first_place(apr_size_t capacity, batch_digest_t digest)
 {
     return (apr_size_t)((digest.high >> 32) * capacity >> 32);
@@ -84,12 +98,17 @@ static struct slot *find_slot(struct slot *slots, apr_size_t capacity, batch_dig
 
 apr_uint32_t *batch_digest_set_find(batch_digest_set_t *set, batch_digest_t digest)
 {
-    struct slot *slot = find_slot(set->slots, set->capacity, digest);
+    const struct part *part = part_of(set, digest);
+    struct slot *slot;
 
+    if (!part->capacity) {
+        return NULL;
+    }
+    slot = find_slot(part->slots, part->capacity, digest);
     return slot->number ? &slot->number : NULL;
 }
 
-static apr_status_t grow(batch_digest_set_t *set, apr_size_t capacity)
+static apr_status_t grow(struct part *part, apr_size_t capacity)
 {
     struct slot *slots = calloc(capacity, sizeof(*slots));
     apr_size_t i;
@@ -97,38 +116,43 @@ static apr_status_t grow(batch_digest_set_t *set, apr_size_t capacity)
     if (!slots) {
         return APR_ENOMEM;
     }
-    for (i = 0; i < set->capacity; i++) {
-        const struct slot *old = &set->slots[i];
+    for (i = 0; i < part->capacity; i++) {
+        const struct slot *old = &part->slots[i];
         batch_digest_t digest = {old->high, old->low};
 
         if (old->number) {
             *find_slot(slots, capacity, digest) = *old;
         }
     }
-    free(set->slots);
-    set->slots = slots;
-    set->capacity = capacity;
+    free(part->slots);
+    part->slots = slots;
+    part->capacity = capacity;
     return APR_SUCCESS;
 }
 
-/* Places that so many digests need. */
+/*
+ * Places of a part where so many digests are in all of them. By chance there are more in one than
+ * in another: by less than 1.6 % where they are many.
+ */
 static apr_size_t capacity_for(apr_size_t count)
 {
-    return count / 4 * 5 + FIRST_CAPACITY;
+    apr_size_t share = count / PARTS;
+
+    return share / 4 * 5 + share / 64 + FIRST_CAPACITY;
 }
 
 /*
- * The size of the table that follows. What is expected is a guess: it makes the table neither much
+ * The size that a full part gets. What is expected is a guess: it makes the part neither much
  * larger than what is there needs, nor so little larger that the next one follows soon.
  */
-static apr_size_t next_capacity(const batch_digest_set_t *set)
+static apr_size_t next_capacity(const batch_digest_set_t *set, const struct part *part)
 {
-    apr_size_t least = set->capacity + set->capacity / 4 + FIRST_CAPACITY;
-    apr_size_t most = set->capacity * 4;
+    apr_size_t least = part->capacity + part->capacity / 8 + FIRST_CAPACITY;
+    apr_size_t most = part->capacity * 4 + FIRST_CAPACITY;
     apr_size_t wanted = capacity_for(set->expected);
 
     if (!set->expected) {
-        return set->capacity * 2;
+        return part->capacity * 2 + FIRST_CAPACITY;
     }
     return wanted < least ? least : wanted > most ? most : wanted;
 }
@@ -141,25 +165,33 @@ void batch_digest_set_expect(batch_digest_set_t *set, apr_int64_t count)
 apr_status_t batch_digest_set_reserve(batch_digest_set_t *set, apr_int64_t count)
 {
     apr_size_t capacity = capacity_for((apr_size_t)count);
+    apr_status_t rv = APR_SUCCESS;
+    int i;
 
-    return capacity > set->capacity ? grow(set, capacity) : APR_SUCCESS;
+    for (i = 0; rv == APR_SUCCESS && i < PARTS; i++) {
+        struct part *part = &set->parts[i];
+
+        rv = capacity > part->capacity ? grow(part, capacity) : APR_SUCCESS;
+    }
+    return rv;
 }
 
 apr_status_t batch_digest_set_put(batch_digest_set_t *set, batch_digest_t digest,
                                   apr_uint32_t number)
 {
+    struct part *part = part_of(set, digest);
     struct slot *slot;
     apr_status_t rv = APR_SUCCESS;
 
-    if (set->count >= set->capacity / 5 * 4) {
-        rv = grow(set, next_capacity(set));
+    if (part->count >= part->capacity / 5 * 4) {
+        rv = grow(part, next_capacity(set, part));
     }
     if (rv == APR_SUCCESS) {
-        slot = find_slot(set->slots, set->capacity, digest);
+        slot = find_slot(part->slots, part->capacity, digest);
         slot->high = digest.high;
         slot->low = digest.low;
         slot->number = number;
-        set->count++;
+        part->count++;
     }
     return rv;
 }

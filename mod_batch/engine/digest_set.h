@@ -1,6 +1,7 @@
 /*
  * A set of digests, each with a small number: what a batch remembers of each of its items, however
- * large they are. 16 bytes an item, in a table that is at most four fifths full.
+ * large they are. 16 bytes an item, in a table that is at most four fifths full. It grows part by
+ * part: what a batch takes at most is hardly more than the table that it has in the end.
  *
  * A digest has 96 bits of SipHash with a random key: a client can neither find two texts with the
  * same one nor make many that meet in one place of the table.
@@ -21,14 +22,14 @@ typedef struct batch_digest {
 apr_status_t batch_digest_set_make(batch_digest_set_t **set, apr_pool_t *p);
 
 /**
- * Makes room for so many digests in all, once, so that no second table is needed while there is
- * the first one. More may follow. APR_ENOMEM
+ * Makes room for so many digests in all, once, so that none of them has to be moved. More may
+ * follow. APR_ENOMEM
  */
 apr_status_t batch_digest_set_reserve(batch_digest_set_t *set, apr_int64_t count);
 
 /**
- * Says how many there will be in all, as far as is known: where the table becomes too small it gets
- * the size for them, if that is not more than four times what it has. 0: who knows.
+ * Says how many there will be in all, as far as is known: where a part becomes too small it gets
+ * the size for its share of them, if that is not more than four times what it has. 0: who knows.
  */
 void batch_digest_set_expect(batch_digest_set_t *set, apr_int64_t count);
 

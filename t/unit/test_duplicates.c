@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/resource.h>
+
 #include <apr_general.h>
 #include <apr_strings.h>
 
@@ -134,6 +136,88 @@ static void test_properties(apr_pool_t *p)
        "a default of the request counts as the item's own match value");
 }
 
+/* Puts the digests of first and those behind it, up to last; 1 if all of them are there then. */
+static int put_all(batch_digest_set_t *set, int first, int last)
+{
+    int i;
+    int found = 0;
+
+    for (i = first; i <= last; i++) {
+        if (batch_digest_set_find(set, batch_digest_make(set, 'x', &i, sizeof(i))) ||
+            batch_digest_set_put(set, batch_digest_make(set, 'x', &i, sizeof(i)),
+                                 (apr_uint32_t)i) != APR_SUCCESS) {
+            return 0;
+        }
+    }
+    for (i = 1; i <= last; i++) {
+        const apr_uint32_t *number =
+            batch_digest_set_find(set, batch_digest_make(set, 'x', &i, sizeof(i)));
+        found += number && *number == (apr_uint32_t)i;
+    }
+    return found == last;
+}
+
+/* Its size is known, or guessed too small, too large, or not at all. */
+static void test_sizes(apr_pool_t *p)
+{
+    static const struct {
+        int reserved;
+        int expected;
+        const char *what;
+    } sizes[] = {
+        {0, 0, "whose number nobody knows"},    {0, 20000, "that were expected"},
+        {0, 5000, "where fewer were expected"}, {0, 900000, "where many more were expected"},
+        {20000, 0, "that have their room"},     {500, 18000, "beyond their room"},
+    };
+    int i;
+
+    for (i = 0; i < (int)(sizeof(sizes) / sizeof(sizes[0])); i++) {
+        batch_digest_set_t *set = NULL;
+
+        ok(batch_digest_set_make(&set, p) == APR_SUCCESS &&
+               batch_digest_set_reserve(set, sizes[i].reserved) == APR_SUCCESS &&
+               put_all(set, 1, 10),
+           "the first of digests %s", sizes[i].what);
+        batch_digest_set_expect(set, sizes[i].expected);
+        ok(put_all(set, 11, 20000), "20,000 digests %s", sizes[i].what);
+    }
+}
+
+/* KiB that the process has had at most. */
+static long most_memory(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) ? -1 : usage.ru_maxrss;
+}
+
+/* Where a large set grows there are two of one part, not of all. Before anything else is large. */
+static void test_memory(apr_pool_t *p)
+{
+    const int count = 1000000;
+    long table = (long)count / 1024 * 16 * 5 / 4;
+    batch_digest_set_t *set = NULL;
+    long before = most_memory();
+    int i;
+
+    ok(batch_digest_set_make(&set, p) == APR_SUCCESS, "a set is made");
+    batch_digest_set_expect(set, count);
+    for (i = 1; i <= count; i++) {
+        if (batch_digest_set_put(set, batch_digest_make(set, 'x', &i, sizeof(i)),
+                                 (apr_uint32_t)i) != APR_SUCCESS) {
+            break;
+        }
+    }
+    is_number(i, count + 1, "a million digests are put in");
+#ifdef __SANITIZE_ADDRESS__
+    ok(before > 0 && table > 0, "how much memory that took is not to be seen: none is given back");
+#else
+    ok(before > 0 && most_memory() - before < table + table / 4,
+       "they took %ld KiB at most, a quarter more than the table of %ld at most",
+       most_memory() - before, table);
+#endif
+}
+
 static void test_set(apr_pool_t *p)
 {
     batch_digest_set_t *set = NULL;
@@ -168,11 +252,13 @@ int main(void)
     apr_initialize();
     atexit(apr_terminate);
     apr_pool_create(&p, NULL);
+    test_memory(p);
     make_resource(p);
     test_ids(p);
     test_match(p);
     test_content(p);
     test_properties(p);
+    test_sizes(p);
     test_set(p);
     apr_pool_destroy(p);
     return tap_end();

@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     is_number(chunk.spilled, 0, "a chunk has more");
     ok(chunk.bytes > 22 * MIB, "as its pages have %d bytes", chunk.bytes);
     run_change(&large);
-    ok(large.spilled > 0 && large.bytes < 37 * MIB, "but no more than 35 MiB: %d pages before, %d",
+    ok(large.spilled > 0 && large.bytes < 27 * MIB, "but no more than 25 MiB: %d pages before, %d",
        large.spilled, large.bytes);
     is_number(number("SELECT count(*) FROM texts WHERE text GLOB 'ccc*'"), ROWS, "all are changed");
     batch_store_destroy(store);

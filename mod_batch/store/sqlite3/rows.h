@@ -16,7 +16,7 @@
  * connections.
  */
 #define BATCH_SQLITE3_CACHE_FOR_ROWS   (16 * 1024)
-#define BATCH_SQLITE3_CACHE_FOR_CHUNKS (28 * 1024)
+#define BATCH_SQLITE3_CACHE_FOR_CHUNKS (20 * 1024)
 
 /* What frames a transaction. */
 typedef enum {
