@@ -233,6 +233,28 @@ batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const ch
     " SELECT FROM pg_trigger JOIN batch_part ON tgrelid = relation WHERE NOT tgisinternal"         \
     " AND tgenabled <> 'D' AND tgtype & 20 <> 0))"
 
+/*
+ * The versions of the rows of a plain table's catalogs from which its rules follow. A default that
+ * is changed makes its column's row anew. Of an index's row the server (before 14) may change
+ * whether it is valid where it stands.
+ */
+#define VERSIONS_SQL(relation)                                                                     \
+    "SELECT xmin AS version FROM pg_attribute WHERE attrelid = " relation " AND attnum > 0"        \
+    " UNION ALL SELECT xmin FROM pg_index WHERE indrelid = " relation " AND indisvalid"
+#define TRIGGERS_SQL(relation) " UNION ALL SELECT xmin FROM pg_trigger WHERE tgrelid = " relation
+
+/* What else the rules look at, and what nobody can change without a change of this. */
+#define PLAIN_SQL "relkind = 'r' AND NOT relhassubclass AND NOT relhasrules AND NOT relrowsecurity"
+
+/* The same, and the type of a column can change by itself only if it is a domain. */
+#define FOUND_SQL                                                                                  \
+    "batch_found AS (SELECT oid, relhastriggers FROM pg_class"                                     \
+    " WHERE oid = to_regclass(quote_ident($1)) AND " PLAIN_SQL " AND NOT EXISTS (SELECT"           \
+    " FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = pg_class.oid"      \
+    " AND attnum > 0 AND NOT attisdropped AND typtype = 'd')),"                                    \
+    " batch_version AS (" VERSIONS_SQL("to_regclass(quote_ident($1))")                             \
+        TRIGGERS_SQL("to_regclass(quote_ident($1))") ")"
+
 #define RULES_SQL                                                                                  \
     "WITH " INDEXES_SQL " SELECT coalesce(bool_or(is_unique AND keys = ARRAY[$2]), false),"        \
     " coalesce(bool_or(is_unique AND keys <@ ($3::text[] || $4)), false),"                         \
@@ -244,6 +266,13 @@ batch_failure_e batch_pgsql_scope_check(batch_connection_t *connection, const ch
     " AND " OFFER_SQL ", " ALTERS_SQL " FROM batch_index"
 
 #define RULES 7
+
+/* The rules, and the versions that they follow from; of one moment. */
+static const char rules_sql[] =
+    "WITH " FOUND_SQL " SELECT batch_rules.*, (SELECT oid FROM batch_found),"
+    " (SELECT relhastriggers FROM batch_found), (SELECT count(*) FROM batch_version),"
+    " (SELECT array_agg(DISTINCT version::text) FROM batch_version) FROM (" RULES_SQL
+    ") AS batch_rules";
 
 /* $1 to $5 */
 #define PARAMETERS 5
@@ -275,6 +304,17 @@ static const char *rules_name(const batch_resource_t *resource, apr_pool_t *p)
                        resource->scope ? resource->scope : "", NULL);
 }
 
+/* What the guard of a plain table compares; of any other one nothing. In p. */
+static void keep_versions(batch_pgsql_rules_t *rules, const PGresult *result, apr_pool_t *p)
+{
+    if (!PQgetisnull(result, 0, RULES) && !PQgetisnull(result, 0, RULES + 3)) {
+        rules->relation = apr_pstrdup(p, PQgetvalue(result, 0, RULES));
+        rules->has_triggers = is_true(result, RULES + 1);
+        rules->version_count = apr_pstrdup(p, PQgetvalue(result, 0, RULES + 2));
+        rules->versions = apr_pstrdup(p, PQgetvalue(result, 0, RULES + 3));
+    }
+}
+
 batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_rules_t **rules,
                                   const batch_pgsql_table_t *table,
                                   const batch_resource_t *resource)
@@ -294,7 +334,7 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
     }
     list_parameters(values, resource, scratch);
     failure = batch_pgsql_ask(connection, &result,
-                              batch_pgsql_statement(connection, RULES_SQL, types, PARAMETERS),
+                              batch_pgsql_statement(connection, rules_sql, types, PARAMETERS),
                               values, BATCH_PGSQL_OWN);
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
@@ -307,9 +347,40 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
     (*rules)->before_insert = is_true(result, 4);
     (*rules)->may_offer = is_true(result, 5);
     (*rules)->alters = is_true(result, 6);
+    keep_versions(*rules, result, table->p);
     (*rules)->transaction = state->transactions;
     apr_hash_set(table->rules, apr_pstrdup(table->p, name), APR_HASH_KEY_STRING, *rules);
     return BATCH_FAILURE_NONE;
+}
+
+/*
+ * Fails unless $2 is still the plain table of the name $1, and the rows of its catalogs are still
+ * those: there are $3, and each is of a transaction ($4) that had made one of them. What such a
+ * transaction did was seen as a whole, so that no row is a new one; and as many are none too few.
+ */
+#define SAME_SQL(triggers, versions)                                                               \
+    "SELECT 1 / count(*) FROM pg_class WHERE oid = $2 AND to_regclass(quote_ident($1)) = $2"       \
+    " AND " PLAIN_SQL triggers " AND (SELECT count(*) = $3 AND bool_and(version = ANY ($4))"       \
+    " FROM (" versions ") AS batch_version)"
+
+static const char same_sql[] = SAME_SQL(" AND NOT relhastriggers", VERSIONS_SQL("$2"));
+static const char same_triggers_sql[] = SAME_SQL("", VERSIONS_SQL("$2") TRIGGERS_SQL("$2"));
+
+/*
+ * Whatever the table: one statement for all, a small one, of which the server keeps the plan
+ * despite the parameters. A plan for certain values is not better.
+ */
+static batch_failure_e queue_same(batch_connection_t *connection, const batch_pgsql_rules_t *rules,
+                                  const batch_resource_t *resource)
+{
+    static const Oid types[] = {BATCH_PGSQL_TEXT, BATCH_PGSQL_OID, BATCH_PGSQL_BIGINT,
+                                BATCH_PGSQL_XIDS};
+    const char *values[] = {resource->table, rules->relation, rules->version_count,
+                            rules->versions};
+    const char *sql = rules->has_triggers ? same_triggers_sql : same_sql;
+
+    return batch_pgsql_queue(connection, batch_pgsql_statement(connection, sql, types, 4), values,
+                             BATCH_PGSQL_ROWS);
 }
 
 /*
@@ -350,6 +421,10 @@ batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pg
 
     if (rules->transaction == state->transactions) {
         return BATCH_FAILURE_NONE;
+    }
+    if (rules->relation) {
+        rules->transaction = state->transactions;
+        return queue_same(connection, rules, resource);
     }
     if (!rules->guard) {
         rules->guard =

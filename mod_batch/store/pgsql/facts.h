@@ -17,10 +17,15 @@ typedef struct batch_pgsql_rules {
                           where clients make it, is as good as a look, an UPDATE and an INSERT, or
                           it fails */
     int alters;        /* triggers or rules: what is stored may not be what a statement returns */
-    apr_time_t offer_failed;        /* the last time that it has, by batch_ticks; 0 = never yet */
-    batch_pace_t pace;              /* of merges */
-    unsigned transaction;           /* in which they were asked for, or guarded */
-    batch_pgsql_statement_t *guard; /* made by batch_pgsql_rules_guard */
+    apr_time_t offer_failed; /* the last time that it has, by batch_ticks; 0 = never yet */
+    batch_pace_t pace;       /* of merges */
+    unsigned transaction;    /* in which they were asked for, or guarded */
+    /* By these batch_pgsql_rules_guard sees that nothing has changed. */
+    const char *relation;           /* the table's oid, if it is a plain one; else NULL, and … */
+    batch_pgsql_statement_t *guard; /* … this one compares the rules; made by the first guard */
+    const char *version_count;      /* rows of catalogs from which the rules of `relation` follow */
+    const char *versions;           /* the transactions that made them: an array */
+    int has_triggers;               /* those of triggers are among them */
 } batch_pgsql_rules_t;
 
 /** Gives the rules of a resource in table. */
@@ -29,8 +34,8 @@ batch_failure_e batch_pgsql_rules(batch_connection_t *connection, batch_pgsql_ru
                                   const batch_resource_t *resource);
 
 /**
- * Queues what fails the transaction (or savepoint), as a statement on rows does, if the rules are
- * no longer what they were; nothing if that was done in this transaction.
+ * Queues what fails the transaction (or savepoint), as a statement on rows does, if the rules may
+ * no longer be what they were; nothing if that was done in this transaction.
  */
 batch_failure_e batch_pgsql_rules_guard(batch_connection_t *connection, batch_pgsql_rules_t *rules,
                                         const batch_resource_t *resource);

@@ -19,6 +19,8 @@
 /* Types that we know; their numbers are PostgreSQL's for good. */
 #define BATCH_PGSQL_BIGINT  20
 #define BATCH_PGSQL_TEXT    25
+#define BATCH_PGSQL_OID     26
+#define BATCH_PGSQL_XIDS    1011 /* an array of xid */
 #define BATCH_PGSQL_VARCHAR 1043
 
 /* Statements that are queued at most before they are sent. */
