@@ -372,9 +372,13 @@ static apr_status_t fail_job(batch_job_run_t *run, apr_status_t cause, batch_err
     batch_error_t second = {0};
     apr_status_t rv;
 
-    batch_log(run->engine->logger, BATCH_LOG_ERROR, err->tag ? err->tag : "MB0408", cause, run->job,
-              "the batch cannot go on: %s", err->message ? err->message : "no details");
     rv = batch_store_write(run->engine->store, fail_body, &failure, &second, run->chunk_pool);
+    /* Where it is no longer ours that is why: whoever has ended it has removed its items. */
+    if (rv != BATCH_EFENCED) {
+        batch_log(run->engine->logger, BATCH_LOG_ERROR, err->tag ? err->tag : "MB0408", cause,
+                  run->job, "the batch cannot go on: %s",
+                  err->message ? err->message : "no details");
+    }
     if (rv == APR_SUCCESS) {
         *run->job = failure.after;
     } else {

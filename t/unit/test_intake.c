@@ -322,6 +322,42 @@ static void test_late_end(apr_pool_t *p)
     engine.limits.chunk_time = usual;
 }
 
+static int faults; /* lines of the log at the level error */
+
+static void count_faults(void *baton, batch_log_level_e level, apr_status_t status,
+                         const char *message)
+{
+    (void)baton;
+    (void)status;
+    (void)message;
+    faults += level == BATCH_LOG_ERROR;
+}
+
+/* What ends a batch removes its items, also those that its worker is about to read. */
+static void test_cancel_between(apr_pool_t *p)
+{
+    const batch_logger_t *usual = engine.logger;
+    const batch_logger_t logger = {count_faults, NULL};
+    batch_resources_request_t request = asking("merge", "mixed");
+    batch_runner_t runner = {.engine = &engine, .stopping = never_stopping, .pause = pause_briefly};
+    batch_error_t err = {0};
+    batch_job_t job, ran, cancelled;
+
+    empty(p);
+    take_in(&job, &request, NULL, 3000, p);
+    is_number(claim(&ran, p), APR_SUCCESS, "a worker has a batch");
+    is_number(batch_job_cancel(&cancelled, &engine, &alice, job.id, &err, p), APR_SUCCESS,
+              "which is cancelled before its first chunk");
+    sql(p, "DELETE FROM batch_items"); /* as the cleaning does it */
+    engine.logger = &logger;
+    faults = 0;
+    is_number(batch_job_run(&runner, &ran, p), BATCH_EFENCED, "the worker lets it go");
+    engine.logger = usual;
+    is_number(faults, 0, "and takes it for no fault that its items are gone");
+    cancelled = again(&job, p);
+    is_string(cancelled.reason, "cancelled by Alice", "it stays as it was ended");
+}
+
 static void test_cancel(apr_pool_t *p)
 {
     batch_resources_request_t request = asking("merge", "mixed");
@@ -503,6 +539,7 @@ int main(void)
     test_many(p);
     test_ahead(p);
     test_late_end(p);
+    test_cancel_between(p);
     test_cancel(p);
     test_kept_by_database(p);
     test_hand_over(p);

@@ -209,6 +209,11 @@ sub _parent_of
 # ---- Triggers ------------------------------------------------------------------------------------
 
 my %triggers;
+
+# On SQLite a transaction whose statements are slow keeps all other writers waiting.
+my $holds_writers = 0;
+sub holds_writers { return $holds_writers }
+
 our $trigger_table = 'records';
 
 # Runs the code; the triggers and locks that it makes are on that table instead of records.
@@ -283,6 +288,7 @@ sub slow_trigger
         return;
     }
     my $count = int sqrt($milliseconds * _pairs_per_millisecond()) + 1;
+    $holds_writers = 1;
     sql(
         'CREATE TABLE IF NOT EXISTS test_numbers (n INTEGER PRIMARY KEY)',
         _insert_numbers($count),
