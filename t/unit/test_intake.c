@@ -226,8 +226,8 @@ static void test_many(apr_pool_t *p)
     runs = 0;
     do { /* in the end enough to see what is kept, to count, and to remove a part */
         runs++;
-    } while (run_next(&ran, 4 * runs, p) == APR_SUCCESS && ran.status == BATCH_STATUS_PROCESSING &&
-             runs < 200);
+    } while (run_next(&ran, 4 * runs * runs, p) == APR_SUCCESS &&
+             ran.status == BATCH_STATUS_PROCESSING && runs < 200);
     is_string(counts_of(&ran, p), "0/2500/0/2503/0/0", "so is each row that a cleanup removes");
     ok(runs > 1, "by several workers");
     is_string(sql(p, "SELECT count(*) FROM named_rows WHERE organization_id = 'acme'"), "2500",
