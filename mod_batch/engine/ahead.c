@@ -1,11 +1,9 @@
 #include "engine/ahead.h"
+#include "engine/thread.h"
 #include "text/check.h"
-
-#include <signal.h>
 
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
-#include <apr_thread_proc.h>
 
 /* Whose turn it is. */
 typedef enum {
@@ -75,19 +73,6 @@ static apr_status_t end_thread(void *baton)
     return APR_SUCCESS;
 }
 
-/* httpd's signals are for its own threads. */
-static apr_status_t start_thread(batch_ahead_t *ahead, apr_pool_t *p)
-{
-    sigset_t all, before;
-    apr_status_t rv;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rv = apr_thread_create(&ahead->thread, NULL, thread_main, ahead, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rv;
-}
-
 apr_status_t batch_ahead_make(batch_ahead_t **ahead, batch_ahead_fn *fn, void *baton, apr_pool_t *p)
 {
     batch_ahead_t *made = apr_pcalloc(p, sizeof(*made));
@@ -101,7 +86,7 @@ apr_status_t batch_ahead_make(batch_ahead_t **ahead, batch_ahead_fn *fn, void *b
         rv = apr_thread_cond_create(&made->changed, p);
     }
     if (rv == APR_SUCCESS) {
-        rv = start_thread(made, p);
+        rv = batch_thread_start(&made->thread, thread_main, made, p);
     }
     if (rv == APR_SUCCESS) {
         /* Before the pools below p, in which the step may have its memory. */

@@ -17,14 +17,13 @@
  */
 #include "engine/lanes.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
-#include <apr_thread_proc.h>
 
 #include "engine/points.h"
+#include "engine/thread.h"
 #include "store/row_plan.h"
 #include "text/check.h"
 
@@ -611,26 +610,13 @@ static apr_status_t make_lanes(lanes_t *lanes, lane_t *lane, apr_pool_t *p)
     return rv;
 }
 
-/* httpd's signals are for its own threads. */
-static apr_status_t start_thread(lane_t *lane, apr_pool_t *p)
-{
-    sigset_t all, before;
-    apr_status_t rv;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rv = apr_thread_create(&lane->thread, NULL, thread_main, lane, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rv;
-}
-
 static apr_status_t run_both(lanes_t *lanes, lane_t *lane, apr_pool_t *p)
 {
     apr_status_t ignored;
     apr_status_t rv = make_lanes(lanes, lane, p);
 
     if (rv == APR_SUCCESS) {
-        rv = start_thread(&lane[1], p);
+        rv = batch_thread_start(&lane[1].thread, thread_main, &lane[1], p);
     }
     if (rv == APR_SUCCESS) {
         drive(&lane[0]);

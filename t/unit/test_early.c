@@ -7,11 +7,11 @@
 #include "engine/intake.h"
 #include "engine/upload.h"
 
-#include <dirent.h>
 #include <string.h>
 
 #include "intake_fixture.h"
 #include "payload/resources_body.h"
+#include "threads.h"
 
 #define ITEMS 12000
 
@@ -31,32 +31,6 @@ typedef struct taken {
 
 static batch_problems_t *problems;
 static batch_error_t err;
-
-static int count_threads(void)
-{
-    DIR *directory = opendir("/proc/self/task");
-    int count = 0;
-
-    while (directory && readdir(directory)) {
-        count++;
-    }
-    if (directory) {
-        closedir(directory);
-    }
-    return count;
-}
-
-/* A thread that was joined is seen for a moment yet. The number once it is that, or after 10 s. */
-static int threads_in_the_end(int wanted)
-{
-    int i, count = count_threads();
-
-    for (i = 0; i < 1000 && count != wanted; i++) {
-        apr_sleep(apr_time_from_msec(10));
-        count = count_threads();
-    }
-    return count;
-}
 
 /* ---- Bodies -----------------------------------------------------------------------------------
  */

@@ -3,12 +3,11 @@
 #include "engine/intake.h"
 #include "engine/cleanup.h"
 
-#include <dirent.h>
-
 #include <apr_allocator.h>
 #include <apr_portable.h>
 
 #include "intake_fixture.h"
+#include "threads.h"
 
 static apr_array_header_t *errors;
 static batch_problems_t *problems;
@@ -234,32 +233,6 @@ static void test_many(apr_pool_t *p)
               "the named ones stay");
     is_number(ran.cleanup_total, 2503, "and all were foreseen");
     engine.limits.chunk_time = apr_time_from_sec(10);
-}
-
-static int count_threads(void)
-{
-    DIR *directory = opendir("/proc/self/task");
-    int count = 0;
-
-    while (directory && readdir(directory)) {
-        count++;
-    }
-    if (directory) {
-        closedir(directory);
-    }
-    return count;
-}
-
-/* A thread that was joined is seen for a moment yet. The number once it is that, or after 10 s. */
-static int threads_in_the_end(int wanted)
-{
-    int i, count = count_threads();
-
-    for (i = 0; i < 1000 && count != wanted; i++) {
-        apr_sleep(apr_time_from_msec(10));
-        count = count_threads();
-    }
-    return count;
 }
 
 /* Groups behind the first are read by a thread of their own. */
