@@ -9,7 +9,8 @@
 typedef enum {
     BATCH_CHANGE,        /* it is another, durably */
     BATCH_CHANGE_ON_WAY, /* the same, by batch_store_write_async: a later change makes it durable */
-    BATCH_CHANGE_REMOVES, /* it is gone */
+    BATCH_CHANGE_SHARED, /* as BATCH_CHANGE, by batch_store_write_shared */
+    BATCH_CHANGE_REMOVES /* it is gone */
 } batch_change_e;
 
 /**

@@ -281,12 +281,10 @@ static apr_status_t whole_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     batch_intake_state_t *intake = BATCH_CAST(batch_intake_state_t, baton, BATCH_INTAKE_MAGIC);
     int stands_in_line = intake->before.seq != 0;
-    apr_status_t rv = check_permission(intake);
+    apr_status_t rv;
 
     *intake->job = intake->before;
-    if (rv == APR_SUCCESS) {
-        rv = batch_intake_take_turn(tx, intake);
-    }
+    rv = batch_intake_take_turn(tx, intake);
     if (rv == APR_SUCCESS && !stands_in_line) {
         rv = batch_tx_job_place(tx, intake->job);
     }
@@ -372,9 +370,12 @@ static apr_status_t run_last(batch_intake_state_t *intake, batch_tx_fn *body, ba
 /* All of a batch at once. One that stood in line and came to nothing leaves it. */
 static apr_status_t take_in_whole(batch_intake_state_t *intake, batch_error_t *err)
 {
-    apr_status_t rv = run_last(intake, whole_body, err);
+    apr_status_t rv = check_permission(intake); /* httpd's modules are asked: in its own thread */
     batch_error_t ignored = {0};
 
+    if (rv == APR_SUCCESS) {
+        rv = run_last(intake, whole_body, err);
+    }
     if (rv != APR_SUCCESS && intake->before.seq) {
         (void)batch_store_write(intake->engine->store, remove_body, &intake->before, &ignored,
                                 intake->p);

@@ -15,7 +15,8 @@ typedef struct batch_intake_group {
     apr_pool_t *p; /* with memory of its own: another thread may use it */
     batch_judged_t *judged;
     int count;
-    int ended; /* the source has no more items */
+    apr_size_t bytes; /* of their texts, about */
+    int ended;        /* the source has no more items */
 } batch_intake_group_t;
 
 /* How a sync batch is done, each if that before it was refused by the database as a whole. */

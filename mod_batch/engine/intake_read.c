@@ -53,12 +53,12 @@ static apr_status_t judge_next(batch_intake_state_t *intake, batch_intake_group_
 static apr_status_t read_group(batch_intake_state_t *intake, batch_intake_group_t *group,
                                batch_error_t *err)
 {
-    apr_size_t bytes = 0;
     apr_status_t rv;
 
     apr_pool_clear(group->p);
     group->count = 0;
-    while (group->count < GROUP_ITEMS && bytes < GROUP_BYTES) {
+    group->bytes = 0;
+    while (group->count < GROUP_ITEMS && group->bytes < GROUP_BYTES) {
         batch_source_item_t item;
 
         rv = next_item(intake, &item, err, group->p);
@@ -72,7 +72,7 @@ static apr_status_t read_group(batch_intake_state_t *intake, batch_intake_group_
         if (rv != APR_SUCCESS) {
             return rv;
         }
-        bytes += item.size;
+        group->bytes += item.size;
     }
     return APR_SUCCESS;
 }

@@ -25,6 +25,10 @@
 #define FIRST_PAUSE apr_time_from_msec(2)
 #define LAST_PAUSE  apr_time_from_msec(50)
 
+/* What a batch has at most that others may have to wait for, and bytes of its texts. */
+#define SHORT_ITEMS 100
+#define SHORT_BYTES (64 * 1024)
+
 /* ---- Lining up --------------------------------------------------------------------------------
  */
 
@@ -186,13 +190,25 @@ apr_status_t batch_intake_take_turn(batch_tx_t *tx, batch_intake_state_t *intake
     return rv;
 }
 
+/*
+ * 1 if the batch is short, whatever its rows are like, and nothing is known to go wrong with it: it
+ * may share its COMMIT with others. An overwrite walks over rows that it does not name.
+ */
+static int is_short(const batch_intake_state_t *intake)
+{
+    return intake->whole && intake->care == BATCH_SYNC_AT_ONCE &&
+           intake->group.count <= SHORT_ITEMS && intake->group.bytes <= SHORT_BYTES &&
+           !batch_action_is(intake->terms->action, BATCH_ACTION_CLEANS_UP);
+}
+
 apr_status_t batch_intake_run_in_turn(batch_intake_state_t *intake, batch_tx_fn *body,
                                       batch_error_t *err)
 {
     apr_status_t rv;
 
     do {
-        rv = batch_job_change(intake->job, intake->engine, body, intake, BATCH_CHANGE, NULL, err,
+        rv = batch_job_change(intake->job, intake->engine, body, intake,
+                              is_short(intake) ? BATCH_CHANGE_SHARED : BATCH_CHANGE, NULL, err,
                               intake->p);
         if (rv == BATCH_EUNAVAILABLE && intake->asks_for_turn) {
             return give_up(intake, err); /* the others that hold the target took too long */

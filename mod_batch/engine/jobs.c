@@ -120,6 +120,21 @@ static apr_status_t enqueue(batch_tx_t *tx, batch_job_t *job, const batch_actor_
 /* How often a change is tried whose COMMIT's reply is lost, each time on another connection. */
 #define TRIES_IN_DOUBT 4
 
+typedef apr_status_t write_fn(batch_store_t *store, batch_tx_fn *body, void *baton,
+                              batch_error_t *err, apr_pool_t *p);
+
+static write_fn *write_of(batch_change_e kind)
+{
+    switch (kind) {
+    case BATCH_CHANGE_ON_WAY:
+        return batch_store_write_async;
+    case BATCH_CHANGE_SHARED:
+        return batch_store_write_shared;
+    default:
+        return batch_store_write;
+    }
+}
+
 /*
  * An insert that the server had still under way when the connection was lost shows by being refused
  * the second time, since it carries the same id.
@@ -130,9 +145,7 @@ apr_status_t batch_job_change(batch_job_t *job, const batch_engine_t *engine, ba
 {
     batch_store_t *store = engine->store;
     apr_status_t done = kind == BATCH_CHANGE_REMOVES ? BATCH_ENOTFOUND : APR_SUCCESS;
-    apr_status_t rv = kind == BATCH_CHANGE_ON_WAY
-                          ? batch_store_write_async(store, body, baton, err, p)
-                          : batch_store_write(store, body, baton, err, p);
+    apr_status_t rv = write_of(kind)(store, body, baton, err, p);
     batch_job_t first = *job;
     int tries;
 

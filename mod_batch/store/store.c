@@ -81,6 +81,9 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     store->hurry.by_signals = config->block_signals;
     rv = batch_writer_init(&store->writer, config->writers);
     if (rv == APR_SUCCESS) {
+        rv = batch_party_init(&store->party);
+    }
+    if (rv == APR_SUCCESS) {
         batch_gate_open(&store->gate, 2 * most, store->p);
         rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,
                                 store, store->p);
@@ -155,6 +158,12 @@ apr_status_t batch_store_write_async(batch_store_t *store, batch_tx_fn *fn, void
                                      batch_error_t *err, apr_pool_t *ptemp)
 {
     return batch_store_run(store, BATCH_RUN_WRITE_ASYNC, fn, baton, err, ptemp);
+}
+
+apr_status_t batch_store_write_shared(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                                      batch_error_t *err, apr_pool_t *ptemp)
+{
+    return batch_store_run(store, BATCH_RUN_WRITE_SHARED, fn, baton, err, ptemp);
 }
 
 apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,

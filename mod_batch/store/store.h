@@ -132,6 +132,16 @@ apr_status_t batch_store_write(batch_store_t *store, batch_tx_fn *fn, void *bato
 apr_status_t batch_store_write_async(batch_store_t *store, batch_tx_fn *fn, void *baton,
                                      batch_error_t *err, apr_pool_t *ptemp);
 
+/**
+ * As batch_store_write, for a function that takes a short time. Where the database takes one writer
+ * at a time, the functions of several threads may come to share a transaction, one after the other,
+ * and so its COMMIT. Each has a result of its own, as if it had been alone: what one has done is
+ * undone alone if it fails. So fn may run in another thread, while the caller's sleeps; and it must
+ * not ask which one it is in.
+ */
+apr_status_t batch_store_write_shared(batch_store_t *store, batch_tx_fn *fn, void *baton,
+                                      batch_error_t *err, apr_pool_t *ptemp);
+
 /** Runs fn in a read-only transaction: all that it reads is of one moment. */
 apr_status_t batch_store_read(batch_store_t *store, batch_tx_fn *fn, void *baton,
                               batch_error_t *err, apr_pool_t *ptemp);

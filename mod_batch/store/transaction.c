@@ -42,6 +42,12 @@ typedef struct batch_run {
     int spoken;      /* attempts that a trigger has ended */
     int fresh;       /* the connection was opened by this call */
     int make_tables; /* the next attempt does it first */
+    /* Of BATCH_RUN_WRITE_SHARED: */
+    batch_member_t member;
+    batch_member_t *others; /* those that it takes along */
+    int begun;              /* a shared transaction has begun to run its function */
+    int settled;            /* its result is that of a shared transaction, … */
+    apr_status_t result;    /* … this one */
 } batch_run_t;
 
 /* 1 if there is no more time to wait for what others hold. */
@@ -80,7 +86,7 @@ static apr_status_t open_connection(batch_run_t *run)
 
 static int is_write(batch_run_e how)
 {
-    return how == BATCH_RUN_WRITE || how == BATCH_RUN_WRITE_ASYNC;
+    return how == BATCH_RUN_WRITE || how == BATCH_RUN_WRITE_ASYNC || how == BATCH_RUN_WRITE_SHARED;
 }
 
 static batch_begin_e begin_kind(const batch_tx_t *tx)
@@ -147,17 +153,25 @@ static void roll_back(batch_run_t *run)
     }
 }
 
+/* Makes all as it is before the first attempt. */
+static void begin_anew(batch_run_t *run)
+{
+    batch_tx_t *tx = &run->tx;
+
+    memset(&tx->error, 0, sizeof(tx->error));
+    tx->failure = BATCH_FAILURE_NONE;
+    tx->turn = BATCH_TURN_OTHER;
+    apr_pool_clear(run->attempt);
+}
+
 static apr_status_t attempt(batch_run_t *run)
 {
     batch_tx_t *tx = &run->tx;
     apr_status_t rv;
 
-    memset(&tx->error, 0, sizeof(tx->error));
-    tx->failure = BATCH_FAILURE_NONE;
-    tx->turn = BATCH_TURN_OTHER;
+    begin_anew(run);
     tx->connection->trigger_spoke = 0;
     tx->connection->is_blaming = run->spoken > TRIGGER_TRIES;
-    apr_pool_clear(run->attempt);
     rv = open_connection(run);
     if (rv == APR_SUCCESS) {
         rv = begin(run);
@@ -240,9 +254,170 @@ static int once_more(batch_run_t *run)
     }
 }
 
+/* ---- A transaction that several share ----------------------------------------------------------
+ */
+
+static apr_status_t run_init(batch_run_t *run, batch_store_t *store, batch_run_e how,
+                             apr_pool_t *ptemp)
+{
+    run->store = store;
+    run->how = how;
+    run->tx.magic = BATCH_TX_MAGIC;
+    run->tx.store = store;
+    run->tx.write = is_write(how) || how == BATCH_RUN_SETTLE;
+    run->tx.async = how == BATCH_RUN_WRITE_ASYNC && store->driver->async;
+    run->tx.p = ptemp;
+    run->deadline = apr_time_now() + store->patience;
+    run->since = batch_hurry_clock();
+    run->seed = (unsigned)run->deadline ^ (unsigned)(apr_uintptr_t)run;
+    return apr_pool_create(&run->attempt, ptemp);
+}
+
+/* The one that was taken along behind it, by whoever leads; NULL: it is the last one. */
+static batch_run_t *next_run(const batch_run_t *run, const batch_run_t *leader)
+{
+    const batch_member_t *next = run == leader ? leader->others : run->member.next;
+
+    return next ? next->call : NULL;
+}
+
+/*
+ * Runs one of the functions that share a transaction, as a step of its own. What it returns is its
+ * result, and all constraints hold behind it, as they have to at a COMMIT. 0: the database has
+ * failed in a way that may concern the others, or asks for more than one try.
+ */
+static int take_part(batch_run_t *run, batch_connection_t *connection)
+{
+    const batch_driver_t *driver = connection->driver;
+    const char *message = NULL;
+
+    begin_anew(run);
+    run->begun = 1;
+    run->tx.connection = connection;
+    if (driver->step_begin(connection) != BATCH_FAILURE_NONE) {
+        return 0;
+    }
+    run->result = run->fn(&run->tx, run->baton, run->attempt);
+    if (run->tx.failure != BATCH_FAILURE_NONE || connection->trigger_spoke) {
+        return 0;
+    }
+    if (run->result != APR_SUCCESS) {
+        return driver->step_undo(connection) == BATCH_FAILURE_NONE;
+    }
+    if (driver->step_end(connection, &message, run->attempt) != BATCH_FAILURE_NONE) {
+        return 0;
+    }
+    if (message) {
+        run->result = batch_tx_fail_with(&run->tx, BATCH_FAILURE_REFUSED, message, "commit");
+    }
+    return 1;
+}
+
+/* The function of a shared transaction, whose baton is the leader's run. */
+static apr_status_t shared_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    batch_run_t *leader = baton;
+    batch_run_t *run = leader;
+    apr_time_t begun = batch_hurry_clock();
+
+    (void)ptemp;
+    do {
+        if (!take_part(run, tx->connection)) {
+            return BATCH_EUNAVAILABLE;
+        }
+        run->settled = 1;
+        run = next_run(run, leader);
+    } while (run && batch_hurry_clock() - begun < leader->store->party.time);
+    return APR_SUCCESS;
+}
+
+/* What was done is lost, or nobody knows: so says the COMMIT's failure. */
+static void share_failure(batch_run_t *leader, const batch_run_t *shared, apr_status_t rv)
+{
+    batch_run_t *run;
+
+    for (run = leader; run; run = next_run(run, leader)) {
+        run->settled = run->settled && rv == BATCH_EINDOUBT;
+        if (run->settled && run->result == APR_SUCCESS) {
+            run->result = rv;
+            run->tx.failure = shared->tx.failure;
+            run->tx.error = shared->tx.error;
+            run->tx.error.message = apr_pstrdup(run->tx.p, shared->tx.error.message);
+        }
+    }
+}
+
+/*
+ * Tries a transaction for the leader and those that it takes along, from anew as long as none of
+ * them has begun. Who is not settled behind it has to run by itself.
+ */
+static void run_shared(batch_run_t *leader)
+{
+    batch_connection_t *connection = leader->tx.connection;
+    batch_run_t shared = {.fn = shared_body, .baton = leader};
+    apr_status_t rv = run_init(&shared, leader->store, BATCH_RUN_WRITE_SHARED, leader->tx.p);
+
+    if (rv != APR_SUCCESS) {
+        return;
+    }
+    shared.tx.connection = connection;
+    shared.deadline = leader->deadline;
+    shared.since = leader->since;
+    do {
+        rv = attempt(&shared);
+    } while (rv != APR_SUCCESS && !leader->begun && once_more(&shared));
+    if (rv != APR_SUCCESS) {
+        share_failure(leader, &shared, rv);
+    }
+    if (rv != APR_SUCCESS && leader->begun) {
+        batch_party_fail(&leader->store->party);
+        if (shared.tx.failure != BATCH_FAILURE_NONE) { /* of the COMMIT */
+            batch_connection_close(connection);
+        }
+    }
+    apr_pool_destroy(shared.attempt);
+}
+
+/* Tells those that were taken along what has become of them. */
+static void tell_others(batch_run_t *run)
+{
+    batch_member_t *member = run->others;
+
+    run->others = NULL;
+    while (member) {
+        batch_member_t *next = member->next;
+        const batch_run_t *other = member->call;
+
+        batch_party_tell(&run->store->party, member,
+                         other->settled ? BATCH_MEMBER_DONE : BATCH_MEMBER_ALONE);
+        member = next;
+    }
+}
+
+/* ---- With a turn and a connection --------------------------------------------------------------
+ */
+
 static apr_reslist_t *connections_for(const batch_run_t *run)
 {
     return run->how == BATCH_RUN_READ_LONG ? run->store->readers : run->store->connections;
+}
+
+/* Takes the turn, if it is to be had, and those along that wait behind it. */
+static int take_turn(batch_run_t *run)
+{
+    batch_store_t *store = run->store;
+    apr_interval_time_t patience = batch_hurry_left(
+        &store->hurry, run->since, run->since + store->patience - batch_hurry_clock());
+    int entered = 0;
+
+    if (store->driver->one_writer && run->tx.write) {
+        entered = batch_writer_enter(&store->writer, patience, &store->hurry);
+    }
+    if (run->member.state == BATCH_MEMBER_LEADS) {
+        run->others = batch_party_take(&store->party, entered ? BATCH_PARTY_MOST : 0);
+        run->member.state = BATCH_MEMBER_ALONE; /* from now on */
+    }
+    return entered;
 }
 
 static void let_go(batch_run_t *run, int entered, int quiet)
@@ -257,6 +432,7 @@ static void let_go(batch_run_t *run, int entered, int quiet)
     if (entered) {
         batch_writer_leave(&run->store->writer);
     }
+    tell_others(run);
     if (connection->handle) {
         connection->driver->idle(connection, quiet ? BATCH_IDLE_BESIDE : BATCH_IDLE_USED);
         if (batch_connection_is_full(connection)) {
@@ -269,30 +445,46 @@ static void let_go(batch_run_t *run, int entered, int quiet)
 
 static apr_status_t run_attempts(batch_run_t *run)
 {
-    batch_store_t *store = run->store;
     void *connection = NULL;
-    int entered = 0;
-    apr_status_t rv;
-
     /* First the turn, then the connection: writers that wait must not keep it from readers. */
-    if (store->driver->one_writer && run->tx.write) {
-        entered = batch_writer_enter(&store->writer, store->patience, &store->hurry);
-    }
-    rv = apr_reslist_acquire(connections_for(run), &connection);
+    int entered = take_turn(run);
+    apr_status_t rv = apr_reslist_acquire(connections_for(run), &connection);
+
     if (rv != APR_SUCCESS) {
         if (entered) {
-            batch_writer_leave(&store->writer);
+            batch_writer_leave(&run->store->writer);
         }
+        tell_others(run);
         return batch_error_set(&run->tx.error, BATCH_EUNAVAILABLE, "MB0104", run->tx.p,
                                "all connections to the database are in use");
     }
     run->tx.connection = connection;
     batch_gate_enter(connection);
-    do {
-        rv = attempt(run);
-    } while (rv != APR_SUCCESS && once_more(run));
+    if (run->others) {
+        run_shared(run);
+        rv = run->result;
+    }
+    if (!run->settled) {
+        do {
+            rv = attempt(run);
+        } while (rv != APR_SUCCESS && once_more(run));
+    }
     let_go(run, entered, run->how == BATCH_RUN_WRITE && rv == BATCH_ENOTFOUND);
     return rv;
+}
+
+/* Runs it in a transaction of its own, or in that of another thread. */
+static apr_status_t run_in_party(batch_run_t *run)
+{
+    batch_store_t *store = run->store;
+
+    if (run->how == BATCH_RUN_WRITE_SHARED && store->driver->one_writer &&
+        batch_party_is_open(&store->party) &&
+        batch_party_join(&store->party, &run->member, run, store->patience, &store->hurry) ==
+            BATCH_MEMBER_DONE) {
+        return run->result;
+    }
+    return run_attempts(run);
 }
 
 /* Blocks the signals that end httpd's processes, if the store is to do so. */
@@ -315,26 +507,18 @@ static int hold_signals(const batch_store_t *store, sigset_t *before)
 apr_status_t batch_store_run(batch_store_t *store, batch_run_e how, batch_tx_fn *fn, void *baton,
                              batch_error_t *err, apr_pool_t *ptemp)
 {
-    batch_run_t run = {.store = store, .how = how, .fn = fn, .baton = baton};
+    batch_run_t run = {.fn = fn, .baton = baton, .member.state = BATCH_MEMBER_ALONE};
     sigset_t before;
     apr_status_t rv;
     int held;
 
     BATCH_CHECK(store, BATCH_STORE_MAGIC);
-    run.tx.magic = BATCH_TX_MAGIC;
-    run.tx.store = store;
-    run.tx.write = is_write(how) || how == BATCH_RUN_SETTLE;
-    run.tx.async = how == BATCH_RUN_WRITE_ASYNC && store->driver->async;
-    run.tx.p = ptemp;
-    run.deadline = apr_time_now() + store->patience;
-    run.since = batch_hurry_clock();
-    run.seed = (unsigned)run.deadline ^ (unsigned)(apr_uintptr_t)&run;
-    rv = apr_pool_create(&run.attempt, ptemp);
+    rv = run_init(&run, store, how, ptemp);
     if (rv != APR_SUCCESS) {
         return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0121", ptemp, "out of memory");
     }
     held = hold_signals(store, &before);
-    rv = run_attempts(&run);
+    rv = run_in_party(&run);
     if (rv != APR_SUCCESS && run.tx.failure == BATCH_FAILURE_READ_ONLY &&
         batch_gate_renew(run.deadline)) {
         rv = run_attempts(&run);

@@ -6,6 +6,7 @@
 
 #include "store/connection.h"
 #include "store/gate.h"
+#include "store/party.h"
 #include "store/writer.h"
 
 struct batch_store {
@@ -21,6 +22,7 @@ struct batch_store {
     const batch_logger_t *logger;
     batch_hurry_t hurry;
     batch_writer_t writer;
+    batch_party_t party;             /* of those that wait for a turn */
     apr_reslist_t *connections;      /* of batch_connection_t */
     batch_gate_t gate;               /* knows all of them */
     apr_reslist_t *readers;          /* the same, for reads that take long */
@@ -49,8 +51,9 @@ typedef enum {
     BATCH_RUN_READ,
     BATCH_RUN_READ_LONG,
     BATCH_RUN_WRITE,
-    BATCH_RUN_WRITE_ASYNC, /* as batch_store_write_async */
-    BATCH_RUN_SETTLE,      /* reads only, but as a writer does: waits for others that write */
+    BATCH_RUN_WRITE_ASYNC,  /* as batch_store_write_async */
+    BATCH_RUN_WRITE_SHARED, /* as batch_store_write_shared */
+    BATCH_RUN_SETTLE,       /* reads only, but as a writer does: waits for others that write */
     BATCH_RUN_INSPECT /* reads the administrator's tables only; the module's own need not be there
                        */
 } batch_run_e;
