@@ -43,33 +43,65 @@ static apr_status_t read_segment(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 static apr_status_t decode_segment(batch_job_run_t *run, batch_segment_t *segment,
                                    batch_error_t *err)
 {
-    if (batch_items_decode(&run->items, segment, &run->application, run->job, run->segment_pool) !=
-        APR_SUCCESS) {
+    if (batch_items_decode(&run->loaded.items, segment, &run->application, run->job,
+                           run->loaded.p) != APR_SUCCESS) {
         return batch_error_set(err, APR_EGENERAL, "MB0403", run->chunk_pool,
                                "the stored items at %" APR_INT64_T_FMT " are damaged",
                                segment->first);
     }
-    run->first = segment->first;
-    run->item_count = (int)segment->count;
-    run->bytes = segment->length;
+    run->loaded.first = segment->first;
+    run->loaded.count = (int)segment->count;
+    run->loaded.bytes = segment->length;
     return APR_SUCCESS;
+}
+
+/*
+ * Has the segment behind the one that was loaded read beside what is done with that, where another
+ * connection can do it: on SQLite applying rows takes a processor, and reading waits for it.
+ */
+static void prefetch(batch_job_run_t *run)
+{
+    const batch_job_t *job = run->job;
+    apr_int64_t next = run->loaded.first + run->loaded.count;
+
+    if (next >= job->stored || run->is_alone) {
+        return;
+    }
+    if (!run->prefetch) {
+        run->is_alone = !run->engine->read_ahead || batch_store_divides(run->engine->store) ||
+                        batch_prefetch_make(&run->prefetch, run->engine, &run->application, job,
+                                            run->p) != APR_SUCCESS;
+    }
+    if (!run->is_alone) {
+        batch_prefetch_start(run->prefetch, next);
+    }
 }
 
 apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int64_t position,
                                   batch_error_t *err)
 {
     batch_segment_t segment;
-    struct segment_read read = {run->job, position, &segment, run->segment_pool};
+    struct segment_read read = {run->job, position, &segment, run->loaded.p};
     apr_status_t rv;
 
-    if (position >= run->first && position < run->first + run->item_count) {
+    if (position >= run->loaded.first && position < run->loaded.first + run->loaded.count) {
         return APR_SUCCESS;
     }
-    run->item_count = 0;
-    apr_pool_clear(run->segment_pool);
+    if (run->prefetch && batch_prefetch_take(run->prefetch, position, &run->loaded)) {
+        prefetch(run);
+        return APR_SUCCESS;
+    }
+    run->loaded.count = 0;
+    apr_pool_clear(run->loaded.p);
     rv = tx ? read_segment(tx, &read, NULL)
             : batch_store_read(run->engine->store, read_segment, &read, err, run->chunk_pool);
-    return rv == APR_SUCCESS ? decode_segment(run, &segment, err) : rv;
+    if (rv == APR_SUCCESS) {
+        rv = decode_segment(run, &segment, err);
+    }
+    if (rv == APR_SUCCESS) {
+        prefetch(run);
+    }
+    return rv;
 }
 
 /* Where the items end that are tried again as those at the job's position are. */
@@ -83,36 +115,35 @@ static apr_int64_t end_of_try(const batch_job_t *job)
 /* Adds the segment that follows the run's items to them. */
 static apr_status_t load_more(batch_job_run_t *run, batch_tx_t *tx)
 {
-    const apr_int64_t first = run->first;
-    const int before = run->item_count;
-    const apr_size_t bytes = run->bytes;
-    const batch_item_t *items = run->items;
+    const apr_int64_t first = run->loaded.first;
+    const int before = run->loaded.count;
+    const apr_size_t bytes = run->loaded.bytes;
+    const batch_item_t *items = run->loaded.items;
     batch_item_t *all;
     batch_segment_t segment;
-    apr_status_t rv =
-        batch_tx_segment_get(tx, &segment, run->job, first + before, run->segment_pool);
+    apr_status_t rv = batch_tx_segment_get(tx, &segment, run->job, first + before, run->loaded.p);
 
     if (rv == APR_SUCCESS) {
         rv = decode_segment(run, &segment, batch_tx_error(tx));
     }
     if (rv != APR_SUCCESS) {
-        run->item_count = 0;
+        run->loaded.count = 0;
         return rv;
     }
-    all = apr_palloc(run->segment_pool,
-                     (apr_size_t)(unsigned)(before + run->item_count) * sizeof(*all));
+    all = apr_palloc(run->loaded.p,
+                     (apr_size_t)(unsigned)(before + run->loaded.count) * sizeof(*all));
     memcpy(all, items, (apr_size_t)(unsigned)before * sizeof(*all));
-    memcpy(all + before, run->items, (apr_size_t)(unsigned)run->item_count * sizeof(*all));
-    run->items = all;
-    run->first = first;
-    run->item_count += before;
-    run->bytes += bytes;
+    memcpy(all + before, run->loaded.items, (apr_size_t)(unsigned)run->loaded.count * sizeof(*all));
+    run->loaded.items = all;
+    run->loaded.first = first;
+    run->loaded.count += before;
+    run->loaded.bytes += bytes;
     return APR_SUCCESS;
 }
 
 /*
- * Has the items at the job's position in run->items: of those that are tried again as many as may
- * be, for they may need each other, whichever chunks have put them off.
+ * Has the items at the job's position in run->loaded.items: of those that are tried again as many
+ * as may be, for they may need each other, whichever chunks have put them off.
  */
 static apr_status_t load_items(batch_job_run_t *run, batch_tx_t *tx, const batch_job_t *job)
 {
@@ -120,8 +151,9 @@ static apr_status_t load_items(batch_job_run_t *run, batch_tx_t *tx, const batch
     apr_status_t rv = batch_run_load_items(run, tx, job->position, batch_tx_error(tx));
 
     while (rv == APR_SUCCESS && job->position >= job->stored &&
-           run->first + run->item_count < end &&
-           run->first + run->item_count - job->position < RETRY_ITEMS && run->bytes < RETRY_BYTES) {
+           run->loaded.first + run->loaded.count < end &&
+           run->loaded.first + run->loaded.count - job->position < RETRY_ITEMS &&
+           run->loaded.bytes < RETRY_BYTES) {
         rv = load_more(run, tx);
     }
     return rv;
@@ -311,17 +343,17 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
         if (rv != APR_SUCCESS) {
             return rv;
         }
-        request.items = run->items + (after->position - run->first);
-        request.count = run->item_count - (int)(after->position - run->first);
+        request.items = run->loaded.items + (after->position - run->loaded.first);
+        request.count = run->loaded.count - (int)(after->position - run->loaded.first);
         request.limit = run->limit - chunk->tried;
         request.again = have_another_try(after) ? try_again : NULL;
         request.is_retry = after->position >= after->stored;
         rv = batch_apply(tx, &tried, &request, pool);
         if (rv == APR_SUCCESS) {
-            rv = batch_run_keep_named(run, after, run->items, run->first);
+            rv = batch_run_keep_named(run, after, run->loaded.items, run->loaded.first);
         }
         chunk->tried += tried;
-        bytes += (double)run->bytes * (double)(after->position - from) / run->item_count;
+        bytes += (double)run->loaded.bytes * (double)(after->position - from) / run->loaded.count;
         request.refused = tried ? NULL : request.refused;
     } while (rv == APR_SUCCESS && batch_run_next(run, after, chunk->cleaned) == BATCH_NEXT_ITEMS &&
              chunk->tried < run->limit && bytes < most && may_go_on(run, begun, &request.deadline));
@@ -385,8 +417,8 @@ static apr_status_t try_exchange(batch_tx_t *tx, batch_chunk_t *chunk, int *appl
            apr_time_now() < deadline) {
         rv = load_items(run, tx, after);
         if (rv == APR_SUCCESS) {
-            request.items = run->items + (after->position - run->first);
-            request.count = run->item_count - (int)(after->position - run->first);
+            request.items = run->loaded.items + (after->position - run->loaded.first);
+            request.count = run->loaded.count - (int)(after->position - run->loaded.first);
             rv = batch_apply(tx, &tried, &request, ptemp);
             *applied = batch_counts_applied(&after->counts) > 0;
         }
@@ -463,8 +495,8 @@ apr_status_t batch_chunk_forget_passed(batch_tx_t *tx, const batch_job_t *after,
 /* Items that were put off by a transaction which came to nothing are not there: others may be. */
 static void forget_undone(batch_job_run_t *run)
 {
-    if (run->first + run->item_count > batch_job_items(run->job)) {
-        run->item_count = 0;
+    if (run->loaded.first + run->loaded.count > batch_job_items(run->job)) {
+        run->loaded.count = 0;
     }
 }
 

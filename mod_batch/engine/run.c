@@ -120,11 +120,11 @@ static apr_status_t keep_segment(batch_job_run_t *run, batch_error_t *err)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    keeping.items = run->items + (run->kept_to - run->first);
-    keeping.count = run->item_count - (int)(run->kept_to - run->first);
+    keeping.items = run->loaded.items + (run->kept_to - run->loaded.first);
+    keeping.count = run->loaded.count - (int)(run->kept_to - run->loaded.first);
     rv = batch_store_read(run->engine->store, keep_body, &keeping, err, run->chunk_pool);
     if (rv == APR_SUCCESS) {
-        run->kept_to = run->first + run->item_count;
+        run->kept_to = run->loaded.first + run->loaded.count;
     }
     return rv;
 }
@@ -275,7 +275,8 @@ static apr_status_t check_section(batch_job_run_t *run, batch_error_t *err, apr_
 /* Before anything else is asked of p: what cannot be made takes no room in it. */
 static apr_status_t make_pools(batch_job_run_t *run, apr_pool_t *p)
 {
-    apr_status_t rv = apr_pool_create(&run->segment_pool, p);
+    /* Changes places with that of the thread which prefetches. */
+    apr_status_t rv = batch_pool_make(&run->loaded.p, p, BATCH_PREFETCH_KEEPS);
 
     if (rv == APR_SUCCESS) {
         rv = apr_pool_create(&run->chunk_pool, p);
@@ -606,11 +607,47 @@ static void let_others_write(const batch_job_run_t *run)
     }
 }
 
+/* Chunk after chunk, until the job is final, lost, or given back. */
+static apr_status_t run_chunks(batch_job_run_t *run)
+{
+    const batch_runner_t *runner = run->runner;
+    const batch_job_t *job = run->job;
+    apr_interval_time_t wait = 0;
+    apr_status_t rv = APR_SUCCESS;
+
+    while (rv == APR_SUCCESS && job->status == BATCH_STATUS_PROCESSING) {
+        batch_error_t err = {0};
+
+        let_others_write(run);
+        if (runner->stopping(runner->baton)) {
+            give_back(run);
+            return APR_SUCCESS;
+        }
+        apr_pool_clear(run->chunk_pool);
+        rv = run_chunk(run, &err);
+        if (rv == BATCH_EUNFIT) {
+            if (take_out_of_service(run, &err)) {
+                return APR_SUCCESS;
+            }
+            rv = BATCH_EUNAVAILABLE;
+        }
+        if (rv != APR_SUCCESS && rv != BATCH_EUNAVAILABLE && rv != BATCH_EFENCED) {
+            rv = fail_job(run, rv, &err);
+        }
+        if (rv == BATCH_EUNAVAILABLE || rv == BATCH_EINDOUBT) {
+            rv = stay_owner(run);
+            wait_for_database(run, &wait, &err);
+        } else if (rv == APR_SUCCESS) {
+            wait = 0;
+        }
+    }
+    return rv;
+}
+
 apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_pool_t *p)
 {
     batch_job_run_t run;
     batch_error_t err = {0};
-    apr_interval_time_t wait = 0;
     apr_status_t rv;
 
     memset(&run, 0, sizeof(run));
@@ -625,31 +662,10 @@ apr_status_t batch_job_run(const batch_runner_t *runner, batch_job_t *job, apr_p
     if (rv != APR_SUCCESS) {
         rv = fail_job(&run, rv, &err);
     }
-    while (rv == APR_SUCCESS && job->status == BATCH_STATUS_PROCESSING) {
-        let_others_write(&run);
-        if (runner->stopping(runner->baton)) {
-            give_back(&run);
-            return APR_SUCCESS;
-        }
-        apr_pool_clear(run.chunk_pool);
-        memset(&err, 0, sizeof(err));
-        rv = run_chunk(&run, &err);
-        if (rv == BATCH_EUNFIT) {
-            if (take_out_of_service(&run, &err)) {
-                return APR_SUCCESS;
-            }
-            rv = BATCH_EUNAVAILABLE;
-        }
-        if (rv != APR_SUCCESS && rv != BATCH_EUNAVAILABLE && rv != BATCH_EFENCED) {
-            rv = fail_job(&run, rv, &err);
-        }
-        if (rv == BATCH_EUNAVAILABLE || rv == BATCH_EINDOUBT) {
-            rv = stay_owner(&run);
-            wait_for_database(&run, &wait, &err);
-        } else if (rv == APR_SUCCESS) {
-            wait = 0;
-        }
+    if (rv == APR_SUCCESS) {
+        rv = run_chunks(&run);
     }
+    batch_prefetch_end(run.prefetch);
     if (rv == BATCH_EFENCED) {
         log_loss(&run);
     }

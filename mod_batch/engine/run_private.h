@@ -4,6 +4,7 @@
 
 #include "engine/apply.h"
 #include "engine/cleanup.h"
+#include "engine/prefetch.h"
 #include "engine/run.h"
 
 /* A job under way. */
@@ -14,12 +15,10 @@ typedef struct batch_job_run {
     const batch_engine_t *engine;
     batch_job_t *job;
     batch_application_t application;
-    apr_pool_t *p;            /* as long as the run */
-    apr_pool_t *segment_pool; /* the segment under way and its items */
-    batch_item_t *items;
-    apr_int64_t first; /* position of items[0] */
-    int item_count;
-    apr_size_t bytes; /* of all of them, as they are stored */
+    apr_pool_t *p;              /* as long as the run */
+    batch_loaded_t loaded;      /* the segment under way */
+    batch_prefetch_t *prefetch; /* of the one behind it; NULL: not yet, or there is no thread */
+    int is_alone;               /* there is to be none */
     apr_pool_t *chunk_pool;
     apr_pool_t *words_pool;   /* refused, and what the job says from chunk to chunk */
     int limit;                /* items of a chunk: shrinks when a commit is refused, grows after */
@@ -64,9 +63,9 @@ typedef struct batch_chunk {
 } batch_chunk_t;
 
 /**
- * Has the segment with the item at position in run->items, until the next call: reads it, unless it
- * is there already, in tx, or where that is NULL in a transaction for that. Fails as that does, or
- * with MB0403 if the stored items are damaged; err: in run->chunk_pool.
+ * Has the segment with the item at position in run->loaded, until the next call: reads it, unless
+ * it is there already or was prefetched, in tx, or where that is NULL in a transaction for that.
+ * Fails as that does, or with MB0403 if the stored items are damaged; err: in run->chunk_pool.
  */
 apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int64_t position,
                                   batch_error_t *err);
