@@ -1,6 +1,6 @@
 /*
- * SQLite: the pages that a chunk changes wait in memory for its COMMIT, however the rows lie, but
- * only so many; those of a request are fewer.
+ * SQLite: the pages that a chunk changes wait in memory for its COMMIT, however the rows lie: all
+ * of a small database, some of a larger one; those of a request are fewer.
  */
 /* needs: sqlite3 */
 #include "store_sqlite3.h"
@@ -93,7 +93,9 @@ int main(int argc, char **argv)
 {
     struct change request = {'a', 0, 5500, -1, -1};
     struct change chunk = {'b', 1, 5500, -1, -1};
-    struct change large = {'c', 1, ROWS, -1, -1};
+    struct change small = {'c', 1, ROWS, -1, -1};
+    struct change large = {'d', 1, ROWS, -1, -1};
+    struct change behind = {'e', 0, ROWS, -1, -1};
     int code;
 
     if (!fixture_begin_on_sqlite3(&code, argc, argv)) {
@@ -119,10 +121,18 @@ int main(int argc, char **argv)
     run_change(&chunk);
     is_number(chunk.spilled, 0, "a chunk has more");
     ok(chunk.bytes > 22 * MIB, "as its pages have %d bytes", chunk.bytes);
+    run_change(&small);
+    is_number(small.spilled, 0, "of a small database it keeps all pages");
+    ok(small.bytes > 47 * MIB, "which have %d bytes", small.bytes);
+    native(path, "CREATE TABLE others (data BLOB)");
+    native(path, "INSERT INTO others VALUES (zeroblob(90000000))");
     run_change(&large);
-    ok(large.spilled > 0 && large.bytes < 27 * MIB, "but no more than 25 MiB: %d pages before, %d",
-       large.spilled, large.bytes);
-    is_number(number("SELECT count(*) FROM texts WHERE text GLOB 'ccc*'"), ROWS, "all are changed");
+    ok(large.spilled > 0 && large.bytes < 27 * MIB,
+       "of a larger one no more than 25 MiB: %d pages before, %d", large.spilled, large.bytes);
+    run_change(&behind);
+    ok(behind.spilled > 0 && behind.bytes < 27 * MIB, "nor has a request behind it: %d pages, %d",
+       behind.spilled, behind.bytes);
+    is_number(number("SELECT count(*) FROM texts WHERE text GLOB 'eee*'"), ROWS, "all are changed");
     batch_store_destroy(store);
     return fixture_end();
 }

@@ -22,6 +22,7 @@
 #include "store/sqlite3/log.h"
 #include "store/sqlite3/rows.h"
 #include "store/sqlite3/statements.h"
+#include "store/sqlite3/vfs.h"
 
 /* Bytes of pages that a connection may keep in memory while it is not in a job. */
 #define IDLE_CACHE (512 * 1024)
@@ -180,8 +181,8 @@ static batch_failure_e sqlite_open(batch_connection_t *connection, const char **
         *message = batch_sqlite3_place(connection, "there is no such file", p);
         return BATCH_FAILURE_LOST;
     }
-    if (apr_dbd_open_ex(connection->dbd, connection->p, params, &connection->handle, &reason) !=
-        APR_SUCCESS) {
+    if (apr_dbd_open_ex(connection->dbd, connection->p, batch_sqlite3_vfs_params(params, p),
+                        &connection->handle, &reason) != APR_SUCCESS) {
         connection->handle = NULL;
         *message = batch_sqlite3_place(connection, reason ? reason : "no reason given", p);
         return BATCH_FAILURE_LOST;

@@ -47,16 +47,51 @@ static void make_ready(batch_connection_t *connection)
     state->rows_ready = 1;
 }
 
+/* The KiB of pages that the database has, with those that are in the log only; 0: who knows. */
+static apr_int64_t database_size(batch_connection_t *connection)
+{
+    sqlite3_stmt *statement = NULL;
+    apr_int64_t bytes = 0;
+    int code;
+
+    if (batch_sqlite3_ask(connection, &statement,
+                          "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+                          NULL, 0) != BATCH_FAILURE_NONE) {
+        return 0;
+    }
+    code = sqlite3_step(statement);
+    bytes = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    return batch_sqlite3_asked(connection, statement, code) == BATCH_FAILURE_NONE ? bytes / 1024
+                                                                                  : 0;
+}
+
 /*
  * Rows lie anywhere: with the default cache of 2 MiB the same pages go to the log several times in
- * a transaction. What it changes stays in memory until its COMMIT, up to so many KiB.
+ * a transaction. What it changes stays in memory until its COMMIT, up to so many KiB. Where chunks
+ * touch all of a database, one after the other, its pages are best kept from chunk to chunk; of a
+ * larger one a larger part would be of little use.
  */
-static void enlarge_cache(batch_connection_t *connection, int cache)
+static int wanted_cache(batch_connection_t *connection, const batch_tx_t *tx)
+{
+    apr_int64_t size;
+
+    if (tx->turn != BATCH_TURN_CHUNK) {
+        return BATCH_SQLITE3_CACHE_FOR_ROWS;
+    }
+    size = database_size(connection);
+    return size > 0 && size <= BATCH_SQLITE3_SMALL ? BATCH_SQLITE3_CACHE_MOST
+                                                   : BATCH_SQLITE3_CACHE_FOR_CHUNKS;
+}
+
+/* Before the first rows of a transaction. */
+static void size_cache(batch_connection_t *connection, const batch_tx_t *tx)
 {
     batch_sqlite3_state_t *state = batch_sqlite3_state(connection);
+    int cache = state->rows_used ? state->cache : wanted_cache(connection, tx);
     char sql[64];
 
-    if (state->cache >= cache) {
+    /* A request's rows do with what a chunk has left, until that is given back. */
+    if (state->cache == cache || (state->cache > cache && tx->turn != BATCH_TURN_CHUNK)) {
         return;
     }
     apr_snprintf(sql, sizeof(sql), "PRAGMA cache_size = %d", -cache);
@@ -82,8 +117,7 @@ batch_failure_e batch_sqlite3_run_start(batch_sqlite3_run_t *run, batch_tx_t *tx
         return BATCH_FAILURE_STATEMENT;
     }
     make_ready(run->connection);
-    enlarge_cache(run->connection, tx->turn == BATCH_TURN_CHUNK ? BATCH_SQLITE3_CACHE_FOR_CHUNKS
-                                                                : BATCH_SQLITE3_CACHE_FOR_ROWS);
+    size_cache(run->connection, tx);
     batch_sqlite3_state(run->connection)->rows_used = 1;
     failure = batch_sqlite3_target(run->connection, &run->target, scope);
     if (failure == BATCH_FAILURE_NONE) {
