@@ -13,6 +13,12 @@
 /* What was measured is not relied on after that time: a trigger may have been added. */
 #define FORGET apr_time_from_sec(5)
 
+/* Items that say how large others are. */
+#define SAMPLE 16
+
+/* What a set takes for its rows is so many times what it takes whatever its size, at least. */
+#define PARTS 6
+
 /* So much of a set's time at most is taken for independent of its size. */
 #define MOST_FIXED 0.8
 
@@ -130,12 +136,13 @@ static void measure(batch_sets_t *sets, int count, apr_interval_time_t took)
     }
     pace->rows = count;
     pace->took = time;
+    pace->least = pace->least > 0 && pace->least < time ? pace->least : time;
     pace->measured_at = now;
     sets->last = count;
 }
 
-/* How many rows are expected to be managed in that time. */
-static double size_for(const batch_pace_t *pace, double left)
+/* How many rows are expected to be managed in that time; most: rather not more. */
+static double size_for(const batch_pace_t *pace, double left, double most)
 {
     apr_time_t now = batch_ticks();
     double size;
@@ -148,6 +155,7 @@ static double size_for(const batch_pace_t *pace, double left)
         left = pace->fixed; /* it cannot be in time, but it can be worth its round trip */
     }
     size = left * (double)pace->rows / (pace->took - pace->fixed);
+    size = size < most ? size : most;
     if (size < 2.0 * (double)pace->rows && now - pace->told_apart_at >= FORGET) {
         size = 2.0 * (double)pace->rows; /* to see what goes with the rows */
     }
@@ -175,18 +183,56 @@ static int can_finish(const batch_sets_t *sets, apr_time_t now)
            (double)(sets->rows->deadline - sets->begun) + (double)(sets->rows->deadline - now);
 }
 
+/* Bytes of an item, going by the next ones. */
+static double bytes_each(const batch_sets_t *sets)
+{
+    const batch_item_t *items = sets->rows->items + sets->position;
+    int rest = sets->rows->count - sets->position;
+    int count = rest < SAMPLE ? rest : SAMPLE;
+    apr_size_t bytes = 0;
+    int i, v;
+
+    for (i = 0; i < count; i++) {
+        bytes += items[i].key_length;
+        for (v = 0; v < items[i].value_count; v++) {
+            bytes += items[i].values[v].value ? strlen(items[i].values[v].value) : 0;
+        }
+    }
+    return count && bytes ? (double)bytes / count : 1;
+}
+
+/*
+ * So many items at most. A set of few bytes stays in the caches of both sides, and in memory that
+ * they have at hand. It is larger where that keeps its fixed time (a round trip) small.
+ */
+static double most_of_pack(const batch_sets_t *sets)
+{
+    const batch_pace_t *pace = sets->pace;
+    double fixed = pace->fixed < pace->least ? pace->fixed : pace->least;
+    double least = pace->rows ? PARTS * fixed * pace->rows / (pace->took - pace->fixed) : 0;
+    double most;
+
+    if (!sets->pack) {
+        return APR_INT32_MAX;
+    }
+    most = (double)sets->pack / bytes_each(sets);
+    most = most > least ? most : least;
+    return most < 1 ? 1 : most < APR_INT32_MAX ? most : APR_INT32_MAX;
+}
+
 static int next_size(const batch_sets_t *sets)
 {
     apr_time_t now = apr_time_now();
     apr_interval_time_t left = sets->rows->deadline - now;
-    double size = size_for(sets->pace, (double)left);
+    double most = most_of_pack(sets);
+    double size = size_for(sets->pace, (double)left, most);
     int rest = sets->rows->count - sets->position;
 
     if (sets->suspect) {
         return sets->suspect > 1 ? sets->suspect / 2 : 1;
     }
     if (can_finish(sets, now)) {
-        return rest;
+        return rest < most ? rest : (int)most;
     }
     if (sets->last && size > (double)sets->last * GROWTH) {
         size = (double)sets->last * GROWTH;
@@ -210,6 +256,14 @@ static void succeeded(batch_sets_t *sets, int count)
     }
 }
 
+/* 1 if a set of the size that is best is expected to be in time. */
+static int has_time_for_pack(const batch_sets_t *sets, apr_time_t now)
+{
+    double most = most_of_pack(sets);
+
+    return sets->pack && size_for(sets->pace, (double)(sets->rows->deadline - now), most) >= most;
+}
+
 /* A last small set is not worth its round trip. */
 static int is_enough(const batch_sets_t *sets)
 {
@@ -218,7 +272,7 @@ static int is_enough(const batch_sets_t *sets)
     return sets->position > 0 &&
            (now >= sets->rows->deadline ||
             (!sets->suspect && now - sets->begun > (sets->rows->deadline - sets->begun) / 2 &&
-             !can_finish(sets, now)));
+             !can_finish(sets, now) && !has_time_for_pack(sets, now)));
 }
 
 /* ---- All sets ----------------------------------------------------------------------------------

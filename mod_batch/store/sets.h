@@ -21,6 +21,7 @@ typedef struct batch_pace {
     int rows;                 /* of the last set; 0 = there was none yet */
     double took;              /* … */
     double fixed;             /* … of that for a set of any size, as far as is known, … */
+    double least;             /* no set was quicker */
     apr_time_t told_apart_at; /* … which was found out then; 0 = never yet */
     apr_time_t measured_at;
 } batch_pace_t;
@@ -76,6 +77,7 @@ struct batch_sets {
 
     /* Set by build: */
     batch_pace_t *pace;
+    apr_size_t pack; /* bytes of a set beyond which it is no quicker; 0: larger ones are */
 
     /* Set by apply: */
     int asked; /* the server has been asked at all */

@@ -166,6 +166,21 @@ static void test_rows(void)
               "does not");
 }
 
+/* UUIDs are put in order here, others by the server: each item is told what became of its own. */
+static void test_order(const char *id)
+{
+    make_keyed(NULL, id, "");
+    native(path, "INSERT INTO \"Matched\" (\"Id\", count) SELECT ('0a000000-0000-4000-8000-' || "
+                 "lpad(i::text, 12, '0'))::uuid, 9 FROM generate_series(0, 9) AS n (i)");
+    native(path, "ALTER SEQUENCE checks RESTART");
+    add_keys(16, "count=1"); /* no more than a first set has */
+    is_string(letters(), "ACCCCCCAAAAAAAAA", id);
+    is_number(number("SELECT last_value FROM checks"), 26, "by an offer");
+    is_number(number("SELECT count(*) FROM (SELECT \"Id\", lag(\"Id\") OVER (ORDER BY ctid) AS "
+                     "before FROM \"Matched\" WHERE count = 1) AS n WHERE \"Id\" < before"),
+              0, "rows are taken in the order of their keys");
+}
+
 /* Rows of others, which have the same keys. */
 static void test_scopes(void)
 {
@@ -269,6 +284,16 @@ static void test_told(void)
     add_item(BATCH_ITEM_KEY, id_of(1), "name=b", NULL);
     is_string(letters(), "AA", "a trigger gives one another key");
     is_string(work.told[0], ID_MOVED, "which is told");
+    ok(!work.told[1], "of that one");
+    native(path, "DELETE FROM \"Matched\"");
+    add_keys(3, "name=a");
+    is_string(letters(), "CCC", "rows");
+    add_item(BATCH_ITEM_KEY, id_of(2), "name=b", NULL);
+    add_item(BATCH_ITEM_KEY, id_of(1), "name=moves", NULL);
+    add_item(BATCH_ITEM_KEY, id_of(0), "name=b", NULL);
+    is_string(letters(), "AAA", "one of others, in another order");
+    ok(!work.told[0] && !work.told[2], "have their keys");
+    is_string(work.told[1], ID_MOVED, "and one has that");
     native(path, "DROP FUNCTION own() CASCADE");
     tell_keys = 0;
 }
@@ -314,6 +339,8 @@ int main(int argc, char **argv)
     test_tables();
     test_changes();
     test_rows();
+    test_order("uuid PRIMARY KEY");
+    test_order("text COLLATE \"C\" PRIMARY KEY");
     test_scopes();
     test_partial();
     test_spellings();

@@ -233,11 +233,17 @@ static void name_column(batch_pgsql_builder_t *builder, const char *letter, int 
         apr_psprintf(builder->p, ", %s%d", letter, place);
 }
 
-void batch_pgsql_items_values(batch_pgsql_builder_t *builder, const batch_pgsql_members_t *members,
-                              int place)
+/* The resource's column at that place, as it is in the table. */
+static const batch_pgsql_column_t *column_at(const batch_pgsql_builder_t *builder, int place)
+{
+    return batch_pgsql_column(builder->table, batch_row_plan_column(builder->plan, place)->name);
+}
+
+const char *const *batch_pgsql_items_texts(const batch_pgsql_builder_t *builder,
+                                           const batch_pgsql_members_t *members, int place)
 {
     const batch_column_t *declared = batch_row_plan_column(builder->plan, place);
-    const batch_pgsql_column_t *column = batch_pgsql_column(builder->table, declared->name);
+    const batch_pgsql_column_t *column = column_at(builder, place);
     const char **texts = make_texts(builder, members->count);
     int guess = place;
     int m;
@@ -248,8 +254,16 @@ void batch_pgsql_items_values(batch_pgsql_builder_t *builder, const batch_pgsql_
 
         texts[m] = value ? batch_pgsql_column_text(declared, column, value->value) : NULL;
     }
+    return texts;
+}
+
+void batch_pgsql_items_values(batch_pgsql_builder_t *builder, const batch_pgsql_members_t *members,
+                              int place)
+{
+    const char *const *texts = batch_pgsql_items_texts(builder, members, place);
+
     batch_pgsql_add(builder, "), (SELECT ");
-    batch_pgsql_add_array(builder, column, texts, members->count);
+    batch_pgsql_add_array(builder, column_at(builder, place), texts, members->count);
     name_column(builder, "c", place);
 }
 
@@ -284,10 +298,8 @@ const char *batch_pgsql_item_sent(const batch_pgsql_builder_t *builder, int plac
 
 const char *batch_pgsql_item_stored(const batch_pgsql_builder_t *builder, int place)
 {
-    const batch_pgsql_column_t *column =
-        batch_pgsql_column(builder->table, batch_row_plan_column(builder->plan, place)->name);
-
-    return batch_pgsql_stored(column, batch_pgsql_item_sent(builder, place), builder->p);
+    return batch_pgsql_stored(column_at(builder, place), batch_pgsql_item_sent(builder, place),
+                              builder->p);
 }
 
 batch_pgsql_statement_t *batch_pgsql_built(batch_connection_t *connection,

@@ -95,6 +95,10 @@ void batch_pgsql_items_start(batch_pgsql_builder_t *builder, const char *word,
 const char *const *batch_pgsql_items_keys(const batch_pgsql_builder_t *builder,
                                           const batch_pgsql_members_t *members, int has_key);
 
+/** The members' values of the resource's column at that place, as the table takes them. */
+const char *const *batch_pgsql_items_texts(const batch_pgsql_builder_t *builder,
+                                           const batch_pgsql_members_t *members, int place);
+
 /** Adds c and a place: the members' values of the resource's column there. */
 void batch_pgsql_items_values(batch_pgsql_builder_t *builder, const batch_pgsql_members_t *members,
                               int place);

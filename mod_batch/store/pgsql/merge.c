@@ -25,6 +25,10 @@
     "true),"                                                                                       \
     " set_config('jit', 'off', true), set_config('enable_hashjoin', "
 
+/* Bytes of a set: the server has 128 KiB and more of memory given back, and gets it back, page by
+ * page. */
+#define PACK ((apr_size_t)256 * 1024)
+
 static const char settings_indexed[] = SETTINGS "'off', true)";
 static const char settings_unindexed[] = SETTINGS "'on', true)";
 
@@ -46,6 +50,7 @@ static batch_failure_e build(batch_sets_t *sets, int fresh)
         return failure;
     }
     sets->pace = &merge->run.rules->pace;
+    sets->pack = PACK;
     merge->hopeless = !batch_pgsql_run_is_possible(&merge->run);
     merge->plain = merge->run.rules->before_insert;
     return fresh ? BATCH_FAILURE_NONE

@@ -82,10 +82,11 @@ int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_gr
 
 /**
  * Queues the statement that does it. Its result has a row for each: its key if it is new, else
- * NULL; and, with tell_keys, its key.
+ * NULL; and, with tell_keys, its key. ordered: the members are in the order of what finds their
+ * rows; then there is a row for each of them in their order, which says t if it is new, else f.
  */
 batch_failure_e batch_pgsql_offer_queue(batch_pgsql_merge_t *merge,
-                                        const batch_pgsql_group_t *group);
+                                        const batch_pgsql_group_t *group, int ordered);
 
 /**
  * 1 if the set, of which there is only that group, is worth a try that way: mostly it has been good

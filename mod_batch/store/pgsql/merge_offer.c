@@ -7,6 +7,7 @@
  */
 #include "store/pgsql/merge.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Where it has failed it is not tried again before that time. */
@@ -91,23 +92,112 @@ static int has_strayed(const batch_pgsql_merge_t *merge, const batch_pgsql_group
     return 0;
 }
 
+/* ---- In the order of the keys -------------------------------------------------------------------
+ */
+
+typedef struct place {
+    const char *key;
+    int member;
+} place_t;
+
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(((const place_t *)a)->key, ((const place_t *)b)->key);
+}
+
+/* The members by their keys, which have one spelling each. */
+static int *sort_members(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
+{
+    apr_size_t count = (apr_size_t)(unsigned)group->count;
+    place_t *places = apr_palloc(merge->sets.set_pool, count * sizeof(*places));
+    int *sorted = apr_palloc(merge->sets.set_pool, count * sizeof(*sorted));
+    int are_sorted = 1;
+    int m;
+
+    for (m = 0; m < group->count; m++) {
+        places[m].member = group->members[m];
+        places[m].key = merge->items[group->members[m]].key;
+        are_sorted = are_sorted && (!m || compare_keys(&places[m - 1], &places[m]) <= 0);
+    }
+    if (!are_sorted) {
+        qsort(places, count, sizeof(*places), compare_keys);
+    }
+    for (m = 0; m < group->count; m++) {
+        sorted[m] = places[m].member;
+    }
+    return sorted;
+}
+
+/*
+ * 1 if the order of the server's index is known here. It is the one of the letters for UUIDs, which
+ * are spelt as the server writes them. Then the server need not sort, and its result need not say
+ * whose each row is.
+ */
+static int can_sort(const batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
+{
+    return group->kind == BATCH_ITEM_KEY && merge->run.key->kind == BATCH_PGSQL_UUID;
+}
+
+/* Row and member of the same number belong together. 0: a row has another key than its member. */
+static int decide_in_order(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group,
+                           const PGresult *result)
+{
+    int tells = merge->sets.rows->scope->tell_keys;
+    int m;
+
+    for (m = 0; m < group->count; m++) {
+        int i = group->members[m];
+
+        if (tells && strcmp(PQgetvalue(result, m, 1), merge->items[i].key)) {
+            return 0;
+        }
+        merge->outcomes[i].result =
+            *PQgetvalue(result, m, 0) == 't' ? BATCH_ROW_CREATED : BATCH_ROW_APPLIED;
+        merge->outcomes[i].message = NULL;
+        merge->decided[i] = 1;
+    }
+    return 1;
+}
+
+/* ---- The offer ---------------------------------------------------------------------------------
+ */
+
+/* What its result says of the members. 0: it leaves one open. */
+static int take_result(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group, int ordered,
+                       const PGresult *result)
+{
+    if (PQntuples(result) != group->count) {
+        return 0;
+    }
+    if (ordered) {
+        return decide_in_order(merge, group, result);
+    }
+    if (has_strayed(merge, group, result)) {
+        return 0;
+    }
+    decide_all(merge, group, result);
+    return 1;
+}
+
 batch_failure_e batch_pgsql_offer(batch_pgsql_merge_t *merge, const batch_pgsql_group_t *group)
 {
+    batch_pgsql_group_t offered = *group;
+    int ordered = can_sort(merge, group);
     PGresult *result = NULL;
-    batch_failure_e failure = batch_pgsql_offer_queue(merge, group);
+    batch_failure_e failure;
 
+    if (ordered) {
+        offered.members = sort_members(merge, group);
+    }
+    failure = batch_pgsql_offer_queue(merge, &offered, ordered);
     merge->last = group;
     merge->offered = 1;
     if (failure == BATCH_FAILURE_NONE) {
         failure = batch_pgsql_flush(merge->run.connection, &result);
     }
-    if (failure == BATCH_FAILURE_NONE &&
-        (PQntuples(result) != group->count || has_strayed(merge, group, result))) {
+    if (failure == BATCH_FAILURE_NONE && !take_result(merge, &offered, ordered, result)) {
         merge->left_out = 1;
-        return BATCH_FAILURE_REFUSED;
-    }
-    if (failure == BATCH_FAILURE_NONE) {
-        decide_all(merge, group, result);
+        failure = BATCH_FAILURE_REFUSED;
     }
     return failure;
 }

@@ -26,6 +26,7 @@ typedef struct merge_sql {
     int locks;
     int plain;
     int offers;
+    int ordered; /* the members are in the order of what finds their rows */
 } merge_sql_t;
 
 static void add(merge_sql_t *sql, const char *piece)
@@ -342,6 +343,31 @@ static batch_failure_e queue(merge_sql_t *sql, int count)
 }
 
 /*
+ * The items of an offer. The arrays are taken apart side by side as rows are wanted, which spares
+ * the server to write them down first; there are no numbers.
+ */
+static void add_listed(merge_sql_t *sql, const int *members, int count)
+{
+    const batch_pgsql_members_t some = {sql->merge->items, members, count};
+    batch_pgsql_builder_t *builder = &sql->builder;
+    int i;
+
+    add(sql, " FROM (SELECT unnest(");
+    batch_pgsql_add_array(builder, sql->merge->run.key, batch_pgsql_items_keys(builder, &some, 1),
+                          count);
+    add(sql, ") AS k");
+    for (i = 0; i < sql->group->column_count; i++) {
+        int place = sql->group->places[i];
+
+        add(sql, ", unnest(");
+        batch_pgsql_add_array(builder, type_of(sql, declared_at(sql, i)->name),
+                              batch_pgsql_items_texts(builder, &some, place), count);
+        add(sql, apr_psprintf(builder->p, ") AS c%d", place));
+    }
+    add(sql, ") AS batch_item");
+}
+
+/*
  * Offers each item as a new row, which changes the row that is there instead: the look, the UPDATE
  * and the INSERT in one. A row that is there is locked before it is changed, a new one has never
  * been: that is what xmax says.
@@ -354,9 +380,11 @@ static void add_offer(merge_sql_t *sql, const int *members, int count)
     add_target(sql);
     add(sql, ") SELECT");
     add_new_values(sql);
-    add_arrays(sql, members, count);
-    add(sql, " ORDER BY ");
-    add_finder(sql);
+    add_listed(sql, members, count);
+    if (!sql->ordered) {
+        add(sql, " ORDER BY ");
+        add_finder(sql);
+    }
     add(sql, " ON CONFLICT");
     sql->builder.list = 0;
     if (resource->scope) {
@@ -370,8 +398,12 @@ static void add_offer(merge_sql_t *sql, const int *members, int count)
     }
     add(sql, ") DO UPDATE");
     add_assignments(sql);
-    batch_pgsql_add_key(&sql->builder, " RETURNING CASE WHEN xmax = 0 THEN ");
-    add(sql, " END");
+    if (sql->ordered) {
+        add(sql, " RETURNING xmax = 0");
+    } else {
+        batch_pgsql_add_key(&sql->builder, " RETURNING CASE WHEN xmax = 0 THEN ");
+        add(sql, " END");
+    }
     if (sql->plan->scope->tell_keys) {
         batch_pgsql_add_key(&sql->builder, ", ");
     }
@@ -487,9 +519,10 @@ int batch_pgsql_can_offer(const batch_pgsql_merge_t *merge, const batch_pgsql_gr
 }
 
 batch_failure_e batch_pgsql_offer_queue(batch_pgsql_merge_t *merge,
-                                        const batch_pgsql_group_t *group)
+                                        const batch_pgsql_group_t *group, int ordered)
 {
-    merge_sql_t sql = {.merge = merge, .plan = &merge->run.plan, .group = group, .offers = 1};
+    merge_sql_t sql = {
+        .merge = merge, .plan = &merge->run.plan, .group = group, .offers = 1, .ordered = ordered};
 
     batch_pgsql_run_build(&merge->run, &sql.builder, merge->sets.set_pool);
     add_offer(&sql, group->members, group->count);
