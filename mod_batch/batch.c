@@ -9,6 +9,7 @@
 
 #include <apr_general.h>
 #include <apr_allocator.h>
+#include <apr_atomic.h>
 #include <apr_strings.h>
 
 /* ---- Errors ------------------------------------------------------------------------------- */
@@ -268,4 +269,43 @@ apr_status_t batch_pool_make(apr_pool_t **p, apr_pool_t *parent, apr_size_t keep
     }
     apr_allocator_owner_set(allocator, *p);
     return APR_SUCCESS;
+}
+
+/*
+ * Of this process. Without a lock: under prefork the pools of a request are destroyed by a signal's
+ * handler, in the middle of whatever its thread does.
+ */
+static volatile void *idle_pools[BATCH_POOLS_LENT];
+
+static apr_status_t give_back(void *pool)
+{
+    int i;
+
+    apr_pool_clear(pool);
+    for (i = 0; i < BATCH_POOLS_LENT; i++) {
+        if (!apr_atomic_casptr(&idle_pools[i], pool, NULL)) {
+            return APR_SUCCESS;
+        }
+    }
+    apr_pool_destroy(pool);
+    return APR_SUCCESS;
+}
+
+apr_status_t batch_pool_borrow(apr_pool_t **p, apr_pool_t *parent)
+{
+    apr_pool_t *pool = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < BATCH_POOLS_LENT && !pool; i++) {
+        pool = apr_atomic_xchgptr(&idle_pools[i], NULL);
+    }
+    if (!pool) {
+        rv = batch_pool_make(&pool, NULL, BATCH_POOL_LENT);
+    }
+    if (rv == APR_SUCCESS) {
+        apr_pool_cleanup_register(parent, pool, give_back, apr_pool_cleanup_null);
+    }
+    *p = pool;
+    return rv;
 }

@@ -515,4 +515,14 @@ void batch_log(const batch_logger_t *logger, batch_log_level_e level, const char
  */
 apr_status_t batch_pool_make(apr_pool_t **p, apr_pool_t *parent, apr_size_t keeps);
 
+/**
+ * The same, for what comes and goes with each request: up to BATCH_POOL_LENT bytes of its memory
+ * are lent to a later one when the parent is destroyed, so that the system need not be asked for
+ * them each time. BATCH_POOLS_LENT of them lie idle at most.
+ */
+apr_status_t batch_pool_borrow(apr_pool_t **p, apr_pool_t *parent);
+
+#define BATCH_POOL_LENT  ((apr_size_t)64 * 1024)
+#define BATCH_POOLS_LENT 8
+
 #endif

@@ -336,7 +336,7 @@ apr_status_t batch_resources_body_make(batch_resources_body_t **body,
     batch_resources_body_t *made = apr_pcalloc(p, sizeof(*made));
     batch_multipart_target_t target = {take_field, begin_file, feed_file, made};
     /* The items may be read in another thread than that of the request. */
-    apr_status_t status = batch_pool_make(&made->p, p, 0);
+    apr_status_t status = batch_pool_borrow(&made->p, p);
 
     made->magic = BATCH_RESOURCES_BODY_MAGIC;
     *body = made;
