@@ -169,11 +169,15 @@ static apr_status_t store_ready(batch_tx_t *tx, batch_intake_state_t *intake)
 {
     batch_job_t *job = intake->job;
     apr_status_t rv = job->received ? APR_SUCCESS : batch_intake_look_around(tx, intake);
+    int i;
 
-    job->received += intake->ready.count;
-    job->stored += intake->ready.count;
-    job->total += intake->ready.count;
-    return rv == APR_SUCCESS ? batch_tx_segment_insert(tx, job, &intake->ready) : rv;
+    for (i = 0; rv == APR_SUCCESS && i < intake->ready_count; i++) {
+        job->received += intake->ready[i].count;
+        job->stored += intake->ready[i].count;
+        job->total += intake->ready[i].count;
+        rv = batch_tx_segment_insert(tx, job, &intake->ready[i]);
+    }
+    return rv;
 }
 
 apr_status_t batch_intake_store_group(batch_tx_t *tx, batch_intake_state_t *intake,

@@ -32,6 +32,9 @@ typedef struct batch_barred {
     const char *message; /* the database's */
 } batch_barred_t;
 
+/* Segments that are ready before the end of the body: so many are stored by one transaction. */
+#define BATCH_INTAKE_READY 4
+
 /* A batch on its way in. */
 typedef struct batch_intake_state {
     unsigned magic;
@@ -51,7 +54,8 @@ typedef struct batch_intake_state {
     const batch_judged_t **results; /* judged to the end; in the pool of the transaction */
     int whole;                      /* the group is all of the batch */
     batch_early_t *early;           /* gives the groups, ready to be stored; NULL: they are read */
-    batch_segment_t ready;          /* the group under way, then */
+    batch_segment_t ready[BATCH_INTAKE_READY]; /* the group under way, then; in its pool */
+    int ready_count;
     /* Reading, which may be one group ahead. Then these, the source and the duplicates belong to
      * the thread that is. */
     batch_ahead_t *ahead; /* NULL: nobody is */

@@ -84,6 +84,26 @@ static apr_status_t read_ahead(void *baton)
     return read_group(intake, &intake->next, &intake->next_error);
 }
 
+/* Has the next segments. They are copied, since their transaction may be done once more. */
+static apr_status_t take_ready(batch_intake_state_t *intake, batch_error_t *err)
+{
+    batch_intake_group_t *group = &intake->group;
+    apr_status_t rv;
+
+    apr_pool_clear(group->p);
+    intake->ready_count = 0;
+    do {
+        batch_segment_t *segment = &intake->ready[intake->ready_count];
+
+        rv = batch_early_next(intake->early, segment, &group->ended, err);
+        if (rv == APR_SUCCESS) {
+            segment->data = apr_pstrmemdup(group->p, segment->data, segment->length);
+            intake->ready_count++;
+        }
+    } while (rv == APR_SUCCESS && !group->ended && intake->ready_count < BATCH_INTAKE_READY);
+    return rv;
+}
+
 apr_status_t batch_intake_next_group(batch_intake_state_t *intake, batch_error_t *err)
 {
     batch_intake_group_t group = intake->group;
@@ -92,7 +112,7 @@ apr_status_t batch_intake_next_group(batch_intake_state_t *intake, batch_error_t
     intake->unnamed += intake->group_unnamed;
     intake->group_unnamed = 0;
     if (intake->early) {
-        return batch_early_next(intake->early, &intake->ready, &intake->group.ended, err);
+        return take_ready(intake, err);
     }
     if (!intake->ahead) {
         return read_group(intake, &intake->group, err);

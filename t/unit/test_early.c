@@ -30,6 +30,7 @@ typedef struct taken {
 } taken_t;
 
 static batch_problems_t *problems;
+static int padding; /* bytes that each name has behind it */
 static batch_error_t err;
 
 /* ---- Bodies -----------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ static char *make_body(batch_format_e format, kind_e kind, apr_pool_t *p)
 
         if (format == BATCH_FORMAT_CSV) {
             APR_ARRAY_PUSH(pieces, const char *) =
-                apr_psprintf(p, "%s,\"the name %d\",shop,%s\n", id, name, value);
+                apr_psprintf(p, "%s,\"the name %d%*s\",shop,%s\n", id, name, padding, "", value);
             continue;
         }
         APR_ARRAY_PUSH(pieces, const char *) = apr_psprintf(
@@ -218,6 +219,36 @@ static void test_same(apr_pool_t *p)
     compare(BATCH_FORMAT_ARRAY, CLEAN, "use_first", p);
 }
 
+/* Of many segments several are stored by one transaction, which may be done more than once. */
+static void test_groups(apr_pool_t *p)
+{
+    taken_t once, again;
+
+    padding = 400;
+    empty(p);
+    compare(BATCH_FORMAT_CSV, CLEAN, "use_first", p);
+    ok(atoi(sql(p, "SELECT max(number) FROM (SELECT count(*) AS number FROM batch_items GROUP BY "
+                   "job) AS segments")) > 8,
+       "in many segments");
+    once = take_in(BATCH_FORMAT_CSV, CLEAN, "use_first", 1, p);
+    if (is_pgsql()) {
+        sql(p, "CREATE SEQUENCE tries");
+        sql(p, "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+               "nextval('tries') IN (3, 9, 10) THEN RAISE SQLSTATE '40001'; END IF; RETURN NEW; "
+               "END $$");
+        sql(p, "CREATE TRIGGER fail BEFORE INSERT ON batch_items FOR EACH ROW EXECUTE FUNCTION "
+               "fail()");
+        again = take_in(BATCH_FORMAT_CSV, CLEAN, "use_first", 1, p);
+        sql(p, "DROP FUNCTION fail() CASCADE");
+        ok(atoi(sql(p, "SELECT last_value FROM tries")) > 16, "transactions were done once more");
+        is_string(again.counts, once.counts, "with the same counts");
+        is_string(sql(p, apr_psprintf(p, "SELECT CASE WHEN %s = %s THEN 'same' ELSE 'others' END",
+                                      once.data, again.data)),
+                  "same", "and the same items");
+    }
+    padding = 0;
+}
+
 /* A body that breaks off, or is not of its format, leaves nothing. */
 static void test_broken(apr_pool_t *p)
 {
@@ -323,8 +354,8 @@ static void test_rows(apr_pool_t *p)
 
 int main(void)
 {
-    static void (*const tests[])(apr_pool_t * p) = {test_same, test_broken, test_many, test_upload,
-                                                    test_rows};
+    static void (*const tests[])(apr_pool_t * p) = {test_same, test_groups, test_broken,
+                                                    test_many, test_upload, test_rows};
     apr_pool_t *p = begin_intake("early");
     apr_pool_t *one;
     size_t i;
