@@ -180,6 +180,10 @@
 #define BATCH_SQL_TEXT_BEFORE(queued_at, seq, now)                                                 \
     " AND (line.status = 'processing' OR (line.queued_at, line.seq) < (" queued_at ", " seq "))"   \
     " AND (line.status <> 'receiving' OR line.lease_until > " now ")"
+/* now: the database's clock, so that nobody has to ask for it before. */
+#define BATCH_SQL_TEXT_EARLIER(now)                                                                \
+    "SELECT line.seq " BATCH_SQL_TEXT_LINE("%s")                                                   \
+        BATCH_SQL_TEXT_BEFORE("%lld", "%lld", now) " AND line.seq <> %lld LIMIT 1"
 /* A queued job none of whose target stands before it. */
 #define BATCH_SQL_TEXT_FIRST_IN_LINE                                                               \
     BATCH_SQL_TEXT_HOLDINGS(                                                                       \
@@ -295,9 +299,7 @@
     OWN(BATCH_SQL_TARGET_ALONE, !driver->one_writer)                                               \
     OWN(BATCH_SQL_TARGET_QUEUE, !driver->one_writer)                                               \
     SAME(BATCH_SQL_TARGET_LAST, "SELECT max(line.queued_at) " BATCH_SQL_TEXT_LINE("%s"))           \
-    SAME(BATCH_SQL_TARGET_EARLIER,                                                                 \
-         "SELECT line.seq " BATCH_SQL_TEXT_LINE("%s")                                              \
-             BATCH_SQL_TEXT_BEFORE("%lld", "%lld", "%lld") " AND line.seq <> %lld LIMIT 1")        \
+    OWN(BATCH_SQL_TARGET_EARLIER, 1)                                                               \
     SAME(BATCH_SQL_TARGET_CHANGED,                                                                 \
          "SELECT seq FROM batch_jobs WHERE completed_at > 0 AND completed_at >= %lld"              \
          " AND target = %s AND seq <> %lld LIMIT 1")                                               \

@@ -64,8 +64,7 @@ apr_status_t batch_tx_target_earlier(batch_tx_t *tx, int *earlier, const batch_j
     static const apr_int64_t last = APR_INT64_MAX;
     const apr_int64_t *queued_at = job->queued_at ? &job->queued_at : &last;
     const apr_int64_t *seq = job->queued_at ? &job->seq : &last;
-    apr_time_t now = batch_tx_now(tx);
-    const void *values[] = {job->target, queued_at, seq, &now, &job->seq};
+    const void *values[] = {job->target, queued_at, seq, &job->seq};
     apr_int64_t found = 0;
     apr_status_t rv =
         job->target ? select_one(tx, &found, BATCH_SQL_TARGET_EARLIER, values) : APR_SUCCESS;

@@ -1,6 +1,6 @@
 /*
  * Connections that are lost in the middle of a COMMIT, on PostgreSQL: whatever became of it, what
- * was asked for is there once. And how often a chunk asks the server.
+ * was asked for is there once. And how often a chunk, and a turn, ask the server.
  */
 /* needs: pgsql */
 #include "engine_fixture.h"
@@ -225,6 +225,36 @@ static void test_round_trips(apr_pool_t *p)
     engine.limits.chunk_time = apr_time_from_sec(10);
 }
 
+/* What a sync batch begins with: the lock of its turn, a look at who stands before it, and the
+ * time.
+ */
+static apr_status_t turn_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    int earlier = 1;
+    apr_status_t rv = batch_tx_target_share(tx, "contacts", 0);
+
+    (void)ptemp;
+    if (rv == APR_SUCCESS) {
+        rv = batch_tx_target_earlier(tx, &earlier, baton);
+    }
+    return rv == APR_SUCCESS && (earlier || !batch_tx_now(tx)) ? BATCH_EBUSY : rv;
+}
+
+static void test_trips_of_turns(apr_pool_t *p)
+{
+    batch_job_t job = {.target = "contacts"};
+    batch_error_t err = {0};
+    int i, before = 0;
+
+    for (i = 0; i < 2; i++) { /* the first one prepares what it needs */
+        before = __atomic_load_n(&proxy.round_trips, __ATOMIC_SEQ_CST);
+        is_number(batch_store_write(engine.store, turn_body, &job, &err, p), APR_SUCCESS,
+                  "a turn is had");
+    }
+    is_number(__atomic_load_n(&proxy.round_trips, __ATOMIC_SEQ_CST) - before, 2,
+              "it is asked for in one round trip, and the COMMIT is another");
+}
+
 int main(void)
 {
     apr_pool_t *p;
@@ -254,6 +284,7 @@ int main(void)
         test_reselect((proxy_mode_e)mode, p);
     }
     test_round_trips(p);
+    test_trips_of_turns(p);
     batch_store_destroy(engine.store);
     return end_database(p);
 }

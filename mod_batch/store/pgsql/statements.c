@@ -51,6 +51,7 @@ const char *const batch_pgsql_statements[BATCH_SQL_COUNT] = {
     [BATCH_SQL_TARGET_TRY] = "SELECT pg_try_advisory_xact_lock(" TARGET_LOCK("78856") ")::int",
     [BATCH_SQL_TARGET_SHARE] = TARGET_WAIT("pg_advisory_xact_lock_shared", "78856") AND_A_PLACE,
     [BATCH_SQL_TARGET_ALONE] = TARGET_WAIT("pg_advisory_xact_lock", "78856") AND_A_PLACE,
+    [BATCH_SQL_TARGET_EARLIER] = BATCH_SQL_TEXT_EARLIER(BATCH_PGSQL_CLOCK),
     [BATCH_SQL_TARGET_QUEUE] = TARGET_WAIT("pg_advisory_xact_lock", "78857"),
     [BATCH_SQL_LEFTOVER_INSERT] =
         "INSERT INTO batch_leftovers AS old (job, first_item, errors) VALUES (%lld, %lld, %lld)"

@@ -22,6 +22,7 @@ const char *const batch_sqlite3_statements[BATCH_SQL_COUNT] = {
     [BATCH_SQL_JOB_COUNT] = "SELECT jobs FROM batch_counts WHERE organization = %s AND api = %s",
     /* batch_clock: driver.c */
     [BATCH_SQL_FENCE] = BATCH_SQL_TEXT_FENCE("batch_clock()"),
+    [BATCH_SQL_TARGET_EARLIER] = BATCH_SQL_TEXT_EARLIER("batch_clock()"),
     [BATCH_SQL_SEGMENT_INSERT] =
         "INSERT INTO batch_items (job, first_item, item_count, data, place)"
         " VALUES (%lld, %lld, %lld, %s, " PLACE " + %lld)",
