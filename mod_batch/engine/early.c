@@ -19,8 +19,12 @@ struct batch_early {
 
 int batch_early_suits(const batch_engine_t *engine, const batch_terms_t *terms)
 {
+    /* The database is asked about each key: then only duplicates might be told early. */
+    int tells = !batch_action_is(terms->action, BATCH_ACTION_NEEDS_KEY) ||
+                terms->duplicate_handling != BATCH_DUPLICATES_USE_FIRST;
+
     /* As for the thread that reads ahead: a signal must not end it. */
-    return engine->read_ahead && terms->mode != BATCH_MODE_SYNC;
+    return engine->read_ahead && terms->mode != BATCH_MODE_SYNC && tells;
 }
 
 apr_status_t batch_early_make(batch_early_t **early, const batch_engine_t *engine,

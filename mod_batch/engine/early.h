@@ -29,7 +29,10 @@ typedef struct batch_early_room {
     void *baton;
 } batch_early_room_t;
 
-/** 1 if a batch with these terms may be judged early: it is not carried out at once. */
+/**
+ * 1 if a batch with these terms may be judged early: it is not carried out at once, and something
+ * can be told without the database.
+ */
 int batch_early_suits(const batch_engine_t *engine, const batch_terms_t *terms);
 
 /**

@@ -14,7 +14,7 @@
 #include "text/uuid.h"
 #include "text/check.h"
 
-/* Rows that one call looks for, and errors that one call stores. */
+/* Errors that one call stores. */
 #define AT_ONCE 500
 
 /* ---- Storing a group ----------------------------------------------------------------------------
@@ -28,46 +28,65 @@ static int must_look(const batch_intake_state_t *intake, const batch_judged_t *j
              batch_known_keys_have(intake->known, judged->item.key, judged->item.key_length));
 }
 
-/* Looks for the rows of those that need it, and finishes their judgement; others are as they were.
+/* An item as its row is looked for. */
+static void ask_for(batch_item_t *item, const batch_intake_state_t *intake,
+                    const batch_judged_t *judged, apr_pool_t *ptemp)
+{
+    *item = judged->item;
+    if (!batch_action_is(intake->terms->action, BATCH_ACTION_CHANGES)) {
+        item->value_count = 0; /* no row gets them */
+    }
+    batch_item_add_defaults(item, &intake->application, ptemp);
+}
+
+/* Finishes the judgement of those whose rows were looked for; others are as they were. */
+static void finish_all(batch_intake_state_t *intake, const batch_row_look_t *looks,
+                       const int *places, int count, apr_pool_t *ptemp)
+{
+    batch_judged_t *finals = apr_palloc(ptemp, (apr_size_t)(unsigned)count * sizeof(*finals));
+    int i;
+
+    for (i = 0; i < count; i++) {
+        batch_judge_finish(&finals[i], intake->results[places[i]], intake->terms, &looks[i], ptemp);
+        intake->results[places[i]] = &finals[i];
+    }
+}
+
+/*
+ * Looks for the rows of those that need it, and finishes their judgement. All that a group has are
+ * looked for by one call: it is small enough.
  */
 static apr_status_t look_for_rows(batch_tx_t *tx, batch_intake_state_t *intake, apr_pool_t *ptemp)
 {
-    const batch_judged_t **results =
-        apr_palloc(ptemp, (apr_size_t)(unsigned)(intake->group.count + 1) * sizeof(*results));
-    batch_item_t *items = apr_palloc(ptemp, AT_ONCE * sizeof(*items));
-    batch_row_look_t *looks = apr_palloc(ptemp, AT_ONCE * sizeof(*looks));
-    batch_rows_t asked = {
-        .scope = &intake->application.scope, .items = items, .looks = looks, .p = ptemp};
-    int *places = apr_palloc(ptemp, AT_ONCE * sizeof(*places));
-    apr_status_t rv = APR_SUCCESS;
-    int waiting = 0;
+    const apr_size_t most = (apr_size_t)(unsigned)intake->group.count + 1;
+    const batch_judged_t **results = apr_palloc(ptemp, most * sizeof(*results));
+    batch_rows_t asked = {.scope = &intake->application.scope, .p = ptemp};
+    batch_item_t *items = NULL;
+    int *places = NULL;
+    apr_status_t rv;
     int i;
-    int j;
 
     intake->results = results;
-    for (i = 0; rv == APR_SUCCESS && i < intake->group.count; i++) {
+    for (i = 0; i < intake->group.count; i++) {
         results[i] = &intake->group.judged[i];
-        if (must_look(intake, results[i])) {
-            places[waiting] = i;
-            items[waiting] = results[i]->item;
-            if (!batch_action_is(intake->terms->action, BATCH_ACTION_CHANGES)) {
-                items[waiting].value_count = 0; /* no row gets them */
-            }
-            batch_item_add_defaults(&items[waiting++], &intake->application, ptemp);
-        }
-        if (!waiting || (waiting < AT_ONCE && i + 1 < intake->group.count)) {
+        if (!must_look(intake, results[i])) {
             continue;
         }
-        memset(looks, 0, AT_ONCE * sizeof(*looks));
-        asked.count = waiting;
-        rv = batch_tx_rows_look(tx, &asked);
-        for (j = 0; rv == APR_SUCCESS && j < waiting; j++) {
-            batch_judged_t *final = apr_palloc(ptemp, sizeof(*final));
-
-            batch_judge_finish(final, results[places[j]], intake->terms, &looks[j], ptemp);
-            results[places[j]] = final;
+        if (!items) {
+            items = apr_palloc(ptemp, most * sizeof(*items));
+            places = apr_palloc(ptemp, most * sizeof(*places));
         }
-        waiting = 0;
+        places[asked.count] = i;
+        ask_for(&items[asked.count++], intake, results[i], ptemp);
+    }
+    if (!asked.count) {
+        return APR_SUCCESS;
+    }
+    asked.items = items;
+    asked.looks = apr_palloc(ptemp, (apr_size_t)(unsigned)asked.count * sizeof(*asked.looks));
+    rv = batch_tx_rows_look(tx, &asked);
+    if (rv == APR_SUCCESS) {
+        finish_all(intake, asked.looks, places, asked.count, ptemp);
     }
     return rv;
 }

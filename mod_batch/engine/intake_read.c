@@ -6,7 +6,7 @@
 #include "text/check.h"
 
 /* Items that are judged and stored together; so many of them, or so many bytes. */
-#define GROUP_ITEMS 2000
+#define GROUP_ITEMS 10000
 #define GROUP_BYTES (512 * 1024)
 
 /* So few items are read by the caller, and in its memory: they may be several groups, of bytes. */
@@ -74,6 +74,7 @@ static apr_status_t read_group(batch_intake_state_t *intake, batch_intake_group_
         }
         group->bytes += item.size;
     }
+    group->ended = intake->read == intake->source->count;
     return APR_SUCCESS;
 }
 

@@ -26,7 +26,7 @@ struct asked {
 };
 
 static void ask(struct asked *asked, const batch_terms_t *terms, const batch_item_t *items,
-                int count)
+                int count, apr_pool_t *ptemp)
 {
     int i;
 
@@ -36,7 +36,7 @@ static void ask(struct asked *asked, const batch_terms_t *terms, const batch_ite
         if (items[i].kind == BATCH_ITEM_DROPPED) {
             continue;
         }
-        batch_judge_stored(judged, terms, &items[i]);
+        batch_judge_stored(judged, terms, &items[i], ptemp);
         if (judged->look) {
             asked->items[asked->count] = judged->item;
             if (!batch_action_is(terms->action, BATCH_ACTION_CHANGES)) {
@@ -102,7 +102,7 @@ apr_status_t batch_judge_again(batch_tx_t *tx, const batch_apply_request_t *requ
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    ask(&asked, &terms, items, count);
+    ask(&asked, &terms, items, count, ptemp);
     if (asked.count) {
         batch_rows_t rows = {.scope = &request->application->scope,
                              .items = asked.items,

@@ -19,6 +19,9 @@ static void add_error(batch_judged_t *judged, const char *field, const char *cod
     if (judged->error_count == BATCH_ITEM_PROBLEMS) {
         return;
     }
+    if (!judged->errors) {
+        judged->errors = apr_palloc(judged->p, BATCH_ITEM_PROBLEMS * sizeof(*error));
+    }
     error = &judged->errors[judged->error_count];
     memset(error, 0, sizeof(*error));
     error->ordinal = judged->item.ordinal;
@@ -356,6 +359,7 @@ void batch_judge(batch_judged_t *judged, const batch_terms_t *terms,
     int is_faultless = 0;
 
     memset(judged, 0, sizeof(*judged));
+    judged->p = p;
     judged->item.ordinal = ordinal;
     judged->item.line = source->line;
     judged->source = *source;
@@ -406,9 +410,10 @@ static void judge_found(batch_judged_t *judged, const batch_terms_t *terms,
 }
 
 void batch_judge_stored(batch_judged_t *judged, const batch_terms_t *terms,
-                        const batch_item_t *item)
+                        const batch_item_t *item, apr_pool_t *p)
 {
     memset(judged, 0, sizeof(*judged));
+    judged->p = p;
     judged->item = *item;
     if (item->kind == BATCH_ITEM_MATCH || item->kind == BATCH_ITEM_NEW) {
         judged->item.key = NULL; /* that of a new row */
@@ -422,6 +427,7 @@ void batch_judge_finish(batch_judged_t *final, const batch_judged_t *judged,
 {
     if (final != judged) {
         *final = *judged;
+        final->p = p; /* it has no errors yet, unless it stays as it is */
     }
     if (final->item.kind == BATCH_ITEM_DROPPED) {
         final->look = 0;

@@ -22,7 +22,8 @@ typedef struct batch_judged {
     batch_source_item_t source; /* as the source gave it */
     int unnamed;     /* overwrite: it is dropped, and which row it names cannot be known */
     int error_count; /* 0: it is accepted, so far */
-    batch_item_error_t errors[BATCH_ITEM_PROBLEMS];
+    batch_item_error_t *errors; /* NULL: there never was one, as with most items */
+    apr_pool_t *p;              /* of them */
 } batch_judged_t;
 
 /**
@@ -42,10 +43,10 @@ void batch_judge(batch_judged_t *judged, const batch_terms_t *terms,
 
 /**
  * The first step for a stored item, or for its copy that was completed for its row: as it was
- * accepted, or dropped for what its row was like.
+ * accepted, or dropped for what its row was like. What is new lives in p.
  */
 void batch_judge_stored(batch_judged_t *judged, const batch_terms_t *terms,
-                        const batch_item_t *item);
+                        const batch_item_t *item, apr_pool_t *p);
 
 /**
  * The second step, for an item whose `look` is set: makes *final of the first step's result and of

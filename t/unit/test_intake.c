@@ -242,10 +242,12 @@ static void test_ahead(apr_pool_t *p)
     const char *jobs;
     int threads = count_threads();
     batch_job_t job, ran;
+    int count;
 
     empty(p);
     run_to_end(&ran, p);
     jobs = sql(p, "SELECT count(*) FROM batch_jobs");
+    item_size = 256; /* of which there are some in a group */
     fails_at = 4500;
     is_number(take_in(&job, &request, NULL, 5000, p), BATCH_EUNAVAILABLE,
               "a body of which a group cannot be read");
@@ -263,6 +265,7 @@ static void test_ahead(apr_pool_t *p)
     is_string(sql(p, "SELECT count(*) FROM named_rows WHERE organization_id = 'acme'"), "5003",
               "each row is there once");
     ok(read_beside > 0 && !read_in_shared, "the thread has memory of its own");
+    item_size = 0;
     take_in(&job, &request, NULL, 2000, p);
     is_number(read_in_shared, 0, "so it has for a body that is just one group");
     item_size = 4096;
@@ -271,6 +274,14 @@ static void test_ahead(apr_pool_t *p)
     is_number(read_in_shared, 0, "which are read in memory of their own");
     item_size = 0;
     run_to_end(&ran, p);
+    for (count = 10000; count <= 10001; count++) { /* a group is full of that many */
+        take_in(&job, &request, NULL, count, p);
+        is_number(job.total, count, "small items in a full group, and one more");
+        is_string(sql(p, apr_psprintf(p, "SELECT sum(item_count) FROM batch_items WHERE job = %d",
+                                      (int)job.seq)),
+                  apr_itoa(p, count), "are stored");
+        run_to_end(&ran, p);
+    }
 }
 
 /* What was done in time is not late because nobody has said so yet. */
