@@ -19,13 +19,15 @@ const char *batch_hex(const unsigned char *bytes, apr_size_t length, apr_pool_t 
     return text;
 }
 
+/* One more than what a digit stands for: which digits come next is not to be guessed. */
+static const signed char values[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
+
 int batch_hex_value(char digit)
 {
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    digit = (char)(digit | 0x20);
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+    return values[(unsigned char)digit] - 1;
 }
 
 int batch_hex_byte(unsigned char *byte, const char *digits)

@@ -8,6 +8,9 @@
 
 #define TYPE_JSON 114
 
+/* So many items are expected to have all their rows. */
+#define MANY 64
+
 /* One call of rows_look. */
 typedef struct look_run {
     batch_pgsql_run_t run;
@@ -124,25 +127,39 @@ static int has_immutable(const look_run_t *run)
     return i < run->run.plan.column_count;
 }
 
+/* 1 if the keys of the items are spelt as the server spells them, and nothing else is asked. */
+static int ask_for_keys(const look_run_t *run, const int *numbers, int count)
+{
+    const int immutable = has_immutable(run);
+    int i;
+
+    if (!run->run.key->indexed) {
+        return 0;
+    }
+    for (i = 0; i < count; i++) {
+        const batch_item_t *item = &run->rows->items[numbers[i]];
+
+        if ((item->value_count && immutable) || !batch_pgsql_is_spelt(run->run.key, item->key)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /*
- * 1 if the keys of the rows that are there say which of the items have one: they are spelt as the
- * server spells them, each is asked for once, and nothing else is. *by_key: the items, from 1 on.
+ * 1 if the keys of the rows that are there say which of the items have one, since each is asked for
+ * once. *by_key: the items, from 1 on.
  */
 static int tell_apart(const look_run_t *run, apr_hash_t **by_key, const int *numbers, int count)
 {
-    const batch_pgsql_column_t *key = run->run.key;
     int *places = apr_palloc(run->piece, (apr_size_t)(unsigned)count * sizeof(*places));
     int i;
 
-    if (!key->indexed || !batch_pgsql_is_spelt(key, run->rows->items[numbers[0]].key)) {
-        return 0;
-    }
     *by_key = apr_hash_make(run->piece);
     for (i = 0; i < count; i++) {
         const batch_item_t *item = &run->rows->items[numbers[i]];
 
-        if ((item->value_count && has_immutable(run)) || !batch_pgsql_is_spelt(key, item->key) ||
-            apr_hash_get(*by_key, item->key, APR_HASH_KEY_STRING)) {
+        if (apr_hash_get(*by_key, item->key, APR_HASH_KEY_STRING)) {
             return 0;
         }
         places[i] = numbers[i];
@@ -151,16 +168,13 @@ static int tell_apart(const look_run_t *run, apr_hash_t **by_key, const int *num
     return 1;
 }
 
-/* Along the index, as a quick delete (rows.c) goes; where there are more rows than keys, not all.
- */
-static void build_list(const look_run_t *run, batch_pgsql_builder_t *builder, const int *numbers,
-                       int count)
+/* The rows with these keys, along the index, as a quick delete (rows.c) goes. */
+static void add_rows(const look_run_t *run, batch_pgsql_builder_t *builder, const int *numbers,
+                     int count)
 {
     const batch_pgsql_members_t members = {run->rows->items, numbers, count};
     const batch_row_plan_t *plan = &run->run.plan;
 
-    batch_pgsql_run_build(&run->run, builder, run->piece);
-    batch_pgsql_add_key(builder, "SELECT ");
     batch_pgsql_add(builder, " FROM ");
     batch_pgsql_add(builder, builder->table_name);
     batch_pgsql_add_of(builder, " WHERE ", NULL, plan->resource->key);
@@ -169,11 +183,68 @@ static void build_list(const look_run_t *run, batch_pgsql_builder_t *builder, co
                           count);
     batch_pgsql_add(builder, ")))");
     batch_pgsql_add_scope(builder, " AND (");
-    batch_pgsql_add(builder, plan->scoped.count ? ") IS TRUE LIMIT " : " LIMIT ");
+    batch_pgsql_add(builder, plan->scoped.count ? ") IS TRUE" : "");
+}
+
+/* Their keys; where there are more rows than keys, not all. */
+static void build_list(const look_run_t *run, batch_pgsql_builder_t *builder, const int *numbers,
+                       int count)
+{
+    batch_pgsql_run_build(&run->run, builder, run->piece);
+    batch_pgsql_add_key(builder, "SELECT ");
+    add_rows(run, builder, numbers, count);
+    batch_pgsql_add(builder, " LIMIT ");
     batch_pgsql_add_value(builder, BATCH_PGSQL_BIGINT, apr_itoa(builder->p, count + 1));
 }
 
-/* Looks for the rows of these items that way, in half the time. *known: it was possible. */
+/*
+ * Adds whether no two rows of the table, as it is now, have one value of its key. What inherits
+ * from a table has indexes of its own.
+ */
+static void add_uniqueness(const look_run_t *run, batch_pgsql_builder_t *builder)
+{
+    const batch_resource_t *resource = run->run.plan.resource;
+
+    batch_pgsql_add(builder,
+                    "EXISTS (SELECT FROM pg_index JOIN pg_class AS c ON c.oid = indrelid JOIN"
+                    " pg_attribute ON attrelid = indrelid AND attnum = indkey[0] WHERE indisunique"
+                    " AND indisvalid AND indimmediate AND indnkeyatts = 1 AND indpred IS NULL"
+                    " AND (relkind = 'p' OR NOT relhassubclass) AND attname = ");
+    batch_pgsql_add_value(builder, BATCH_PGSQL_TEXT, resource->key);
+    batch_pgsql_add(builder, " AND indrelid = to_regclass(quote_ident(");
+    batch_pgsql_add_value(builder, BATCH_PGSQL_TEXT, resource->table);
+    batch_pgsql_add(builder, ")))");
+}
+
+/*
+ * Of many items mostly all have their row. Where no two rows have one key, there are as many rows
+ * as keys then, and none needs to be told. *known: so it is.
+ */
+static batch_failure_e look_if_all(const look_run_t *run, int *known, const int *numbers, int count)
+{
+    batch_pgsql_builder_t builder;
+    PGresult *result = NULL;
+    batch_failure_e failure;
+    int i;
+
+    apr_pool_clear(run->piece);
+    batch_pgsql_run_build(&run->run, &builder, run->piece);
+    batch_pgsql_add(&builder, "SELECT count(*), ");
+    add_uniqueness(run, &builder);
+    add_rows(run, &builder, numbers, count);
+    failure = batch_pgsql_run_ask(&run->run, &result, &builder);
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure == BATCH_FAILURE_REFUSED ? batch_pgsql_run_misfit(&run->run) : failure;
+    }
+    *known = apr_atoi64(PQgetvalue(result, 0, 0)) == count && *PQgetvalue(result, 0, 1) == 't';
+    for (i = 0; *known && i < count; i++) {
+        run->rows->looks[numbers[i]].found = 1;
+        run->rows->looks[numbers[i]].key = run->rows->items[numbers[i]].key;
+    }
+    return BATCH_FAILURE_NONE;
+}
+
+/* Looks for the rows of these items by their list, in half the time. *known: it was possible. */
 static batch_failure_e look_by_keys(const look_run_t *run, int *known, const int *numbers,
                                     int count)
 {
@@ -274,8 +345,13 @@ static batch_failure_e look_all(const look_run_t *run, int by_match, const int *
     int from = 0;
     int known = 0;
 
-    if (!by_match && count) {
-        failure = look_by_keys(run, &known, members, count);
+    if (!by_match && count && ask_for_keys(run, members, count)) {
+        if (count >= MANY) {
+            failure = look_if_all(run, &known, members, count);
+        }
+        if (failure == BATCH_FAILURE_NONE && !known) {
+            failure = look_by_keys(run, &known, members, count);
+        }
     }
     if (known) {
         return failure;

@@ -35,6 +35,8 @@ static const char settings_quick[] =
 typedef struct rows_statement {
     batch_pgsql_statement_t *prepared; /* NULL: there is none */
     const char **parameters;           /* the first is the array of keys */
+    int *lengths;
+    int *formats;
 } rows_statement_t;
 
 /* One call of rows_delete or rows_update. */
@@ -148,6 +150,8 @@ static void make(rows_statement_t *statement, const rows_run_t *run, build_fn *b
     batch_pgsql_run_build(&run->run, &builder, run->sets.rows->p);
     build_it(&builder, run);
     statement->parameters = (const char **)builder.values->elts;
+    statement->lengths = (int *)builder.lengths->elts;
+    statement->formats = (int *)builder.formats->elts;
     statement->prepared = batch_pgsql_built(run->run.connection, &builder);
 }
 
@@ -181,6 +185,7 @@ typedef struct rows_keys {
     int *places; /* of their items in the set */
     int listed;
     const char *array;
+    int length; /* of that, if it is binary; else -1 */
 } rows_keys_t;
 
 /* Lists the keys of the next count items that can be keys, and their places. */
@@ -198,17 +203,43 @@ static void list_keys(const rows_run_t *run, rows_keys_t *keys, int count)
     }
 }
 
+/* Makes the array of the keys that are listed. */
+static void make_array(const rows_run_t *run, rows_keys_t *keys)
+{
+    apr_pool_t *p = run->sets.set_pool;
+
+    keys->length = -1;
+    keys->array =
+        batch_pgsql_binary_array(&keys->length, run->run.key, keys->texts, keys->listed, p);
+    if (!keys->array) {
+        keys->array = batch_pgsql_array(keys->texts, keys->listed, p);
+    }
+}
+
+/* Runs a statement on those keys. */
+static batch_failure_e ask_keys(PGresult **result, const rows_run_t *run,
+                                const rows_statement_t *statement, const rows_keys_t *keys)
+{
+    const batch_pgsql_values_t values = {statement->parameters, statement->lengths,
+                                         statement->formats};
+    batch_failure_e failure;
+
+    statement->parameters[0] = keys->array;
+    statement->lengths[0] = keys->length < 0 ? 0 : keys->length;
+    statement->formats[0] = keys->length >= 0;
+    failure = batch_pgsql_queue_values(run->run.connection, statement->prepared, &values,
+                                       BATCH_PGSQL_ROWS);
+    return failure == BATCH_FAILURE_NONE ? batch_pgsql_flush(run->run.connection, result) : failure;
+}
+
 /* Runs a statement on the next count items, whose keys those are, under a savepoint. */
 static batch_failure_e run_keys(PGresult **result, const rows_run_t *run,
-                                const rows_statement_t *statement, const char *keys, int count)
+                                const rows_statement_t *statement, const rows_keys_t *keys,
+                                int count)
 {
     batch_failure_e failure = batch_pgsql_run_begin(&run->run, count);
 
-    statement->parameters[0] = keys;
-    return failure == BATCH_FAILURE_NONE
-               ? batch_pgsql_ask(run->run.connection, result, statement->prepared,
-                                 statement->parameters, BATCH_PGSQL_ROWS)
-               : failure;
+    return failure == BATCH_FAILURE_NONE ? ask_keys(result, run, statement, keys) : failure;
 }
 
 /* The next count items, of which nothing is known yet. */
@@ -278,7 +309,7 @@ static batch_failure_e run_quick(rows_run_t *run, int *known, const rows_keys_t 
     batch_sets_t *sets = &run->sets;
     key_finder_t finder = {keys->texts, keys->listed, 0, NULL, sets->set_pool};
     PGresult *result = NULL;
-    batch_failure_e failure = run_keys(&result, run, &run->quick, keys->array, count);
+    batch_failure_e failure = run_keys(&result, run, &run->quick, keys, count);
 
     *known = 1;
     if (failure == BATCH_FAILURE_NONE &&
@@ -297,7 +328,7 @@ static batch_failure_e run_numbered(rows_run_t *run, const rows_keys_t *keys, in
     batch_sets_t *sets = &run->sets;
     batch_row_outcome_t *outcomes = sets->rows->outcomes + sets->position;
     PGresult *result = NULL;
-    batch_failure_e failure = run_keys(&result, run, &run->any, keys->array, count);
+    batch_failure_e failure = run_keys(&result, run, &run->any, keys, count);
     int i;
 
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
@@ -316,8 +347,8 @@ static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
     batch_sets_t *sets = &run->sets;
     batch_row_outcome_t *outcomes = sets->rows->outcomes + sets->position;
     rows_keys_t left = {apr_palloc(sets->set_pool, (apr_size_t)keys->listed * sizeof(char *)),
-                        apr_palloc(sets->set_pool, (apr_size_t)keys->listed * sizeof(int)), 0,
-                        NULL};
+                        apr_palloc(sets->set_pool, (apr_size_t)keys->listed * sizeof(int)), 0, NULL,
+                        -1};
     PGresult *result = NULL;
     batch_failure_e failure;
     int i;
@@ -331,9 +362,8 @@ static batch_failure_e find_kept(rows_run_t *run, const rows_keys_t *keys)
     if (!left.listed) {
         return BATCH_FAILURE_NONE;
     }
-    run->there.parameters[0] = batch_pgsql_array(left.texts, left.listed, sets->set_pool);
-    failure = batch_pgsql_ask(run->run.connection, &result, run->there.prepared,
-                              run->there.parameters, BATCH_PGSQL_ROWS);
+    make_array(run, &left);
+    failure = ask_keys(&result, run, &run->there, &left);
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         batch_row_outcome_t *outcome =
             &outcomes[left.places[apr_atoi64(PQgetvalue(result, i, 0)) - 1]];
@@ -381,7 +411,7 @@ static batch_failure_e apply_set(batch_sets_t *sets, int count)
     }
     sets->asked = 1;
     sets->alike = sets->rows->count - sets->position;
-    keys.array = batch_pgsql_array(keys.texts, keys.listed, sets->set_pool);
+    make_array(run, &keys);
     if (run->quick.prepared && !run->ambiguous) {
         failure = run_quick(run, &known, &keys, count);
     }
