@@ -89,6 +89,21 @@ is_deeply(applied(), {touched => 2000, ids => 2000, most => 1}, 'each is deleted
 is(value('SELECT count(*) FROM contacts'), 506, 'and the others are there');
 is(table_hash('contacts', "organization_id = 'globex'"), $globex, 'globex is untouched');
 
+# The same without a trigger: in whatever order that is done, each is told apart.
+restore();
+run_batch(merge('contact', [contact_items(1500)]));
+@ids = sort { substr($a, -6) cmp substr($b, -6) } map { $_->{id} } contacts("notes = 'made'");
+my @kept = splice @ids, 1400;
+splice @ids, 700, 0, unknown_ids(1);
+splice @ids, 1200, 0, $ids[5];
+$batch = run_batch(removal('contact', [map { {id => $_} } @ids]));
+is_result($batch, 'completed', {deleted => 1400, errors => 1, duplicates => 1}, '1400 rows in no order');
+is_phases($batch, {received => 1402, invalid => 1, duplicates => 1}, 'in no order');
+my @errors = stored_errors($batch);
+is_item_errors(\@errors, [[700, 'id', 'not_found'], [1200, $errors[1]{field}, 'duplicate']], 'which are the wrong ones');
+is(value("SELECT count(*) FROM contacts WHERE notes = 'made'"), 100, 'the rest is there');
+is(value("SELECT count(*) FROM contacts WHERE id IN ('" . join("', '", @kept) . "')"), 100, 'which was not named');
+
 # Rows that go, or change hands, between the answer and the run.
 restore();
 configure('BatchWorkers 0');

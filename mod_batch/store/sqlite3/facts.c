@@ -322,6 +322,24 @@ static batch_failure_e read_changes(batch_connection_t *connection, batch_sqlite
                resource->table);
 }
 
+/*
+ * Whether rows can be deleted in any order: nothing is done besides, nothing stands in the way that
+ * a row which is deleted as well takes out of it, and two keys are never one row's.
+ */
+static batch_failure_e read_deletes(batch_connection_t *connection, batch_sqlite3_table_t *table,
+                                    const batch_resource_t *resource)
+{
+    int referenced = 1;
+    batch_failure_e failure =
+        ask(connection, &referenced,
+            "SELECT 1 FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS k"
+            " WHERE m.type = 'table' AND k.\"table\" = ?1 COLLATE NOCASE LIMIT 1",
+            resource->table);
+
+    table->deletes_freely = !referenced && !table->triggers && table->key_exact;
+    return failure;
+}
+
 batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite3_table_t *table,
                                     const batch_resource_t *resource, apr_pool_t *p)
 {
@@ -346,6 +364,9 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
     table->key_unique = is_unique(&indexes, names);
     table->key_is_rowid = is_column(indexes.rowid, resource->key);
     failure = read_offers(connection, table, resource);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = read_deletes(connection, table, resource);
+    }
     plan_walk(table, &indexes, resource);
     if (resource->scope) {
         APR_ARRAY_PUSH(names, const char *) = resource->scope;

@@ -15,6 +15,7 @@ typedef struct batch_sqlite3_table {
     int replaces;       /* a constraint of it says ON CONFLICT REPLACE, or may */
     int walk_scope;     /* the rows of a scope are walked, not all: there is an index for it */
     const char *walk_index; /* the index for the walk, NULL = the table itself, or none */
+    int deletes_freely;     /* it makes no difference which of several rows is deleted first */
     int triggers;  /* it has some: what is stored may be another thing than what was sent */
     int key_exact; /* a key is stored, and found, in the very letters that it was sent in */
     int has_rowid;

@@ -66,12 +66,13 @@ apr_status_t batch_sqlite3_rows_look(batch_tx_t *tx, batch_rows_t *rows)
 {
     batch_sqlite3_run_t run;
     batch_failure_e failure = batch_sqlite3_run_start(&run, tx, rows->scope, NULL, rows->p);
+    const int *order = batch_sqlite3_order(rows->items, rows->count, rows->p);
     int i;
 
     memset(rows->looks, 0, (apr_size_t)(unsigned)rows->count * sizeof(*rows->looks));
     for (i = 0; failure == BATCH_FAILURE_NONE && i < rows->count; i++) {
-        batch_row_plan_take(&run.plan, &rows->items[i]);
-        failure = look_at(&run, &rows->looks[i]);
+        batch_row_plan_take(&run.plan, &rows->items[order[i]]);
+        failure = look_at(&run, &rows->looks[order[i]]);
     }
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
                                          : batch_tx_fail(tx, failure, "looking at rows");

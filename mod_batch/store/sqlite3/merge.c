@@ -272,5 +272,5 @@ static batch_failure_e merge_item(batch_sqlite3_run_t *run, const batch_rows_t *
 
 apr_status_t batch_sqlite3_rows_merge(batch_tx_t *tx, batch_rows_t *rows)
 {
-    return batch_sqlite3_run_apply(tx, rows, merge_item, 1);
+    return batch_sqlite3_run_apply(tx, rows, merge_item, BATCH_SQLITE3_MERGES);
 }

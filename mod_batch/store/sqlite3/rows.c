@@ -42,10 +42,10 @@ static batch_failure_e update_item(batch_sqlite3_run_t *run, const batch_rows_t 
 
 apr_status_t batch_sqlite3_rows_delete(batch_tx_t *tx, batch_rows_t *rows)
 {
-    return batch_sqlite3_run_apply(tx, rows, delete_item, 0);
+    return batch_sqlite3_run_apply(tx, rows, delete_item, BATCH_SQLITE3_DELETES);
 }
 
 apr_status_t batch_sqlite3_rows_update(batch_tx_t *tx, batch_rows_t *rows)
 {
-    return batch_sqlite3_run_apply(tx, rows, update_item, 0);
+    return batch_sqlite3_run_apply(tx, rows, update_item, BATCH_SQLITE3_UPDATES);
 }

@@ -462,21 +462,46 @@ static batch_failure_e apply_item(batch_sqlite3_run_t *run, const batch_rows_t *
     return failure;
 }
 
-apr_status_t batch_sqlite3_run_apply(batch_tx_t *tx, batch_rows_t *rows, batch_sqlite3_item_fn *fn,
-                                     int merges)
+static batch_failure_e apply_next(batch_sqlite3_run_t *run, batch_rows_t *rows,
+                                  batch_sqlite3_item_fn *fn)
 {
+    batch_failure_e failure = apply_item(run, rows, rows->done, fn);
+
+    rows->done += failure == BATCH_FAILURE_NONE;
+    return failure;
+}
+
+/* The same with a piece of them, in the order of their keys. */
+static batch_failure_e apply_piece(batch_sqlite3_run_t *run, batch_rows_t *rows, apr_time_t begun,
+                                   batch_sqlite3_item_fn *fn)
+{
+    const int count = batch_sqlite3_piece(rows, begun);
+    const int *order = batch_sqlite3_order(rows->items + rows->done, count, run->p);
+    batch_failure_e failure = BATCH_FAILURE_NONE;
+    int i;
+
+    for (i = 0; failure == BATCH_FAILURE_NONE && i < count; i++) {
+        failure = apply_item(run, rows, rows->done + order[i], fn);
+    }
+    rows->done += failure == BATCH_FAILURE_NONE ? count : 0;
+    return failure;
+}
+
+apr_status_t batch_sqlite3_run_apply(batch_tx_t *tx, batch_rows_t *rows, batch_sqlite3_item_fn *fn,
+                                     batch_sqlite3_change_e change)
+{
+    const apr_time_t begun = apr_time_now();
     batch_sqlite3_run_t run;
     batch_failure_e failure = batch_sqlite3_run_start(
         &run, tx, rows->scope, batch_time_format(batch_tx_now(tx), rows->p), rows->p);
+    int sorted = change == BATCH_SQLITE3_DELETES && failure == BATCH_FAILURE_NONE &&
+                 run.target->table.deletes_freely;
 
-    run.tells = merges && rows->scope->tell_keys;
+    run.tells = change == BATCH_SQLITE3_MERGES && rows->scope->tell_keys;
     rows->done = 0;
-    while (failure == BATCH_FAILURE_NONE && rows->done < rows->count) {
-        if (rows->done && apr_time_now() > rows->deadline) {
-            break;
-        }
-        failure = apply_item(&run, rows, rows->done, fn);
-        rows->done += failure == BATCH_FAILURE_NONE;
+    while (failure == BATCH_FAILURE_NONE && rows->done < rows->count &&
+           (!rows->done || apr_time_now() <= rows->deadline)) {
+        failure = sorted ? apply_piece(&run, rows, begun, fn) : apply_next(&run, rows, fn);
     }
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "rows");
 }

@@ -81,10 +81,24 @@ int batch_sqlite3_run_offers(const batch_sqlite3_run_t *run);
 int batch_sqlite3_run_is_watched(const batch_sqlite3_run_t *run);
 
 /**
- * Does a call that changes rows: applies its items by fn, one after the other, until the deadline.
- * merges: it says which rows it has touched, where it is to.
+ * The numbers of the items in the order of their keys, where all have one and they are many; else
+ * as they are. In p.
+ */
+int *batch_sqlite3_order(const batch_item_t *items, int count, apr_pool_t *p);
+
+/** How many of the items that are left are done, about, until the deadline of a call that began. */
+int batch_sqlite3_piece(const batch_rows_t *rows, apr_time_t begun);
+
+/* What a call does to rows. */
+typedef enum {
+    BATCH_SQLITE3_DELETES, /* in any order, where that does not matter to the table */
+    BATCH_SQLITE3_UPDATES,
+    BATCH_SQLITE3_MERGES /* it says which rows it has touched, where it is to */
+} batch_sqlite3_change_e;
+
+/** Does a call that changes rows: applies its items by fn, one after the other, until the deadline.
  */
 apr_status_t batch_sqlite3_run_apply(batch_tx_t *tx, batch_rows_t *rows, batch_sqlite3_item_fn *fn,
-                                     int merges);
+                                     batch_sqlite3_change_e change);
 
 #endif
