@@ -7,7 +7,7 @@
 
 #include "engine/prefetch.h"
 
-#define COUNT 9000
+#define COUNT 25000
 
 static batch_application_t application;
 

@@ -107,12 +107,12 @@ static void test_broken_off(apr_pool_t *p)
     begin(&upload, &job, &alice, job.id, p);
     sql(p, "UPDATE batch_jobs SET lease_until = 1 WHERE status = 'requested'");
     is_number(begin(&second, &seen, &alice, job.id, p), APR_SUCCESS, "after the lease another can");
-    is_number(take(upload, NULL, 5000), BATCH_ECONFLICT, "and the first one cannot go on");
+    is_number(take(upload, NULL, 25000), BATCH_ECONFLICT, "and the first one cannot go on");
     is_string(stored(&job, p), "requested 0 0 0 0 0 owned", "nothing of it is stored");
     batch_upload_release(upload);
     is_string(stored(&job, p), "requested 0 0 0 0 0 owned", "nor does it take the second's place");
-    is_number(take(second, NULL, 5000), APR_SUCCESS, "which goes on");
-    is_string(stored(&job, p), "queued 5000 5000 0 3 0 free", "to its end");
+    is_number(take(second, NULL, 25000), APR_SUCCESS, "which goes on");
+    is_string(stored(&job, p), "queued 25000 25000 0 4 0 free", "to its end");
 }
 
 static void test_cancelled(apr_pool_t *p)
@@ -125,7 +125,7 @@ static void test_cancelled(apr_pool_t *p)
     begin(&upload, &job, &alice, job.id, p);
     is_number(batch_job_cancel(&seen, &engine, &alice, job.id, &err, p), APR_SUCCESS,
               "a batch is cancelled while its upload comes");
-    is_number(take(upload, NULL, 5000), BATCH_ECONFLICT, "which hears of it");
+    is_number(take(upload, NULL, 25000), BATCH_ECONFLICT, "which hears of it");
     is_string(stored(&job, p), "failed 0 0 0 0 0 free", "and leaves nothing");
     is_number(again(&job, p).status, BATCH_STATUS_FAILED, "it stays cancelled");
 }
