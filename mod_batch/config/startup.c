@@ -157,14 +157,14 @@ static apr_status_t check_resources(const struct report *report, const batch_sta
          hi = apr_hash_next(hi)) {
         apr_array_header_t *misfits = batch_misfits_make(report->ptemp);
         const batch_resource_t *resource = apr_hash_this_val(hi);
-        batch_key_type_e key_type;
+        batch_table_known_t known;
 
-        rv = batch_store_compare(store, misfits, &key_type, resource, err, report->ptemp);
+        rv = batch_store_compare(store, misfits, &known, resource, err, report->ptemp);
         if (rv == APR_SUCCESS) {
             say_misfits(report, resource, misfits);
         }
         if (rv == APR_SUCCESS && server->fitness) {
-            batch_fitness_note(server->fitness, resource, misfits, key_type);
+            batch_fitness_note(server->fitness, resource, misfits, &known);
         }
     }
     return rv;

@@ -1,16 +1,27 @@
 #include "engine/early.h"
 
+#include <string.h>
+
 #include "engine/duplicates.h"
 #include "engine/judgement.h"
 #include "text/check.h"
+#include "text/numbers.h"
+#include "text/sorter.h"
+#include "text/text_buffer.h"
 
 struct batch_early {
     unsigned magic;
 #define EARLY_MAGIC 0x3b8e51d6u
     batch_terms_t terms;
-    batch_early_room_t room;
+    int is_independent;
     batch_duplicates_t *duplicates;
-    batch_segment_writer_t *writer;
+    batch_segment_writer_t *writer; /* of one item at a time */
+    const batch_item_t *item;       /* which is written */
+    batch_sorter_t *sorter;
+    batch_error_t err;           /* of its file */
+    batch_text_buffer_t segment; /* the one that was asked for last */
+    char *next;                  /* an item that the sorter has given, and none has; NULL: none */
+    apr_size_t next_length;
     apr_int64_t count;   /* items so far */
     apr_int64_t fetched; /* of those in segments that were asked for */
     int is_clean;        /* all of them were accepted, and are encoded */
@@ -27,17 +38,44 @@ int batch_early_suits(const batch_engine_t *engine, const batch_terms_t *terms)
     return engine->read_ahead && terms->mode != BATCH_MODE_SYNC && tells;
 }
 
+/* By what an item's place is found: its key; all items that have none are equal. */
+static void key_of(batch_sort_key_t *key, const batch_early_t *early, const batch_item_t *item)
+{
+    apr_int64_t number;
+
+    memset(key, 0, sizeof(*key));
+    if (!early->is_independent || !item->key) {
+        return;
+    }
+    if (early->terms.key_type == BATCH_KEY_INTEGER && batch_number_whole(&number, item->key)) {
+        batch_sort_key_number(key, number);
+    } else {
+        batch_sort_key_text(key, item->key, item->key_length);
+    }
+}
+
+/* Puts away a segment with the one item that is written: a batch_segment_sink_fn. */
+static apr_status_t put_item(void *baton, const batch_segment_t *segment)
+{
+    batch_early_t *early = BATCH_CAST(batch_early_t, baton, EARLY_MAGIC);
+    batch_sort_key_t key;
+
+    key_of(&key, early, early->item);
+    return batch_sorter_add(early->sorter, &key, segment->data, segment->length, &early->err);
+}
+
 apr_status_t batch_early_make(batch_early_t **early, const batch_engine_t *engine,
-                              const batch_terms_t *terms, const batch_early_room_t *room,
-                              apr_pool_t *p)
+                              const batch_terms_t *terms, apr_pool_t *p)
 {
     batch_early_t *made = apr_pcalloc(p, sizeof(*made));
 
     made->magic = EARLY_MAGIC;
     made->terms = *terms;
     made->terms.key_type = batch_engine_key_type(engine, terms->resource);
-    made->room = *room;
-    made->writer = batch_segment_writer_make(room->put, room->baton, p);
+    made->is_independent = batch_engine_is_independent(engine, terms->resource);
+    made->writer = batch_segment_writer_make(put_item, made, p);
+    made->sorter = batch_sorter_make(0, p);
+    made->segment.p = p;
     made->is_clean = 1;
     *early = made;
     return batch_duplicates_make(&made->duplicates, &made->terms, 0, p);
@@ -53,10 +91,16 @@ static apr_status_t encode(batch_early_t *early, const batch_source_item_t *item
                            apr_pool_t *ptemp)
 {
     batch_judged_t judged;
+    apr_status_t rv;
 
     batch_judge(&judged, &early->terms, item, early->count, dropped, ptemp);
     early->is_clean = !judged.error_count && !judged.look;
-    return early->is_clean ? batch_segment_write(early->writer, &judged.item) : APR_SUCCESS;
+    if (!early->is_clean) {
+        return APR_SUCCESS;
+    }
+    early->item = &judged.item;
+    rv = batch_segment_write(early->writer, &judged.item);
+    return rv == APR_SUCCESS ? batch_segment_writer_finish(early->writer) : rv;
 }
 
 apr_status_t batch_early_take(batch_early_t *early, batch_source_item_t *item, apr_pool_t *ptemp)
@@ -74,10 +118,9 @@ apr_status_t batch_early_take(batch_early_t *early, batch_source_item_t *item, a
     return rv;
 }
 
-apr_status_t batch_early_end(batch_early_t *early)
+void batch_early_end(batch_early_t *early)
 {
     early->has_ended = 1;
-    return early->is_clean ? batch_segment_writer_finish(early->writer) : APR_SUCCESS;
 }
 
 /* 1 if it has seen all items, as they are understood now. */
@@ -94,10 +137,27 @@ int batch_early_is_clean(const batch_early_t *early, batch_key_type_e key_type, 
 apr_status_t batch_early_next(batch_early_t *early, batch_segment_t *segment, int *last,
                               batch_error_t *err)
 {
-    apr_status_t rv = early->room.next(early->room.baton, segment, err);
+    batch_text_buffer_t *data = &early->segment;
+    apr_status_t rv = APR_SUCCESS;
 
+    memset(segment, 0, sizeof(*segment));
     segment->first = early->fetched;
-    early->fetched += rv == APR_SUCCESS ? segment->count : 0;
+    data->used = 0;
+    while (early->fetched < early->count) {
+        if (!early->next) {
+            rv = batch_sorter_next(early->sorter, &early->next, &early->next_length, err);
+        }
+        if (rv != APR_SUCCESS ||
+            (data->used && data->used + early->next_length > BATCH_SEGMENT_BYTES)) {
+            break;
+        }
+        batch_text_buffer_add(data, early->next, early->next_length);
+        early->next = NULL;
+        early->fetched++;
+        segment->count++;
+    }
+    segment->data = batch_text_buffer_end(data);
+    segment->length = data->used;
     *last = early->fetched == early->count;
     return rv;
 }

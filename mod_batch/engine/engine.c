@@ -17,7 +17,7 @@ batch_key_type_e batch_engine_key_type(const batch_engine_t *engine,
 {
     const batch_column_t *column = batch_resource_column(resource, resource->key);
     batch_key_type_e found =
-        engine->fitness ? batch_fitness_key_type(engine->fitness, resource) : BATCH_KEY_TEXT;
+        engine->fitness ? batch_fitness_known(engine->fitness, resource).key_type : BATCH_KEY_TEXT;
 
     if (!column || found == BATCH_KEY_INTEGER || found == BATCH_KEY_UUID) {
         return found;
@@ -33,6 +33,11 @@ batch_key_type_e batch_engine_key_type(const batch_engine_t *engine,
     default:
         return BATCH_KEY_OTHER;
     }
+}
+
+int batch_engine_is_independent(const batch_engine_t *engine, const batch_resource_t *resource)
+{
+    return engine->fitness && batch_fitness_known(engine->fitness, resource).independent;
 }
 
 static int compare_names(const void *a, const void *b)

@@ -55,6 +55,9 @@ const batch_resource_t *batch_engine_resource(const batch_engine_t *engine, cons
 batch_key_type_e batch_engine_key_type(const batch_engine_t *engine,
                                        const batch_resource_t *resource);
 
+/** 1 if no item can be seen by another: see batch_table_known_t. As far as is known. */
+int batch_engine_is_independent(const batch_engine_t *engine, const batch_resource_t *resource);
+
 /**
  * The names of the resources that take at least one of the actions, for a message: in order, with
  * commas between them.

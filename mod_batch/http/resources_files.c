@@ -5,6 +5,7 @@
 #include <http_protocol.h>
 
 #include "engine/status.h"
+#include "engine/stored_items.h"
 #include "payload/upload_file.h"
 #include "text/check.h"
 
@@ -17,61 +18,47 @@ struct file {
     const batch_resource_t *resource;
     /* Of the upload. */
     batch_upload_file_t *upload;
-    apr_int64_t position; /* stored items that were written */
-    apr_pool_t *ppage;
+    batch_stored_items_t *items;
     apr_pool_t *ptemp;
 };
 
 /* ---- The upload -------------------------------------------------------------------------------
  */
 
+/* Items of a page, about. */
+#define PAGE_ITEMS 1000
+
 static apr_status_t begin_upload(void *baton, const batch_sink_t *sink, apr_pool_t *p)
 {
     struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
-    apr_status_t rv = apr_pool_create(&file->ppage, p);
+    apr_status_t rv = apr_pool_create(&file->ptemp, p);
 
     if (rv == APR_SUCCESS) {
-        rv = apr_pool_create(&file->ptemp, p);
+        rv = batch_stored_items_make(&file->items, file->pages.x->service->engine, file->pages.job,
+                                     p);
     }
     return rv == APR_SUCCESS ? batch_upload_file_begin(&file->upload, sink, file->format,
                                                        file->resource, file->pages.job->header, p)
                              : rv;
 }
 
-/* A page is a segment: it was read whole, in one transaction, before any of it is written. */
-static apr_status_t write_segment(struct file *file, batch_segment_t *segment)
+static apr_status_t upload_page(void *baton, int *more, batch_error_t *err)
 {
-    batch_segment_reader_t reader;
+    struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
     apr_status_t rv = APR_SUCCESS;
+    int i;
 
-    batch_segment_reader_init(&reader, segment, file->ppage);
-    while (rv == APR_SUCCESS) {
+    for (i = 0; rv == APR_SUCCESS && i < PAGE_ITEMS; i++) {
         batch_item_t item;
 
-        rv = batch_segment_read(&reader, &item);
+        rv = batch_stored_items_next(file->items, &item, err);
         if (rv == APR_SUCCESS) {
             rv = batch_upload_file_write(file->upload, &item, file->ptemp);
             apr_pool_clear(file->ptemp);
         }
     }
-    file->position += segment->count;
+    *more = batch_stored_items_given(file->items) < file->pages.job->stored;
     return rv == APR_EOF ? APR_SUCCESS : rv;
-}
-
-static apr_status_t upload_page(void *baton, int *more, batch_error_t *err)
-{
-    struct file *file = BATCH_CAST(struct file, baton, RESOURCES_FILE_MAGIC);
-    batch_segment_t segment;
-    apr_status_t rv;
-
-    apr_pool_clear(file->ppage);
-    rv = batch_job_segment(&segment, file->pages.x->service->engine, file->pages.job,
-                           file->position, err, file->ppage);
-    if (rv == APR_SUCCESS) {
-        rv = write_segment(file, &segment);
-    }
-    *more = file->position < file->pages.job->stored;
-    return rv;
 }
 
 static apr_status_t end_upload(void *baton)

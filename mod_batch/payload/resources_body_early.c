@@ -33,39 +33,11 @@ struct batch_body_early {
     batch_ahead_t *ahead;
     apr_pool_t *p; /* of what is judged; memory of its own, as that of the next two */
     apr_pool_t *work;
-    batch_spool_t *segments;
-    batch_error_t err; /* of the spool */
-    int is_useless;    /* something has failed: the items are read later, as others are */
+    int is_useless; /* something has failed: the items are read later, as others are */
     /* The block under way. */
     batch_spool_block_t block;
     apr_int64_t expected;
 };
-
-/* ---- Segments ---------------------------------------------------------------------------------
- */
-
-/** Puts a segment away, with its count in place of a line. */
-static apr_status_t put_segment(void *baton, const batch_segment_t *segment)
-{
-    struct batch_body_early *early = BATCH_CAST(struct batch_body_early, baton, BODY_EARLY_MAGIC);
-    batch_spool_entry_t entry = {segment->count, segment->data, segment->length};
-
-    return batch_spool_add(early->segments, &entry, &early->err);
-}
-
-static apr_status_t next_segment(void *baton, batch_segment_t *segment, batch_error_t *err)
-{
-    struct batch_body_early *early = BATCH_CAST(struct batch_body_early, baton, BODY_EARLY_MAGIC);
-    batch_spool_entry_t entry;
-    apr_status_t status = batch_spool_next(&entry, early->segments, err);
-
-    if (status == APR_SUCCESS) {
-        segment->count = entry.line;
-        segment->data = (char *)entry.text;
-        segment->length = entry.length;
-    }
-    return status;
-}
 
 /* ---- The thread -------------------------------------------------------------------------------
  */
@@ -107,18 +79,16 @@ static int take_place(batch_resources_body_t *body)
 static apr_status_t begin(struct batch_body_early *early)
 {
     batch_resources_body_t *body = early->body;
-    batch_early_room_t room = {put_segment, next_segment, early};
     apr_status_t status = take_place(body) ? batch_pool_make(&early->p, body->p, 0) : APR_EAGAIN;
 
     if (status == APR_SUCCESS) {
         status = batch_pool_make(&early->work, body->p, WORK_KEEPS);
     }
     if (status == APR_SUCCESS) {
-        early->segments = batch_spool_make(early->p);
         status = body->format->begin_items(body, early->terms->resource, early->p);
     }
     if (status == APR_SUCCESS) {
-        status = batch_early_make(&early->early, early->engine, early->terms, &room, early->p);
+        status = batch_early_make(&early->early, early->engine, early->terms, early->p);
     }
     return status == APR_SUCCESS ? batch_ahead_make(&early->ahead, read_block, early, body->p)
                                  : status;
@@ -194,5 +164,9 @@ struct batch_early *batch_body_early_end(batch_resources_body_t *body)
     take_block(early, &last);
     early->is_useless = early->is_useless || batch_ahead_wait(early->ahead) != APR_SUCCESS;
     batch_ahead_end(early->ahead);
-    return !early->is_useless && batch_early_end(early->early) == APR_SUCCESS ? early->early : NULL;
+    if (early->is_useless) {
+        return NULL;
+    }
+    batch_early_end(early->early);
+    return early->early;
 }

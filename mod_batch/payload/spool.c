@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-#include <apr_file_io.h>
-#include <apr_strings.h>
-
+#include "text/temp_file.h"
 #include "text/text_buffer.h"
 
 #define SMALLEST_BUFFER ((apr_size_t)8 * 1024)
@@ -35,40 +33,11 @@ batch_spool_t *batch_spool_make(apr_pool_t *p)
     return spool;
 }
 
-static apr_status_t fail(batch_spool_t *spool, apr_status_t status, const char *what,
-                         batch_error_t *err)
-{
-    char words[200];
-
-    return batch_error_set(err, BATCH_EUNAVAILABLE, "MB0501", spool->p,
-                           "a temporary file for a request's items cannot be %s: %s", what,
-                           apr_strerror(status, words, sizeof(words)));
-}
-
-/** Opens the file; it has its name only for a moment, so that nothing can be left of it. */
-static apr_status_t open_file(batch_spool_t *spool, batch_error_t *err)
-{
-    const char *directory;
-    char *path;
-    apr_status_t status = apr_temp_dir_get(&directory, spool->p);
-
-    if (status == APR_SUCCESS) {
-        path = apr_pstrcat(spool->p, directory, "/batch-XXXXXX", NULL);
-        status = apr_file_mktemp(&spool->file, path,
-                                 APR_FOPEN_CREATE | APR_FOPEN_READ | APR_FOPEN_WRITE |
-                                     APR_FOPEN_EXCL | APR_FOPEN_BINARY,
-                                 spool->p);
-        if (status == APR_SUCCESS) {
-            status = apr_file_remove(path, spool->p);
-        }
-    }
-    return status == APR_SUCCESS ? APR_SUCCESS : fail(spool, status, "made", err);
-}
-
 /** Empties the buffer into the file. */
 static apr_status_t flush(batch_spool_t *spool, batch_error_t *err)
 {
-    apr_status_t status = spool->file ? APR_SUCCESS : open_file(spool, err);
+    apr_status_t status =
+        spool->file ? APR_SUCCESS : batch_temp_file_make(&spool->file, err, spool->p);
 
     if (status != APR_SUCCESS) {
         return status;
@@ -86,7 +55,8 @@ static apr_status_t flush(batch_spool_t *spool, batch_error_t *err)
         spool->given = given;
     }
     spool->buffer.used = 0;
-    return status == APR_SUCCESS ? APR_SUCCESS : fail(spool, status, "written", err);
+    return status == APR_SUCCESS ? APR_SUCCESS
+                                 : batch_temp_file_fail(err, status, "written", spool->p);
 }
 
 apr_status_t batch_spool_add(batch_spool_t *spool, const batch_spool_entry_t *entry,
@@ -169,7 +139,7 @@ apr_status_t batch_spool_rewind(batch_spool_t *spool, batch_error_t *err)
         spool->buffer.used = 0;
         status = apr_file_seek(spool->file, APR_SET, &start);
         if (status != APR_SUCCESS) {
-            return fail(spool, status, "read", err);
+            return batch_temp_file_fail(err, status, "read", spool->p);
         }
     }
     spool->reading = 1;
@@ -188,7 +158,7 @@ static apr_status_t fill(batch_spool_t *spool, apr_size_t wanted, batch_error_t 
         return APR_SUCCESS;
     }
     if (!spool->file) {
-        return left ? fail(spool, APR_EGENERAL, "read", err) : APR_EOF;
+        return left ? batch_temp_file_fail(err, APR_EGENERAL, "read", spool->p) : APR_EOF;
     }
     memmove(spool->buffer.data, spool->buffer.data + spool->next, left);
     spool->buffer.used = left;
@@ -204,7 +174,8 @@ static apr_status_t fill(batch_spool_t *spool, apr_size_t wanted, batch_error_t 
     if (status == APR_EOF && !spool->buffer.used) {
         return APR_EOF;
     }
-    return fail(spool, status == APR_SUCCESS ? APR_EGENERAL : status, "read", err);
+    return batch_temp_file_fail(err, status == APR_SUCCESS ? APR_EGENERAL : status, "read",
+                                spool->p);
 }
 
 apr_status_t batch_spool_next(batch_spool_entry_t *entry, batch_spool_t *spool, batch_error_t *err)

@@ -79,6 +79,7 @@ typedef struct batch_table_facts {
     int key_unique_alone;    /* one of the key and nothing else: one row at most of all scopes */
     int key_unique_in_scope; /* one that has the scope's column, too */
     int match_unique;        /* a unique index: one row at most has the values of match */
+    int independent;         /* as in batch_table_known_t */
     batch_column_facts_t *columns; /* one for each column of the resource, in their order */
     apr_array_header_t *needed; /* of const char *: columns that are NOT NULL without a default */
 } batch_table_facts_t;

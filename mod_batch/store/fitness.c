@@ -25,6 +25,7 @@ typedef struct shared_state {
     volatile apr_uint32_t known;           /* somebody has looked */
     volatile apr_uint32_t out;             /* the actions that do not fit */
     volatile apr_uint32_t key_type;        /* batch_key_type_e */
+    volatile apr_uint32_t independent;     /* as in batch_table_known_t */
     volatile apr_uint32_t reasons;         /* digest of why, 0 = nothing was wrong */
     volatile apr_uint32_t suspended;       /* actions */
     volatile apr_uint32_t suspicion;       /* digest of the reason that was logged, ... */
@@ -141,12 +142,14 @@ int batch_fitness_serves(const batch_fitness_t *fitness, const batch_resource_t 
 }
 
 /* Returns 1 if it is not what was known. */
-static int note(const place_t *place, const apr_array_header_t *misfits, batch_key_type_e key_type)
+static int note(const place_t *place, const apr_array_header_t *misfits,
+                const batch_table_known_t *known)
 {
     shared_state_t *state = place->state;
     apr_uint32_t digest = digest_of(misfits);
 
-    apr_atomic_set32(&state->key_type, (apr_uint32_t)key_type);
+    apr_atomic_set32(&state->key_type, (apr_uint32_t)known->key_type);
+    apr_atomic_set32(&state->independent, (apr_uint32_t)known->independent);
     apr_atomic_set32(&state->out, batch_misfits_actions(misfits));
     apr_atomic_set64(&state->looked_at, now_ms());
     apr_atomic_set32(&state->known, 1);
@@ -154,21 +157,26 @@ static int note(const place_t *place, const apr_array_header_t *misfits, batch_k
 }
 
 void batch_fitness_note(batch_fitness_t *fitness, const batch_resource_t *resource,
-                        const apr_array_header_t *misfits, batch_key_type_e key_type)
+                        const apr_array_header_t *misfits, const batch_table_known_t *known)
 {
     const place_t *place = place_of(fitness, resource);
 
     if (place) {
-        note(place, misfits, key_type);
+        note(place, misfits, known);
     }
 }
 
-batch_key_type_e batch_fitness_key_type(const batch_fitness_t *fitness,
+batch_table_known_t batch_fitness_known(const batch_fitness_t *fitness,
                                         const batch_resource_t *resource)
 {
     const place_t *place = place_of(fitness, resource);
+    batch_table_known_t known = {BATCH_KEY_TEXT, 0};
 
-    return place ? (batch_key_type_e)apr_atomic_read32(&place->state->key_type) : BATCH_KEY_TEXT;
+    if (place) {
+        known.key_type = (batch_key_type_e)apr_atomic_read32(&place->state->key_type);
+        known.independent = (int)apr_atomic_read32(&place->state->independent);
+    }
+    return known;
 }
 
 /* ---- Looking -----------------------------------------------------------------------------------
@@ -201,10 +209,10 @@ static apr_status_t look(const place_t *place, batch_store_t *store, batch_error
                          apr_pool_t *ptemp)
 {
     apr_array_header_t *misfits = batch_misfits_make(ptemp);
-    batch_key_type_e key_type;
-    apr_status_t rv = batch_store_compare(store, misfits, &key_type, place->resource, err, ptemp);
+    batch_table_known_t known;
+    apr_status_t rv = batch_store_compare(store, misfits, &known, place->resource, err, ptemp);
 
-    if (rv == APR_SUCCESS && note(place, misfits, key_type)) {
+    if (rv == APR_SUCCESS && note(place, misfits, &known)) {
         log_look(store, place->resource, misfits, ptemp);
     }
     return rv;

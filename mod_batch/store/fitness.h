@@ -34,13 +34,10 @@ int batch_fitness_serves(const batch_fitness_t *fitness, const batch_resource_t 
 
 /** Notes what batch_store_compare has found. */
 void batch_fitness_note(batch_fitness_t *fitness, const batch_resource_t *resource,
-                        const apr_array_header_t *misfits, batch_key_type_e key_type);
+                        const apr_array_header_t *misfits, const batch_table_known_t *known);
 
-/**
- * The type of the column of the resource's key, as the last look has found it. It is known while an
- * action of the resource is in service.
- */
-batch_key_type_e batch_fitness_key_type(const batch_fitness_t *fitness,
+/** The resource's table as the last look has found it: while an action of it is in service. */
+batch_table_known_t batch_fitness_known(const batch_fitness_t *fitness,
                                         const batch_resource_t *resource);
 
 /**

@@ -46,7 +46,7 @@ void batch_misfit_add(apr_array_header_t *misfits, const char *directive, unsign
 typedef struct comparison {
     const batch_resource_t *resource;
     apr_array_header_t *misfits;
-    batch_key_type_e key_type;
+    batch_table_known_t known;
 } comparison_t;
 
 /* One table, as it is. */
@@ -376,7 +376,8 @@ static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     compare_key(comparison, &facts);
     compare_made_key(comparison, &facts);
-    comparison->key_type = facts.key_type;
+    comparison->known.key_type = facts.key_type;
+    comparison->known.independent = facts.independent;
     compare_types(comparison, &facts);
     rv = compare_scope(tx, comparison, "BatchScope", resource->table, resource->scope, ptemp);
     if (rv == APR_SUCCESS && resource->form_column) {
@@ -388,15 +389,15 @@ static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 }
 
 apr_status_t batch_store_compare(batch_store_t *store, apr_array_header_t *misfits,
-                                 batch_key_type_e *key_type, const batch_resource_t *resource,
+                                 batch_table_known_t *known, const batch_resource_t *resource,
                                  batch_error_t *err, apr_pool_t *ptemp)
 {
-    comparison_t comparison = {resource, misfits, BATCH_KEY_TEXT};
+    comparison_t comparison = {resource, misfits, {BATCH_KEY_TEXT, 0}};
     apr_status_t rv;
 
     rv = batch_store_run(store, BATCH_RUN_INSPECT, compare, &comparison, err, ptemp);
-    if (key_type) {
-        *key_type = comparison.key_type;
+    if (known) {
+        *known = comparison.known;
     }
     return rv;
 }

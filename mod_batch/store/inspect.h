@@ -18,16 +18,28 @@ apr_array_header_t *batch_misfits_make(apr_pool_t *p);
 /** The actions that any of them rules out. */
 unsigned batch_misfits_actions(const apr_array_header_t *misfits);
 
+/** What is known of a resource's table. */
+typedef struct batch_table_known {
+    batch_key_type_e key_type; /* of the key's column */
+    /*
+     * No item of a batch can be seen by another, but through a row that both name: the table has
+     * no triggers, no unique index of other columns than the key's and the scope's, no foreign key
+     * onto itself, no other keys that the database makes, and rows are not found by match. So it
+     * does not matter in which order items are applied that name different rows.
+     */
+    int independent;
+} batch_table_known_t;
+
 /**
  * Compares a resource with the real tables: table, key, match, scope, stamps, columns, and the
  * form's table; the privileges that each action needs; what the columns rule out (a generated key
  * in a column of numbers, keys of the database in one that makes none, a scope column that takes
  * two organizations for one, client-made keys that are unique over all organizations); and what may
- * surprise. misfits (of batch_misfit_t) is what was found, and empty where all fits. *key_type (or
- * NULL): of the key's column; where a table or a column is missing it is BATCH_KEY_TEXT.
+ * surprise. misfits (of batch_misfit_t) is what was found, and empty where all fits. *known (or
+ * NULL): of the table; where a table or a column is missing, of a key of texts.
  */
 apr_status_t batch_store_compare(batch_store_t *store, apr_array_header_t *misfits,
-                                 batch_key_type_e *key_type, const batch_resource_t *resource,
+                                 batch_table_known_t *known, const batch_resource_t *resource,
                                  batch_error_t *err, apr_pool_t *ptemp);
 
 /** Adds a batch_misfit_t; the message is formatted into the list's pool. For drivers. */

@@ -89,16 +89,16 @@ static const char *made(const char *type, const char *actions)
 {
     static const char *const names[] = {"text", "integer", "uuid", "other"};
     apr_array_header_t *list = batch_misfits_make(pool);
-    batch_key_type_e key_type;
+    batch_table_known_t known;
 
     make_table(type, "");
     resource.actions =
         1u << BATCH_ACTION_MERGE | 1u << BATCH_ACTION_OVERWRITE | 1u << BATCH_ACTION_DELETE;
-    if (batch_store_compare(store, list, &key_type, &resource, &err, pool) != APR_SUCCESS) {
+    if (batch_store_compare(store, list, &known, &resource, &err, pool) != APR_SUCCESS) {
         return err.message;
     }
     is_string(batch_action_names(batch_misfits_actions(list), pool), actions, type);
-    return names[key_type];
+    return names[known.key_type];
 }
 
 static void test_database_keys(void)

@@ -116,7 +116,7 @@ int main(int argc, char **argv)
                            " SELECT printf('k%05d', i), printf('%.' || " APR_STRINGIFY(
                                TEXT) " || 'c', 'x') FROM n");
     run_change(&request);
-    ok(request.spilled > 0 && request.bytes < 22 * MIB, "a request has 20 MiB: %d pages before, %d",
+    ok(request.spilled > 0 && request.bytes < 17 * MIB, "a request has 15 MiB: %d pages before, %d",
        request.spilled, request.bytes);
     run_change(&chunk);
     is_number(chunk.spilled, 0, "a chunk has more");
@@ -127,10 +127,10 @@ int main(int argc, char **argv)
     native(path, "CREATE TABLE others (data BLOB)");
     native(path, "INSERT INTO others VALUES (zeroblob(90000000))");
     run_change(&large);
-    ok(large.spilled > 0 && large.bytes < 27 * MIB,
-       "of a larger one no more than 25 MiB: %d pages before, %d", large.spilled, large.bytes);
+    ok(large.spilled > 0 && large.bytes < 17 * MIB,
+       "of a larger one no more than 15 MiB: %d pages before, %d", large.spilled, large.bytes);
     run_change(&behind);
-    ok(behind.spilled > 0 && behind.bytes < 27 * MIB, "nor has a request behind it: %d pages, %d",
+    ok(behind.spilled > 0 && behind.bytes < 17 * MIB, "nor has a request behind it: %d pages, %d",
        behind.spilled, behind.bytes);
     is_number(number("SELECT count(*) FROM texts WHERE text GLOB 'eee*'"), ROWS, "all are changed");
     batch_store_destroy(store);

@@ -1,8 +1,8 @@
 /*
- * PostgreSQL: may two transactions be at the items of one batch? What one item does must be seen by
- * another only where the server makes it wait for the other's transaction: through a row that both
- * touch, or a unique index that both enter. What else looks at rows, or is counted beside them,
- * does not wait.
+ * PostgreSQL: can items of one batch see each other? And may two transactions be at them? What one
+ * item does must be seen by another only where the server makes it wait for the other's
+ * transaction: through a row that both touch, or a unique index that both enter. What else looks at
+ * rows, or is counted beside them, does not wait.
  */
 #include "store/pgsql/rows.h"
 #include "store/row_plan.h"
@@ -33,12 +33,12 @@
 
 /*
  * Rows of it that need each other would wait for each other, one after the other; and what is done
- * to rows of another table with a row of this one ($5: deletes them) may run triggers there.
+ * to rows of another table with a row of this one (deletes: it is deleted) may run triggers there.
  */
-#define NO_FOREIGN_KEYS                                                                            \
+#define NO_FOREIGN_KEYS(deletes)                                                                   \
     " AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = batch_table"   \
-    " AND (conrelid = batch_table OR CASE WHEN $5::boolean THEN confdeltype ELSE confupdtype END"  \
-    " NOT IN ('a', 'r')))"
+    " AND (conrelid = batch_table OR CASE WHEN " deletes                                           \
+    " THEN confdeltype ELSE confupdtype END NOT IN ('a', 'r')))"
 
 /*
  * Unique indexes that find one row at most by the key $2, and by match $3, in the scope $4, and
@@ -58,9 +58,43 @@
     " JOIN pg_opclass ON pg_opclass.oid = class WHERE sorting <> attcollation"                     \
     " OR NOT opcdefault)) AS batch_index)"
 
-static const char apart_sql[] =
-    "SELECT " PLAIN NO_FOREIGN_KEYS UNIQUE
+static const char apart_sql[] = "SELECT " PLAIN NO_FOREIGN_KEYS("$5::boolean") UNIQUE
     " FROM (SELECT to_regclass(quote_ident($1))::oid AS batch_table) AS batch_tables";
+
+/*
+ * $1: the table, $2 and $3: the columns of key and scope. No other column, nor an
+ * expression, is in a unique index or in one that excludes rows; and the server counts no rows.
+ */
+static const char independent_sql[] = "SELECT " PLAIN NO_FOREIGN_KEYS(
+    "false") " AND NOT EXISTS (SELECT FROM pg_index CROSS JOIN LATERAL"
+             " unnest((indkey::int2[])[0:indnkeyatts - 1]) AS place LEFT JOIN pg_attribute"
+             " ON attrelid = indrelid AND attnum = place AND attname::text = ANY (ARRAY[$2::text, "
+             "$3::text])"
+             " WHERE indrelid = batch_table AND (indisunique OR indisexclusion) AND attname IS "
+             "NULL)"
+             " AND NOT EXISTS (SELECT FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid"
+             " AND adnum = attnum WHERE attrelid = batch_table AND attnum > 0 AND NOT attisdropped"
+             " AND attname::text <> $2 AND (attidentity <> ''"
+             " OR pg_get_expr(adbin, adrelid) ~ 'nextval'))"
+             " FROM (SELECT to_regclass(quote_ident($1))::oid AS batch_table) AS batch_tables";
+
+batch_failure_e batch_pgsql_independent(batch_connection_t *connection, int *independent,
+                                        const batch_resource_t *resource)
+{
+    const char *values[] = {resource->table, resource->key, resource->scope};
+    PGresult *result = NULL;
+    batch_failure_e failure;
+
+    *independent = 0;
+    if (batch_match_count(resource)) {
+        return BATCH_FAILURE_NONE;
+    }
+    failure = batch_pgsql_ask_texts(connection, &result, independent_sql, values, 3);
+    if (failure == BATCH_FAILURE_NONE) {
+        *independent = PQntuples(result) == 1 && *PQgetvalue(result, 0, 0) == 't';
+    }
+    return failure;
+}
 
 apr_status_t batch_pgsql_rows_apart(batch_tx_t *tx, int *apart, const batch_resource_t *resource,
                                     batch_action_e action)

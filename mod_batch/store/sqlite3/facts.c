@@ -6,6 +6,7 @@
 
 #include <apr_strings.h>
 
+#include "store/row_plan.h"
 #include "store/sqlite3/ask.h"
 #include "store/sqlite3/failures.h"
 
@@ -382,6 +383,42 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
     return failure;
 }
 
+/*
+ * ?1: the table, ?2 and ?3: the columns of key and scope. A row for each trigger, unique index of
+ * another column or of an expression, column of a primary key, or foreign key onto itself, through
+ * which one row of a batch could see another.
+ */
+static const char dependences_sql[] =
+    "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE"
+    " UNION ALL SELECT 1 FROM pragma_foreign_key_list(?1) WHERE \"table\" = ?1 COLLATE NOCASE"
+    " UNION ALL SELECT 1 FROM pragma_table_info(?1) WHERE pk > 0 AND name <> ?2 COLLATE NOCASE"
+    " AND name <> ?3 COLLATE NOCASE"
+    " UNION ALL SELECT 1 FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x"
+    " WHERE l.\"unique\" AND x.key AND (x.name IS NULL OR (x.name <> ?2 COLLATE NOCASE"
+    " AND x.name <> ?3 COLLATE NOCASE))";
+
+/* 1 in *independent: as in batch_table_known_t. */
+static batch_failure_e read_independence(batch_connection_t *connection, int *independent,
+                                         const batch_resource_t *resource)
+{
+    const char *texts[] = {resource->table, resource->key, resource->scope ? resource->scope : ""};
+    sqlite3_stmt *statement = NULL;
+    batch_failure_e failure;
+    int code;
+
+    *independent = 0;
+    if (batch_match_count(resource)) {
+        return BATCH_FAILURE_NONE;
+    }
+    failure = batch_sqlite3_ask(connection, &statement, dependences_sql, texts, 3);
+    if (failure != BATCH_FAILURE_NONE) {
+        return failure;
+    }
+    code = sqlite3_step(statement);
+    *independent = code == SQLITE_DONE;
+    return batch_sqlite3_asked(connection, statement, code);
+}
+
 /* ---- What start-up wants to know ---------------------------------------------------------------
  */
 
@@ -434,6 +471,9 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
     batch_failure_e failure = batch_sqlite3_table(connection, &table, resource, p);
     int code;
 
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = read_independence(connection, &facts->independent, resource);
+    }
     facts->key_takes_uuid = 1;
     facts->columns = apr_pcalloc(p, ((apr_size_t)(unsigned)batch_resource_columns(resource) + 1) *
                                         sizeof(*facts->columns));

@@ -11,15 +11,12 @@
 #define BATCH_SQLITE3_WORD 16
 
 /*
- * KiB of pages that a connection has in memory, and a quarter more while it changes rows: one that
- * changes some, and one that applies chunks, the most where the database is small enough for that
- * to be a good part of it (batch_sqlite3_run_start). A request's rows are few, but there may be
- * many such connections.
+ * KiB of pages that a connection has in memory, and a quarter more while it changes rows: of a
+ * chunk the most, where the database is so small that this is a good part of it.
  */
-#define BATCH_SQLITE3_CACHE_FOR_ROWS   (16 * 1024)
-#define BATCH_SQLITE3_CACHE_FOR_CHUNKS (20 * 1024)
-#define BATCH_SQLITE3_CACHE_MOST       (48 * 1024)
-#define BATCH_SQLITE3_SMALL            (128 * 1024)
+#define BATCH_SQLITE3_CACHE      (12 * 1024)
+#define BATCH_SQLITE3_CACHE_MOST (48 * 1024)
+#define BATCH_SQLITE3_SMALL      (128 * 1024)
 
 /* What frames a transaction. */
 typedef enum {

@@ -73,14 +73,9 @@ static apr_int64_t database_size(batch_connection_t *connection)
  */
 static int wanted_cache(batch_connection_t *connection, const batch_tx_t *tx)
 {
-    apr_int64_t size;
+    apr_int64_t size = tx->turn == BATCH_TURN_CHUNK ? database_size(connection) : 0;
 
-    if (tx->turn != BATCH_TURN_CHUNK) {
-        return BATCH_SQLITE3_CACHE_FOR_ROWS;
-    }
-    size = database_size(connection);
-    return size > 0 && size <= BATCH_SQLITE3_SMALL ? BATCH_SQLITE3_CACHE_MOST
-                                                   : BATCH_SQLITE3_CACHE_FOR_CHUNKS;
+    return size > 0 && size <= BATCH_SQLITE3_SMALL ? BATCH_SQLITE3_CACHE_MOST : BATCH_SQLITE3_CACHE;
 }
 
 /* Before the first rows of a transaction. */
