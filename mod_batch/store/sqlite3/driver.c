@@ -247,13 +247,15 @@ static batch_failure_e read_version(batch_connection_t *connection, apr_int64_t 
     return failure == BATCH_FAILURE_MISSING ? BATCH_FAILURE_NONE : failure;
 }
 
-/* Each transaction needs two of these: preparing them anew takes about as long as running them. */
+/* Each transaction needs some of these: preparing them anew takes about as long as running them. */
 static int run_frame(batch_connection_t *connection, batch_frame_e frame)
 {
     static const char *const sql[BATCH_FRAMES] = {
         [BATCH_FRAME_BEGIN] = "BEGIN",
         [BATCH_FRAME_BEGIN_IMMEDIATE] = "BEGIN IMMEDIATE",
         [BATCH_FRAME_COMMIT] = "COMMIT",
+        [BATCH_FRAME_STEP_BEGIN] = "SAVEPOINT batch_step",
+        [BATCH_FRAME_STEP_END] = "RELEASE batch_step",
     };
     sqlite3_stmt **statement = &batch_sqlite3_state(connection)->frames[frame];
     int code = SQLITE_OK;
@@ -434,7 +436,7 @@ static batch_failure_e sqlite_run(batch_connection_t *connection, const char *sq
 
 static batch_failure_e sqlite_step_begin(batch_connection_t *connection)
 {
-    return sqlite_run(connection, "SAVEPOINT batch_step");
+    return batch_sqlite3_classify(connection, run_frame(connection, BATCH_FRAME_STEP_BEGIN), 0);
 }
 
 static batch_failure_e sqlite_step_undo(batch_connection_t *connection)
@@ -454,7 +456,7 @@ static batch_failure_e sqlite_step_end(batch_connection_t *connection, const cha
         *message = "FOREIGN KEY constraint failed";
         return sqlite_step_undo(connection);
     }
-    return sqlite_run(connection, "RELEASE batch_step");
+    return batch_sqlite3_classify(connection, run_frame(connection, BATCH_FRAME_STEP_END), 0);
 }
 
 static apr_time_t sqlite_now(batch_connection_t *connection)
