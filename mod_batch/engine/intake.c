@@ -130,9 +130,11 @@ static apr_status_t store_errors(batch_tx_t *tx, const batch_intake_state_t *int
     int i;
 
     for (i = 0; rv == APR_SUCCESS && i < intake->group.count; i++) {
-        memcpy(errors + count, intake->results[i]->errors,
-               (apr_size_t)intake->results[i]->error_count * sizeof(*errors));
-        count += intake->results[i]->error_count;
+        if (intake->results[i]->error_count) {
+            memcpy(errors + count, intake->results[i]->errors,
+                   (apr_size_t)intake->results[i]->error_count * sizeof(*errors));
+            count += intake->results[i]->error_count;
+        }
         if (count && (count >= AT_ONCE || i + 1 == intake->group.count)) {
             rv = batch_tx_errors_insert(tx, intake->job, errors, count);
             count = 0;
