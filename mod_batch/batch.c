@@ -275,7 +275,7 @@ apr_status_t batch_pool_make(apr_pool_t **p, apr_pool_t *parent, apr_size_t keep
  * Of this process. Without a lock: under prefork the pools of a request are destroyed by a signal's
  * handler, in the middle of whatever its thread does.
  */
-static volatile void *idle_pools[BATCH_POOLS_LENT];
+static volatile void *idle_pools[BATCH_POOLS_LENT]; /* their allocators, which leak checkers see */
 
 static apr_status_t give_back(void *pool)
 {
@@ -283,7 +283,7 @@ static apr_status_t give_back(void *pool)
 
     apr_pool_clear(pool);
     for (i = 0; i < BATCH_POOLS_LENT; i++) {
-        if (!apr_atomic_casptr(&idle_pools[i], pool, NULL)) {
+        if (!apr_atomic_casptr(&idle_pools[i], apr_pool_allocator_get(pool), NULL)) {
             return APR_SUCCESS;
         }
     }
@@ -293,14 +293,17 @@ static apr_status_t give_back(void *pool)
 
 apr_status_t batch_pool_borrow(apr_pool_t **p, apr_pool_t *parent)
 {
+    apr_allocator_t *idle = NULL;
     apr_pool_t *pool = NULL;
     apr_status_t rv = APR_SUCCESS;
     int i;
 
-    for (i = 0; i < BATCH_POOLS_LENT && !pool; i++) {
-        pool = apr_atomic_xchgptr(&idle_pools[i], NULL);
+    for (i = 0; i < BATCH_POOLS_LENT && !idle; i++) {
+        idle = apr_atomic_xchgptr(&idle_pools[i], NULL);
     }
-    if (!pool) {
+    if (idle) {
+        pool = apr_allocator_owner_get(idle);
+    } else {
         rv = batch_pool_make(&pool, NULL, BATCH_POOL_LENT);
     }
     if (rv == APR_SUCCESS) {
