@@ -13,7 +13,8 @@ use JSON::PP ();
 
 my $json = JSON::PP->new->utf8->canonical;
 my $count = 4000;
-my $key = driver() eq 'pgsql' ? 'TEXT COLLATE "C"' : 'TEXT';
+my $pgsql = driver() eq 'pgsql';
+my $key = $pgsql ? 'TEXT COLLATE "C"' : 'TEXT';
 
 my %tables = (
     plain => ["id $key PRIMARY KEY, name TEXT CHECK (name <> 'never'), email TEXT", ''],
@@ -26,12 +27,30 @@ my %tables = (
     counted => [driver() eq 'pgsql' ? "seq SERIAL PRIMARY KEY, id $key UNIQUE, name TEXT, email TEXT" : "seq INTEGER PRIMARY KEY, id $key UNIQUE, name TEXT, email TEXT", ''],
     matched => ["id $key PRIMARY KEY, name TEXT, email TEXT", 'BatchMatch email'],
 );
+# Keys of different spelling may be one row's, and what is unique is not only the key.
+my %odd = (
+    folded => [($pgsql ? 'id TEXT COLLATE batchless_folds' : 'id TEXT COLLATE NOCASE') . ' PRIMARY KEY, name TEXT, email TEXT', ''],
+    decimal => [($pgsql ? 'id NUMERIC' : 'id REAL') . ' PRIMARY KEY, name TEXT, email TEXT', ''],
+    padded => [($pgsql ? 'id CHAR(12)' : 'id NUMERIC') . ' PRIMARY KEY, name TEXT, email TEXT', ''],
+    otherwise => ["id $key PRIMARY KEY, name TEXT, email TEXT", ''],
+    lone => ["id $key, organization_id TEXT, name TEXT, email TEXT, PRIMARY KEY (organization_id, id)", 'BatchScope organization_id'],
+);
 my %is_sorted = map { $_ => 1 } qw(plain scoped numbered);
 
-sub drop { return map {"DROP TABLE IF EXISTS batchless_order_$_"} sort keys %tables }
-END { eval { sql(drop(), 'DROP TABLE IF EXISTS batchless_order_log'); sql('DROP FUNCTION IF EXISTS batchless_order_note()') if driver() eq 'pgsql' } }
+sub drop { return map {"DROP TABLE IF EXISTS batchless_order_$_"} sort keys %tables, keys %odd }
 
-sql(drop(), map {"CREATE TABLE batchless_order_$_ ($tables{$_}[0])"} sort keys %tables);
+END {
+    eval {
+        sql(drop(), 'DROP TABLE IF EXISTS batchless_order_log');
+        sql('DROP FUNCTION IF EXISTS batchless_order_note()', 'DROP COLLATION IF EXISTS batchless_folds') if $pgsql;
+    }
+}
+
+sql(drop());
+sql("CREATE COLLATION batchless_folds (provider = icu, locale = 'und-u-ks-level2', deterministic = false)") if $pgsql;
+sql(map {"CREATE TABLE batchless_order_$_ (" . ($tables{$_} || $odd{$_})->[0] . ')'} sort keys %tables, keys %odd);
+sql('CREATE UNIQUE INDEX batchless_order_other ON batchless_order_otherwise (id COLLATE ' . ($pgsql ? 'batchless_folds' : 'NOCASE') . ')',
+    "CREATE UNIQUE INDEX batchless_order_default ON batchless_order_lone (organization_id) WHERE email = 'default'");
 sql('CREATE UNIQUE INDEX batchless_order_some ON batchless_order_partly (email) WHERE name IS NOT NULL');
 sql('CREATE TABLE batchless_order_log (id TEXT)');
 if (driver() eq 'pgsql') {
@@ -41,8 +60,8 @@ if (driver() eq 'pgsql') {
 else {
     sql('CREATE TRIGGER batchless_order_watch AFTER INSERT ON batchless_order_watched BEGIN INSERT INTO batchless_order_log VALUES (NEW.id); END');
 }
-configure(map { ("<BatchResource $_>", "BatchTable batchless_order_$_", 'BatchKey id client', $tables{$_}[1] || (), 'BatchColumn name text', 'BatchColumn email text',
-    'BatchActions merge overwrite delete', '</BatchResource>') } sort keys %tables);
+configure(map { ("<BatchResource $_>", "BatchTable batchless_order_$_", 'BatchKey id client', ($tables{$_} || $odd{$_})->[1] || (), 'BatchColumn name text', 'BatchColumn email text',
+    'BatchActions merge overwrite delete', '</BatchResource>') } sort keys %tables, keys %odd);
 tolerate_log(qr/batchless_order/);
 server_stop();
 ok(server_start(), 'resources whose rows can see each other, and others whose cannot') or BAIL_OUT('the server does not start');
@@ -53,7 +72,7 @@ sub items
     my ($resource) = @_;
     return map {
         my $n = $_ * 7919 % 10_007;
-        {id => $resource eq 'numbered' ? $n : sprintf('k%05d', $n), name => "name $_ " . 'x' x 100, email => $resource eq 'family' ? undef : "m$_"}
+        {id => $resource eq 'numbered' ? $n : $resource =~ /decimal|padded/ ? "$n" : sprintf('k%05d', $n), name => "name $_ " . 'x' x 100, email => $resource eq 'family' ? undef : "m$_"}
     } 1 .. $count;
 }
 
@@ -82,6 +101,18 @@ foreach my $resource (sort keys %tables) {
     ok($file eq csv(@items), "$resource: also as CSV") or diag(substr $file, 0, 300);
 }
 is(value('SELECT count(*) FROM batchless_order_log'), $count, 'a trigger has seen each row');
+
+foreach my $resource (sort keys %odd) {
+    my $batch = resource_final(request('POST', "/batches?action=merge&resource=$resource", body => $json->encode([items($resource)]), type => 'application/json')->json->{data});
+    is_result($batch, 'completed', {created => $count}, "$resource: a large array");
+    is_deeply([stored_ordinals($batch)], [0 .. $count - 1], "$resource: as it was sent");
+}
+
+# The table is looked at again for each such file.
+sql('CREATE UNIQUE INDEX batchless_order_later ON batchless_order_plain (email)');
+my $now = resource_final(request('POST', '/batches?action=merge&resource=plain', body => $json->encode([items('plain')]), type => 'application/json')->json->{data});
+is_deeply([stored_ordinals($now)], [0 .. $count - 1], 'an index that was made while the server ran: as it was sent');
+sql('DROP INDEX batchless_order_later');
 
 # What is refused says where it stood.
 my @items = items('plain');

@@ -101,6 +101,16 @@ void batch_ahead_start(batch_ahead_t *ahead)
     change_stage(ahead, ASKED);
 }
 
+int batch_ahead_is_done(batch_ahead_t *ahead)
+{
+    int is_done;
+
+    apr_thread_mutex_lock(ahead->mutex);
+    is_done = ahead->stage != ASKED;
+    apr_thread_mutex_unlock(ahead->mutex);
+    return is_done;
+}
+
 apr_status_t batch_ahead_wait(batch_ahead_t *ahead)
 {
     apr_status_t result;

@@ -22,6 +22,9 @@ apr_status_t batch_ahead_make(batch_ahead_t **ahead, batch_ahead_fn *fn, void *b
 /** The thread begins a step. Not while one is under way. */
 void batch_ahead_start(batch_ahead_t *ahead);
 
+/** 1 if the step that was started has ended: then batch_ahead_wait does not wait. */
+int batch_ahead_is_done(batch_ahead_t *ahead);
+
 /** Waits for the end of the step that was started. Returns what it returned. */
 apr_status_t batch_ahead_wait(batch_ahead_t *ahead);
 

@@ -87,7 +87,7 @@ apr_status_t batch_run_load_items(batch_job_run_t *run, batch_tx_t *tx, apr_int6
     if (position >= run->loaded.first && position < run->loaded.first + run->loaded.count) {
         return APR_SUCCESS;
     }
-    if (run->prefetch && batch_prefetch_take(run->prefetch, position, &run->loaded)) {
+    if (run->prefetch && batch_prefetch_take(run->prefetch, position, !tx, &run->loaded)) {
         prefetch(run);
         return APR_SUCCESS;
     }
@@ -356,7 +356,8 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
         bytes += (double)run->loaded.bytes * (double)(after->position - from) / run->loaded.count;
         request.refused = tried ? NULL : request.refused;
     } while (rv == APR_SUCCESS && batch_run_next(run, after, chunk->cleaned) == BATCH_NEXT_ITEMS &&
-             chunk->tried < run->limit && bytes < most && may_go_on(run, begun, &request.deadline));
+             chunk->tried < run->limit && bytes < most && !batch_tx_is_full(tx) &&
+             may_go_on(run, begun, &request.deadline));
     BATCH_POINT("applied");
     if (rv == APR_SUCCESS && !after->processed_at &&
         after->position >= after->stored + after->second_tries) {
@@ -384,7 +385,7 @@ static apr_status_t remove_rows(batch_tx_t *tx, batch_chunk_t *chunk, int *more,
         rv = batch_cleanup_remove(tx, more, &tried, run->cleanup, &removal, ptemp);
         chunk->tried += tried;
         removal.refused = tried ? NULL : removal.refused;
-    } while (rv == APR_SUCCESS && *more && chunk->tried < run->limit &&
+    } while (rv == APR_SUCCESS && *more && chunk->tried < run->limit && !batch_tx_is_full(tx) &&
              may_go_on(run, begun, &removal.deadline));
     return rv;
 }

@@ -18,6 +18,7 @@ struct batch_early {
     batch_segment_writer_t *writer; /* of one item at a time */
     const batch_item_t *item;       /* which is written */
     batch_sorter_t *sorter;
+    apr_pool_t *psorter;         /* its own: it goes where it is of no use */
     batch_error_t err;           /* of its file */
     batch_text_buffer_t segment; /* the one that was asked for last */
     char *next;                  /* an item that the sorter has given, and none has; NULL: none */
@@ -68,16 +69,21 @@ apr_status_t batch_early_make(batch_early_t **early, const batch_engine_t *engin
                               const batch_terms_t *terms, apr_pool_t *p)
 {
     batch_early_t *made = apr_pcalloc(p, sizeof(*made));
+    apr_status_t rv;
 
     made->magic = EARLY_MAGIC;
     made->terms = *terms;
     made->terms.key_type = batch_engine_key_type(engine, terms->resource);
     made->is_independent = batch_engine_is_independent(engine, terms->resource);
     made->writer = batch_segment_writer_make(put_item, made, p);
-    made->sorter = batch_sorter_make(0, p);
     made->segment.p = p;
     made->is_clean = 1;
     *early = made;
+    rv = apr_pool_create(&made->psorter, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    made->sorter = batch_sorter_make(0, made->psorter);
     return batch_duplicates_make(&made->duplicates, &made->terms, 0, p);
 }
 
@@ -114,6 +120,10 @@ apr_status_t batch_early_take(batch_early_t *early, batch_source_item_t *item, a
     if (rv == APR_SUCCESS && early->is_clean) {
         rv = encode(early, item, dropped, ptemp);
     }
+    if (!early->is_clean && early->psorter) {
+        apr_pool_destroy(early->psorter);
+        early->psorter = NULL;
+    }
     early->count++;
     return rv;
 }
@@ -132,6 +142,11 @@ static int is_of_use(const batch_early_t *early, batch_key_type_e key_type, apr_
 int batch_early_is_clean(const batch_early_t *early, batch_key_type_e key_type, apr_int64_t count)
 {
     return early->is_clean && count && is_of_use(early, key_type, count);
+}
+
+int batch_early_is_sorted(const batch_early_t *early)
+{
+    return early->is_independent;
 }
 
 apr_status_t batch_early_next(batch_early_t *early, batch_segment_t *segment, int *last,

@@ -53,6 +53,9 @@ void batch_early_end(batch_early_t *early);
  */
 int batch_early_is_clean(const batch_early_t *early, batch_key_type_e key_type, apr_int64_t count);
 
+/** 1 if they are in the order of their keys: that must still be allowed when they are stored. */
+int batch_early_is_sorted(const batch_early_t *early);
+
 /**
  * The next segment, to be asked for once each; its data stand until the next call. *last: there is
  * none behind it. BATCH_EUNAVAILABLE: it cannot be read, and err says why.

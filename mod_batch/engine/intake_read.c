@@ -234,12 +234,27 @@ static apr_status_t start_ahead(batch_intake_state_t *intake)
     return rv;
 }
 
-/* 1 if all items were accepted while they arrived. */
+/* 1 if the order of items does not matter now; where nobody can tell it does. */
+static int is_independent(const batch_intake_state_t *intake)
+{
+    batch_error_t ignored = {0};
+    int independent;
+
+    (void)batch_store_independent(intake->engine->store, &independent, intake->terms->resource,
+                                  &ignored, intake->p);
+    return independent;
+}
+
+/*
+ * 1 if all items were accepted while they arrived, and may be stored in the order that they have:
+ * the table may have got a trigger or an index since it was looked at.
+ */
 static int is_ready(const batch_intake_state_t *intake)
 {
-    return intake->source->early &&
-           batch_early_is_clean(intake->source->early, intake->terms->key_type,
-                                intake->source->count);
+    const batch_early_t *early = intake->source->early;
+
+    return early && batch_early_is_clean(early, intake->terms->key_type, intake->source->count) &&
+           (!batch_early_is_sorted(early) || is_independent(intake));
 }
 
 apr_status_t batch_intake_prepare(batch_intake_state_t *intake, batch_error_t *err)

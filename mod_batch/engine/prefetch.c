@@ -68,11 +68,12 @@ apr_status_t batch_prefetch_make(batch_prefetch_t **prefetch, const batch_engine
     return rv;
 }
 
-int batch_prefetch_take(batch_prefetch_t *prefetch, apr_int64_t position, batch_loaded_t *loaded)
+int batch_prefetch_take(batch_prefetch_t *prefetch, apr_int64_t position, int waits,
+                        batch_loaded_t *loaded)
 {
     batch_loaded_t taken;
 
-    if (!prefetch->is_asked) {
+    if (!prefetch->is_asked || (!waits && !batch_ahead_is_done(prefetch->ahead))) {
         return 0;
     }
     prefetch->is_asked = 0;
@@ -88,9 +89,11 @@ int batch_prefetch_take(batch_prefetch_t *prefetch, apr_int64_t position, batch_
 
 void batch_prefetch_start(batch_prefetch_t *prefetch, apr_int64_t position)
 {
-    prefetch->position = position;
-    prefetch->is_asked = 1;
-    batch_ahead_start(prefetch->ahead);
+    if (!prefetch->is_asked) {
+        prefetch->position = position;
+        prefetch->is_asked = 1;
+        batch_ahead_start(prefetch->ahead);
+    }
 }
 
 void batch_prefetch_end(batch_prefetch_t *prefetch)

@@ -35,12 +35,14 @@ apr_status_t batch_prefetch_make(batch_prefetch_t **prefetch, const batch_engine
 
 /**
  * 1 if the segment that begins at position was read: then *loaded, which is the caller's, changes
- * places with it; its pool has memory of its own. Waits for a read that is under way. 0: it was
- * not, or that has failed; then the caller reads it, and hears why.
+ * places with it; its pool has memory of its own. 0: it was not, or that has failed; then the
+ * caller reads it, and hears why. waits: for a read that is under way; not in a transaction, whose
+ * connection that read may wait for.
  */
-int batch_prefetch_take(batch_prefetch_t *prefetch, apr_int64_t position, batch_loaded_t *loaded);
+int batch_prefetch_take(batch_prefetch_t *prefetch, apr_int64_t position, int waits,
+                        batch_loaded_t *loaded);
 
-/** Begins to read the segment with the item at position. */
+/** Begins to read the segment with the item at position, unless a read is under way. */
 void batch_prefetch_start(batch_prefetch_t *prefetch, apr_int64_t position);
 
 /** Waits for a read that is under way, and ends the thread. NULL is ignored. */

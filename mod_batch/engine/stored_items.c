@@ -158,7 +158,8 @@ static apr_status_t next_sorted(batch_stored_items_t *items, batch_item_t *item,
         return rv;
     }
     batch_segment_reader_init(&reader, &segment, items->pitem);
-    return batch_segment_read(&reader, item);
+    rv = batch_segment_read(&reader, item);
+    return rv == APR_SUCCESS && item->ordinal != items->given ? APR_EGENERAL : rv;
 }
 
 apr_status_t batch_stored_items_next(batch_stored_items_t *items, batch_item_t *item,

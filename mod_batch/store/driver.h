@@ -79,7 +79,6 @@ typedef struct batch_table_facts {
     int key_unique_alone;    /* one of the key and nothing else: one row at most of all scopes */
     int key_unique_in_scope; /* one that has the scope's column, too */
     int match_unique;        /* a unique index: one row at most has the values of match */
-    int independent;         /* as in batch_table_known_t */
     batch_column_facts_t *columns; /* one for each column of the resource, in their order */
     apr_array_header_t *needed; /* of const char *: columns that are NOT NULL without a default */
 } batch_table_facts_t;
@@ -202,9 +201,16 @@ struct batch_driver {
     batch_failure_e (*columns)(batch_connection_t *connection, apr_array_header_t **names,
                                int *ignore_case, const char *table, apr_pool_t *p);
 
+    /** 1 if a transaction should end since it holds much memory. NULL: none does. */
+    int (*is_full)(const batch_connection_t *connection);
+
     /** Looks at a resource's table, which is there with all its columns; strings in p. */
     batch_failure_e (*facts)(batch_connection_t *connection, batch_table_facts_t *facts,
                              const batch_resource_t *resource, apr_pool_t *p);
+
+    /** *independent: as in batch_table_known_t, of a table as it is now, which is there. */
+    batch_failure_e (*independent)(batch_connection_t *connection, int *independent,
+                                   const batch_resource_t *resource);
 
     /**
      * Adds what the role that we are lacks for the resource's actions; all tables and columns are

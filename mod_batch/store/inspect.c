@@ -351,10 +351,39 @@ static void doubt(const comparison_t *comparison, const batch_table_facts_t *fac
 /* ---- All of it ---------------------------------------------------------------------------------
  */
 
+struct independence {
+    const batch_resource_t *resource;
+    int independent;
+};
+
+static apr_status_t independent_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
+{
+    struct independence *look = baton;
+    batch_failure_e failure =
+        tx->connection->driver->independent(tx->connection, &look->independent, look->resource);
+
+    (void)ptemp;
+    return failure == BATCH_FAILURE_NONE ? APR_SUCCESS
+                                         : batch_tx_fail(tx, failure, "looking at a table");
+}
+
+apr_status_t batch_store_independent(batch_store_t *store, int *independent,
+                                     const batch_resource_t *resource, batch_error_t *err,
+                                     apr_pool_t *ptemp)
+{
+    struct independence look = {resource, 0};
+    apr_status_t rv =
+        batch_store_run(store, BATCH_RUN_INSPECT, independent_body, &look, err, ptemp);
+
+    *independent = rv == APR_SUCCESS && look.independent;
+    return rv;
+}
+
 static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
 {
     comparison_t *comparison = baton;
     const batch_resource_t *resource = comparison->resource;
+    struct independence look = {resource, 0};
     batch_connection_t *connection = tx->connection;
     batch_failure_e failure = BATCH_FAILURE_NONE;
     batch_table_facts_t facts;
@@ -377,7 +406,6 @@ static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     compare_key(comparison, &facts);
     compare_made_key(comparison, &facts);
     comparison->known.key_type = facts.key_type;
-    comparison->known.independent = facts.independent;
     compare_types(comparison, &facts);
     rv = compare_scope(tx, comparison, "BatchScope", resource->table, resource->scope, ptemp);
     if (rv == APR_SUCCESS && resource->form_column) {
@@ -385,6 +413,10 @@ static apr_status_t compare(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
                            ptemp);
     }
     doubt(comparison, &facts, &columns);
+    if (rv == APR_SUCCESS) {
+        rv = independent_body(tx, &look, ptemp);
+        comparison->known.independent = look.independent;
+    }
     return rv;
 }
 

@@ -22,10 +22,11 @@ unsigned batch_misfits_actions(const apr_array_header_t *misfits);
 typedef struct batch_table_known {
     batch_key_type_e key_type; /* of the key's column */
     /*
-     * No item of a batch can be seen by another, but through a row that both name: the table has
-     * no triggers, no unique index of other columns than the key's and the scope's, no foreign key
-     * onto itself, no other keys that the database makes, and rows are not found by match. So it
-     * does not matter in which order items are applied that name different rows.
+     * No item of a batch can be seen by another: the table has no triggers, no unique index but of
+     * the key or of key and scope, which compare as the columns do; no foreign key onto itself, and
+     * no numbers that the database gives; rows are not found by match; and keys of different
+     * spelling are those of different rows. So it does not matter in which order items with
+     * different keys are applied.
      */
     int independent;
 } batch_table_known_t;
@@ -41,6 +42,11 @@ typedef struct batch_table_known {
 apr_status_t batch_store_compare(batch_store_t *store, apr_array_header_t *misfits,
                                  batch_table_known_t *known, const batch_resource_t *resource,
                                  batch_error_t *err, apr_pool_t *ptemp);
+
+/** *independent: as in batch_table_known_t, of the table as it is now. */
+apr_status_t batch_store_independent(batch_store_t *store, int *independent,
+                                     const batch_resource_t *resource, batch_error_t *err,
+                                     apr_pool_t *ptemp);
 
 /** Adds a batch_misfit_t; the message is formatted into the list's pool. For drivers. */
 void batch_misfit_add(apr_array_header_t *misfits, const char *directive, unsigned actions,

@@ -95,6 +95,7 @@ batch_member_e batch_party_join(batch_party_t *party, batch_member_t *member, vo
     member->call = call;
     member->state = BATCH_MEMBER_LEADS;
     if (pthread_cond_init(&member->changed, NULL)) {
+        member->state = BATCH_MEMBER_ALONE;
         return BATCH_MEMBER_ALONE;
     }
     pthread_mutex_lock(&party->mutex);

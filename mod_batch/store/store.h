@@ -604,6 +604,9 @@ apr_status_t batch_tx_rows_update(batch_tx_t *tx, batch_rows_t *rows);
  */
 apr_status_t batch_tx_rows_merge(batch_tx_t *tx, batch_rows_t *rows);
 
+/** 1 if a chunk should end, whatever time it has: what it has changed takes much memory. */
+int batch_tx_is_full(const batch_tx_t *tx);
+
 /**
  * 1 if two transactions can be at rows of one table at once: see batch_tx_rows_apart.
  */

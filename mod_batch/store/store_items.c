@@ -299,6 +299,13 @@ apr_status_t batch_tx_keys_quick(batch_tx_t *tx, int *quick, const batch_row_sco
     return driver->keys_quick ? driver->keys_quick(tx, quick, scope) : APR_SUCCESS;
 }
 
+int batch_tx_is_full(const batch_tx_t *tx)
+{
+    const batch_driver_t *driver = tx->connection->driver;
+
+    return driver->is_full && driver->is_full(tx->connection);
+}
+
 int batch_store_divides(const batch_store_t *store)
 {
     return store->driver->rows_apart != NULL;

@@ -48,6 +48,7 @@ struct batch_sorter {
     apr_array_header_t *runs; /* of run_t */
     int reading;
     int at;                      /* the next of the places, or of the runs */
+    batch_text_buffer_t output;  /* records that are written together */
     run_t *heap[MOST_RUNS];      /* those that are merged; the first has the next record */
     int merged;                  /* of them */
     batch_text_buffer_t longest; /* a record that is longer than what is read at once */
@@ -99,7 +100,7 @@ batch_sorter_t *batch_sorter_make(apr_size_t run, apr_pool_t *p)
 {
     batch_sorter_t *sorter = apr_pcalloc(p, sizeof(*sorter));
 
-    sorter->p = sorter->buffer.p = sorter->longest.p = p;
+    sorter->p = sorter->buffer.p = sorter->longest.p = sorter->output.p = p;
     sorter->run_bytes = run ? run : RUN_BYTES;
     sorter->runs = apr_array_make(p, 4, sizeof(run_t));
     return sorter;
@@ -119,23 +120,49 @@ static apr_size_t size_at(const batch_sorter_t *sorter, apr_size_t at)
     return sizeof(head) + head.length;
 }
 
-/* Writes the records in their order, some of them at once. */
-static apr_status_t write_records(batch_sorter_t *sorter)
+/* Writes what was gathered behind all that is in the file. */
+static apr_status_t write_output(batch_sorter_t *sorter, batch_error_t *err)
 {
-    batch_text_buffer_t *together = &sorter->longest;
-    apr_status_t status = APR_SUCCESS;
-    int i;
+    apr_off_t place = sorter->written;
+    apr_status_t status = apr_file_seek(sorter->file, APR_SET, &place);
 
-    together->used = 0;
-    for (i = 0; status == APR_SUCCESS && i < sorter->count; i++) {
-        const char *record = sorter->buffer.data + sorter->places[i].at;
-
-        batch_text_buffer_add(together, record, size_at(sorter, sorter->places[i].at));
-        if (together->used >= READ_BYTES || i + 1 == sorter->count) {
-            status = apr_file_write_full(sorter->file, together->data, together->used, NULL);
-            together->used = 0;
-        }
+    if (status == APR_SUCCESS) {
+        status = apr_file_write_full(sorter->file, sorter->output.data, sorter->output.used, NULL);
     }
+    if (status != APR_SUCCESS) {
+        return batch_temp_file_fail(err, status, "written", sorter->p);
+    }
+    sorter->written += (apr_off_t)sorter->output.used;
+    sorter->output.used = 0;
+    return APR_SUCCESS;
+}
+
+/* Adds bytes to what is written, some of them at once. */
+static apr_status_t put(batch_sorter_t *sorter, const void *bytes, apr_size_t length,
+                        batch_error_t *err)
+{
+    batch_text_buffer_add(&sorter->output, bytes, length);
+    return sorter->output.used >= READ_BYTES ? write_output(sorter, err) : APR_SUCCESS;
+}
+
+/* A run that begins at the end of the file. */
+static run_t run_from(const batch_sorter_t *sorter, int number)
+{
+    run_t run;
+
+    memset(&run, 0, sizeof(run));
+    run.number = number;
+    run.next = sorter->written;
+    return run;
+}
+
+/* The run ends there, and is one of those that are merged. */
+static apr_status_t add_run(batch_sorter_t *sorter, run_t *run, batch_error_t *err)
+{
+    apr_status_t status = write_output(sorter, err);
+
+    run->end = sorter->written;
+    APR_ARRAY_PUSH(sorter->runs, run_t) = *run;
     return status;
 }
 
@@ -144,25 +171,18 @@ static apr_status_t end_run(batch_sorter_t *sorter, batch_error_t *err)
 {
     apr_status_t status =
         sorter->file ? APR_SUCCESS : batch_temp_file_make(&sorter->file, err, sorter->p);
-    run_t *run;
+    run_t run = run_from(sorter, sorter->runs->nelts);
+    int i;
 
-    if (status != APR_SUCCESS) {
-        return status;
-    }
     sort(sorter);
-    status = write_records(sorter);
-    if (status != APR_SUCCESS) {
-        return batch_temp_file_fail(err, status, "written", sorter->p);
+    for (i = 0; status == APR_SUCCESS && i < sorter->count; i++) {
+        apr_size_t at = sorter->places[i].at;
+
+        status = put(sorter, sorter->buffer.data + at, size_at(sorter, at), err);
     }
-    run = apr_array_push(sorter->runs);
-    memset(run, 0, sizeof(*run));
-    run->number = sorter->runs->nelts;
-    run->next = sorter->written;
-    sorter->written += (apr_off_t)sorter->buffer.used;
-    run->end = sorter->written;
     sorter->buffer.used = 0;
     sorter->count = 0;
-    return APR_SUCCESS;
+    return status == APR_SUCCESS ? add_run(sorter, &run, err) : status;
 }
 
 apr_status_t batch_sorter_add(batch_sorter_t *sorter, const batch_sort_key_t *key, const char *data,
@@ -307,12 +327,12 @@ static apr_status_t advance(batch_sorter_t *sorter, batch_error_t *err)
     return status;
 }
 
-/* Begins with the next runs. APR_EOF: there are none. */
-static apr_status_t begin_group(batch_sorter_t *sorter, batch_error_t *err)
+/* Begins with the next runs, of those before end. APR_EOF: there are none. */
+static apr_status_t begin_group(batch_sorter_t *sorter, int end, batch_error_t *err)
 {
     apr_status_t status = APR_SUCCESS;
     int first = sorter->at;
-    int last = sorter->runs->nelts - first > MOST_RUNS ? first + MOST_RUNS : sorter->runs->nelts;
+    int last = end - first > MOST_RUNS ? first + MOST_RUNS : end;
     int i;
 
     if (first == last) {
@@ -358,16 +378,49 @@ static apr_status_t take(batch_sorter_t *sorter, run_t *run, char **data, batch_
 /* ---- Reading ----------------------------------------------------------------------------------
  */
 
+/* Makes one run of the first of those before end, behind all others. */
+static apr_status_t make_longer_run(batch_sorter_t *sorter, int end, batch_error_t *err)
+{
+    run_t run = run_from(sorter, APR_ARRAY_IDX(sorter->runs, sorter->at, run_t).number);
+    apr_status_t status = begin_group(sorter, end, err);
+    char *data;
+
+    while (status == APR_SUCCESS && sorter->merged) {
+        head_t head = sorter->heap[0]->head;
+
+        status = take(sorter, sorter->heap[0], &data, err);
+        if (status == APR_SUCCESS) {
+            status = put(sorter, &head, sizeof(head), err);
+        }
+        if (status == APR_SUCCESS) {
+            status = put(sorter, data, head.length, err);
+        }
+        if (status == APR_SUCCESS) {
+            status = advance(sorter, err);
+        }
+    }
+    return status == APR_SUCCESS ? add_run(sorter, &run, err) : status;
+}
+
 static apr_status_t begin(batch_sorter_t *sorter, batch_error_t *err)
 {
+    apr_status_t status = APR_SUCCESS;
+
     sorter->reading = 1;
     if (sorter->file && sorter->count) {
-        return end_run(sorter, err);
-    }
-    if (sorter->count) {
+        status = end_run(sorter, err);
+    } else if (sorter->count) {
         sort(sorter);
     }
-    return APR_SUCCESS;
+    /* All of them, so that what is in a run was added before what is in the next. */
+    while (status == APR_SUCCESS && sorter->runs->nelts - sorter->at > MOST_RUNS) {
+        int end = sorter->runs->nelts;
+
+        while (status == APR_SUCCESS && sorter->at < end) {
+            status = make_longer_run(sorter, end, err);
+        }
+    }
+    return status;
 }
 
 apr_status_t batch_sorter_next(batch_sorter_t *sorter, char **data, apr_size_t *length,
@@ -394,7 +447,7 @@ apr_status_t batch_sorter_next(batch_sorter_t *sorter, char **data, apr_size_t *
         status = advance(sorter, err);
     }
     if (status == APR_SUCCESS && !sorter->merged) {
-        status = begin_group(sorter, err);
+        status = begin_group(sorter, sorter->runs->nelts, err);
     }
     if (status != APR_SUCCESS) {
         return status;

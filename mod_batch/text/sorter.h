@@ -1,6 +1,7 @@
 /*
  * Sorts records of which there may be more than memory should hold (an external merge sort): they
- * are sorted in runs of a few MiB, which go to a temporary file and are merged when they are read.
+ * are sorted in runs of a few MiB, which go to a temporary file and are merged when they are read;
+ * very many of them first into longer ones, for which the file has room for the records twice.
  * Memory does not grow with the number of records, but by the longest one.
  */
 #ifndef BATCH_TEXT_SORTER_H
@@ -25,7 +26,7 @@ void batch_sort_key_number(batch_sort_key_t *key, apr_int64_t number);
 
 /**
  * Makes an empty sorter, whose memory and file are p's. run: bytes of a run, about; 0 = as is
- * usual. Very many runs are merged in groups: then the order begins anew with each group.
+ * usual.
  */
 batch_sorter_t *batch_sorter_make(apr_size_t run, apr_pool_t *p);
 

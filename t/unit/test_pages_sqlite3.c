@@ -1,6 +1,6 @@
 /*
- * SQLite: the pages that a chunk changes wait in memory for its COMMIT, however the rows lie: all
- * of a small database, some of a larger one; those of a request are fewer.
+ * SQLite: pages that a transaction changes wait in memory for its COMMIT, however the rows lie: all
+ * of a small database; of a larger one a chunk ends before they take much.
  */
 /* needs: sqlite3 */
 #include "store_sqlite3.h"
@@ -25,6 +25,8 @@ struct change {
     int rows;
     int spilled; /* pages that were written before */
     int bytes;   /* that its pages take */
+    int done;    /* rows that were changed */
+    int is_full; /* it should end */
 };
 
 static int status_of(const batch_tx_t *tx, int what)
@@ -76,8 +78,9 @@ static apr_status_t change_rows(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     }
     forget_spilled(tx);
     rv = batch_tx_rows_merge(tx, &rows);
-    is_number(rows.done, change->rows, "all of the rows are changed");
-    is_number(outcomes[change->rows - 1].result, BATCH_ROW_APPLIED, "the last one, too");
+    change->done = rows.done;
+    change->is_full = batch_tx_is_full(tx);
+    is_number(outcomes[rows.done - 1].result, BATCH_ROW_APPLIED, "the last one was changed");
     change->spilled = status_of(tx, SQLITE_DBSTATUS_CACHE_SPILL);
     change->bytes = status_of(tx, SQLITE_DBSTATUS_CACHE_USED);
     return rv;
@@ -91,11 +94,10 @@ static void run_change(struct change *change)
 
 int main(int argc, char **argv)
 {
-    struct change request = {'a', 0, 5500, -1, -1};
-    struct change chunk = {'b', 1, 5500, -1, -1};
-    struct change small = {'c', 1, ROWS, -1, -1};
-    struct change large = {'d', 1, ROWS, -1, -1};
-    struct change behind = {'e', 0, ROWS, -1, -1};
+    struct change request = {.letter = 'a', .rows = 5500};
+    struct change chunk = {.letter = 'b', .is_chunk = 1, .rows = 5500};
+    struct change small = {.letter = 'c', .is_chunk = 1, .rows = ROWS};
+    struct change large = {.letter = 'd', .is_chunk = 1, .rows = ROWS};
     int code;
 
     if (!fixture_begin_on_sqlite3(&code, argc, argv)) {
@@ -116,23 +118,23 @@ int main(int argc, char **argv)
                            " SELECT printf('k%05d', i), printf('%.' || " APR_STRINGIFY(
                                TEXT) " || 'c', 'x') FROM n");
     run_change(&request);
-    ok(request.spilled > 0 && request.bytes < 17 * MIB, "a request has 15 MiB: %d pages before, %d",
-       request.spilled, request.bytes);
+    ok(request.spilled == 0 && request.done == 5500,
+       "all that a request changes stays in memory: %d of %d bytes", request.done, request.bytes);
     run_change(&chunk);
-    is_number(chunk.spilled, 0, "a chunk has more");
-    ok(chunk.bytes > 22 * MIB, "as its pages have %d bytes", chunk.bytes);
+    ok(chunk.spilled == 0 && chunk.done == 5500 && !chunk.is_full, "so it is in a chunk: %d",
+       chunk.done);
     run_change(&small);
-    is_number(small.spilled, 0, "of a small database it keeps all pages");
-    ok(small.bytes > 47 * MIB, "which have %d bytes", small.bytes);
+    ok(small.spilled == 0 && small.done == ROWS && !small.is_full,
+       "which keeps all pages of a small database: %d", small.done);
+    ok(small.bytes > 47 * MIB, "they have %d bytes", small.bytes);
     native(path, "CREATE TABLE others (data BLOB)");
     native(path, "INSERT INTO others VALUES (zeroblob(90000000))");
     run_change(&large);
-    ok(large.spilled > 0 && large.bytes < 17 * MIB,
-       "of a larger one no more than 15 MiB: %d pages before, %d", large.spilled, large.bytes);
-    run_change(&behind);
-    ok(behind.spilled > 0 && behind.bytes < 17 * MIB, "nor has a request behind it: %d pages, %d",
-       behind.spilled, behind.bytes);
-    is_number(number("SELECT count(*) FROM texts WHERE text GLOB 'eee*'"), ROWS, "all are changed");
+    ok(large.is_full && large.done > 1000 && large.done < ROWS && large.bytes < 17 * MIB,
+       "of a larger one it ends at 15 MiB: %d rows, %d", large.done, large.bytes);
+    is_number(large.spilled, 0, "and has written nothing before its COMMIT");
+    is_number(number("SELECT count(*) FROM texts WHERE text GLOB 'ddd*'"), large.done,
+              "so many are changed");
     batch_store_destroy(store);
     return fixture_end();
 }

@@ -44,7 +44,8 @@ static const char *name_of(const batch_item_t *item)
 /* Takes the segment at a position, and tells its first name. */
 static const char *taken(batch_prefetch_t *prefetch, apr_int64_t position, batch_loaded_t *loaded)
 {
-    return batch_prefetch_take(prefetch, position, loaded) ? name_of(&loaded->items[0]) : "nothing";
+    return batch_prefetch_take(prefetch, position, 1, loaded) ? name_of(&loaded->items[0])
+                                                              : "nothing";
 }
 
 static void test_order(apr_pool_t *p)
@@ -61,7 +62,7 @@ static void test_order(apr_pool_t *p)
               "a thread");
     is_string(taken(prefetch, 0, &loaded), "nothing", "nothing was asked for");
     batch_prefetch_start(prefetch, 0);
-    while (position < COUNT && batch_prefetch_take(prefetch, position, &loaded)) {
+    while (position < COUNT && batch_prefetch_take(prefetch, position, 1, &loaded)) {
         batch_prefetch_start(prefetch, loaded.first + loaded.count);
         right += loaded.first == position && loaded.items[0].ordinal == position &&
                  loaded.items[loaded.count - 1].ordinal == position + loaded.count - 1;

@@ -140,8 +140,9 @@ int main(void)
     sorts(5000, 3, 100000, 300, 0);
     sorts(40000, 40000, 0, 20, 0);
     sorts(60, 60, 300000, 200000, 0);
-    sorts(5000, 5000, 10000, 300, 1); /* more runs than are merged at once */
-    sorts(300, 300, 1, 300, 4);
+    sorts(5000, 5000, 10000, 300, 0); /* more runs than are merged at once */
+    sorts(9000, 40, 1, 30, 0);
+    sorts(300, 300, 1, 300, 0);
     test_failure();
     return tap_end();
 }

@@ -6,6 +6,8 @@
 /* needs: sqlite3 */
 #include "store_sqlite3.h"
 
+#include <errno.h>
+
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -200,6 +202,63 @@ static void test_failure(void)
     sqlite3_close(a);
 }
 
+typedef ssize_t write_fn(int fd, const void *bytes, size_t count, off_t at);
+
+static struct {
+    write_fn *write;
+    int after; /* the write that fails for want of room, of those to come; 0: none */
+    int failed;
+} room;
+
+static ssize_t write_or_fail(int fd, const void *bytes, size_t count, off_t at)
+{
+    if (room.after > 0 && --room.after == 0) {
+        room.failed++;
+        errno = ENOSPC;
+        return -1;
+    }
+    return room.write(fd, bytes, count, at);
+}
+
+/*
+ * A transaction may go on behind a write that has failed, which may be one of frames that SQLite
+ * takes for written. It must not be committed then.
+ */
+static void test_gone_on(void)
+{
+    sqlite3_vfs *library = sqlite3_vfs_find("unix");
+    const char *name = library->xGetSystemCall(library, "pwrite64") ? "pwrite64" : "pwrite";
+    int at, tried = 0, whole = 0, refused = 0, survived = 0;
+
+    room.write = (write_fn *)library->xGetSystemCall(library, name);
+    library->xSetSystemCall(library, name, (sqlite3_syscall_ptr)write_or_fail);
+    for (at = 1; at <= 200; at += 3) {
+        sqlite3 *a = fresh_database();
+        int code;
+
+        (void)run(a, "CREATE UNIQUE INDEX names ON texts (substr(text, 2) || id)");
+        (void)ask(a, "PRAGMA wal_checkpoint");
+        (void)run(a, "BEGIN IMMEDIATE; UPDATE texts SET text = text || 'y' WHERE id % 3 = 0");
+        room.failed = 0;
+        room.after = at;
+        (void)run(a, "UPDATE texts SET text = text || 'z' WHERE id % 2 = 0");
+        room.after = 0;
+        tried += room.failed;
+        survived += !sqlite3_get_autocommit(a);
+        code = sqlite3_get_autocommit(a) ? SQLITE_FULL : run(a, "COMMIT");
+        refused += code != SQLITE_OK;
+        sqlite3_close(a);
+        a = open_it();
+        whole += !strcmp(ask(a, check), "ok");
+        sqlite3_close(a);
+    }
+    library->xSetSystemCall(library, name, NULL);
+    ok(tried > 10 && survived > 0 && refused > 0,
+       "of %d writes that failed %d left a transaction, %d were not committed", tried, survived,
+       refused);
+    is_number(whole, (at - 1) / 3, "the database is whole each time");
+}
+
 int main(int argc, char **argv)
 {
     int code;
@@ -213,5 +272,6 @@ int main(int argc, char **argv)
     test_savepoints();
     test_kill();
     test_failure();
+    test_gone_on();
     return fixture_end();
 }

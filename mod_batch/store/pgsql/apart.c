@@ -62,19 +62,33 @@ static const char apart_sql[] = "SELECT " PLAIN NO_FOREIGN_KEYS("$5::boolean") U
     " FROM (SELECT to_regclass(quote_ident($1))::oid AS batch_table) AS batch_tables";
 
 /*
- * $1: the table, $2 and $3: the columns of key and scope. No other column, nor an
- * expression, is in a unique index or in one that excludes rows; and the server counts no rows.
+ * $1: the table, $2 and $3: the columns of key and scope. What is unique, or excludes rows, has the
+ * key and at most the scope beside it, and takes for equal what they do; different spellings of the
+ * key are different keys (20, 21, 23: integers; 25, 1043: texts, which are not cut; 2950: UUIDs);
+ * and the server counts no rows.
  */
 static const char independent_sql[] = "SELECT " PLAIN NO_FOREIGN_KEYS(
-    "false") " AND NOT EXISTS (SELECT FROM pg_index CROSS JOIN LATERAL"
-             " unnest((indkey::int2[])[0:indnkeyatts - 1]) AS place LEFT JOIN pg_attribute"
-             " ON attrelid = indrelid AND attnum = place AND attname::text = ANY (ARRAY[$2::text, "
-             "$3::text])"
-             " WHERE indrelid = batch_table AND (indisunique OR indisexclusion) AND attname IS "
-             "NULL)"
-             " AND NOT EXISTS (SELECT FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid"
-             " AND adnum = attnum WHERE attrelid = batch_table AND attnum > 0 AND NOT attisdropped"
-             " AND attname::text <> $2 AND (attidentity <> ''"
+    "false") " AND NOT EXISTS (SELECT FROM pg_index CROSS JOIN LATERAL (SELECT"
+             " coalesce(bool_and(attname IS NOT NULL AND sorting = attcollation AND opcdefault), "
+             "false)"
+             " AND coalesce(bool_or(attname::text = $2), false) AS is_of_key"
+             " FROM unnest((indkey::int2[])[0:indnkeyatts - 1], "
+             "(indcollation::oid[])[0:indnkeyatts - 1],"
+             " (indclass::oid[])[0:indnkeyatts - 1]) AS place (attribute, sorting, class)"
+             " LEFT JOIN pg_attribute ON attrelid = indrelid AND attnum = attribute"
+             " AND attname::text = ANY (ARRAY[$2::text, $3::text])"
+             " LEFT JOIN pg_opclass ON pg_opclass.oid = class) AS batch_found"
+             " WHERE indrelid = batch_table AND (indisunique OR indisexclusion) AND NOT is_of_key)"
+             " AND EXISTS (SELECT FROM pg_attribute LEFT JOIN pg_collation"
+             " ON pg_collation.oid = attcollation WHERE attrelid = batch_table AND attname::text = "
+             "$2"
+             " AND atttypid IN (20, 21, 23, 25, 1043, 2950) AND atttypmod = -1"
+             " AND coalesce(collisdeterministic, true))"
+             " AND NOT EXISTS (SELECT FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid"
+             " LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
+             " WHERE attrelid = batch_table AND attnum > 0 AND NOT attisdropped AND attname::text "
+             "<> $2"
+             " AND (attidentity <> '' OR typdefault IS NOT NULL"
              " OR pg_get_expr(adbin, adrelid) ~ 'nextval'))"
              " FROM (SELECT to_regclass(quote_ident($1))::oid AS batch_table) AS batch_tables";
 

@@ -641,6 +641,7 @@ const batch_driver_t batch_driver_pgsql = {
     .execute_later = pg_execute_later,
     .columns = pg_columns,
     .facts = batch_pgsql_facts,
+    .independent = batch_pgsql_independent,
     .privileges = batch_pgsql_privileges,
     .scope_check = batch_pgsql_scope_check,
     .form_check = batch_pgsql_form_check,

@@ -5,7 +5,6 @@
 
 #include "store/connection.h"
 #include "store/pgsql/facts.h"
-#include "store/pgsql/rows.h"
 #include "store/pgsql/types.h"
 
 static const char needed_sql[] =
@@ -133,9 +132,6 @@ batch_failure_e batch_pgsql_facts(batch_connection_t *connection, batch_table_fa
     }
     for (i = 0; failure == BATCH_FAILURE_NONE && i < PQntuples(result); i++) {
         APR_ARRAY_PUSH(facts->needed, const char *) = apr_pstrdup(p, PQgetvalue(result, i, 0));
-    }
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = batch_pgsql_independent(connection, &facts->independent, resource);
     }
     return failure;
 }

@@ -23,7 +23,7 @@ apr_status_t batch_pgsql_rows_look(batch_tx_t *tx, batch_rows_t *rows);
 apr_status_t batch_pgsql_keys_walk(batch_tx_t *tx, batch_key_walk_t *walk);
 
 /* In pgsql/apart.c: */
-/** *independent: as in batch_table_known_t. */
+/** As the member of batch_driver_t. */
 batch_failure_e batch_pgsql_independent(batch_connection_t *connection, int *independent,
                                         const batch_resource_t *resource);
 apr_status_t batch_pgsql_rows_apart(batch_tx_t *tx, int *apart, const batch_resource_t *resource,

@@ -14,6 +14,7 @@
 typedef struct index {
     const char *name;
     int unique;                  /* for all rows */
+    int for_some;                /* the same, or for some of them */
     int whole;                   /* it has all rows */
     apr_array_header_t *columns; /* of const char *; "" for one that is none of ours */
     const char *alone; /* its only column if it is unique, be it for some rows, or in its own way */
@@ -123,7 +124,8 @@ static batch_failure_e read_indexes(batch_connection_t *connection, indexes_t *i
             index = apr_array_push(indexes->list);
             index->name = apr_pstrdup(p, batch_sqlite3_text(statement, 0));
             index->whole = !sqlite3_column_int(statement, 2);
-            index->unique = index->whole && sqlite3_column_int(statement, 1);
+            index->for_some = sqlite3_column_int(statement, 1);
+            index->unique = index->whole && index->for_some;
             index->columns = apr_array_make(p, 4, sizeof(const char *));
             index->alone = sqlite3_column_int(statement, 1) ? apr_pstrdup(p, column) : NULL;
         } else {
@@ -384,38 +386,61 @@ batch_failure_e batch_sqlite3_table(batch_connection_t *connection, batch_sqlite
 }
 
 /*
- * ?1: the table, ?2 and ?3: the columns of key and scope. A row for each trigger, unique index of
- * another column or of an expression, column of a primary key, or foreign key onto itself, through
- * which one row of a batch could see another.
+ * ?1: the table, ?2 and ?3: the columns of key and scope. A row for each other column of a primary
+ * key, and for a foreign key onto itself.
  */
 static const char dependences_sql[] =
-    "SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE"
-    " UNION ALL SELECT 1 FROM pragma_foreign_key_list(?1) WHERE \"table\" = ?1 COLLATE NOCASE"
+    "SELECT 1 FROM pragma_foreign_key_list(?1) WHERE \"table\" = ?1 COLLATE NOCASE"
     " UNION ALL SELECT 1 FROM pragma_table_info(?1) WHERE pk > 0 AND name <> ?2 COLLATE NOCASE"
-    " AND name <> ?3 COLLATE NOCASE"
-    " UNION ALL SELECT 1 FROM pragma_index_list(?1) AS l, pragma_index_xinfo(l.name) AS x"
-    " WHERE l.\"unique\" AND x.key AND (x.name IS NULL OR (x.name <> ?2 COLLATE NOCASE"
-    " AND x.name <> ?3 COLLATE NOCASE))";
+    " AND name <> ?3 COLLATE NOCASE";
 
-/* 1 in *independent: as in batch_table_known_t. */
-static batch_failure_e read_independence(batch_connection_t *connection, int *independent,
-                                         const batch_resource_t *resource)
+/* 1 if each that is unique, be it for some rows, has the key and at most the scope beside it. */
+static int are_of_key(const indexes_t *indexes, const batch_resource_t *resource)
+{
+    int i, j;
+
+    for (i = 0; i < indexes->list->nelts; i++) {
+        const index_t *index = &APR_ARRAY_IDX(indexes->list, i, index_t);
+
+        if (index->for_some && !is_among(index->columns, resource->key)) {
+            return 0;
+        }
+        for (j = 0; index->for_some && j < index->columns->nelts; j++) {
+            const char *column = APR_ARRAY_IDX(index->columns, j, const char *);
+
+            if (!is_column(column, resource->key) && !is_column(column, resource->scope)) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+batch_failure_e batch_sqlite3_independent(batch_connection_t *connection, int *independent,
+                                          const batch_resource_t *resource)
 {
     const char *texts[] = {resource->table, resource->key, resource->scope ? resource->scope : ""};
+    apr_pool_t *scratch = batch_connection_scratch(connection);
+    indexes_t indexes = {apr_array_make(scratch, 4, sizeof(index_t)), NULL};
     sqlite3_stmt *statement = NULL;
-    batch_failure_e failure;
+    batch_sqlite3_table_t table;
+    batch_failure_e failure = batch_sqlite3_table(connection, &table, resource, scratch);
     int code;
 
     *independent = 0;
-    if (batch_match_count(resource)) {
-        return BATCH_FAILURE_NONE;
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = read_indexes(connection, &indexes, resource->table, scratch);
     }
-    failure = batch_sqlite3_ask(connection, &statement, dependences_sql, texts, 3);
+    if (failure == BATCH_FAILURE_NONE) {
+        failure = batch_sqlite3_ask(connection, &statement, dependences_sql, texts, 3);
+    }
     if (failure != BATCH_FAILURE_NONE) {
         return failure;
     }
     code = sqlite3_step(statement);
-    *independent = code == SQLITE_DONE;
+    *independent = code == SQLITE_DONE && !batch_match_count(resource) && !table.triggers &&
+                   (table.key_exact || table.key_type == BATCH_KEY_INTEGER) &&
+                   are_of_key(&indexes, resource);
     return batch_sqlite3_asked(connection, statement, code);
 }
 
@@ -471,9 +496,6 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
     batch_failure_e failure = batch_sqlite3_table(connection, &table, resource, p);
     int code;
 
-    if (failure == BATCH_FAILURE_NONE) {
-        failure = read_independence(connection, &facts->independent, resource);
-    }
     facts->key_takes_uuid = 1;
     facts->columns = apr_pcalloc(p, ((apr_size_t)(unsigned)batch_resource_columns(resource) + 1) *
                                         sizeof(*facts->columns));

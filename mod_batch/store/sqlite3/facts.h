@@ -32,6 +32,10 @@ batch_failure_e batch_sqlite3_facts(batch_connection_t *connection, batch_table_
                                     const batch_resource_t *resource, apr_pool_t *p);
 
 /* As the member of batch_driver_t. */
+batch_failure_e batch_sqlite3_independent(batch_connection_t *connection, int *independent,
+                                          const batch_resource_t *resource);
+
+/* As the member of batch_driver_t. */
 batch_failure_e batch_sqlite3_scope_check(batch_connection_t *connection, const char **inexact,
                                           int *harmless, const char *table, const char *column,
                                           apr_pool_t *p);

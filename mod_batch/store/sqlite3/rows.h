@@ -11,8 +11,9 @@
 #define BATCH_SQLITE3_WORD 16
 
 /*
- * KiB of pages that a connection has in memory, and a quarter more while it changes rows: of a
- * chunk the most, where the database is so small that this is a good part of it.
+ * KiB of pages that a connection has in memory: of a chunk the most, where the database is so small
+ * that this is a good part of it. What a transaction has changed stays in memory until its COMMIT,
+ * also where it is more; a chunk ends when it is a quarter more.
  */
 #define BATCH_SQLITE3_CACHE      (12 * 1024)
 #define BATCH_SQLITE3_CACHE_MOST (48 * 1024)
@@ -65,6 +66,9 @@ static inline apr_int64_t batch_sqlite3_most(const batch_sqlite3_state_t *state)
 {
     return state->fixed_memory + ((apr_int64_t)4 * 1024 + state->cache + state->cache / 4) * 1024;
 }
+
+/** 1 if the pages that a transaction has changed take all the memory that they may have. */
+int batch_sqlite3_is_full(const batch_connection_t *connection);
 
 /* As the members of batch_driver_t. */
 apr_status_t batch_sqlite3_form_check(batch_tx_t *tx, const batch_resource_t *resource,

@@ -67,7 +67,7 @@ static apr_int64_t database_size(batch_connection_t *connection)
 
 /*
  * Rows lie anywhere: with the default cache of 2 MiB the same pages go to the log several times in
- * a transaction. What it changes stays in memory until its COMMIT, up to so many KiB. Where chunks
+ * a transaction. Where chunks
  * touch all of a database, one after the other, its pages are best kept from chunk to chunk; of a
  * larger one a larger part would be of little use.
  */
@@ -90,8 +90,6 @@ static void size_cache(batch_connection_t *connection, const batch_tx_t *tx)
         return;
     }
     apr_snprintf(sql, sizeof(sql), "PRAGMA cache_size = %d", -cache);
-    sqlite3_exec(connection->native, sql, NULL, NULL, NULL);
-    apr_snprintf(sql, sizeof(sql), "PRAGMA cache_spill = %d", -cache - cache / 4);
     sqlite3_exec(connection->native, sql, NULL, NULL, NULL);
     state->cache = cache;
     batch_library_memory_set(&state->memory, state->memory.least, batch_sqlite3_most(state));
@@ -482,6 +480,24 @@ static batch_failure_e apply_piece(batch_sqlite3_run_t *run, batch_rows_t *rows,
     return failure;
 }
 
+int batch_sqlite3_is_full(const batch_connection_t *connection)
+{
+    int cache = batch_sqlite3_state(connection)->cache;
+    int bytes = 0, most = 0;
+
+    return cache > 0 &&
+           sqlite3_db_status(connection->native, SQLITE_DBSTATUS_CACHE_USED, &bytes, &most, 0) ==
+               SQLITE_OK &&
+           bytes > (cache + cache / 4) * 1024;
+}
+
+/* 1 if a chunk has no room for more pages; it is looked at now and then. */
+static int is_at_its_end(const batch_tx_t *tx, const batch_rows_t *rows)
+{
+    return tx->turn == BATCH_TURN_CHUNK && rows->done % 32 == 0 &&
+           batch_sqlite3_is_full(tx->connection);
+}
+
 apr_status_t batch_sqlite3_run_apply(batch_tx_t *tx, batch_rows_t *rows, batch_sqlite3_item_fn *fn,
                                      batch_sqlite3_change_e change)
 {
@@ -495,7 +511,7 @@ apr_status_t batch_sqlite3_run_apply(batch_tx_t *tx, batch_rows_t *rows, batch_s
     run.tells = change == BATCH_SQLITE3_MERGES && rows->scope->tell_keys;
     rows->done = 0;
     while (failure == BATCH_FAILURE_NONE && rows->done < rows->count &&
-           (!rows->done || apr_time_now() <= rows->deadline)) {
+           (!rows->done || (apr_time_now() <= rows->deadline && !is_at_its_end(tx, rows)))) {
         failure = sorted ? apply_piece(&run, rows, begun, fn) : apply_next(&run, rows, fn);
     }
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "rows");

@@ -37,6 +37,7 @@ typedef struct extension {
     int used;
     sqlite3_int64 at; /* where they belong in the file */
     int in_frame;     /* they end with a frame's head */
+    int failed;       /* SQLite's code: frames that it takes for written are not there */
 } extension_t;
 
 static sqlite3_vfs *library; /* the VFS that ours is made of; NULL: there is none yet */
@@ -50,6 +51,8 @@ static extension_t *extension_of(sqlite3_file *file)
 /* ---- The log ----------------------------------------------------------------------------------
  */
 
+/* A transaction of which frames are missing must not be committed, whatever is done with the error.
+ */
 static int flush(sqlite3_file *file)
 {
     extension_t *extension = extension_of(file);
@@ -57,7 +60,10 @@ static int flush(sqlite3_file *file)
 
     extension->used = 0;
     extension->in_frame = 0;
-    return used ? extension->own->xWrite(file, extension->frames, used, extension->at) : SQLITE_OK;
+    if (used && !extension->failed) {
+        extension->failed = extension->own->xWrite(file, extension->frames, used, extension->at);
+    }
+    return extension->failed;
 }
 
 /* 1 if the bytes are the head of a frame that is not the one of a COMMIT. */
@@ -163,6 +169,7 @@ static int database_lock(sqlite3_file *file, int first, int count, int flags)
     if (extension->log && first == WRITER && flags == (SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE)) {
         extension_of(extension->log)->used = 0;
         extension_of(extension->log)->in_frame = 0;
+        extension_of(extension->log)->failed = SQLITE_OK;
     }
     return extension->own->xShmLock(file, first, count, flags);
 }
@@ -217,7 +224,8 @@ static void make_ours(void)
     sqlite3_vfs *found = sqlite3_vfs_find(NULL);
 
     if (!found || strcmp(found->zName, "unix") != 0 ||
-        sqlite3_libversion_number() < DATABASE_OF_LOG || !sqlite3_compileoption_used("USE_URI")) {
+        sqlite3_libversion_number() < DATABASE_OF_LOG || !sqlite3_compileoption_used("USE_URI") ||
+        sqlite3_compileoption_used("USE_URI=0")) {
         return;
     }
     ours = *found;
