@@ -259,11 +259,12 @@ is(value("SELECT count(*) FROM contacts WHERE name LIKE 'broken%'"), 0, 'no row 
 
 # While the body comes, the number of items moves: seen on another connection.
 $batch = requested(merge('contact', []));
-my $much = $json->encode([contact_items(20000, 'much')]);
+my $many = 60_000; # of several transactions
+my $much = $json->encode([contact_items($many, 'much')]);
 $socket = open_upload($batch, $much, 100);
 my ($at, $seen) = (100, undef);
 wait_for('the number of items to move', sub {
-        if ($at < length($much) - 20000) {
+        if ($at < length($much) - 20_000) {
             $socket->print(substr $much, $at, 10000);
             $socket->flush;
             $at += 10000;
@@ -274,7 +275,7 @@ wait_for('the number of items to move', sub {
         return $parsing->{total} > 0;
 });
 is_deeply([@$seen[0, 1]], ['requested', 'processing'], 'while the body comes, parsing is under way');
-cmp_ok($seen->[2], '<', 20000, "and its items are counted ($seen->[2])");
+cmp_ok($seen->[2], '<', $many, "and its items are counted ($seen->[2])");
 # While it is stored, what is behind it moves.
 on_table('batch_items', sub { slow_trigger('INSERT', 600) });
 $socket->print(substr $much, $at);
@@ -288,10 +289,10 @@ wait_for('the parsed items to move', sub {
 let_go();
 $reply = do { local $/; <$socket> };
 like($reply, qr{^HTTP/1.1 202 }, 'it is taken');
-is_deeply([@$seen[0 .. 2]], ['requested', 'processing', 20000], 'while it is stored, all items are known');
-cmp_ok($seen->[3], '<', 20000, "and some of them are behind it ($seen->[3])");
+is_deeply([@$seen[0 .. 2]], ['requested', 'processing', $many], 'while it is stored, all items are known');
+cmp_ok($seen->[3], '<', $many, "and some of them are behind it ($seen->[3])");
 drop_triggers();
-is_result(resource_final($batch), 'completed', {created => 20000}, 'then it runs');
+is_result(resource_final($batch), 'completed', {created => $many}, 'then it runs');
 
 # ---- Time -----------------------------------------------------------------------------------------
 
