@@ -450,7 +450,8 @@ apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_
 
 /**
  * Removes up to limit jobs that were still being received (status receiving) when their owner
- * ended, or for longer than patience. *removed: how many there were.
+ * ended, or for longer than patience, or that stood in line until a lease which is long over.
+ * *removed: how many there were.
  */
 apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_claim_t *claim,
                                      apr_interval_time_t patience, int limit, apr_pool_t *ptemp);

@@ -175,6 +175,19 @@ apr_status_t batch_tx_claim(batch_tx_t *tx, batch_job_t *job, const batch_claim_
 /* ---- Jobs that are being received --------------------------------------------------------------
  */
 
+/* So long behind its lease a request may be late that stands in line, and lives. */
+#define LATE_IN_LINE apr_time_from_sec(10)
+
+/*
+ * 1 if nobody will complete the job: its process is gone, or it has stood in line until its request
+ * ended, which could not remove it as the database was not available then.
+ */
+static int is_abandoned(const batch_holding_t *holding, const batch_claim_t *claim, apr_time_t now)
+{
+    return (holding->lease_until && holding->lease_until + LATE_IN_LINE < now) ||
+           (holding->owner.host && claim->owner_gone(claim->baton, &holding->owner));
+}
+
 apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_claim_t *claim,
                                      apr_interval_time_t patience, int limit, apr_pool_t *ptemp)
 {
@@ -194,8 +207,7 @@ apr_status_t batch_tx_jobs_abandoned(batch_tx_t *tx, int *removed, const batch_c
         rv = batch_tx_holdings(tx, &found, BATCH_SQL_RECEIVING, &last, window);
         for (i = 0; rv == APR_SUCCESS && *removed < limit && i < found->nelts; i++) {
             last = APR_ARRAY_IDX(found, i, batch_holding_t);
-            if (last.time < before ||
-                (last.owner.host && claim->owner_gone(claim->baton, &last.owner))) {
+            if (last.time < before || is_abandoned(&last, claim, batch_tx_now(tx))) {
                 batch_job_t job = {.seq = last.seq, .id = last.id};
 
                 rv = batch_tx_job_delete(tx, &job);

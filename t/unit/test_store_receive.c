@@ -290,6 +290,14 @@ static void test_abandoned(void)
     is_number(batch_store_write(store, expire_body, &removed, &err, pool), APR_SUCCESS, "expiry");
     is_number(removed, 0, "is not for jobs that are being received");
     native(path, "DELETE FROM batch_jobs");
+    job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
+    write_with(receive_body, &job);
+    native(path, "UPDATE batch_jobs SET lease_until = (strftime('%s', 'now') - 5) * 1000000");
+    is_number(sweep_up(8, apr_time_from_sec(60), 10), 0, "one in line may be late");
+    native(path, "UPDATE batch_jobs SET lease_until = (strftime('%s', 'now') - 15) * 1000000");
+    is_number(sweep_up(8, apr_time_from_sec(60), 10), 1,
+              "but not for long, though its owner lives");
+    native(path, "DELETE FROM batch_jobs");
 }
 
 static void test_cancel(void)
