@@ -15,7 +15,7 @@
  * that this is a good part of it. What a transaction has changed stays in memory until its COMMIT,
  * also where it is more; a chunk ends when it is a quarter more.
  */
-#define BATCH_SQLITE3_CACHE      (12 * 1024)
+#define BATCH_SQLITE3_CACHE      (10 * 1024)
 #define BATCH_SQLITE3_CACHE_MOST (48 * 1024)
 #define BATCH_SQLITE3_SMALL      (128 * 1024)
 
