@@ -259,7 +259,7 @@ is(value("SELECT count(*) FROM contacts WHERE name LIKE 'broken%'"), 0, 'no row 
 
 # While the body comes, the number of items moves: seen on another connection.
 $batch = requested(merge('contact', []));
-my $many = 60_000; # of several transactions
+my $many = 45_000; # of several transactions
 my $much = $json->encode([contact_items($many, 'much')]);
 $socket = open_upload($batch, $much, 100);
 my ($at, $seen) = (100, undef);
