@@ -66,10 +66,9 @@ static apr_int64_t database_size(batch_connection_t *connection)
 }
 
 /*
- * Rows lie anywhere: with the default cache of 2 MiB the same pages go to the log several times in
- * a transaction. Where chunks
- * touch all of a database, one after the other, its pages are best kept from chunk to chunk; of a
- * larger one a larger part would be of little use.
+ * Rows lie anywhere: with the default cache of 2 MiB the same pages are read again and again. Where
+ * chunks touch all of a database, one after the other, its pages are best kept from chunk to chunk;
+ * of a larger one a larger part would be of little use.
  */
 static int wanted_cache(batch_connection_t *connection, const batch_tx_t *tx)
 {
@@ -491,10 +490,11 @@ int batch_sqlite3_is_full(const batch_connection_t *connection)
            bytes > (cache + cache / 4) * 1024;
 }
 
-/* 1 if a chunk has no room for more pages; it is looked at now and then. */
-static int is_at_its_end(const batch_tx_t *tx, const batch_rows_t *rows)
+/* 1 if a chunk has no room for more pages. Where items go one by one it is looked at now and then.
+ */
+static int is_at_its_end(const batch_tx_t *tx, const batch_rows_t *rows, int one_by_one)
 {
-    return tx->turn == BATCH_TURN_CHUNK && rows->done % 32 == 0 &&
+    return tx->turn == BATCH_TURN_CHUNK && (!one_by_one || rows->done % 32 == 0) &&
            batch_sqlite3_is_full(tx->connection);
 }
 
@@ -510,8 +510,9 @@ apr_status_t batch_sqlite3_run_apply(batch_tx_t *tx, batch_rows_t *rows, batch_s
 
     run.tells = change == BATCH_SQLITE3_MERGES && rows->scope->tell_keys;
     rows->done = 0;
-    while (failure == BATCH_FAILURE_NONE && rows->done < rows->count &&
-           (!rows->done || (apr_time_now() <= rows->deadline && !is_at_its_end(tx, rows)))) {
+    while (
+        failure == BATCH_FAILURE_NONE && rows->done < rows->count &&
+        (!rows->done || (apr_time_now() <= rows->deadline && !is_at_its_end(tx, rows, !sorted)))) {
         failure = sorted ? apply_piece(&run, rows, begun, fn) : apply_next(&run, rows, fn);
     }
     return failure == BATCH_FAILURE_NONE ? APR_SUCCESS : batch_tx_fail(tx, failure, "rows");
