@@ -11,7 +11,7 @@
 #include "query/query.h"
 
 static batch_limits_t limits = {.max_objects = 1000,
-                                .query_timeout = APR_USEC_PER_SEC * 5,
+                                .query_timeout = APR_USEC_PER_SEC * 60,
                                 .query_rows = 1000,
                                 .query_memory = 64 * 1024 * 1024};
 

@@ -257,6 +257,13 @@ static apr_status_t expire_body(batch_tx_t *tx, void *baton, apr_pool_t *ptemp)
     return batch_tx_jobs_expire(tx, baton, -apr_time_from_sec(10), 100, ptemp);
 }
 
+/* The leases of all jobs ended so many seconds ago, by the clock that both drivers share here. */
+static void lease_ended(int seconds)
+{
+    native(path, apr_psprintf(pool, "UPDATE batch_jobs SET lease_until = %" APR_TIME_T_FMT,
+                              apr_time_now() - apr_time_from_sec(seconds)));
+}
+
 static void test_abandoned(void)
 {
     batch_job_t job, other = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_REQUESTED);
@@ -292,9 +299,9 @@ static void test_abandoned(void)
     native(path, "DELETE FROM batch_jobs");
     job = resources_job("acme", BATCH_API_RESOURCES, BATCH_STATUS_RECEIVING);
     write_with(receive_body, &job);
-    native(path, "UPDATE batch_jobs SET lease_until = (strftime('%s', 'now') - 5) * 1000000");
+    lease_ended(1);
     is_number(sweep_up(8, apr_time_from_sec(60), 10), 0, "one in line may be late");
-    native(path, "UPDATE batch_jobs SET lease_until = (strftime('%s', 'now') - 15) * 1000000");
+    lease_ended(15);
     is_number(sweep_up(8, apr_time_from_sec(60), 10), 1,
               "but not for long, though its owner lives");
     native(path, "DELETE FROM batch_jobs");
