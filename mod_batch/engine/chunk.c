@@ -258,6 +258,14 @@ apr_status_t batch_run_keep_named(batch_job_run_t *run, const batch_job_t *after
     return rv;
 }
 
+/* Until when a chunk that begins now tries items; without any time it tries as few as it can. */
+static apr_time_t first_deadline(const batch_job_run_t *run, apr_time_t begun)
+{
+    apr_interval_time_t usual = run->engine->limits.chunk_time;
+
+    return usual > 0 ? begun + usual : 0;
+}
+
 /* 1 if a chunk that began then may go on; *deadline: until when. */
 static int may_go_on(const batch_job_run_t *run, apr_time_t begun, apr_time_t *deadline)
 {
@@ -322,7 +330,7 @@ static apr_status_t process_items(batch_tx_t *tx, batch_chunk_t *chunk, apr_pool
     apr_time_t begun = apr_time_now();
     batch_apply_request_t request = {.application = &run->application,
                                      .job = after,
-                                     .deadline = begun + run->engine->limits.chunk_time,
+                                     .deadline = first_deadline(run, begun),
                                      .refused = run->refused,
                                      .for_good = run->poison,
                                      .baton = after};
@@ -372,7 +380,7 @@ static apr_status_t remove_rows(batch_tx_t *tx, batch_chunk_t *chunk, int *more,
     batch_job_run_t *run = chunk->run;
     apr_time_t begun = apr_time_now();
     batch_removal_t removal = {.job = &chunk->after,
-                               .deadline = begun + run->engine->limits.chunk_time,
+                               .deadline = first_deadline(run, begun),
                                .refused = run->refused,
                                .for_good = run->poison,
                                .p = run->chunk_pool};

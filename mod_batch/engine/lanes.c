@@ -24,6 +24,7 @@
 
 #include "engine/points.h"
 #include "engine/thread.h"
+#include "store/pace.h"
 #include "store/row_plan.h"
 #include "text/check.h"
 
@@ -85,10 +86,12 @@ typedef struct lanes {
 #define LANES_MAGIC 0x5b1d83c7u
     batch_job_run_t *run;
     apr_pool_t *p;
-    apr_thread_mutex_t *turn;  /* of whoever takes the next items; guards next, items, traits */
+    apr_thread_mutex_t
+        *turn; /* of whoever takes the next items; guards next, pace, items, traits */
     apr_thread_mutex_t *mutex; /* guards what follows, run->job, and what belongs to the run */
     apr_thread_cond_t *moved;  /* the job has, or there was a failure */
     apr_int64_t next;          /* the first item that nobody has taken */
+    batch_pace_t pace;         /* of chunks */
     int items;                 /* of a chunk */
     unsigned traits;           /* of the items taken */
     int failed;                /* a chunk came to nothing, and so do all behind it */
@@ -478,17 +481,17 @@ static int items_of_first_chunk(const batch_job_run_t *run)
     return items_of_chunk(run, usual < 1 ? 1 : usual < FIRST_ITEMS ? (int)usual : FIRST_ITEMS);
 }
 
-/* As many items for the next chunk as are done in the time that it should take. */
+/* As many items for the next chunk as are expected to be done in the time that it should take. */
 static void measure(lane_t *lane)
 {
     lanes_t *lanes = lane->lanes;
-    double time = lane->took > 0 ? (double)lane->took : 1;
-    double items = (double)lanes->run->engine->limits.chunk_time * lane->count / time;
     double most = (double)lane->count * GROWTH;
+    double items;
 
-    items = items < most ? items : most;
-    items = items < APR_INT32_MAX / 2 ? items : APR_INT32_MAX / 2;
     apr_thread_mutex_lock(lanes->turn);
+    batch_pace_note(&lanes->pace, lane->count, lane->took);
+    items = batch_pace_size(&lanes->pace, (double)lanes->run->engine->limits.chunk_time, most);
+    items = items < APR_INT32_MAX / 2 ? items : APR_INT32_MAX / 2;
     lanes->items = items_of_chunk(lanes->run, items > 1 ? (int)items : 1);
     apr_thread_mutex_unlock(lanes->turn);
 }

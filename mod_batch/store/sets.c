@@ -4,14 +4,8 @@
 
 #include "store/connection.h"
 
-/* Items of the first set of a kind of statement, while nothing is known of its speed. */
-#define FIRST_SET 16
-
 /* A set is at most that many times larger than the one before. */
 #define GROWTH 16
-
-/* What was measured is not relied on after that time: a trigger may have been added. */
-#define FORGET apr_time_from_sec(5)
 
 /* Items that say how large others are. */
 #define SAMPLE 16
@@ -19,8 +13,8 @@
 /* What a set takes for its rows is so many times what it takes whatever its size, at least. */
 #define PARTS 6
 
-/* So much of a set's time at most is taken for independent of its size. */
-#define MOST_FIXED 0.8
+/* For so long at most a set may take as the transaction has taken before it. */
+#define OVERHEAD_MOST apr_time_from_msec(500)
 
 /* ---- Refusals ----------------------------------------------------------------------------------
  */
@@ -112,54 +106,17 @@ static batch_failure_e refused(batch_sets_t *sets, int count)
  */
 
 /*
- * Notes what a set took: so much a row, and so much (a round trip, the making of a plan) whatever
- * its size, which two sets of quite different sizes tell apart.
+ * What the transaction has taken before its first set, such as round trips to a distant server: one
+ * that takes as long is worth it, though the deadline has passed meanwhile. Else a chunk whose time
+ * is over before it has begun would have one item, and so would all that follow.
  */
-static void measure(batch_sets_t *sets, int count, apr_interval_time_t took)
+static apr_interval_time_t overhead(const batch_sets_t *sets, apr_time_t now)
 {
-    batch_pace_t *pace = sets->pace;
-    double time = (double)(took > 0 ? took : 1);
-    double most = MOST_FIXED * (time < pace->took ? time : pace->took);
-    apr_time_t now = batch_ticks();
+    const batch_tx_t *tx = sets->tx;
+    apr_interval_time_t spent =
+        tx->is_tried || sets->rows->deadline <= tx->begun_at ? 0 : now - tx->begun_at;
 
-    if (pace->rows && (count >= 2 * pace->rows || 2 * count <= pace->rows)) {
-        double each = (time - pace->took) / (double)(count - pace->rows);
-
-        pace->fixed = time - each * (double)count;
-        pace->fixed = pace->fixed > 0 ? pace->fixed : 0;
-        pace->told_apart_at = now;
-    } else {
-        most = MOST_FIXED * time;
-    }
-    if (pace->fixed > most) {
-        pace->fixed = most; /* one of them had to wait, or was lucky */
-    }
-    pace->rows = count;
-    pace->took = time;
-    pace->least = pace->least > 0 && pace->least < time ? pace->least : time;
-    pace->measured_at = now;
-    sets->last = count;
-}
-
-/* How many rows are expected to be managed in that time; most: rather not more. */
-static double size_for(const batch_pace_t *pace, double left, double most)
-{
-    apr_time_t now = batch_ticks();
-    double size;
-
-    if (!pace->rows || now - pace->measured_at >= FORGET) {
-        return FIRST_SET;
-    }
-    left -= pace->fixed;
-    if (left < pace->fixed) {
-        left = pace->fixed; /* it cannot be in time, but it can be worth its round trip */
-    }
-    size = left * (double)pace->rows / (pace->took - pace->fixed);
-    size = size < most ? size : most;
-    if (size < 2.0 * (double)pace->rows && now - pace->told_apart_at >= FORGET) {
-        size = 2.0 * (double)pace->rows; /* to see what goes with the rows */
-    }
-    return size;
+    return spent < OVERHEAD_MOST ? spent : OVERHEAD_MOST;
 }
 
 /*
@@ -223,9 +180,11 @@ static double most_of_pack(const batch_sets_t *sets)
 static int next_size(const batch_sets_t *sets)
 {
     apr_time_t now = apr_time_now();
-    apr_interval_time_t left = sets->rows->deadline - now;
+    apr_interval_time_t in_time = sets->rows->deadline - now;
+    apr_interval_time_t worth = overhead(sets, now);
+    apr_interval_time_t left = in_time > worth ? in_time : worth;
     double most = most_of_pack(sets);
-    double size = size_for(sets->pace, (double)left, most);
+    double size = batch_pace_size(sets->pace, (double)left, most);
     int rest = sets->rows->count - sets->position;
 
     if (sets->suspect) {
@@ -261,7 +220,8 @@ static int has_time_for_pack(const batch_sets_t *sets, apr_time_t now)
 {
     double most = most_of_pack(sets);
 
-    return sets->pack && size_for(sets->pace, (double)(sets->rows->deadline - now), most) >= most;
+    return sets->pack &&
+           batch_pace_size(sets->pace, (double)(sets->rows->deadline - now), most) >= most;
 }
 
 /* A last small set is not worth its round trip. */
@@ -313,7 +273,8 @@ static batch_failure_e apply_set(batch_sets_t *sets, int count)
         }
     }
     if (failure == BATCH_FAILURE_NONE && sets->asked) {
-        measure(sets, count, apr_time_now() - begun);
+        batch_pace_note(sets->pace, count, apr_time_now() - begun);
+        sets->last = count;
     }
     return failure;
 }
@@ -337,6 +298,7 @@ apr_status_t batch_sets_apply(batch_sets_t *sets)
         failure = apply_set(sets, size);
         if (failure == BATCH_FAILURE_NONE) {
             succeeded(sets, size);
+            sets->tx->is_tried = 1;
         } else if (failure == BATCH_FAILURE_REFUSED) {
             failure = refused(sets, size);
         }

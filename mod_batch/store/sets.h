@@ -9,22 +9,12 @@
 #ifndef BATCH_STORE_SETS_H
 #define BATCH_STORE_SETS_H
 
+#include "store/pace.h"
 #include "store/row_plan.h"
 #include "store/tx.h"
 #include "text/check.h"
 
 typedef struct batch_sets batch_sets_t;
-
-/* What is known of the speed of sets of a kind; times in microseconds, by batch_ticks. All 0 at
- * first; kept by the driver for as long as its statement. */
-typedef struct batch_pace {
-    int rows;                 /* of the last set; 0 = there was none yet */
-    double took;              /* … */
-    double fixed;             /* … of that for a set of any size, as far as is known, … */
-    double least;             /* no set was quicker */
-    apr_time_t told_apart_at; /* … which was found out then; 0 = never yet */
-    apr_time_t measured_at;
-} batch_pace_t;
 
 /* What the database says of a set that it has refused. */
 typedef struct batch_set_refusal {

@@ -579,8 +579,9 @@ typedef struct batch_rows {
 
 /**
  * Deletes the rows with the keys of the items (each has one), in their order. Stops early once the
- * deadline has passed, but never before the first item. A row that the database refuses leaves no
- * trace and does not disturb the others.
+ * deadline has passed, but never before the first item; and where it passes before the first one,
+ * but behind the transaction's begin, not before some more, if a statement takes many. A row that
+ * the database refuses leaves no trace and does not disturb the others.
  */
 apr_status_t batch_tx_rows_delete(batch_tx_t *tx, batch_rows_t *rows);
 

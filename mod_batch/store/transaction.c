@@ -161,6 +161,8 @@ static void begin_anew(batch_run_t *run)
     memset(&tx->error, 0, sizeof(tx->error));
     tx->failure = BATCH_FAILURE_NONE;
     tx->turn = BATCH_TURN_OTHER;
+    tx->begun_at = apr_time_now();
+    tx->is_tried = 0;
     apr_pool_clear(run->attempt);
 }
 

@@ -36,6 +36,8 @@ struct batch_tx {
     int write; /* it may */
     int async; /* batch_tx_is_async */
     batch_turn_e turn;
+    apr_time_t begun_at; /* apr_time_now when this attempt began */
+    int is_tried;        /* a set of rows was applied in it (store/sets.h) */
     batch_connection_t *connection;
     batch_error_t error; /* details of the failure; message in p */
     apr_pool_t *p;       /* of the call that runs the transaction */

@@ -15,10 +15,14 @@
 /* A driver that does nothing. */
 typedef struct idle {
     batch_sets_t sets;
+    batch_tx_t tx;
     batch_pace_t pace;
     apr_size_t pack;
-    int is_late; /* behind the first set most of the time is over */
-    int first;   /* items of the first set */
+    int is_late;               /* behind the first set most of the time is over */
+    int first;                 /* items of the first set */
+    int tried;                 /* the transaction has applied a set */
+    apr_interval_time_t spent; /* so long ago it began, … */
+    apr_interval_time_t left;  /* … and so much of the chunk's time is left */
 } idle_t;
 
 static apr_pool_t *pool;
@@ -54,7 +58,7 @@ static int apply_items(idle_t *idle, int count, apr_size_t length, double fixed,
     batch_value_t note = {"note", value, BATCH_KIND_STRING};
     batch_rows_t rows = {.items = items,
                          .count = count,
-                         .deadline = apr_time_now() + LONG,
+                         .deadline = apr_time_now() + idle->left,
                          .outcomes = apr_pcalloc(pool, ITEMS * sizeof(batch_row_outcome_t)),
                          .p = pool};
     int i;
@@ -68,7 +72,11 @@ static int apply_items(idle_t *idle, int count, apr_size_t length, double fixed,
         items[i].value_count = 1;
     }
     memset(&idle->sets, 0, sizeof(idle->sets));
+    memset(&idle->tx, 0, sizeof(idle->tx));
+    idle->tx.begun_at = apr_time_now() - idle->spent;
+    idle->tx.is_tried = idle->tried;
     idle->sets.magic = BATCH_SETS_MAGIC;
+    idle->sets.tx = &idle->tx;
     idle->sets.rows = &rows;
     idle->sets.how = &how;
     idle->pace.rows = 100;
@@ -80,9 +88,23 @@ static int apply_items(idle_t *idle, int count, apr_size_t length, double fixed,
     return batch_sets_apply(&idle->sets) == APR_SUCCESS ? rows.done : -1;
 }
 
+/* A chunk whose time is over before its first set: BEGIN and fence have taken it. */
+static void test_overhead(void)
+{
+    idle_t idle = {.left = -1000, .spent = 20000};
+
+    apply_items(&idle, ITEMS, 1024, 0, 1000);
+    ok(idle.first >= 2000, "a set that takes as long again: %d", idle.first);
+    idle.left = -30000;
+    is_number(apply_items(&idle, ITEMS, 1024, 0, 1000), 1, "but not if there never was any time");
+    idle.left = -1000;
+    idle.tried = 1;
+    is_number(apply_items(&idle, ITEMS, 1024, 0, 1000), 1, "and only the first one");
+}
+
 int main(void)
 {
-    idle_t idle = {.pack = 0};
+    idle_t idle = {.pack = 0, .left = LONG};
 
     apr_initialize();
     apr_pool_create(&pool, NULL);
@@ -99,6 +121,7 @@ int main(void)
     is_number(idle.first, 1, "are applied one by one");
     idle.is_late = 1;
     is_number(apply_items(&idle, ITEMS, 1024, 0, 1000), ITEMS, "late, but in time for such a set");
+    test_overhead();
     apr_pool_destroy(pool);
     apr_terminate();
     return tap_end();

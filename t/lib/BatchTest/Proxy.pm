@@ -9,6 +9,7 @@ use warnings;
 use IO::Select;
 use IO::Socket::UNIX;
 use Socket qw(AF_UNIX SOCK_STREAM PF_UNSPEC);
+use Time::HiRes qw(sleep);
 
 # new(folder, folder of the server's socket): starts it. It ends with the object.
 sub new
@@ -56,6 +57,9 @@ sub arm { my ($self, $mode, $number) = @_; $self->_ask("$mode $number"); return 
 # Nothing will happen any more. True if it has.
 sub disarm { my ($self) = @_; return ($self->_ask('pass 0'))[0] }
 
+# From now on each answer of the server, which ends a round trip, comes so many milliseconds late.
+sub delay { my ($self, $milliseconds) = @_; $self->_ask("delay $milliseconds"); return }
+
 # How many statements were executed since that was last asked.
 sub executed { my ($self) = @_; return ($self->_ask('count 0'))[1] }
 
@@ -94,6 +98,10 @@ sub _obey
     syswrite $self->{control}, "$fired $self->{executed}\n";
     if ($mode eq 'count') {
         $self->{executed} = 0;
+        return 1;
+    }
+    if ($mode eq 'delay') {
+        $self->{delay} = $number / 1000;
         return 1;
     }
     @$self{qw(mode armed fired)} = ($mode, $number, 0);
@@ -186,6 +194,7 @@ sub _from_server
     $connection->{unanswered}-- if $type =~ /[CIs]/;
     # Behind an error the server executes nothing until it is synchronized.
     $connection->{unanswered} = 0 if $type eq 'E' || $type eq 'Z';
+    sleep $self->{delay} if $type eq 'Z' && $self->{delay};
     _send($connection->{client}, $message) if $mode ne 'mute';
     return if $connection->{unanswered} > 0;
     return $self->_close($connection) if $mode eq 'mute';
