@@ -22,6 +22,7 @@ struct batch_connection {
     int may_create;               /* batch_store_config_t */
     apr_interval_time_t patience; /* how long one statement may wait for a lock */
     int in_use;                   /* the gate's */
+    int is_opening;               /* of batch_places_t: it was closed when it was taken */
     /*
      * In this attempt at a transaction a trigger has said that it be tried again: it raises what
      * the server itself says of a deadlock, a full disk, …; and whether that is taken for a

@@ -9,32 +9,27 @@
 /* ---- Making and destroying --------------------------------------------------------------------
  */
 
-/* Only a place is made here, under the list's lock; it is opened by the first who needs it. */
-static apr_status_t make_place(void **place, void *baton, apr_pool_t *p)
+/* Only places are made here; each is opened by the first who needs it. */
+static apr_status_t make_places(batch_store_t *store, batch_places_t *places, int most)
 {
-    batch_store_t *store = BATCH_CAST(batch_store_t, baton, BATCH_STORE_MAGIC);
-    batch_connection_t *connection = apr_pcalloc(p, sizeof(*connection));
+    apr_status_t rv = batch_places_init(places, most, store->p);
+    int i;
 
-    connection->magic = BATCH_CONNECTION_MAGIC;
-    connection->logger = store->logger;
-    connection->driver = store->driver;
-    connection->dbd = store->dbd;
-    connection->params = store->params;
-    connection->may_create = store->may_create;
-    connection->patience = store->patience;
-    batch_gate_add(&store->gate, connection);
-    connection->hurry = &store->hurry;
-    connection->writers = store->writer.shared;
-    *place = connection;
-    return APR_SUCCESS;
-}
+    for (i = 0; rv == APR_SUCCESS && i < most; i++) {
+        batch_connection_t *connection = &places->all[i];
 
-static apr_status_t close_place(void *place, void *baton, apr_pool_t *p)
-{
-    (void)baton;
-    (void)p;
-    batch_connection_close(place);
-    return APR_SUCCESS;
+        connection->magic = BATCH_CONNECTION_MAGIC;
+        connection->logger = store->logger;
+        connection->driver = store->driver;
+        connection->dbd = store->dbd;
+        connection->params = store->params;
+        connection->may_create = store->may_create;
+        connection->patience = store->patience;
+        connection->hurry = &store->hurry;
+        connection->writers = store->writer.shared;
+        batch_gate_add(&store->gate, connection);
+    }
+    return rv;
 }
 
 static apr_status_t find_driver(batch_store_t *store, const batch_store_config_t *config,
@@ -85,19 +80,14 @@ static apr_status_t fill(batch_store_t *store, const batch_store_config_t *confi
     }
     if (rv == APR_SUCCESS) {
         batch_gate_open(&store->gate, 2 * most, store->p);
-        rv = apr_reslist_create(&store->connections, 0, most, most, 0, make_place, close_place,
-                                store, store->p);
+        rv = make_places(store, &store->connections, most);
     }
     if (rv == APR_SUCCESS) {
-        rv = apr_reslist_create(&store->readers, 0, most, most, 0, make_place, close_place, store,
-                                store->p);
+        rv = make_places(store, &store->readers, most);
     }
     if (rv != APR_SUCCESS) {
         return batch_error_set(err, rv, "MB0119", ptemp, "cannot make the list of connections");
     }
-    /* 0 would mean to wait for ever. */
-    apr_reslist_timeout_set(store->connections, config->patience > 0 ? config->patience : 1);
-    apr_reslist_timeout_set(store->readers, config->patience > 0 ? config->patience : 1);
     return APR_SUCCESS;
 }
 
@@ -142,7 +132,9 @@ void batch_store_destroy(batch_store_t *store)
 {
     BATCH_CHECK(store, BATCH_STORE_MAGIC);
     batch_gate_close(&store->gate);
-    apr_pool_destroy(store->p); /* with the list, whose cleanup closes what is idle: all */
+    batch_places_close(&store->connections);
+    batch_places_close(&store->readers);
+    apr_pool_destroy(store->p);
 }
 
 /* ---- Transactions ------------------------------------------------------------------------------

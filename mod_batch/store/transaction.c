@@ -399,9 +399,9 @@ static void tell_others(batch_run_t *run)
 /* ---- With a turn and a connection --------------------------------------------------------------
  */
 
-static apr_reslist_t *connections_for(const batch_run_t *run)
+static batch_places_t *places_for(const batch_run_t *run)
 {
-    return run->how == BATCH_RUN_READ_LONG ? run->store->readers : run->store->connections;
+    return run->how == BATCH_RUN_READ_LONG ? &run->store->readers : &run->store->connections;
 }
 
 /* Takes the turn, if it is to be had, and those along that wait behind it. */
@@ -425,6 +425,7 @@ static int take_turn(batch_run_t *run)
 static void let_go(batch_run_t *run, int entered, int quiet)
 {
     batch_connection_t *connection = run->tx.connection;
+    int is_open;
 
     batch_writer_note(&run->store->writer, run->tx.turn);
     /* What is done while nobody waits keeps others from SQLite's lock: they wait for their turn. */
@@ -441,18 +442,24 @@ static void let_go(batch_run_t *run, int entered, int quiet)
             batch_connection_close(connection);
         }
     }
+    is_open = connection->handle != NULL; /* who renews all may close it once we have left */
     batch_gate_leave(connection);
-    apr_reslist_release(connections_for(run), connection);
+    batch_places_give(places_for(run), connection, is_open);
 }
 
+/*
+ * First the turn, then the connection: writers that wait must not keep it from readers. Who has the
+ * turn keeps others waiting, so it does not wait for what is given back.
+ */
 static apr_status_t run_attempts(batch_run_t *run)
 {
-    void *connection = NULL;
-    /* First the turn, then the connection: writers that wait must not keep it from readers. */
+    batch_connection_t *connection;
     int entered = take_turn(run);
-    apr_status_t rv = apr_reslist_acquire(connections_for(run), &connection);
+    apr_status_t rv = APR_SUCCESS;
 
-    if (rv != APR_SUCCESS) {
+    connection =
+        batch_places_take(places_for(run), entered, run->store->patience, &run->store->hurry);
+    if (!connection) {
         if (entered) {
             batch_writer_leave(&run->store->writer);
         }

@@ -2,11 +2,10 @@
 #ifndef BATCH_STORE_TX_H
 #define BATCH_STORE_TX_H
 
-#include <apr_reslist.h>
-
 #include "store/connection.h"
 #include "store/gate.h"
 #include "store/party.h"
+#include "store/places.h"
 #include "store/writer.h"
 
 struct batch_store {
@@ -22,10 +21,10 @@ struct batch_store {
     const batch_logger_t *logger;
     batch_hurry_t hurry;
     batch_writer_t writer;
-    batch_party_t party;             /* of those that wait for a turn */
-    apr_reslist_t *connections;      /* of batch_connection_t */
-    batch_gate_t gate;               /* knows all of them */
-    apr_reslist_t *readers;          /* the same, for reads that take long */
+    batch_party_t party; /* of those that wait for a turn */
+    batch_places_t connections;
+    batch_places_t readers;          /* for reads that take long */
+    batch_gate_t gate;               /* knows the connections of both */
     volatile apr_uint32_t blamed_at; /* second in which a trigger's rows were last found to blame */
 };
 
