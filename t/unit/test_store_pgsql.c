@@ -125,7 +125,7 @@ static void test_settings(void)
     is_string(setting("lock_timeout"), "3s", "locks are waited for as long as the store says");
     is_string(setting("application_name"), "mod_batch", "the administrator sees who it is");
     is_string(setting("client_encoding"), "UTF8", "texts are UTF-8");
-    is_string(setting("client_connection_check_interval"), "1s", "no work for the dead");
+    is_string(setting("client_connection_check_interval"), "250ms", "no work for the dead");
     is_string(setting("search_path"), "test", "the administrator's own options stay");
     is_string(setting("transaction_isolation"), "read committed", "whatever the default");
     batch_store_destroy(store);
