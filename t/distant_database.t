@@ -13,7 +13,7 @@ plan skip_all => 'SQLite is not far away' if driver() ne 'pgsql';
 
 my $count = 3000;
 my ($server) = $ENV{BATCH_TEST_PARAMS} =~ /host=(\S+)/;
-my $folder = work_folder() . '/proxy';
+my $folder = work_folder() . '/far';
 my $proxy = BatchTest::Proxy->new($folder, $server);
 (my $params = $ENV{BATCH_TEST_PARAMS}) =~ s/host=\S+/host=$folder/;
 

@@ -16,6 +16,7 @@ sub new
 {
     my ($class, $folder, $server) = @_;
     mkdir $folder;
+    unlink "$folder/.s.PGSQL.5432";    # of one that was killed
     my $listener = IO::Socket::UNIX->new(Local => "$folder/.s.PGSQL.5432", Listen => 64)
         or die "cannot listen in $folder: $!\n";
     socketpair my $here, my $there, AF_UNIX, SOCK_STREAM, PF_UNSPEC or die "socketpair: $!\n";
