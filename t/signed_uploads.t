@@ -296,6 +296,10 @@ is_result(resource_final($batch), 'completed', {created => $many}, 'then it runs
 
 # ---- Time -----------------------------------------------------------------------------------------
 
+# Nobody tidies up meanwhile.
+configure('BatchWorkers 0');
+server_stop();
+ok(server_start(), 'a server without workers');
 restore();
 $batch = requested(merge('contact', []));
 my $fresh = requested(merge('shipment', []));
@@ -304,6 +308,9 @@ my $now = resource_batch($batch);
 is_deeply([@$now{qw(status reason _upload_url)}], ['expired', 'no upload came in time', undef], 'one whose time is over is expired');
 is($now->{completed_at}, stored_of($batch)->{expires_at} / 1000000, 'since its time was over');
 is(stored_of($batch)->{status}, 'requested', 'before anybody has written it');
+unconfigure();
+server_stop();
+ok(server_start(), 'and one with workers');
 my %listed = map { $_->{id} => $_->{status} } @{request('GET', '/batches')->json->{data}};
 is_deeply(\%listed, {$batch->{id} => 'expired', $fresh->{id} => 'requested'}, 'a list shows it so');
 is_refused(cancel($batch), 409, 'conflict', 'it cannot be cancelled');
