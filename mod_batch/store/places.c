@@ -181,8 +181,8 @@ void batch_places_close(batch_places_t *places)
 {
     int i;
 
-    for (i = 0; i < places->most; i++) {
-        batch_connection_close(&places->all[i]);
+    for (i = 0; i < places->idle_count; i++) {
+        batch_connection_close(places->idle[i]);
     }
     pthread_mutex_destroy(&places->mutex);
 }

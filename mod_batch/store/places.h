@@ -52,7 +52,8 @@ batch_connection_t *batch_places_take(batch_places_t *places, int at_once,
 /** Gives back what was taken. is_open: whether it is by now. */
 void batch_places_give(batch_places_t *places, batch_connection_t *connection, int is_open);
 
-/** Closes all of them; nobody uses one. */
+/** Closes those that are idle. One that is in use, by a thread that a process which ends could not
+ * wait for, is left to the end of the process. */
 void batch_places_close(batch_places_t *places);
 
 #endif
