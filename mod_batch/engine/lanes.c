@@ -86,14 +86,13 @@ typedef struct lanes {
 #define LANES_MAGIC 0x5b1d83c7u
     batch_job_run_t *run;
     apr_pool_t *p;
-    apr_thread_mutex_t
-        *turn; /* of whoever takes the next items; guards next, pace, items, traits */
-    apr_thread_mutex_t *mutex; /* guards what follows, run->job, and what belongs to the run */
-    apr_thread_cond_t *moved;  /* the job has, or there was a failure */
+    apr_thread_mutex_t *turn;  /* of whoever takes the next items; guards these: */
     apr_int64_t next;          /* the first item that nobody has taken */
     batch_pace_t pace;         /* of chunks */
     int items;                 /* of a chunk */
     unsigned traits;           /* of the items taken */
+    apr_thread_mutex_t *mutex; /* guards what follows, run->job, and what belongs to the run */
+    apr_thread_cond_t *moved;  /* the job has, or there was a failure */
     int failed;                /* a chunk came to nothing, and so do all behind it */
     apr_int64_t left_from;     /* the first such chunk */
     apr_int64_t left_to;

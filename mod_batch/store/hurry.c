@@ -65,3 +65,12 @@ apr_interval_time_t batch_hurry_left(batch_hurry_t *hurry, apr_time_t since,
     }
     return left > 0 ? left : 0;
 }
+
+void batch_hurry_wait(pthread_cond_t *changed, pthread_mutex_t *mutex, apr_interval_time_t most)
+{
+    apr_time_t until = apr_time_now() + (most < BATCH_HURRY_SLICE ? most : BATCH_HURRY_SLICE);
+    struct timespec end = {.tv_sec = (time_t)apr_time_sec(until),
+                           .tv_nsec = (long)apr_time_usec(until) * 1000};
+
+    (void)pthread_cond_timedwait(changed, mutex, &end);
+}

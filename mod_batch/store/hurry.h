@@ -8,6 +8,8 @@
 #ifndef BATCH_STORE_HURRY_H
 #define BATCH_STORE_HURRY_H
 
+#include <pthread.h>
+
 #include "batch.h"
 
 /* Nobody sleeps longer without looking whether there is hurry by now. */
@@ -33,6 +35,12 @@ apr_time_t batch_hurry_clock(void);
  */
 apr_interval_time_t batch_hurry_left(batch_hurry_t *hurry, apr_time_t since,
                                      apr_interval_time_t wanted);
+
+/**
+ * Waits until changed is signalled, at most so long, and never longer than BATCH_HURRY_SLICE. It
+ * may return early or late, as when the clock is set: the caller looks again. mutex is held.
+ */
+void batch_hurry_wait(pthread_cond_t *changed, pthread_mutex_t *mutex, apr_interval_time_t most);
 
 /** 1 if the process is to end: what failed is not tried again. */
 int batch_hurry_is_on(batch_hurry_t *hurry);

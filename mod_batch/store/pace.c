@@ -61,7 +61,7 @@ double batch_pace_size(const batch_pace_t *pace, double left, double most)
     size = left * (double)pace->rows / (pace->took - pace->fixed);
     size = size < most ? size : most;
     if (size < apart_from(pace->rows) && now - pace->told_apart_at >= FORGET) {
-        size = apart_from(pace->rows);
+        size = apart_from(pace->rows); /* to see what goes with the rows */
     }
     return size;
 }

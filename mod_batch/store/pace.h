@@ -14,9 +14,9 @@ typedef struct batch_pace {
     int rows;                 /* of the last set; 0 = there was none yet */
     double took;              /* … */
     double fixed;             /* … of that for a set of any size, as far as is known, … */
-    double least;             /* no set was quicker */
     apr_time_t told_apart_at; /* … which was found out then; 0 = never yet */
     apr_time_t measured_at;
+    double least; /* no set was quicker */
 } batch_pace_t;
 
 /** Notes what a set of so many rows, at least one, took. */

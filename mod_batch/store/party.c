@@ -55,16 +55,6 @@ static void remove_one(batch_party_t *party, const batch_member_t *member)
     }
 }
 
-static void wait_briefly(batch_party_t *party, batch_member_t *member, apr_interval_time_t most)
-{
-    apr_time_t until = apr_time_now() + (most < BATCH_HURRY_SLICE ? most : BATCH_HURRY_SLICE);
-    struct timespec end = {.tv_sec = (time_t)apr_time_sec(until),
-                           .tv_nsec = (long)apr_time_usec(until) * 1000};
-
-    /* A clock that was set ends it early or late; who waits looks again. */
-    (void)pthread_cond_timedwait(&member->changed, &party->mutex, &end);
-}
-
 /* Waits until it leads, or knows what has become of it. The caller has the mutex. */
 static void wait_behind(batch_party_t *party, batch_member_t *member, apr_interval_time_t patience,
                         batch_hurry_t *hurry)
@@ -80,7 +70,7 @@ static void wait_behind(batch_party_t *party, batch_member_t *member, apr_interv
             member->state = BATCH_MEMBER_ALONE;
             return;
         }
-        wait_briefly(party, member, left);
+        batch_hurry_wait(&member->changed, &party->mutex, left);
     }
     while (member->state == BATCH_MEMBER_TAKEN) {
         pthread_cond_wait(&member->changed, &party->mutex);

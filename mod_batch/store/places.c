@@ -89,25 +89,10 @@ static batch_connection_t *take_closed(batch_places_t *places)
 /* How long until it looks again by itself, having waited so long. */
 static apr_interval_time_t next_look(const batch_places_t *places, apr_interval_time_t waited)
 {
-    apr_interval_time_t look = BATCH_HURRY_SLICE;
-
     if (waited < places->wait) {
-        look = places->wait - waited;
-    } else if (waited < places->long_wait) {
-        look = places->long_wait - waited;
+        return places->wait - waited;
     }
-    return look < BATCH_HURRY_SLICE ? look : BATCH_HURRY_SLICE;
-}
-
-static void wait_briefly(batch_places_t *places, batch_places_waiter_t *waiter,
-                         apr_interval_time_t most)
-{
-    apr_time_t until = apr_time_now() + most;
-    struct timespec end = {.tv_sec = (time_t)apr_time_sec(until),
-                           .tv_nsec = (long)apr_time_usec(until) * 1000};
-
-    /* A clock that was set ends it early or late; who waits looks again. */
-    (void)pthread_cond_timedwait(&waiter->changed, &places->mutex, &end);
+    return waited < places->long_wait ? places->long_wait - waited : BATCH_HURRY_SLICE;
 }
 
 /* The caller has the mutex. */
@@ -129,7 +114,7 @@ static batch_connection_t *wait_in_line(batch_places_t *places, batch_places_wai
             remove_one(places, waiter);
             return NULL;
         }
-        wait_briefly(places, waiter, left < look ? left : look);
+        batch_hurry_wait(&waiter->changed, &places->mutex, left < look ? left : look);
     }
     return waiter->given;
 }
